@@ -1,0 +1,193 @@
+"""Verbs. Each is one call into the library; progress goes to stderr, results to stdout."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from prunescope.errors import InputError
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="Train, prune, and look at what pruning leaves.",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+data_app = typer.Typer(no_args_is_help=True, help="Prepare, show and check images.")
+app.add_typer(data_app, name="data")
+
+ExperimentName = Annotated[str, typer.Argument(help="a preset's name or a TOML file", metavar="EXPERIMENT")]
+Overrides = Annotated[
+    list[str] | None, typer.Argument(help="fields to set, as in train.steps=2000", metavar="[KEY=VALUE]...")
+]
+Runs = Annotated[list[Path], typer.Argument(help="run directories", metavar="RUN...")]
+AsJson = Annotated[bool, typer.Option("--json", help="print JSON")]
+
+
+@app.command("run")
+def run_command(
+    experiment: ExperimentName,
+    overrides: Overrides = None,
+    seed: Annotated[int, typer.Option(help="0, 1, 2 …; each is a run of its own")] = 0,
+    out: Annotated[Path, typer.Option(help="folder of run directories")] = Path("runs"),
+    dry_run: Annotated[bool, typer.Option(help="print the plan and an estimate; run nothing")] = False,
+) -> None:
+    """Run an experiment with one seed; resume it, or say that it is done. Prints the run directory."""
+    from prunescope.experiment import load
+
+    resolved = load(experiment, overrides or ())
+    if dry_run:
+        from prunescope.verbs import print_plan
+
+        print_plan(resolved, seed, out)
+        return
+    from prunescope.driver import run
+    from prunescope.progress import Lines, Live
+    from prunescope.store import Run, run_path
+
+    path = run_path(resolved, seed, out)
+    if (path / "run.json").is_file() and Run(path).status == "done":
+        print(f"{path}: done before; nothing to do", file=sys.stderr)
+    reporter = Live() if sys.stderr.isatty() else Lines()
+    try:
+        finished = run(resolved, seed=seed, out=out, reporter=reporter)
+    finally:
+        reporter.close()
+    print(finished.path)
+
+
+@app.command("list")
+def list_command(
+    figures: Annotated[bool, typer.Option("--figures", help="list the figures instead")] = False,
+) -> None:
+    """List the presets with what they are, or the figures."""
+    from prunescope.verbs import print_figures, print_presets
+
+    (print_figures if figures else print_presets)()
+
+
+@app.command("show")
+def show_command(run: Annotated[Path, typer.Argument(help="a run directory")], json: AsJson = False) -> None:
+    """Print a run's levels: densities, accuracies, locality against its null."""
+    from prunescope.verbs import print_run
+
+    print_run(run, as_json=json)
+
+
+@app.command("observe")
+def observe_command(
+    source: Annotated[Path, typer.Argument(help="a run directory, or a mask: .npy .npz .safetensors .pt")],
+    level: Annotated[int | None, typer.Option(help="level of a run; the last one unless told")] = None,
+    layer: Annotated[int | None, typer.Option(help="hidden layer, 1 = first")] = None,
+    shape: Annotated[str | None, typer.Option(help="CxHxW of the inputs, for a mask file")] = None,
+    json: AsJson = False,
+) -> None:
+    """Measure a mask: fan-in, locality and its companions, each against shuffled masks."""
+    from prunescope.verbs import print_observables
+
+    print_observables(source, level, layer, shape, as_json=json)
+
+
+@app.command("figure")
+def figure_command(
+    figure: Annotated[str, typer.Argument(help="as in: prunescope list --figures", metavar="ID")],
+    runs: Runs,
+    out: Annotated[Path, typer.Option(help="folder to draw into")] = Path("figures"),
+    levels: Annotated[str | None, typer.Option(help="levels to show, as in 9,13,16")] = None,
+    nodes: Annotated[str | None, typer.Option(help="first-layer nodes to show, as in 3,77,120")] = None,
+) -> None:
+    """Draw a figure of the paper from stored runs, as PDF and PNG with its data beside it."""
+    from prunescope.figures import draw
+    from prunescope.store import Run
+
+    wanted = {"levels": _numbers(levels, "--levels"), "nodes": _numbers(nodes, "--nodes")}
+    for path in draw(figure, [Run(path) for path in runs], out, **wanted):
+        print(path)
+
+
+@app.command("report")
+def report_command(
+    runs: Runs, out: Annotated[Path | None, typer.Option(help="file to write")] = None
+) -> None:
+    """Write one HTML page to explore runs with: accuracy, masks, locality, level by level."""
+    from prunescope.report import write_report
+    from prunescope.store import Run
+
+    print(write_report([Run(path) for path in runs], out or runs[0] / "report.html"))
+
+
+@data_app.command("prepare")
+def prepare_command(
+    experiment: ExperimentName,
+    overrides: Overrides = None,
+    out: Annotated[Path | None, typer.Option(help="folder to prepare into, instead of the cache")] = None,
+) -> None:
+    """Convert an experiment's images once into a memory-mapped array; prints the folder."""
+    from prunescope.data import prepare
+    from prunescope.experiment import load
+    from prunescope.progress import Lines
+
+    print(prepare(load(experiment, overrides or ()).data, out=out, progress=Lines().preparing))
+
+
+@data_app.command("info")
+def info_command(
+    folder: Annotated[Path, typer.Argument(help="a prepared folder")],
+    sheet: Annotated[Path | None, typer.Option(help="also draw a sheet of samples, a PNG")] = None,
+    json: AsJson = False,
+) -> None:
+    """Show a prepared folder: images, classes, where they come from."""
+    from prunescope.verbs import print_data
+
+    print_data(folder, sheet, as_json=json)
+
+
+@data_app.command("verify")
+def verify_command(folder: Annotated[Path, typer.Argument(help="a prepared folder")]) -> None:
+    """Check a prepared folder against its checksums."""
+    from prunescope.data import verify
+
+    problems = verify(folder)
+    if problems:
+        raise InputError(
+            f"{folder}: {problems[0]}" + (f" (and {len(problems) - 1} more)" * (len(problems) > 1))
+        )
+    print(f"{folder}: as prepared")
+
+
+def _numbers(text: str | None, option: str) -> list[int] | None:
+    if text is None:
+        return None
+    parts = text.split(",")
+    if not all(part.strip().isdigit() for part in parts):
+        raise InputError(f"{option} is {text!r}: give whole numbers separated by commas, as in 3,7,9")
+    return [int(part) for part in parts]
+
+
+def main(arguments: list[str] | None = None) -> Any:
+    """Entry point: 0 done, 2 wrong usage or input, 130 interrupted with everything saved, 1 anything else."""
+    try:
+        app(arguments, standalone_mode=True)
+    except InputError as error:
+        _say(str(error))
+        sys.exit(2)
+    except KeyboardInterrupt:
+        _say("interrupted; run the same command to go on")
+        sys.exit(130)
+    except BrokenPipeError:
+        sys.exit(1)
+    except OSError as error:
+        what = f"{error.filename}: " if error.filename else ""
+        _say(f"{what}{error.strerror or error}; what was finished is kept: run the same command to go on")
+        sys.exit(1)
+    except RuntimeError as error:
+        _say(str(error))
+        sys.exit(1)
+
+
+def _say(message: str) -> None:
+    print(f"prunescope: {' '.join(message.split())}", file=sys.stderr)

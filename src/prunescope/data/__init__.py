@@ -1,0 +1,32 @@
+"""Images and streams: what runs train on."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from prunescope.data.dataset import Batch, Dataset, Images
+
+if TYPE_CHECKING:
+    from prunescope.data.folders import info, verify
+    from prunescope.data.opening import open_dataset
+    from prunescope.data.preparation import prepare
+    from prunescope.data.sheet import sample_sheet
+
+__all__ = ["Batch", "Dataset", "Images", "info", "open_dataset", "prepare", "sample_sheet", "verify"]
+
+_HOMES = {
+    "info": "folders",
+    "open_dataset": "opening",
+    "prepare": "preparation",
+    "sample_sheet": "sheet",
+    "verify": "folders",
+}
+
+
+def __getattr__(name: str) -> Any:
+    # on demand, so that importing this package loads NumPy and nothing heavier
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)

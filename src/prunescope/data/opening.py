@@ -1,0 +1,104 @@
+"""From an experiment's data section to a Dataset."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from prunescope import experiment
+from prunescope.data.dataset import ArraySampler, Dataset, Images
+from prunescope.data.folders import Prepared, open_prepared
+from prunescope.data.preparation import STREAMS, prepare
+from prunescope.data.raw import Labels, Progress
+from prunescope.data.tasks import Task, resolve
+from prunescope.data.transforms import value_range
+from prunescope.errors import InputError
+from prunescope.randomness import generator
+
+_IN_FILE_ORDER = ("imagenet32", "imagenet64")
+_ROWS = 20_000
+
+
+def open_dataset(
+    data: experiment.Data, seed: int, *, progress: Progress | None = None, cache: str | Path | None = None
+) -> Dataset:
+    """Open the images and the task of ``data``, preparing them first if that was not done yet.
+
+    ``seed`` chooses the subset when ``data.fraction`` is below 1. ``cache`` is the folder for
+    prepared data, by default $PRUNESCOPE_CACHE or ~/.cache/prunescope. Raises InputError.
+    """
+    if data.source in STREAMS:
+        from prunescope.data.streams import open_stream
+
+        return open_stream(data)
+    prepared = open_prepared(prepare(data, progress=progress, cache=cache))
+    task = resolve(data, prepared.classes)
+    labels = task.labels[prepared.labels("train")]
+    size, rows = _subset(data, len(labels), seed)
+    _check_classes(labels[:size] if rows is None else labels[rows], task)
+    sampler = ArraySampler(
+        prepared.images("train"), labels, size, rows, prepared.shape, data.translate, data.flip
+    )
+    low, high = value_range(*_extremes(prepared, size, rows), prepared.shape, data.translate, data.flip)
+    pixels, numbers = prepared.images("validation"), task.labels[prepared.labels("validation")]
+    return Dataset(
+        shape=prepared.shape,
+        classes=task.classes,
+        mean=np.array(prepared.array("mean"), dtype=np.float32),
+        live_pixels=low < high,
+        train_size=size,
+        validation=Images(pixels[: data.validation], numbers[: data.validation]),
+        heldout=Images(pixels[data.validation :], numbers[data.validation :]),
+        fingerprint=_fingerprint(prepared, task),
+        sampler=sampler,
+    )
+
+
+def _subset(data: experiment.Data, total: int, seed: int) -> tuple[int, Labels | None]:
+    """Size of the training subset and its rows (None: the first ones)."""
+    size = int(data.fraction * total)
+    if size < 1:
+        raise InputError(f"data.fraction={data.fraction} of {total} training images leaves none")
+    if size == total or data.source in _IN_FILE_ORDER:
+        return size, None
+    # in file order, so that gathering walks through the file in one direction
+    return size, np.sort(generator(seed, "subset").permutation(total)[:size])
+
+
+def _check_classes(labels: Labels, task: Task) -> None:
+    counts = np.bincount(labels, minlength=len(task.classes))
+    empty = np.flatnonzero(counts == 0)
+    if empty.size:
+        raise InputError(
+            f"class {empty[0]} ({task.classes[empty[0]]}) has no training image: "
+            "every class needs one (see data.fraction and data.task)"
+        )
+
+
+def _extremes(
+    prepared: Prepared, size: int, rows: Labels | None
+) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    """Least and greatest value of each pixel over the training images used."""
+    if rows is None and size == len(prepared.images("train")):
+        return np.array(prepared.array("min")), np.array(prepared.array("max"))
+    images = prepared.images("train")
+    constant = prepared.array("min") == prepared.array("max")
+    low, high = np.array(images[0 if rows is None else rows[0]]), np.array(prepared.array("min"))
+    high = low.copy()
+    for start in range(0, size, _ROWS):
+        stop = min(start + _ROWS, size)
+        chunk = images[start:stop] if rows is None else images[rows[start:stop]]
+        low, high = np.minimum(low, chunk.min(axis=0)), np.maximum(high, chunk.max(axis=0))
+        if ((low < high) | constant).all():
+            break  # nothing left to learn: one piece is enough for natural images
+    return low, high
+
+
+def _fingerprint(prepared: Prepared, task: Task) -> str:
+    sums = {name: entry["sha256"] for name, entry in prepared.manifest["arrays"].items()}
+    text = json.dumps([prepared.manifest["shape"], sums, task.labels.tolist()], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()

@@ -1,0 +1,216 @@
+"""Prepared folders: a source converted once into memory-mapped arrays, with checksums and provenance."""
+
+from __future__ import annotations
+
+import datetime
+import fcntl
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
+
+from prunescope.data.raw import SPLITS, Chunk, Progress, Raw
+from prunescope.errors import InputError
+
+FORMAT = 1
+MANIFEST = "prepared.json"
+
+
+@dataclass
+class _Growing:
+    """A .npy file that rows are appended to; its header is written anew at the end."""
+
+    path: Path
+    dtype: str
+    row: tuple[int, ...]
+    rows: int = 0
+    hash: Any = field(default_factory=hashlib.sha256)
+    file: BinaryIO | None = None
+
+    def append(self, values: NDArray[Any]) -> None:
+        if self.file is None:
+            self.file = self.path.open("wb")
+            self._header()
+        data = np.ascontiguousarray(values, dtype=self.dtype).tobytes()
+        self.file.write(data)
+        self.hash.update(data)
+        self.rows += len(values)
+
+    def close(self) -> dict[str, Any]:
+        """Finish the file; its entry in the manifest."""
+        if self.file is None:
+            self.append(np.empty((0, *self.row), self.dtype))
+        assert self.file is not None
+        self.file.seek(0)
+        self._header()
+        self.file.close()
+        return {"shape": [self.rows, *self.row], "dtype": self.dtype, "sha256": self.hash.hexdigest()}
+
+    def _header(self) -> None:
+        # numpy pads headers so that the first axis can grow without moving the data
+        assert self.file is not None
+        shape = (self.rows, *self.row)
+        np.lib.format.write_array_header_1_0(
+            self.file, {"descr": np.dtype(self.dtype).str, "fortran_order": False, "shape": shape}
+        )
+
+
+@dataclass
+class _Statistics:
+    """Exact sums, minima and maxima of each pixel over the chunks seen."""
+
+    n0: int
+    count: int = 0
+
+    def __post_init__(self) -> None:
+        self.sums = np.zeros(self.n0, np.uint64)
+        self.low = np.full(self.n0, 255, np.uint8)
+        self.high = np.zeros(self.n0, np.uint8)
+
+    def add(self, pixels: NDArray[np.uint8]) -> None:
+        if len(pixels):
+            self.count += len(pixels)
+            self.sums += pixels.sum(axis=0, dtype=np.uint64)
+            self.low = np.minimum(self.low, pixels.min(axis=0))
+            self.high = np.maximum(self.high, pixels.max(axis=0))
+
+
+def write(raw: Raw, out: Path, progress: Progress | None = None) -> Path:
+    """Convert ``raw`` into the folder ``out`` and return it; nothing is done when it is there.
+
+    Everything is written beside ``out`` and renamed at the end. A second process that prepares
+    the same folder waits for the first. Raises InputError for what is wrong with the source.
+    """
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with _alone(out) as partial:
+        if partial is None:
+            return out
+        manifest = _fill(raw, partial, progress)
+        (partial / MANIFEST).write_text(json.dumps(manifest, indent=1) + "\n", "utf-8")
+        if out.is_dir() and not any(out.iterdir()):
+            out.rmdir()
+        partial.rename(out)
+    return out
+
+
+def _fill(raw: Raw, folder: Path, progress: Progress | None) -> dict[str, Any]:
+    n0 = int(np.prod(raw.shape))
+    statistics = _Statistics(n0)
+    arrays: dict[str, Any] = {}
+    for name in SPLITS:
+        split = getattr(raw, name)
+        pixels = _Growing(folder / f"{name}.npy", "|u1", (n0,))
+        labels = _Growing(folder / f"{name}-labels.npy", "<i8", ())
+        for images, numbers in split.chunks():
+            _check_chunk((images, numbers), n0, raw.source)
+            pixels.append(images)
+            labels.append(numbers)
+            if name == "train":
+                statistics.add(images)
+            if progress:
+                progress(pixels.rows, max(split.total, pixels.rows), f"{name} images")
+        if pixels.rows == 0:
+            raise InputError(f"data.source={raw.source}: no {name} image in it")
+        arrays[pixels.path.stem], arrays[labels.path.stem] = pixels.close(), labels.close()
+    for name, values in (
+        ("mean", statistics.sums.astype(np.float64) / statistics.count),
+        ("min", statistics.low),
+        ("max", statistics.high),
+    ):
+        array = _Growing(folder / f"{name}.npy", values.dtype.str, ())
+        array.append(values)
+        arrays[name] = array.close()
+    return _manifest(raw, arrays, progress)
+
+
+def _check_chunk(chunk: Chunk, n0: int, source: str) -> None:
+    images, labels = chunk
+    if images.dtype != np.uint8 or images.shape != (len(labels), n0):
+        raise InputError(
+            f"data.source={source}: {len(labels)} labels but images of shape {images.shape}, "
+            f"expected [{len(labels)}, {n0}]"
+        )
+
+
+def _manifest(raw: Raw, arrays: dict[str, Any], progress: Progress | None) -> dict[str, Any]:
+    return {
+        "format": FORMAT,
+        "source": raw.source,
+        "shape": list(raw.shape),
+        "classes": list(raw.classes),
+        "arrays": arrays,
+        "provenance": {
+            "parameters": raw.parameters,
+            "files": _file_records(raw.files, progress),
+            "prunescope": _version(),
+            "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        },
+    }
+
+
+def _file_records(files: tuple[Path, ...], progress: Progress | None) -> list[dict[str, Any]]:
+    records = []
+    for number, path in enumerate(files, 1):
+        with path.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+        records.append({"path": str(path), "bytes": path.stat().st_size, "sha256": digest})
+        if progress and (number % 100 == 0 or number == len(files)):
+            progress(number, len(files), "source files hashed")
+    return records
+
+
+def _version() -> str:
+    try:
+        return version("prunescope")
+    except PackageNotFoundError:
+        return "not installed"
+
+
+def _same_folder(descriptor: int, path: Path) -> bool:
+    try:
+        return os.fstat(descriptor).st_ino == path.stat().st_ino
+    except FileNotFoundError:
+        return False
+
+
+@contextmanager
+def _alone(out: Path) -> Iterator[Path | None]:
+    """An empty folder beside ``out`` that this process alone holds; None once ``out`` is there.
+
+    The lock is on the folder itself and ends with the process, so what a killed one left is
+    found unlocked and cleared.
+    """
+    partial = out.with_name(f".{out.name}.partial")
+    while True:
+        if (out / MANIFEST).exists():
+            yield None
+            return
+        if out.exists() and (not out.is_dir() or any(out.iterdir())):
+            raise InputError(f"{out} exists and is not a prepared folder: choose another")
+        partial.mkdir(exist_ok=True)
+        try:
+            lock = os.open(partial, os.O_RDONLY)
+        except FileNotFoundError:
+            continue
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if (out / MANIFEST).exists() or not _same_folder(lock, partial):
+                continue  # another process finished while this one waited: look again
+            for leftover in partial.iterdir():
+                leftover.unlink()
+            try:
+                yield partial
+            finally:
+                shutil.rmtree(partial, ignore_errors=True)  # gone already after a rename
+            return
+        finally:
+            os.close(lock)

@@ -1,0 +1,161 @@
+"""Image sets in one .npz file: Keras', MedMNIST's and plain key names."""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from prunescope.data.raw import Chunk, Labels, Pixels, Raw, Split, checked_labels, to_planes
+from prunescope.errors import InputError
+from prunescope.mask import ImageShape
+from prunescope.randomness import generator
+
+HELD_OUT = 0.1
+_FORMS = (
+    ("x_train", "y_train", "x_test", "y_test"),
+    ("train_images", "train_labels", "val_images", "val_labels"),
+    ("train_images", "train_labels", "test_images", "test_labels"),
+    ("images", "labels"),
+)
+_PIECE = 10_000
+
+
+def read(root: Path) -> Raw:
+    """Open a .npz file (or the only one in a folder) with images and labels.
+
+    Keys are x_train, y_train, x_test, y_test (Keras), train_images, … (MedMNIST), or images and
+    labels, of which a fixed tenth per class is then held out for validation. Images are uint8, or
+    float in [0, 1]; [N, H, W], [N, H, W, C] or [N, C, H, W] with C = 1 or 3. Raises InputError.
+    """
+    path = _one_file(root)
+    keys = _form(path)
+    arrays = load_arrays(path, keys)
+    images, shape = _as_rows(arrays[keys[0]], f"{path}: {keys[0]}")
+    where = f"{path}: {keys[1]}"
+    labels = _as_labels(arrays[keys[1]], len(images), where)
+    classes = int(labels.max()) + 1 if labels.size else 0
+    if len(keys) == 4:
+        held, held_shape = _as_rows(arrays[keys[2]], f"{path}: {keys[2]}")
+        if held_shape != shape:
+            raise InputError(f"{path}: {keys[2]} holds images {held_shape}, {keys[0]} {shape}")
+        held_labels = _as_labels(arrays[keys[3]], len(held), f"{path}: {keys[3]}")
+        checked_labels(held_labels, classes, f"{path}: {keys[3]}")
+        train, validation = (images, labels), (held, held_labels)
+    else:
+        chosen = held_out(labels)
+        train, validation = (images[~chosen], labels[~chosen]), (images[chosen], labels[chosen])
+    return Raw(
+        source="npz",
+        shape=shape,
+        classes=tuple(str(i) for i in range(classes)),
+        train=Split(partial(_pieces, *train), len(train[1])),
+        validation=Split(partial(_pieces, *validation), len(validation[1])),
+        files=(path,),
+    )
+
+
+def held_out(labels: Labels) -> NDArray[np.bool_]:
+    """The same tenth of each class at every call (at least one image of a class with two)."""
+    chosen = np.zeros(len(labels), np.bool_)
+    for label in np.unique(labels):
+        rows = np.flatnonzero(labels == label)
+        count = max(1, round(HELD_OUT * len(rows))) if len(rows) > 1 else 0
+        chosen[generator(0, "held-out", int(label)).permutation(rows)[:count]] = True
+    return chosen
+
+
+def load_arrays(path: Path, keys: tuple[str, ...]) -> dict[str, NDArray[Any]]:
+    """Named arrays of a .npz file, nothing executed; raises InputError for missing keys or damage."""
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            missing = [key for key in keys if key not in file]
+            if missing:
+                raise InputError(f"{path}: no {missing[0]!r} in it; it has {', '.join(file)}")
+            return {key: file[key] for key in keys}
+    except InputError:
+        raise
+    except ValueError as error:
+        refused = "allow_pickle" in str(error)
+        why = "refused: it holds Python objects, not numbers" if refused else f"damaged: {error}"
+        raise InputError(f"{path}: {why}".splitlines()[0]) from None
+    except (OSError, EOFError, zipfile.BadZipFile, KeyError, AttributeError, TypeError):
+        raise InputError(f"{path}: truncated, damaged or not a .npz file") from None
+    except Exception as error:  # zlib and header parsing raise their own kinds
+        raise InputError(f"{path}: truncated or damaged: {type(error).__name__}") from None
+
+
+def _one_file(root: Path) -> Path:
+    if root.is_file():
+        return root
+    found = sorted(root.glob("*.npz"))
+    if len(found) != 1:
+        raise InputError(f"data.root={root}: {len(found)} .npz files in it: name the one file")
+    return found[0]
+
+
+def _form(path: Path) -> tuple[str, ...]:
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            names = set(file)
+    except Exception:
+        raise InputError(f"{path}: truncated, damaged or not a .npz file") from None
+    for keys in _FORMS:
+        if names >= set(keys):
+            return keys
+    raise InputError(
+        f"{path}: its keys are {', '.join(sorted(names))}; expected images and labels, x_train, y_train, "
+        "x_test and y_test, or train_images, train_labels, val_images and val_labels"
+    )
+
+
+def _as_rows(images: NDArray[Any], where: str) -> tuple[Pixels, ImageShape]:
+    if images.ndim == 4 and images.shape[3] not in (1, 3) and images.shape[1] in (1, 3):
+        images = images.transpose(0, 2, 3, 1)
+    if images.ndim not in (3, 4) or (images.ndim == 4 and images.shape[3] not in (1, 3)):
+        raise InputError(
+            f"{where} has shape {list(images.shape)}, expected [N, H, W], [N, H, W, C] or [N, C, H, W] "
+            "with C = 1 or 3"
+        )
+    channels = images.shape[3] if images.ndim == 4 else 1
+    return to_planes(_as_bytes(images, where)), (channels, images.shape[1], images.shape[2])
+
+
+def _as_bytes(images: NDArray[Any], where: str) -> Pixels:
+    if images.dtype == np.uint8:
+        return images
+    if images.dtype.kind != "f":
+        raise InputError(f"{where} is {images.dtype}, expected uint8 or float in [0, 1]")
+    out = np.empty(images.shape, np.uint8)
+    for start in range(0, len(images), _PIECE):
+        piece = images[start : start + _PIECE]
+        finite = np.isfinite(piece)
+        if not finite.all():
+            row = start + int(np.flatnonzero(~finite.reshape(len(piece), -1).all(axis=1))[0])
+            raise InputError(f"{where}: image {row} has NaN or infinite pixels")
+        if piece.min(initial=0) < 0 or piece.max(initial=0) > 1:
+            raise InputError(
+                f"{where}: float pixels from {piece.min():g} to {piece.max():g}, they must lie in [0, 1]"
+            )
+        out[start : start + _PIECE] = np.rint(255 * piece.astype(np.float64))
+    return out
+
+
+def _as_labels(labels: NDArray[Any], count: int, where: str) -> Labels:
+    if labels.ndim == 2 and labels.shape[1] == 1:
+        labels = labels[:, 0]
+    if labels.shape != (count,):
+        raise InputError(f"{where} has shape {list(labels.shape)}, expected [{count}], one label an image")
+    if labels.size and labels.dtype.kind in "iu":
+        return checked_labels(labels, int(labels.max()) + 1, where)
+    return checked_labels(labels, 1, where)
+
+
+def _pieces(images: Pixels, labels: Labels) -> Iterator[Chunk]:
+    for start in range(0, len(images), _PIECE):
+        yield images[start : start + _PIECE], labels[start : start + _PIECE]

@@ -1,0 +1,104 @@
+"""Sample sheets: a picture of a data set, a row of images for each class."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from prunescope.data.dataset import Dataset
+from prunescope.data.folders import open_prepared
+from prunescope.mask import ImageShape
+from prunescope.randomness import generator
+
+_CELL = 0.62  # inches
+_GAP = 0.04
+
+
+def sample_sheet(
+    source: str | Path | Dataset, out_png: str | Path, columns: int = 12, rows: int = 12, seed: int = 0
+) -> Path:
+    """Draw a PNG with ``columns`` images of at most ``rows`` classes and return its path.
+
+    ``source`` is a prepared folder (its training images) or an open Dataset (one batch of training
+    images for streams, else its validation images). Raises InputError for what is neither.
+    """
+    pixels, labels, shape, classes, title = _content(source)
+    chosen = np.unique(np.linspace(0, len(classes) - 1, min(rows, len(classes))).round().astype(int))
+    figure, axes = _grid(len(chosen), columns, [classes[label] for label in chosen], title)
+    for row, label in enumerate(chosen):
+        found = np.flatnonzero(labels == label)
+        found = generator(seed, "sheet", int(label)).permutation(found)[:columns]
+        limit = _limit(pixels, found)
+        for column in range(columns):
+            axis = axes[row][column]
+            if column < len(found):
+                image = _picture(np.asarray(pixels[found[column]]), shape, limit)
+                axis.imshow(image, cmap="gray", vmin=0, vmax=1, interpolation="nearest")
+    out = Path(out_png)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(out, dpi=150)
+    return out
+
+
+def _content(
+    source: str | Path | Dataset,
+) -> tuple[NDArray[Any], NDArray[np.int64], ImageShape, tuple[str, ...], str]:
+    if isinstance(source, Dataset):
+        if source.train_size is None:
+            batch = source.draw(0, 0, 0, 64 * len(source.classes))
+            pixels, labels, what = batch.pixels, batch.labels, "unlimited training images"
+        else:
+            pixels, labels = source.validation.pixels, source.validation.labels
+            what = f"{source.train_size:,} training images"
+        name = ""
+        shape, classes = source.shape, source.classes
+    else:
+        prepared = open_prepared(Path(source))
+        pixels, labels = prepared.images("train"), prepared.labels("train")
+        shape, classes = prepared.shape, prepared.classes
+        name = f"{prepared.source} · "
+        what = f"{len(labels):,} training, {len(prepared.images('validation')):,} validation images"
+    size = f"{shape[1]}x{shape[2]}" + (" RGB" if shape[0] == 3 else "")
+    return pixels, labels, shape, classes, f"{name}{what} · {size} · {len(classes)} classes"
+
+
+def _grid(rows: int, columns: int, names: list[str], title: str) -> tuple[Any, Any]:
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    shown = [name if len(name) <= 26 else name[:25] + "…" for name in names]
+    left = 0.2 + 0.078 * max(len(name) for name in shown)
+    width, height = left + columns * _CELL + 0.1, rows * _CELL + 0.45
+    figure = Figure(figsize=(width, height), facecolor="white")
+    FigureCanvasAgg(figure)
+    axes = figure.subplots(rows, columns, squeeze=False)
+    figure.subplots_adjust(
+        left=left / width, right=1 - 0.1 / width, bottom=0.08 / height, top=1 - 0.37 / height,
+        wspace=_GAP, hspace=_GAP,
+    )  # fmt: skip
+    for row, name in enumerate(shown):
+        axes[row][0].text(
+            -0.12, 0.5, name, transform=axes[row][0].transAxes, ha="right", va="center", fontsize=9
+        )
+    for axis in axes.flat:
+        axis.set_axis_off()
+    figure.text(0.1 / width, 1 - 0.19 / height, title, fontsize=10, va="center")
+    return figure, axes
+
+
+def _limit(pixels: NDArray[Any], rows: NDArray[np.int64]) -> float:
+    """Largest magnitude of the float images of a row: their values share one symmetric scale."""
+    if pixels.dtype == np.uint8 or not len(rows):
+        return 1.0
+    return float(np.abs(pixels[rows]).max()) or 1.0
+
+
+def _picture(values: NDArray[Any], shape: ImageShape, limit: float) -> NDArray[np.float64]:
+    scaled = values / 255 if values.dtype == np.uint8 else 0.5 + values / (2 * limit)
+    image = scaled.reshape(shape).transpose(1, 2, 0)
+    if shape[0] not in (1, 3):
+        image = image[..., :1]
+    return np.asarray(image.squeeze(-1) if image.shape[-1] == 1 else image, dtype=np.float64)

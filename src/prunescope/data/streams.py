@@ -1,0 +1,134 @@
+"""NLGP and its Gaussian clone: unlimited images with local structure (Ingrosso & Goldt 2022).
+
+z is a stationary periodic Gaussian field with covariance exp(-r²/ξ²), one ξ per class;
+x = erf(g z/√2)/Z with Z² = (2/π) asin(g²/(1+g²)). The clone is a Gaussian field with x's
+covariance (2/π)/Z² asin(g² C/(1+g²)) and no higher moments.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from prunescope import experiment
+from prunescope.data.dataset import Batch, Dataset, Images
+from prunescope.data.raw import Labels
+from prunescope.errors import InputError
+from prunescope.mask import ImageShape
+from prunescope.randomness import generator
+
+_BLOCK = 1000
+
+Floats = NDArray[np.float32]
+Map = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class Stream:
+    """Draws images: ``spectra`` float32 [classes, H, W] are the square roots of the field's
+    eigenvalues; ``gain`` is None for a Gaussian field."""
+
+    shape: ImageShape
+    spectra: Floats
+    gain: float | None
+
+    def draw(self, seed: int, level: int, step: int, size: int, sampling: str) -> Batch:
+        pixels, labels = self.sample(generator(seed, "stream", level, step), size)
+        return Batch(pixels, np.arange(size), labels)
+
+    def sample(self, rng: np.random.Generator, count: int) -> tuple[Floats, Labels]:
+        """``count`` images float32 [count, n0] and their labels, as balanced as can be."""
+        classes = len(self.spectra)
+        labels = rng.permutation((np.arange(count) + rng.integers(classes)) % classes)
+        fields = self._fields(rng, labels)
+        if self.gain is not None:
+            fields = squash(fields, self.gain)
+        return fields.reshape(count, -1), labels
+
+    def _fields(self, rng: np.random.Generator, labels: Labels) -> Floats:
+        from scipy import fft
+
+        noise = fft.rfft2(rng.standard_normal((len(labels), *self.shape), dtype=np.float32))
+        noise *= self.spectra[labels, None, :, : noise.shape[-1]]
+        fields: Floats = fft.irfft2(noise, s=self.shape[1:])
+        return fields
+
+
+def covariance(size: int, length: float) -> Map:
+    """exp(-r²/ξ²) at periodic distance r, [size, size], without its negative eigenvalues; 1 at 0."""
+    distance = np.minimum(np.arange(size), size - np.arange(size)).astype(np.float64)
+    squared = distance[:, None] ** 2 + distance[None, :] ** 2
+    eigenvalues = np.maximum(np.fft.fft2(np.exp(-squared / length**2)).real, 0)
+    return np.fft.ifft2(eigenvalues / eigenvalues.mean()).real
+
+
+def squashed_covariance(field: Map, gain: float) -> Map:
+    """Covariance of x when z has covariance ``field``."""
+    share = gain**2 / (1 + gain**2)
+    return np.arcsin(np.clip(share * field, -1, 1)) / np.arcsin(share)
+
+
+def squash(fields: Floats, gain: float) -> Floats:
+    """x = erf(g z/√2)/Z, of unit variance."""
+    from scipy.special import erf
+
+    scale = np.sqrt(2 / np.pi * np.arcsin(gain**2 / (1 + gain**2)))
+    values: Floats = erf(fields * np.float32(gain / np.sqrt(2))) / np.float32(scale)
+    return values
+
+
+def open_stream(data: experiment.Data) -> Dataset:
+    """The Dataset of ``nlgp`` or ``nlgp-clone``; its validation sets are the same for every seed.
+
+    Raises InputError for options that mean nothing for a stream.
+    """
+    _check(data)
+    shape = (data.channels, data.size, data.size)
+    stream = Stream(shape, _spectra(data), data.gain if data.source == "nlgp" else None)
+    pixels, labels = _fixed(stream, data.validation + data.heldout)
+    return Dataset(
+        shape=shape,
+        classes=tuple(f"ξ = {length:g}" for length in data.lengths),
+        mean=np.zeros(pixels.shape[1], np.float32),
+        live_pixels=np.ones(pixels.shape[1], np.bool_),
+        train_size=None,
+        validation=Images(pixels[: data.validation], labels[: data.validation]),
+        heldout=Images(pixels[data.validation :], labels[data.validation :]),
+        fingerprint=_fingerprint(data),
+        sampler=stream,
+    )
+
+
+def _check(data: experiment.Data) -> None:
+    for name in ("fraction", "task", "rotate", "translate", "flip", "class_order"):
+        value = getattr(data, name)
+        if value != experiment.Data.model_fields[name].default:
+            raise InputError(f"data.{name}={value} means nothing to data.source={data.source}: leave it out")
+
+
+def _spectra(data: experiment.Data) -> Floats:
+    maps = [covariance(data.size, length) for length in data.lengths]
+    if data.source == "nlgp-clone":
+        maps = [squashed_covariance(field, data.gain) for field in maps]
+    eigenvalues = np.fft.fft2(np.stack(maps)).real
+    return np.sqrt(np.maximum(eigenvalues, 0)).astype(np.float32)
+
+
+def _fixed(stream: Stream, count: int) -> tuple[Floats, Labels]:
+    pixels = np.empty((count, int(np.prod(stream.shape))), np.float32)
+    labels = np.empty(count, np.int64)
+    for block, start in enumerate(range(0, count, _BLOCK)):
+        rows = slice(start, min(start + _BLOCK, count))
+        rng = generator(0, "stream-validation", 0, block)
+        pixels[rows], labels[rows] = stream.sample(rng, rows.stop - rows.start)
+    return pixels, labels
+
+
+def _fingerprint(data: experiment.Data) -> str:
+    names = ("source", "size", "channels", "gain", "lengths", "validation", "heldout")
+    text = json.dumps({name: getattr(data, name) for name in names}, sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()

@@ -1,0 +1,144 @@
+"""Tasks: which classes a run tells apart. Class numbers, modulo groups and class maps."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from prunescope import experiment
+from prunescope.data.raw import Labels
+from prunescope.errors import InputError
+
+Row = dict[str, str]
+
+
+@dataclass(frozen=True, eq=False)
+class Task:
+    """``labels`` int64 [classes of the source]: the label that each of them gets; their new names."""
+
+    labels: Labels
+    classes: tuple[str, ...]
+
+
+def resolve(data: experiment.Data, classes: Sequence[str]) -> Task:
+    """The task of ``data`` on a source whose classes are ``classes``.
+
+    ``class_order`` is applied first: its numbers, counted from 1, take the place of the source's
+    own order (modulo groups and maps by label count from them), its names that of class names.
+    Raises InputError for a class that a file leaves out and for labels that are not 0 … K-1.
+    """
+    names, numbers = list(classes), np.arange(len(classes))
+    if data.class_order:
+        names, numbers = _ordered(data.class_order, names)
+    kind, _, rest = data.task.partition(":")
+    if kind == "modulo":
+        return _modulo(int(rest), numbers)
+    if kind == "map":
+        return _mapped(rest, names, numbers)
+    order = np.argsort(numbers)
+    rank = np.argsort(order)  # numbers may have holes: the labels may not
+    return Task(rank.astype(np.int64), tuple(names[i] for i in order))
+
+
+def _modulo(groups: int, numbers: Labels) -> Task:
+    if groups > len(numbers):
+        raise InputError(f"data.task=modulo:{groups}: the data has only {len(numbers)} classes")
+    return Task((numbers % groups).astype(np.int64), tuple(f"{i} mod {groups}" for i in range(groups)))
+
+
+def _ordered(order: str, names: list[str]) -> tuple[list[str], Labels]:
+    """Names and numbers (from 0) of the classes after a mapping file label -> number or wnid."""
+    found = _lookup(Path(order), None, names, np.arange(len(names)))
+    if all(_is_integer(value) for value in found):
+        numbers = np.array([int(value) for value in found]) - 1
+        if numbers.min() < 0 or len(set(numbers.tolist())) < len(numbers):
+            raise InputError(f"{order}: class numbers must be different and at least 1")
+        return names, numbers
+    if len(set(found)) < len(found):
+        raise InputError(f"{order}: class names must be different")
+    return found, np.arange(len(names))
+
+
+def _mapped(argument: str, names: list[str], numbers: Labels) -> Task:
+    path, column = Path(argument), None
+    if not path.exists() and ":" in argument:
+        before, _, column = argument.rpartition(":")
+        path = Path(before)
+    found = _lookup(path, column, names, numbers)
+    bad = next((value for value in found if not _is_integer(value)), None)
+    if bad is not None:
+        raise InputError(f"{path}: new label {bad!r} is not an integer")
+    labels = np.array([int(value) for value in found], dtype=np.int64)
+    missing = sorted(set(range(int(labels.max()) + 1)) - set(labels.tolist()))
+    if labels.min() < 0 or missing:
+        what = f"{labels.min()} is negative" if labels.min() < 0 else f"{missing[0]} is missing"
+        raise InputError(f"{path}: new labels must be 0 to K-1 without a hole: {what}")
+    return Task(labels, tuple(str(i) for i in range(int(labels.max()) + 1)))
+
+
+def _lookup(path: Path, column: str | None, names: list[str], numbers: Labels) -> list[str]:
+    """The file's value for every class, found by its name or else by its number from 0."""
+    header, rows = _read(path)
+    if column is None:
+        value = 1
+    elif header and column in header:
+        value = header.index(column)
+    else:
+        raise InputError(f"{path}: no column {column!r}; columns are {', '.join(header) or 'not named'}")
+    keys = [i for i in range(min(len(row) for row in rows)) if i != value]
+    if column is None:
+        keys = keys[:1]
+    if not keys or value >= min(len(row) for row in rows):
+        raise InputError(f"{path}: a line has one column, expected label<TAB>new label")
+    for key in keys:
+        table = _table(path, rows, key, value)
+        if table is not None and all(name in table for name in names):
+            return [table[name] for name in names]
+    table = _table(path, rows, keys[0], value)
+    if table is None:
+        raise InputError(f"{path}: a class is named twice in its first column")
+    return [_by_number(path, table, name, int(number)) for name, number in zip(names, numbers, strict=True)]
+
+
+def _by_number(path: Path, table: dict[str, str], name: str, number: int) -> str:
+    for key in (name, str(number)):
+        if key in table and (key != name or not _is_integer(name)):
+            return table[key]
+    if str(number) in table:
+        return table[str(number)]
+    raise InputError(f"{path}: class {number} ({name}) is not in it: every class needs a line")
+
+
+def _table(path: Path, rows: list[list[str]], key: int, value: int) -> dict[str, str] | None:
+    table = {row[key]: row[value] for row in rows}
+    return table if len(table) == len(rows) else None
+
+
+def _read(path: Path) -> tuple[list[str], list[list[str]]]:
+    """Header (empty if there is none) and rows of a tab- or comma-separated file."""
+    try:
+        text = path.read_text("utf-8")
+    except OSError as error:
+        raise InputError(f"{path}: {error.strerror or error}") from None
+    except UnicodeDecodeError:
+        raise InputError(f"{path}: not a UTF-8 text file") from None
+    lines = [line for line in text.splitlines() if line.strip() and not line.startswith("#")]
+    separator = "\t" if lines and "\t" in lines[0] else ","
+    if separator == "\t":
+        rows = [[cell.strip() for cell in line.split("\t")] for line in lines]
+    else:
+        rows = [[cell.strip() for cell in row] for row in csv.reader(lines)]
+    header: list[str] = []
+    if rows and rows[0][0].lower() in ("label", "class", "wnid", "name", "number"):
+        header = rows.pop(0)
+    if not rows:
+        raise InputError(f"{path}: no line in it, expected label<TAB>new label")
+    return header, rows
+
+
+def _is_integer(text: str) -> bool:
+    return text.lstrip("-").isdigit() and text.count("-") <= text.startswith("-")

@@ -1,0 +1,46 @@
+"""Transforms of images each time they are drawn, and what they do to constant pixels."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from prunescope.mask import ImageShape
+
+Pixels = NDArray[np.uint8]
+
+
+def roll_each(images: Pixels, rng: np.random.Generator) -> Pixels:
+    """Images [B, C, H, W], each rolled periodically by its own dy in [0, H-1] and dx in [0, W-1]."""
+    count, _, height, width = images.shape
+    down = np.asarray(rng.integers(0, height, size=count))
+    right = np.asarray(rng.integers(0, width, size=count))
+    return _roll(_roll(images, right, 3), down, 2)
+
+
+def flip_each(images: Pixels, rng: np.random.Generator) -> Pixels:
+    """Images [B, C, H, W], each mirrored left to right with probability 1/2."""
+    mirrored = rng.random(len(images)) < 0.5
+    return np.where(mirrored[:, None, None, None], images[..., ::-1], images)
+
+
+def value_range(
+    low: Pixels, high: Pixels, shape: ImageShape, translate: bool, flip: bool
+) -> tuple[Pixels, Pixels]:
+    """Least and greatest value [n0] that a pixel takes once images are transformed."""
+    low, high = low.reshape(shape), high.reshape(shape)
+    if translate:
+        low = np.broadcast_to(low.min(axis=(1, 2), keepdims=True), shape)
+        high = np.broadcast_to(high.max(axis=(1, 2), keepdims=True), shape)
+    if flip:
+        low, high = np.minimum(low, low[..., ::-1]), np.maximum(high, high[..., ::-1])
+    return low.reshape(-1), high.reshape(-1)
+
+
+def _roll(images: Pixels, shifts: NDArray[np.int64], axis: int) -> Pixels:
+    # one np.roll for all images of a shift: a third of the time of gathering pixel by pixel
+    out = np.empty_like(images)
+    for shift in np.unique(shifts):
+        rows = np.flatnonzero(shifts == shift)
+        out[rows] = np.roll(images[rows], shift, axis=axis)
+    return out

@@ -1,0 +1,255 @@
+"""One experiment, one seed: drive the procedure, train or take from disk, store and observe."""
+
+from __future__ import annotations
+
+import contextlib
+import platform
+import signal
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from prunescope.errors import InputError
+from prunescope.experiment import Experiment, load
+from prunescope.model import layer_sizes
+from prunescope.progress import Reporter, silent
+from prunescope.pruning.procedures import PROCEDURES, Level, Outcome
+from prunescope.store import Run, RunWriter, open_run
+from prunescope.training.loop import Evaluation, Progress, from_arrays, to_arrays, train_level
+
+
+class Interrupted(KeyboardInterrupt):
+    """Stopped by a signal, with everything saved."""
+
+
+def run(
+    experiment: str | Path | Experiment,
+    *overrides: str,
+    seed: int = 0,
+    out: str | Path = "runs",
+    reporter: Reporter = silent,
+) -> Run:
+    """Run an experiment (a preset's name, a TOML file or an Experiment) with one seed.
+
+    ``overrides`` are ``key=value``. Idempotent: a finished run is returned as it is, an
+    interrupted one goes on from its last step. Raises InputError for wrong input and for a
+    directory in use, Interrupted after Ctrl-C or SIGTERM, when all is saved.
+    """
+    if not isinstance(experiment, Experiment):
+        experiment = load(experiment, overrides)
+    elif overrides:
+        raise InputError("overrides apply to a preset's name or a TOML file, not to an Experiment")
+    if seed < 0:
+        raise InputError(f"seed is {seed}; it must be 0 or more")
+    with open_run(experiment, seed, out) as directory:
+        if directory.status != "done":
+            _Driver(experiment, seed, directory, reporter).run()
+        return Run(directory.path)
+
+
+@dataclass
+class _Driver:
+    """Walks a procedure's levels; what is stored is not trained again."""
+
+    experiment: Experiment
+    seed: int
+    directory: RunWriter
+    reporter: Reporter
+    rows: list[dict[str, Any]] = field(default_factory=list)
+
+    def run(self) -> None:
+        import torch
+
+        from prunescope.data import open_dataset
+        from prunescope.training.engine import make_engine
+
+        self._pin_threads(torch)
+        dataset = open_dataset(self.experiment.data, self.seed, progress=self.reporter.preparing)
+        self._check_data(dataset)
+        engine = make_engine(self.experiment, dataset.mean, dataset.live_pixels)
+        sizes = layer_sizes(len(dataset.mean), self.experiment.network, len(dataset.classes))
+        procedure = PROCEDURES[self.experiment.prune.method](self.experiment, sizes, self.seed)
+
+        finished = set(self.directory.levels)
+        self.rows = self.directory.table.to_dicts() if finished else []
+        self.directory.write_about(status="running", **_versions(torch))
+        self.reporter.started(self.directory.path, self.experiment, self.rows)
+        try:
+            level = next(procedure)
+            while True:
+                stored = level.number in finished
+                outcome = self._stored(level) if stored else self._trained(level, dataset, engine)
+                level = procedure.send(outcome)
+        except StopIteration:
+            self.directory.drop_checkpoint()
+            self.directory.write_about(status="done", error=None)
+            self.reporter.finished(self.directory.path, self.rows)
+        except (Interrupted, KeyboardInterrupt):
+            self.directory.write_about(status="interrupted")
+            raise
+        except BaseException as error:
+            with contextlib.suppress(OSError):  # where writing failed, nothing more can be written
+                self.directory.write_about(status="failed", error=str(error))
+            raise
+
+    def _stored(self, level: Level) -> Outcome:
+        if self.directory.ticket(level.number) != level.ticket:
+            raise InputError(
+                f"{self.directory.level_path(level.number)}: its masks do not follow from the level before; "
+                "the directory was changed by hand: run into another --out"
+            )
+        kept = self.directory.read_rewind() if level.keep_at is not None else None
+        return Outcome(self.directory.model(level.number), kept)
+
+    def _trained(self, level: Level, dataset: Any, engine: Any) -> Outcome:
+        from prunescope.observing import SCHEMA, level_observations, level_rows
+
+        resume = self._resume(level)
+        began, before = time.monotonic(), resume[2] if resume else 0.0
+        with _signals_wait() as stop_asked:
+            keeper = _Keeper(self, level, engine, stop_asked, began - before)
+            self.reporter.level_started(level, resume[0].step if resume else 0, dataset.shape)
+            trained = train_level(
+                engine,
+                dataset,
+                level,
+                self.experiment.train,
+                self.seed,
+                resume=resume[:2] if resume else None,
+                on_evaluation=self._evaluated,
+                between_steps=keeper,
+            )
+        if trained.kept is not None:
+            self.directory.write_rewind(trained.kept)
+        observed = level_observations(self.experiment, level, trained, dataset, engine, self.seed)
+        seconds = time.monotonic() - began + before
+        self.rows += level_rows(level, trained, dataset, engine, self.seed, seconds)
+        self.directory.write_level(level.number, level.ticket, trained.model, observed)
+        self.directory.write_table(self.rows, SCHEMA)
+        self.directory.drop_checkpoint()
+        self.reporter.level_finished(self.rows)
+        return Outcome(trained.model, trained.kept)
+
+    def _resume(self, level: Level) -> tuple[Progress, dict[str, Any], float] | None:
+        arrays = self.directory.read_checkpoint(level.number)
+        if arrays is None:
+            self.directory.truncate_metrics(level.number, 0)
+            return None
+        progress = from_arrays(_under(arrays, "loop/"), level.number)
+        self.directory.truncate_metrics(level.number, progress.step)
+        return progress, _under(arrays, "engine/"), float(arrays["seconds"][0])
+
+    def _evaluated(self, look: Evaluation) -> None:
+        self.directory.append_metrics(
+            {
+                "level": look.level,
+                "step": look.step,
+                "train_loss": look.train_loss,
+                "val_loss": look.val.loss / look.val.images,
+                "val_accuracy": look.val.accuracy,
+                "val_top5": look.val.correct5 / look.val.images,
+            }
+        )
+        self.reporter.evaluated(look)
+
+    def _check_data(self, dataset: Any) -> None:
+        about = {
+            "shape": list(dataset.shape),
+            "classes": list(dataset.classes),
+            "train_images": dataset.train_size,
+            "validation_images": len(dataset.validation),
+            "heldout_images": len(dataset.heldout),
+            "fingerprint": dataset.fingerprint,
+        }
+        stored = self.directory.about.get("data")
+        if stored and stored["fingerprint"] != dataset.fingerprint:
+            raise InputError(
+                f"{self.directory.path}: was run on other images (fingerprint {stored['fingerprint'][:12]}, "
+                f"now {dataset.fingerprint[:12]}): choose another --out"
+            )
+        self.directory.write_about(data=about)
+
+    def _pin_threads(self, torch: Any) -> None:
+        # the order of float sums depends on their number: a resumed run keeps that of its start
+        asked = self.experiment.run.threads
+        threads = asked or self.directory.about.get("threads") or torch.get_num_threads()
+        torch.set_num_threads(threads)
+        self.directory.write_about(threads=threads)
+
+
+@dataclass
+class _Keeper:
+    """Called between steps: checkpoints by the clock, stops when asked, with everything saved."""
+
+    driver: _Driver
+    level: Level
+    engine: Any
+    stop_asked: Callable[[], bool]
+    began: float
+
+    def __post_init__(self) -> None:
+        self.saved = time.monotonic()
+
+    def __call__(self, progress: Progress) -> None:
+        now = time.monotonic()
+        stop = self.stop_asked()
+        if stop or now - self.saved >= self.driver.experiment.run.checkpoint_seconds:
+            arrays = {f"loop/{k}": v for k, v in to_arrays(progress).items()}
+            arrays |= {f"engine/{k}": v for k, v in self.engine.state().items()}
+            arrays["seconds"] = _seconds(now - self.began)
+            self.driver.directory.write_checkpoint(self.level.number, arrays)
+            self.saved = time.monotonic()
+        self.driver.reporter.stepped(self.level, progress.step)
+        if stop:
+            raise Interrupted
+
+
+def _seconds(value: float) -> Any:
+    import numpy as np
+
+    return np.array([value], np.float64)
+
+
+def _under(arrays: dict[str, Any], prefix: str) -> dict[str, Any]:
+    return {k.removeprefix(prefix): v for k, v in arrays.items() if k.startswith(prefix)}
+
+
+@contextlib.contextmanager
+def _signals_wait() -> Iterator[Callable[[], bool]]:
+    """Let the first SIGINT or SIGTERM wait for the end of a step; a second one acts at once.
+
+    Outside the main thread (a notebook's worker) signals are left alone.
+    """
+    asked = False
+
+    def ask(number: int, frame: FrameType | None) -> None:
+        nonlocal asked
+        asked = True
+        for name in before:
+            signal.signal(name, signal.default_int_handler)
+
+    before: dict[signal.Signals, Any] = {}
+    with contextlib.suppress(ValueError):
+        for name in (signal.SIGINT, signal.SIGTERM):
+            before[name] = signal.signal(name, ask)
+    try:
+        yield lambda: asked
+    finally:
+        for name, handler in before.items():
+            signal.signal(name, handler)
+
+
+def _versions(torch: Any) -> dict[str, Any]:
+    from importlib.metadata import version
+
+    return {
+        "versions": {
+            "prunescope": version("prunescope"),
+            "torch": torch.__version__,
+            "python": platform.python_version(),
+        },
+        "machine": {"system": platform.system(), "processor": platform.machine()},
+    }

@@ -1,0 +1,247 @@
+"""Experiment: what is run. Fields, presets, overrides and identity."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import tomllib
+from collections.abc import Iterable
+from importlib import resources
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from prunescope.errors import InputError
+
+Positive = Annotated[int, Field(ge=1)]
+Share = Annotated[float, Field(gt=0, le=1)]
+
+Source = Literal[
+    "nlgp", "nlgp-clone", "photographs", "imagenet32", "imagenet64", "parquet",
+    "cifar10", "cifar100", "folder", "npz",
+]  # fmt: skip
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class Data(_Section):
+    """Images and task (the defaults of fields that a source does not read are ignored by it)."""
+
+    source: Source = Field("photographs", description="where images come from")
+    root: str = Field("", description="folder or file of the source, raw or prepared")
+    fraction: Share = Field(1.0, description="share of the training images used")
+    task: str = Field("classes", description="classes, modulo:N or map:FILE")
+    rotate: float = Field(0.0, description="degrees counter-clockwise, at load")
+    translate: bool = Field(False, description="roll each image anew each time it is drawn")
+    flip: bool = Field(False, description="mirror half of the images each time they are drawn")
+    class_order: str = Field("", description="mapping file: label -> wnid or class number")
+    validation: Positive = Field(10_000, description="validation images that pick the best step")
+    size: Positive = Field(32, description="height and width (photographs, nlgp, folder)")
+    patches: Positive = Field(40_000, description="photographs: training patches")
+    heldout: Positive = Field(10_000, description="photographs, nlgp: images held out")
+    channels: Positive = Field(1, description="nlgp: colour channels")
+    gain: Annotated[float, Field(gt=0)] = Field(3.0, description="nlgp: gain g")
+    lengths: tuple[Annotated[float, Field(gt=0)], ...] = Field(
+        (1.0, 2.0, 4.0), min_length=2, description="nlgp: correlation length of each class, pixels"
+    )
+
+    @model_validator(mode="after")
+    def _task_is_known(self) -> Data:
+        kind, _, rest = self.task.partition(":")
+        modulo = kind == "modulo" and rest.isdigit() and int(rest) >= 2
+        if not (self.task == "classes" or modulo or (kind == "map" and rest)):
+            raise ValueError(f"data.task is {self.task!r}; use classes, modulo:N or map:FILE")
+        return self
+
+
+class Network(_Section):
+    """Architecture."""
+
+    hidden: tuple[Positive, ...] = Field((1024, 1024, 1024), min_length=1)
+    norm: Literal["before", "after", "none"] = Field(
+        "before", description="batch norm before every linear map, after the hidden ones, or none"
+    )
+
+
+class Train(_Section):
+    """One level's training."""
+
+    steps: Positive = 100_000
+    batch: Annotated[int, Field(ge=2)] = 1000
+    lr: Annotated[float, Field(gt=0)] = 0.1
+    optimizer: Literal["sgd", "momentum", "adam"] = "sgd"
+    momentum: Annotated[float, Field(ge=0, lt=1)] = Field(0.9, description="momentum only")
+    sampling: Literal["replacement", "epochs"] = Field(
+        "replacement", description="independent draws, or shuffled epochs"
+    )
+    eval_every: Positive = 100
+    precision: Literal["float32"] = "float32"
+
+
+class Prune(_Section):
+    """How masks come about."""
+
+    method: Literal["imp"] = "imp"
+    rate: Annotated[float, Field(gt=0, lt=1)] = Field(0.3, description="p, pruned a level")
+    density: Share | None = Field(None, description="target of one-shot methods")
+    levels: Annotated[int, Field(ge=0)] | None = Field(
+        None, description="at most so many levels after level 0; none: until the stop rule"
+    )
+    rewind_step: Annotated[int, Field(ge=0)] = 1000
+    rewind: bool = Field(True, description="false: go on from the trained weights (fine-tuning)")
+    retrain: Literal["full", "remaining"] = Field(
+        "full", description="steps of a level after rewinding: all, or steps - rewind_step"
+    )
+    scope: Literal["layer", "global"] = "layer"
+    biases: bool = Field(True, description="biases are pruned in the pool of their layer")
+    exact: bool = Field(False, description="prune exactly k, ties broken by index")
+    stop_units: Annotated[float, Field(ge=0, le=1)] = Field(
+        0.2, description="stop when a hidden layer's share of connected units is not above this"
+    )
+
+
+class Place(_Section):
+    """Speed and place; outside the identity."""
+
+    engine: Literal["auto", "torch"] = "auto"
+    device: str = "cpu"
+    threads: Annotated[int, Field(ge=0)] = Field(0, description="0: all cores")
+    checkpoint_seconds: Annotated[float, Field(gt=0)] = 30.0
+
+
+class Experiment(_Section):
+    """What is run: every choice that changes the result, and (in ``run``) what changes only speed."""
+
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._/-]*$")
+    data: Data = Data()
+    network: Network = Network()
+    train: Train = Train()
+    prune: Prune = Prune()
+    run: Place = Place()
+
+    @model_validator(mode="after")
+    def _fields_fit(self) -> Experiment:
+        if self.prune.rewind and self.prune.rewind_step > self.train.steps:
+            raise ValueError(
+                f"prune.rewind_step is {self.prune.rewind_step}; it must be at most "
+                f"train.steps = {self.train.steps}"
+            )
+        if self.prune.retrain == "remaining" and self.prune.rewind_step >= self.train.steps:
+            raise ValueError("prune.retrain=remaining leaves no step: lower prune.rewind_step")
+        if ".." in self.name.split("/") or self.name.endswith("/"):
+            raise ValueError(f"name {self.name!r} must not climb out of the output folder")
+        return self
+
+    @property
+    def identity(self) -> str:
+        """First 12 hex digits of the SHA-256 of the canonical JSON of the scientific fields.
+
+        Defaults are left out, so adding an option keeps old identities; so are ``name``,
+        ``run`` and ``data.root``, which change only label, speed and place.
+        """
+        fields = self.model_dump(mode="json", exclude_defaults=True, exclude={"name", "run"})
+        fields.get("data", {}).pop("root", None)
+        fields = {key: value for key, value in fields.items() if value != {}}
+        canonical = json.dumps(fields, sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(canonical.encode()).hexdigest()[:12]
+
+    def to_toml(self) -> str:
+        """Every field, defaults written out, as TOML that ``load`` reads back."""
+        fields = self.model_dump(mode="json")
+        lines = [f"name = {json.dumps(fields.pop('name'))}"]
+        for section, values in fields.items():
+            lines += ["", f"[{section}]"]
+            lines += [f"{k} = {json.dumps(v)}" for k, v in values.items() if v is not None]
+        return "\n".join(lines) + "\n"
+
+
+def preset_names() -> list[str]:
+    """Names of the presets that come with the package, sorted."""
+    root = resources.files("prunescope") / "presets"
+    with resources.as_file(root) as folder:
+        return sorted(p.relative_to(folder).with_suffix("").as_posix() for p in folder.rglob("*.toml"))
+
+
+def preset_text(name: str) -> str:
+    """The TOML text of a preset; raises InputError for an unknown name."""
+    if name not in preset_names():
+        raise InputError(
+            f"unknown experiment {name!r}: use a TOML file or one of {', '.join(preset_names())}"
+        )
+    return (resources.files("prunescope") / "presets" / f"{name}.toml").read_text("utf-8")
+
+
+def load(experiment: str | Path, overrides: Iterable[str] = ()) -> Experiment:
+    """Read a preset (by name) or a TOML file and apply ``key=value`` overrides.
+
+    Values are TOML; a bare word is a string. Raises InputError naming the field, the value
+    found and what would be right.
+    """
+    path = Path(experiment)
+    if path.suffix == ".toml":
+        try:
+            text, origin = path.read_text("utf-8"), str(path)
+        except OSError as error:
+            raise InputError(f"{path}: {error.strerror or error}") from None
+        except UnicodeDecodeError:
+            raise InputError(f"{path}: not a UTF-8 text file") from None
+    else:
+        text, origin = preset_text(str(experiment)), f"preset {experiment}"
+    try:
+        fields: dict[str, Any] = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise InputError(f"{origin}: not TOML: {error}") from None
+    fields.setdefault("name", path.stem if path.suffix == ".toml" else str(experiment))
+    for override in overrides:
+        _set_field(fields, override)
+    return build(fields, origin)
+
+
+def build(fields: dict[str, Any], origin: str = "experiment") -> Experiment:
+    """Check nested fields into an Experiment; raises InputError in one line."""
+    try:
+        return Experiment.model_validate(fields)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        if first["type"] == "extra_forbidden":
+            raise InputError(f"{origin}: unknown field {where!r}{_hint(where)}") from None
+        message = first["msg"].removeprefix("Value error, ")
+        given = "" if first["type"] == "value_error" else f" is {first['input']!r}"
+        raise InputError(f"{origin}: {where}{given}: {message}".replace(": :", ":")) from None
+
+
+def field_names() -> list[str]:
+    """Every dotted field name an override may set."""
+    names = ["name"]
+    for section, info in Experiment.model_fields.items():
+        annotation = info.annotation
+        if isinstance(annotation, type) and issubclass(annotation, _Section):
+            names += [f"{section}.{field}" for field in annotation.model_fields]
+    return names
+
+
+def _hint(field: str) -> str:
+    from difflib import get_close_matches
+
+    close = get_close_matches(field, field_names(), n=1)
+    return f": did you mean {close[0]!r}?" if close else f": fields are {', '.join(field_names())}"
+
+
+def _set_field(fields: dict[str, Any], override: str) -> None:
+    key, equals, value = override.partition("=")
+    if not equals or not key:
+        raise InputError(f"{override!r} is not key=value: an override looks like train.steps=2000")
+    try:
+        parsed = tomllib.loads(f"value = {value}")["value"]
+    except tomllib.TOMLDecodeError:
+        parsed = value
+    *sections, last = key.split(".")
+    for section in sections:
+        fields = fields.setdefault(section, {})
+        if not isinstance(fields, dict):
+            raise InputError(f"unknown field {key!r}{_hint(key)}")
+    fields[last] = parsed

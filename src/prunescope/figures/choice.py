@@ -1,0 +1,114 @@
+"""Which runs belong together and which of their levels a figure shows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import polars
+
+from prunescope.errors import InputError
+from prunescope.figures.drawing import Options
+from prunescope.store import Run
+
+# The paper's three sparsities, 4 %, 1 % and 0.3 %, as multiples of the best one; then what else to take
+# when a run ends before the sparsest of them.
+AROUND_BEST = (4.0, 1.0, 0.3)
+FURTHER = (16.0, 64.0)
+
+
+@dataclass(frozen=True)
+class Group:
+    """Runs of one experiment that differ in their seeds; ``label`` tells it from the other groups."""
+
+    label: str
+    runs: tuple[Run, ...]
+
+    @property
+    def seeds(self) -> str:
+        """How many: ``1 seed``, ``3 seeds``."""
+        return f"{len(self.runs)} seed{'s' if len(self.runs) > 1 else ''}"
+
+    @property
+    def levels(self) -> list[int]:
+        """Levels that every run of the group has finished; raises InputError when there is none."""
+        for run in self.runs:
+            if not run.levels:
+                raise InputError(f"{run.path}: no level is finished yet")
+        return sorted(set.intersection(*(set(run.levels) for run in self.runs)))
+
+    def table(self) -> polars.DataFrame:
+        """levels.parquet of all runs of the group, with their seeds in a column ``seed``."""
+        parts = [run.table.with_columns(seed=polars.lit(run.seed)) for run in self.runs]
+        return polars.concat(parts, how="diagonal_relaxed")
+
+    def density(self, level: int) -> float:
+        """The nominal u of a level."""
+        row = self.table().filter(polars.col("level") == level).row(0, named=True)
+        return float(row["nominal_density"])
+
+    def best_level(self) -> int:
+        """The level whose best validation accuracy, averaged over seeds, is highest."""
+        table = self.table().filter((polars.col("layer") == 1) & polars.col("level").is_in(self.levels))
+        means = table.group_by("level").agg(polars.col("best_val_accuracy").mean()).sort("level")
+        return int(means["level"][int(np.argmax(means["best_val_accuracy"].to_numpy()))])
+
+    def title(self, level: int) -> str:
+        """``u = 0.97 %, level 13``."""
+        from prunescope.figures.style import percent
+
+        return f"$u$ = {percent(self.density(level))}, level {level}"
+
+
+def groups(runs: Sequence[Run]) -> list[Group]:
+    """Runs by experiment, in the order given; the identity joins the label where names collide."""
+    by_identity: dict[str, list[Run]] = {}
+    for run in runs:
+        members = by_identity.setdefault(run.experiment.identity, [])
+        if run.path.resolve() not in {member.path.resolve() for member in members}:
+            members.append(run)
+    names = [members[0].experiment.name for members in by_identity.values()]
+    result = []
+    for name, (identity, members) in zip(names, by_identity.items(), strict=True):
+        label = name if names.count(name) == 1 else f"{name} ({identity[:6]})"
+        result.append(Group(plain(label), tuple(members)))
+    return result
+
+
+def one_group(runs: Sequence[Run], figure: str) -> Group:
+    """The single experiment of ``runs``; raises InputError when there are several."""
+    found = groups(runs)
+    if len(found) > 1:
+        labels = ", ".join(group.label for group in found)
+        raise InputError(f"figure {figure} takes runs of one experiment, got {len(found)}: {labels}")
+    return found[0]
+
+
+def shown_levels(group: Group, options: Options, count: int = 3) -> list[int]:
+    """``options.levels``, or ``count`` levels with u about 4, 1 and 0.3 times that of the best accuracy.
+
+    Denser levels first. Dense level 0, whose masks show nothing, is taken only when nothing else is there.
+    Raises InputError for a level that is not finished.
+    """
+    if options.levels is not None:
+        for level in options.levels:
+            if level not in group.levels:
+                raise InputError(f"no level {level}; finished levels are {group.levels}")
+        if not options.levels:
+            raise InputError(f"no level given; finished levels are {group.levels}")
+        return list(options.levels)
+    available = [level for level in group.levels if level > 0] or group.levels
+    best = group.density(group.best_level())
+    logs = np.log([group.density(level) for level in available])
+    chosen: list[int] = []
+    for factor in (1.0, *AROUND_BEST, *FURTHER):
+        nearest = available[int(np.argmin(np.abs(logs - np.log(best * factor))))]
+        if nearest not in chosen and len(chosen) < count:
+            chosen.append(nearest)
+    return sorted(chosen)
+
+
+def plain(text: str) -> str:
+    """Text that matplotlib shows as it is: a dollar sign would start a formula."""
+    return text.replace("$", r"\$")

@@ -1,0 +1,172 @@
+"""How many connections nodes and pixels keep, and what removing nodes costs (paper Figs. 1b, 1c, 10)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import polars
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from prunescope.errors import InputError
+from prunescope.figures.choice import Group, groups, one_group, plain, shown_levels
+from prunescope.figures.drawing import Drawing, Options
+from prunescope.figures.style import (
+    BLUE,
+    COLUMN,
+    GREEN,
+    INK,
+    MUTED,
+    PAGE,
+    PALETTE,
+    VERMILION,
+    frame,
+    grid,
+    percent,
+)
+from prunescope.observe import binomial_fan_in, fan_in, fan_out_image
+from prunescope.store import Run
+
+BARS = 36
+ABLATIONS = {"decreasing": VERMILION, "random": MUTED, "increasing": BLUE}
+
+
+def figure_1b(runs: Sequence[Run], options: Options) -> Drawing:
+    """Histograms of the first layer's fan-in, the binomial distribution of random pruning and its mean.
+
+    Counts are means over the seeds. Data: one row a level and bar. Paper Fig. 1b.
+    """
+    group = one_group(runs, "1b")
+    shown = shown_levels(group, options)
+    figure = Figure(figsize=(max(COLUMN, PAGE * len(shown) / 3), 2.0))
+    parts = []
+    for number, (axes, level) in enumerate(zip(grid(figure, 1, len(shown))[0], shown, strict=True)):
+        part = _histogram(group, level)
+        _draw_histogram(axes, part, PALETTE[number % len(PALETTE)])
+        axes.set_title(group.title(level))
+        axes.set_xlabel("connections per node $C_{in}$")
+        parts.append(part)
+    figure.axes[0].set_ylabel(f"nodes (mean of {group.seeds})" if len(group.runs) > 1 else "nodes (1 seed)")
+    figure.axes[-1].legend(loc="upper right")
+    return Drawing(figure, polars.concat(parts))
+
+
+def _histogram(group: Group, level: int) -> polars.DataFrame:
+    """Nodes a bar, measured and expected under random pruning at the same density."""
+    masks = [run.mask(level) for run in group.runs]
+    counts = np.stack([np.bincount(fan_in(mask), minlength=mask.n_in + 1) for mask in masks]).mean(axis=0)
+    density = float(np.mean([mask.density for mask in masks]))
+    expected = masks[0].n_out * binomial_fan_in(masks[0].n_in, density)
+    seen = np.flatnonzero((counts > 0) | (expected > 0.05))
+    low, high = int(seen[0]), int(seen[-1])
+    width = max(1, -(-(high + 1 - low) // BARS))
+    low -= low % width
+    starts = np.arange(low, high + 1, width)
+    return polars.DataFrame(
+        {
+            "level": np.full(len(starts), level),
+            "nominal_density": np.full(len(starts), group.density(level)),
+            "fan_in_from": starts,
+            "fan_in_to": np.minimum(starts + width - 1, masks[0].n_in),
+            "nodes": np.add.reduceat(counts[: high + 1], starts),
+            "nodes_if_random": np.add.reduceat(expected[: high + 1], starts),
+            "binomial_mean": np.full(len(starts), masks[0].n_in * density),
+        }
+    )
+
+
+def _draw_histogram(axes: Axes, part: polars.DataFrame, colour: str) -> None:
+    starts = part["fan_in_from"].to_numpy()
+    width = int(starts[1] - starts[0]) if len(starts) > 1 else 1
+    edges = np.append(starts, starts[-1] + width) - 0.5
+    axes.stairs(part["nodes"].to_numpy(), edges, fill=True, color=colour, alpha=0.85, label="trained")
+    axes.plot(starts + (width - 1) / 2, part["nodes_if_random"], "--", color=INK, lw=0.9, label="binomial")
+    axes.set_yscale("log")
+    axes.set_ylim(0.3, 2 * max(part["nodes"].to_numpy().max(), part["nodes_if_random"].to_numpy().max()))
+    mean = float(part["binomial_mean"][0])
+    axes.plot([mean], [0.3], "^", color=INK, ms=5, clip_on=False, zorder=5, label=f"mean {mean:.3g}")
+
+
+def figure_1c(runs: Sequence[Run], options: Options) -> Drawing:
+    """Accuracy relative to the whole network against the number of first-layer nodes removed.
+
+    By decreasing, increasing and random fan-in; mean ± sd over seeds; the dotted line is guessing. One panel
+    a level, default the best. Data: one row a level, order and number removed. Paper Fig. 1c.
+    """
+    group = one_group(runs, "1c")
+    shown = [group.best_level()] if options.levels is None else shown_levels(group, options)
+    figure = Figure(figsize=(COLUMN * min(2, max(1, 0.7 * len(shown))), 2.2))
+    parts = []
+    for axes, level in zip(grid(figure, 1, len(shown))[0], shown, strict=True):
+        part = polars.concat([_ablation(group, level, order) for order in ABLATIONS])
+        for order, colour in ABLATIONS.items():
+            rows = part.filter(polars.col("order") == order)
+            x, mean = rows["removed"].to_numpy(), rows["relative_accuracy"].to_numpy()
+            sd = rows["relative_accuracy_sd"].fill_nan(0).to_numpy()
+            axes.plot(
+                x, mean, "-o", color=colour, label=f"{order} $C_{{in}}$" if order != "random" else order
+            )
+            axes.fill_between(x, mean - sd, mean + sd, color=colour, alpha=0.2, lw=0)
+        axes.axhline(float(part["guessing"][0]), color=INK, lw=0.7, ls=":", label="guessing")
+        axes.set_title(f"{group.title(level)}, {group.seeds}")
+        axes.set_xlabel("first-layer nodes removed")
+        axes.set_ylim(0, None)
+        parts.append(part)
+    figure.axes[0].set_ylabel("accuracy / accuracy of the whole")
+    figure.axes[0].legend(loc="lower left")
+    return Drawing(figure, polars.concat(parts))
+
+
+def _ablation(group: Group, level: int, order: str) -> polars.DataFrame:
+    curves, guessing = [], []
+    removed = np.empty(0, np.int64)
+    for run in group.runs:
+        seen = run.observations(level)
+        if f"ablation_{order}" not in seen:
+            raise InputError(f"{run.path}: level {level} holds no ablation curve")
+        removed, accuracy = seen["ablation_removed"], seen[f"ablation_{order}"]
+        whole = accuracy[np.argmin(removed)]
+        curves.append(accuracy / whole)
+        guessing.append(1 / len(run.classes) / whole)
+    spread = np.std(curves, axis=0, ddof=1) if len(curves) > 1 else np.full(len(removed), np.nan)
+    return polars.DataFrame(
+        {
+            "level": np.full(len(removed), level),
+            "nominal_density": np.full(len(removed), group.density(level)),
+            "order": [order] * len(removed),
+            "removed": removed,
+            "relative_accuracy": np.mean(curves, axis=0),
+            "relative_accuracy_sd": spread,
+            "guessing": np.full(len(removed), np.mean(guessing)),
+        }
+    )
+
+
+def figure_10(runs: Sequence[Run], options: Options) -> Drawing:
+    """C_out,0: how many first-layer nodes keep each pixel, its colour channels summed, relative to the mean.
+
+    One map a run, at its level of best accuracy. Data: int64 [C, H, W] a run. Paper Fig. 10.
+    """
+    members = [(group, run) for group in groups(runs) for run in group.runs]
+    figure = Figure(figsize=(max(COLUMN, min(PAGE, 1.5 * len(members))), 1.75 * -(-len(members) // 4)))
+    columns = min(4, len(members))
+    places = grid(figure, -(-len(members) // columns), columns)
+    data, maps = {}, []
+    for number, (group, run) in enumerate(members):
+        level = shown_levels(group, options)[0] if options.levels else group.best_level()
+        image = fan_out_image(run.mask(level), run.shape)
+        data[f"run{number}_{run.experiment.name.replace('/', '_')}_seed{run.seed}_level{level}"] = image
+        maps.append(
+            (f"{plain(run.experiment.name)}, seed {run.seed}\n$u$ = {percent(group.density(level))}", image)
+        )
+    relative = [image.sum(axis=0) / max(image.sum(axis=0).mean(), 1e-12) for _, image in maps]
+    highest = max(float(image.max()) for image in relative)
+    for axes, (title, _), image in zip(places.flat, maps, relative, strict=False):
+        drawn = axes.imshow(image, vmin=0, vmax=highest)
+        axes.set_title(title)
+        frame(axes)
+    for axes in list(places.flat)[len(maps) :]:
+        axes.set_visible(False)
+    figure.colorbar(drawn, ax=list(places.flat), shrink=0.8, label="$C_{out,0}$ / its mean", aspect=25)
+    return Drawing(figure, data)

@@ -1,0 +1,123 @@
+"""g(d) = S(d) / E S(d): locality without the trivial fall-off of S, which has fewer far pairs to count."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.colors import LogNorm
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, NullLocator
+
+from prunescope.figures.choice import Group, one_group, shown_levels
+from prunescope.figures.drawing import Drawing, Options
+from prunescope.figures.locality import label_displacements, show_pairs, summed_locality
+from prunescope.figures.style import COLUMN, FAINT, INK, MUTED, VERMILION, grid
+from prunescope.observe import (
+    fan_in,
+    inhomogeneous_null,
+    locality,
+    radial_profile,
+    relative_density,
+    shuffle_at_fan_in,
+    uniform_null,
+)
+from prunescope.randomness import generator
+from prunescope.store import Run
+
+SHUFFLES = 10
+# Displacements with fewer expected pairs than this are too noisy for a colour.
+FEWEST_PAIRS = 10
+
+
+@dataclass(frozen=True, eq=False)
+class Relative:
+    """g of a level: the map of same-channel pairs, its radial profile, that against the centre-biased null,
+    and the radial profiles of shuffled masks [shuffles, rings]."""
+
+    map: np.ndarray
+    expected: np.ndarray
+    radial: np.ndarray
+    radial_inhomogeneous: np.ndarray
+    shuffled: np.ndarray
+
+
+def figure_g(runs: Sequence[Run], options: Options) -> Drawing:
+    """g(d) of same-channel pairs as maps (top) and against the distance (bottom).
+
+    1 is chance. The grey band is the mean ± 2 sd of masks shuffled at matched fan-in; the dotted line is g against
+    the null that keeps each pixel's fan-out, which takes the bias towards the centre out. Data: arrays a level.
+    SCIENCE §3.
+    """
+    group = one_group(runs, "g")
+    shown = shown_levels(group, options)
+    measured = [relative_locality(group, level) for level in shown]
+    figure = Figure(figsize=(max(COLUMN, 1.75 * len(shown) + 0.6), 3.4))
+    places = grid(figure, 2, len(shown))
+    reliable = [np.where(one.expected >= FEWEST_PAIRS, one.map, np.nan) for one in measured]
+    highest = max(1.5, *(float(np.nanmax(image)) for image in reliable if np.isfinite(image).any()))
+    for column, (level, one) in enumerate(zip(shown, measured, strict=True)):
+        norm = LogNorm(1 / highest, highest)
+        values = np.where(
+            reliable[column] > 0, reliable[column], np.where(np.isnan(reliable[column]), np.nan, 1 / highest)
+        )
+        drawn = show_pairs(places[0, column], values, without_centre=True, norm=norm, cmap="RdBu_r")
+        places[0, column].set_facecolor(FAINT)
+        label_displacements(places[0, column], bottom=True, left=column == 0)
+        places[0, column].set_title(group.title(level))
+        _radial(places[1, column], one)
+    places[1, 0].set_ylabel("$g(|d|)$")
+    places[1, -1].legend(loc="upper right")
+    bar = figure.colorbar(drawn, ax=list(places[0]), aspect=20, shrink=0.9)
+    bar.set_label(f"$g(d)$ ({group.seeds})")
+    data = {
+        f"level{level}_{name}": value
+        for level, one in zip(shown, measured, strict=True)
+        for name, value in vars(one).items()
+    }
+    return Drawing(figure, data)
+
+
+def relative_locality(group: Group, level: int, shuffles: int = SHUFFLES) -> Relative:
+    """g of the first layer at a level, pairs pooled over seeds, with ``shuffles`` shuffled masks a seed."""
+    masks, shape = [run.mask(level) for run in group.runs], group.runs[0].shape
+    counts = summed_locality(group, level).same
+    expected = sum(uniform_null(fan_in(mask), shape).same for mask in masks)
+    centred = sum(inhomogeneous_null(mask, shape).same for mask in masks)
+    shuffled = []
+    for number in range(shuffles):
+        rngs = [generator(run.seed, "null", level, number) for run in group.runs]
+        pairs = sum(
+            locality(shuffle_at_fan_in(mask, rng), shape).same for mask, rng in zip(masks, rngs, strict=True)
+        )
+        shuffled.append(radial_profile(pairs, expected))
+    return Relative(
+        map=relative_density(counts, expected),
+        expected=expected,
+        radial=radial_profile(counts, expected),
+        radial_inhomogeneous=radial_profile(counts, centred),
+        shuffled=np.array(shuffled),
+    )
+
+
+def _radial(axes: Axes, one: Relative) -> None:
+    distance = np.arange(len(one.radial))
+    mean, sd = one.shuffled.mean(axis=0), one.shuffled.std(axis=0, ddof=1)
+    axes.fill_between(
+        distance, mean - 2 * sd, mean + 2 * sd, color=MUTED, alpha=0.35, lw=0, label="shuffled ± 2 sd"
+    )
+    axes.plot(distance, one.radial_inhomogeneous, ":", color=INK, lw=0.9, label="fan-out kept")
+    axes.plot(distance, one.radial, "-o", color=VERMILION, ms=2.2, label="trained")
+    axes.axhline(1, color=MUTED, lw=0.6)
+    axes.set_yscale("log")
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axes.yaxis.set_minor_formatter(
+        FuncFormatter(lambda value, _: f"{value:g}" if value in (0.5, 2, 5) else "")
+    )
+    axes.set_xlabel("distance $|d|$ (pixels)")
+    # Beyond the image's side only corners hold pairs, too few to tell anything.
+    axes.set_xlim(0.5, max(2, 0.75 * len(one.radial)))
+    inside = one.radial[1 : int(max(2, 0.75 * len(one.radial)))]
+    axes.set_ylim(max(0.1, 0.8 * float(np.nanmin(inside))), 1.25 * float(np.nanmax(inside)))

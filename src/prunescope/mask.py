@@ -1,0 +1,117 @@
+"""Mask: which weights of one layer are kept. The value everything here is about."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+BoolArray = NDArray[np.bool_]
+ImageShape = tuple[int, int, int]
+
+
+@dataclass(frozen=True, eq=False)
+class Mask:
+    """The kept weights of one layer.
+
+    ``array`` is bool [n_out, n_in], read-only; True is a kept weight. Input index of
+    pixel (c, y, x) is c·H·W + y·W + x.
+    """
+
+    array: BoolArray
+
+    def __post_init__(self) -> None:
+        array = np.ascontiguousarray(self.array)
+        if array.ndim != 2:
+            raise ValueError(f"a mask must have 2 axes [n_out, n_in], got shape {array.shape}")
+        if 0 in array.shape:
+            raise ValueError(f"a mask must have at least one entry, got shape {array.shape}")
+        if array.dtype != np.bool_:
+            if not np.isin(array, (0, 1)).all():
+                raise ValueError("a mask must hold only 0 and 1")
+            array = array.astype(np.bool_)
+        elif array is self.array or array.base is self.array:
+            array = array.copy()
+        array.setflags(write=False)
+        object.__setattr__(self, "array", array)
+
+    @classmethod
+    def of(cls, source: Any) -> Mask:
+        """Take a Mask, a 0/1 array or tensor [n_out, n_in], or a module pruned with
+        ``torch.nn.utils.prune`` (its ``weight_mask`` buffer).
+
+        Raises ValueError for other shapes or values.
+        """
+        if isinstance(source, Mask):
+            return source
+        source = getattr(source, "weight_mask", source)
+        if hasattr(source, "detach"):  # a torch tensor, without importing torch
+            source = source.detach().cpu().numpy()
+        return cls(np.asarray(source))
+
+    @classmethod
+    def ones(cls, n_out: int, n_in: int) -> Mask:
+        """The dense mask."""
+        return cls(np.ones((n_out, n_in), dtype=np.bool_))
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Mask) and np.array_equal(self.array, other.array)
+
+    def __hash__(self) -> int:
+        return hash((self.array.shape, self.pack().tobytes()))
+
+    def __and__(self, other: Mask) -> Mask:
+        return Mask(self.array & other.array)
+
+    def __repr__(self) -> str:
+        return f"Mask({self.n_out}x{self.n_in}, {self.kept} kept, density {self.density:.4g})"
+
+    @property
+    def n_out(self) -> int:
+        """Number of units."""
+        return int(self.array.shape[0])
+
+    @property
+    def n_in(self) -> int:
+        """Number of inputs."""
+        return int(self.array.shape[1])
+
+    @property
+    def kept(self) -> int:
+        """Number of kept weights."""
+        return int(np.count_nonzero(self.array))
+
+    @property
+    def density(self) -> float:
+        """Kept share of the weights, u."""
+        return self.kept / self.array.size
+
+    @property
+    def fan_in(self) -> NDArray[np.int64]:
+        """C_in: kept incoming weights of each unit, [n_out]."""
+        return self.array.sum(axis=1, dtype=np.int64)
+
+    @property
+    def fan_out(self) -> NDArray[np.int64]:
+        """C_out: kept outgoing weights of each input, [n_in]."""
+        return self.array.sum(axis=0, dtype=np.int64)
+
+    def images(self, shape: ImageShape) -> BoolArray:
+        """The mask rows as images, [n_out, C, H, W]; raises ValueError unless C·H·W = n_in."""
+        if int(np.prod(shape)) != self.n_in:
+            raise ValueError(f"shape {'x'.join(map(str, shape))} does not hold {self.n_in} inputs")
+        return self.array.reshape(self.n_out, *shape)
+
+    def pack(self) -> NDArray[np.uint8]:
+        """Eight weights a byte, rows concatenated, last byte zero-padded."""
+        return np.packbits(self.array)
+
+    @classmethod
+    def unpack(cls, packed: NDArray[np.uint8], n_out: int, n_in: int) -> Mask:
+        """The inverse of pack; raises ValueError when the byte count does not fit the shape."""
+        size = n_out * n_in
+        if packed.dtype != np.uint8 or packed.shape != (-(-size // 8),):
+            raise ValueError(f"{packed.size} bytes do not hold a packed {n_out}x{n_in} mask")
+        return cls(np.unpackbits(packed, count=size).astype(np.bool_).reshape(n_out, n_in))

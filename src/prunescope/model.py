@@ -1,0 +1,137 @@
+"""Model and Ticket: the numbers of a network and the weights it keeps, as frozen NumPy values."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from prunescope.experiment import Network
+from prunescope.mask import BoolArray, Mask
+from prunescope.randomness import generator
+
+FloatArray = NDArray[np.float32]
+Arrays = dict[str, np.ndarray]
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One linear map and its batch norm, all float32.
+
+    ``weight`` [n_out, n_in], ``bias`` [n_out]; ``gamma``, ``beta`` and the moving averages
+    ``mean``, ``variance`` have the normalised side's size: n_in (norm before the map),
+    n_out (after) or 0 (none).
+    """
+
+    weight: FloatArray
+    bias: FloatArray
+    gamma: FloatArray
+    beta: FloatArray
+    mean: FloatArray
+    variance: FloatArray
+
+
+LAYER_FIELDS = tuple(field.name for field in fields(Layer))
+
+
+@dataclass(frozen=True)
+class Model:
+    """Every number of a network; ``layers[0]`` is the map from the pixels to the first hidden layer."""
+
+    layers: tuple[Layer, ...]
+
+    def to_arrays(self) -> Arrays:
+        """Named arrays, ``layer1.weight`` … (layer 1 = first hidden)."""
+        return {
+            f"layer{number}.{field}": getattr(layer, field)
+            for number, layer in enumerate(self.layers, 1)
+            for field in LAYER_FIELDS
+        }
+
+    @classmethod
+    def from_arrays(cls, arrays: Arrays) -> Model:
+        """The inverse of to_arrays; raises KeyError when a layer lacks a field."""
+        count = sum(name.endswith(".weight") for name in arrays)
+        numbers = range(1, count + 1)
+        return cls(tuple(Layer(*(arrays[f"layer{n}.{f}"] for f in LAYER_FIELDS)) for n in numbers))
+
+    def restarted(self) -> Model:
+        """The same parameters with the moving averages as before the first batch."""
+        zero = np.zeros_like
+        return Model(tuple(replace(x, mean=zero(x.mean), variance=zero(x.variance)) for x in self.layers))
+
+
+@dataclass(frozen=True)
+class Ticket:
+    """What is kept in every hidden layer: ``masks`` of the weights, bool ``biases`` [n_out] each.
+
+    The output layer is never pruned and has no entry.
+    """
+
+    masks: tuple[Mask, ...]
+    biases: tuple[BoolArray, ...]
+
+    @classmethod
+    def dense(cls, sizes: tuple[int, ...]) -> Ticket:
+        """Everything kept, for layer sizes (n0, …, nL)."""
+        hidden = list(zip(sizes[1:-1], sizes[:-2], strict=True))
+        return cls(
+            tuple(Mask.ones(n_out, n_in) for n_out, n_in in hidden),
+            tuple(np.ones(n_out, dtype=np.bool_) for n_out, _ in hidden),
+        )
+
+    @property
+    def units_alive(self) -> tuple[int, ...]:
+        """Units of each hidden layer with at least one incoming kept weight."""
+        return tuple(int(np.count_nonzero(mask.fan_in)) for mask in self.masks)
+
+    def density(self, layer: int) -> float:
+        """Kept share of weights and biases together, of hidden layer ``layer`` (0-based)."""
+        mask, bias = self.masks[layer], self.biases[layer]
+        return (mask.kept + int(bias.sum())) / (mask.array.size + bias.size)
+
+    def applied_to(self, model: Model) -> Model:
+        """The model with pruned weights and biases set to 0."""
+        layers = [
+            replace(layer, weight=layer.weight * mask.array, bias=layer.bias * bias)
+            for layer, mask, bias in zip(model.layers, self.masks, self.biases, strict=False)
+        ]
+        return Model((*layers, model.layers[-1]))
+
+    def live_inputs(self, live_pixels: BoolArray) -> tuple[BoolArray, ...]:
+        """Which inputs of each linear map, the output's included, vary with the image.
+
+        A unit all of whose paths to live pixels are cut sends a constant. Its normalised
+        value is 0 by definition, in training and in evaluation: computing it would divide
+        rounding noise by sqrt(1e-10).
+        """
+        live = [np.asarray(live_pixels, dtype=np.bool_)]
+        for mask in self.masks:
+            live.append((mask.array & live[-1]).any(axis=1))
+        return tuple(live)
+
+
+def layer_sizes(n_in: int, network: Network, classes: int) -> tuple[int, ...]:
+    """(n0, …, nL)."""
+    return (n_in, *network.hidden, classes)
+
+
+def initial(sizes: tuple[int, ...], norm: str, seed: int, *, common: bool = False) -> Model:
+    """W ~ N(0, 2/(n_in+n_out)) untruncated, b = 0, γ = 1, β = 0 (paper, Section 3).
+
+    With ``common`` all hidden weights come from one distribution, that of the widest pair of
+    layers (global pruning compares their magnitudes).
+    """
+    rng = generator(seed, "initial weights")
+    pairs = list(zip(sizes[1:], sizes[:-1], strict=True))
+    hidden_sum = max(n_out + n_in for n_out, n_in in pairs[:-1])
+    layers = []
+    for index, (n_out, n_in) in enumerate(pairs):
+        last = index == len(pairs) - 1
+        fan_sum = hidden_sum if common and not last else n_out + n_in
+        weight = rng.standard_normal((n_out, n_in), dtype=np.float32) * np.float32(np.sqrt(2 / fan_sum))
+        width = {"before": n_in, "after": 0 if last else n_out, "none": 0}[norm]
+        ones, zeros = np.ones(width, np.float32), np.zeros(width, np.float32)
+        layers.append(Layer(weight, np.zeros(n_out, np.float32), ones, zeros, zeros, zeros))
+    return Model(tuple(layers))

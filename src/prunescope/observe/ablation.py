@@ -1,0 +1,68 @@
+"""Accuracy against the number of first-layer nodes removed (paper Fig. 1c)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from prunescope.errors import InputError
+from prunescope.mask import Mask
+
+ORDERS = ("decreasing", "increasing", "random")
+
+
+def ablation_order(fan_in: Any, order: str, rng: np.random.Generator | None = None) -> NDArray[np.int64]:
+    """The nodes in the order of their removal.
+
+    fan_in: int [n_out]; order: "decreasing" or "increasing" fan-in, ties by lower index, or "random", which
+    needs ``rng``. Returns int64 [n_out]. Raises InputError for another order.
+    """
+    connections = np.asarray(fan_in, dtype=np.int64)
+    if order == "decreasing":
+        return np.argsort(-connections, kind="stable").astype(np.int64)
+    if order == "increasing":
+        return np.argsort(connections, kind="stable").astype(np.int64)
+    if order != "random":
+        raise InputError(f"order must be one of {', '.join(ORDERS)}, got {order!r}")
+    if rng is None:
+        raise InputError("order 'random' needs a random generator, got none")
+    return rng.permutation(connections.size).astype(np.int64)
+
+
+def remove_nodes(mask: Any, nodes: Any) -> Mask:
+    """The mask with the rows of these nodes set to 0: the paper's removal.
+
+    mask: [n_out, n_in]; nodes: int indices. Raises InputError for a node that is not there. Paper Section 4.
+    """
+    mask = Mask.of(mask)
+    rows = np.atleast_1d(np.asarray(nodes, dtype=np.int64))
+    if rows.size and not 0 <= rows.min() <= rows.max() < mask.n_out:
+        raise InputError(f"nodes must lie in 0 … {mask.n_out - 1}, got {rows.min()} … {rows.max()}")
+    array = mask.array.copy()
+    array[rows] = False
+    return Mask(array)
+
+
+def ablation_curve(
+    accuracy: Callable[[Mask], float],
+    mask: Any,
+    counts: Iterable[int],
+    order: str,
+    rng: np.random.Generator | None = None,
+) -> list[tuple[int, float]]:
+    """Accuracy with the first nodes of an order removed, without further training.
+
+    accuracy: of the network under a first-layer mask; mask: [n_out, n_in]; counts: how many nodes to remove;
+    order, rng: as for ablation_order. Returns (removed, accuracy) for each count. Raises InputError for a count
+    outside 0 … n_out. Paper Fig. 1c.
+    """
+    mask = Mask.of(mask)
+    removal = ablation_order(mask.fan_in, order, rng)
+    counts = [int(count) for count in counts]
+    for count in counts:
+        if not 0 <= count <= mask.n_out:
+            raise InputError(f"removed nodes must be 0 … {mask.n_out}, got {count}")
+    return [(count, float(accuracy(remove_nodes(mask, removal[:count])))) for count in counts]

@@ -1,0 +1,149 @@
+"""Masks that were made elsewhere, read from files without running anything in them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from prunescope.errors import InputError
+from prunescope.mask import Mask
+
+SUFFIX = "weight_mask"  # the name torch.nn.utils.prune gives the buffer of a pruned weight
+
+# What a file holds under each name: an array, or a mask already unpacked.
+Entry = tuple[str, Any]
+
+
+def load_masks(path: str | Path, layer: int | None = None) -> list[tuple[str, Mask]]:
+    """The masks in a file, with their names, in the file's order of layers.
+
+    path: ``.npy`` with one array; ``.npz`` or ``.safetensors`` with arrays, of which those named
+    ``*weight_mask`` are taken, or when there is none, all that are 2-D and hold only 0 and 1 (the packed form
+    of a run's masks.safetensors too); ``.pt`` or ``.pth``, a torch state dict with ``*weight_mask`` entries.
+    Masks are [n_out, n_in]. layer: 1 for the first mask, …; None for all of them. Raises InputError, in one
+    line, for a file that is missing, damaged, would run code on loading or holds no mask, and for a layer that
+    is not there.
+    """
+    path = Path(path)
+    reader = READERS.get(path.suffix.lower())
+    if not path.is_file():
+        raise InputError(f"{path}: no such file")
+    if reader is None:
+        raise InputError(
+            f"{path}: cannot read masks from {path.suffix or 'no suffix'}; use {', '.join(READERS)}"
+        )
+    masks = _choose(path, reader(path))
+    if layer is None:
+        return masks
+    if not 1 <= layer <= len(masks):
+        raise InputError(
+            f"{path}: no layer {layer}; it holds {len(masks)} ({', '.join(name for name, _ in masks)})"
+        )
+    return [masks[layer - 1]]
+
+
+def _choose(path: Path, entries: list[Entry]) -> list[tuple[str, Mask]]:
+    named = [entry for entry in entries if entry[0].endswith(SUFFIX)]
+    masks, refusals = [], []
+    for name, value in named or entries:
+        try:
+            masks.append((name, Mask.of(value)))
+        except (ValueError, TypeError) as error:
+            refusals.append(f"{name}: {error}")
+            if named and np.ndim(value) == 2:  # not a convolution's: what calls itself a mask must be one
+                raise InputError(f"{path}: {refusals[-1]}") from None
+    if not masks:
+        why = f" ({refusals[0]})" if refusals else " (it is empty)"
+        raise InputError(f"{path}: no mask inside{why}; a mask is a 2-D array of 0 and 1, [n_out, n_in]")
+    return masks
+
+
+def _read_npy(path: Path) -> list[Entry]:
+    return [(path.stem, _guarded(path, lambda: np.load(path, allow_pickle=False)))]
+
+
+def _read_npz(path: Path) -> list[Entry]:
+    def read() -> list[Entry]:
+        with np.load(path, allow_pickle=False) as arrays:
+            return [(name, arrays[name]) for name in arrays.files]
+
+    return _guarded(path, read)
+
+
+def _read_safetensors(path: Path) -> list[Entry]:
+    from safetensors import safe_open
+
+    def read() -> list[Entry]:
+        with safe_open(path, "numpy") as file:
+            notes = file.metadata() or {}
+            names = sorted(file.keys(), key=_natural)
+            # Weights beside the masks may be of a type that NumPy does not have, so they stay unread.
+            named = [name for name in names if name.endswith(SUFFIX)]
+            return [(name, _unpacked(file.get_tensor(name), notes.get(name))) for name in named or names]
+
+    return _guarded(path, read)
+
+
+def _unpacked(array: Any, note: str | None) -> Any:
+    """A packed mask by the shape "n_outxn_in" in its note, anything else as it is."""
+    size = re.fullmatch(r"(\d+)x(\d+)", note or "")
+    if size and array.ndim == 1 and array.dtype == np.uint8:
+        return Mask.unpack(array, int(size[1]), int(size[2]))
+    return array
+
+
+def _read_torch(path: Path) -> list[Entry]:
+    import torch
+
+    try:
+        loaded = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # a damaged pickle can raise nearly anything
+        called = re.search(r"GLOBAL ([\w.]+)", str(error))
+        if called:
+            raise InputError(
+                f"{path}: refused, it calls {called[1]} on loading; save a plain state_dict of tensors"
+            ) from None
+        raise InputError(f"{path}: damaged, or not a torch state dict ({type(error).__name__})") from None
+    if isinstance(loaded, torch.Tensor):
+        return [(path.stem, loaded)]
+    return [(name, value) for name, value in _tensors(loaded) if name.endswith(SUFFIX)]
+
+
+def _tensors(value: Any, prefix: str = "") -> Iterator[Entry]:
+    """The tensors of nested dicts, such as a checkpoint with a state dict inside, by dotted names."""
+    if not isinstance(value, dict):
+        if hasattr(value, "detach"):
+            yield prefix, value
+        return
+    for name, inner in value.items():
+        yield from _tensors(inner, f"{prefix}.{name}" if prefix else str(name))
+
+
+def _guarded(path: Path, read: Callable[[], Any]) -> Any:
+    try:
+        return read()
+    except Exception as error:  # zip, zlib, header and decoding errors have no common base
+        if "allow_pickle" in str(error) or "Object arrays" in str(error):
+            raise InputError(
+                f"{path}: refused, it holds pickled objects; save plain arrays of 0 and 1"
+            ) from None
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise InputError(f"{path}: damaged, or not a {path.suffix} file ({reason})") from None
+
+
+def _natural(name: str) -> list[tuple[int, str]]:
+    """A sort key that puts layer2 before layer10."""
+    return [(int(part), "") if part.isdigit() else (-1, part) for part in re.split(r"(\d+)", name)]
+
+
+READERS: dict[str, Callable[[Path], list[Entry]]] = {
+    ".npy": _read_npy,
+    ".npz": _read_npz,
+    ".safetensors": _read_safetensors,
+    ".pt": _read_torch,
+    ".pth": _read_torch,
+}

@@ -1,0 +1,224 @@
+"""Progress: a live view on a terminal, plain lines elsewhere, nothing in a library call."""
+
+from __future__ import annotations
+
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rich.console import Group
+
+    from prunescope.experiment import Experiment
+    from prunescope.mask import ImageShape
+    from prunescope.pruning.procedures import Level
+    from prunescope.training.loop import Evaluation
+
+
+class Reporter:
+    """Hears what a run does; this one says nothing."""
+
+    def preparing(self, done: int, total: int, what: str) -> None:
+        """Data preparation has done ``done`` of ``total`` of ``what``."""
+
+    def started(self, path: Path, experiment: Experiment, rows: list[dict[str, Any]]) -> None:
+        """A run starts or resumes with the rows of levels.parquet it has."""
+
+    def level_started(self, level: Level, step: int, shape: ImageShape) -> None:
+        """A level starts, or resumes after ``step`` updates."""
+
+    def stepped(self, level: Level, step: int) -> None:
+        """``step`` updates of the level are done."""
+
+    def evaluated(self, look: Evaluation) -> None:
+        """The validation set was looked at."""
+
+    def level_finished(self, rows: list[dict[str, Any]]) -> None:
+        """A level is stored; ``rows`` are those of every finished level."""
+
+    def finished(self, path: Path, rows: list[dict[str, Any]]) -> None:
+        """The run is done."""
+
+    def close(self) -> None:
+        """Give the terminal back."""
+
+
+silent = Reporter()
+
+
+def level_line(row: dict[str, Any]) -> str:
+    """One finished level in a line."""
+    local = "  locality  " + (f"{row['locality']:.2f}" if row["locality"] else "-")
+    if row["locality_z"] is not None:
+        local += f" (z {row['locality_z']:.0f})"
+    return (
+        f"level {row['level']:2d}  u {100 * row['weight_density']:6.2f} %  "
+        f"best {100 * row['best_val_accuracy']:5.2f} %  final {100 * row['final_val_accuracy']:5.2f} %"
+        f"{local}  {row['seconds']:.0f} s"
+    )
+
+
+class Lines(Reporter):
+    """Plain lines on stderr: one a level, and one a minute inside it."""
+
+    def __init__(self, every: float = 60.0) -> None:
+        self._every = every
+        self._said = time.monotonic()
+        self._clock = _Clock()
+        self._what = ""
+
+    def _say(self, text: str) -> None:
+        self._said = time.monotonic()
+        print(text, file=sys.stderr, flush=True)
+
+    def preparing(self, done: int, total: int, what: str) -> None:
+        if what != self._what or time.monotonic() - self._said > 10:
+            self._what = what
+            self._say(f"{what}: {done} of {total}")
+
+    def started(self, path: Path, experiment: Experiment, rows: list[dict[str, Any]]) -> None:
+        self._say(f"{path}: {'resuming' if rows else 'starting'} {experiment.name}")
+
+    def level_started(self, level: Level, step: int, shape: ImageShape) -> None:
+        self._clock.start(level.steps, step)
+        if step:
+            self._say(f"level {level.number}: resuming at step {step} of {level.steps}")
+
+    def stepped(self, level: Level, step: int) -> None:
+        self._clock.at(step)
+        if time.monotonic() - self._said > self._every:
+            self._say(f"level {level.number}: step {step} of {level.steps}, {self._clock.rate:.0f} steps/s")
+
+    def level_finished(self, rows: list[dict[str, Any]]) -> None:
+        self._say(level_line(_first_layer(rows)[-1]))
+
+
+class Live(Reporter):
+    """A table of levels and a bar for the current one, redrawn on stderr."""
+
+    def __init__(self) -> None:
+        from rich.console import Console
+        from rich.live import Live as RichLive
+
+        self._rows: list[dict[str, Any]] = []
+        self._clock = _Clock()
+        self._level: Level | None = None
+        self._look: Evaluation | None = None
+        self._heading = ""
+        self._note = ""
+        self._planned: int | None = None
+        self._live = RichLive(
+            get_renderable=self._view, console=Console(stderr=True), refresh_per_second=4, transient=False
+        )
+        self._live.start()
+
+    def preparing(self, done: int, total: int, what: str) -> None:
+        self._note = f"{what}: {done:,} of {total:,}"
+
+    def started(self, path: Path, experiment: Experiment, rows: list[dict[str, Any]]) -> None:
+        self._heading, self._note, self._rows = str(path), "", _first_layer(rows)
+        self._planned = experiment.prune.levels
+
+    def level_started(self, level: Level, step: int, shape: ImageShape) -> None:
+        self._level, self._look, self._note = level, None, ""
+        self._clock.start(level.steps, step)
+
+    def stepped(self, level: Level, step: int) -> None:
+        self._clock.at(step)
+
+    def evaluated(self, look: Evaluation) -> None:
+        self._look = look
+
+    def level_finished(self, rows: list[dict[str, Any]]) -> None:
+        self._rows, self._level, self._note = _first_layer(rows), None, ""
+
+    def close(self) -> None:
+        self._live.stop()
+
+    def _view(self) -> Group:
+        from rich.console import Group
+        from rich.progress_bar import ProgressBar
+        from rich.table import Table
+        from rich.text import Text
+
+        table = Table(box=None, pad_edge=False)
+        for name in ("level", "u", "best", "final", "locality", "z", "seconds"):
+            table.add_column(name, justify="right")
+        for row in self._rows[-24:]:
+            table.add_row(*_cells(row))
+        parts: list[Any] = [Text(self._heading, style="dim"), table]
+        if self._level is not None:
+            clock = self._clock
+            parts.append(ProgressBar(total=clock.total, completed=clock.step, width=60))
+            parts.append(
+                Text(f"level {self._level.number}{self._ahead()}  {clock.rate:.0f} steps/s{self._seen()}")
+            )
+        if self._note:
+            parts.append(Text(self._note))
+        return Group(*parts)
+
+    def _ahead(self) -> str:
+        left = self._clock.left
+        text = f" of {self._planned}" if self._planned else ""
+        if left is None:
+            return text
+        text += f"  {span(left)} left in this level"
+        if self._planned and self._level:
+            levels = self._planned - self._level.number
+            text += f", {span(left + levels * self._clock.total / self._clock.rate)} in all"
+        return text
+
+    def _seen(self) -> str:
+        if self._look is None:
+            return ""
+        return (
+            f"  validation {100 * self._look.val.accuracy:.2f} %  training loss {self._look.train_loss:.3f}"
+        )
+
+
+class _Clock:
+    """Step rate of the current level since it started or resumed."""
+
+    def __init__(self) -> None:
+        self.start(0, 0)
+
+    def start(self, total: int, step: int) -> None:
+        self.total, self.step, self._first, self._began = total, step, step, time.monotonic()
+
+    def at(self, step: int) -> None:
+        self.step = step
+
+    @property
+    def rate(self) -> float:
+        spent = time.monotonic() - self._began
+        return (self.step - self._first) / spent if spent > 0 else 0.0
+
+    @property
+    def left(self) -> float | None:
+        return (self.total - self.step) / self.rate if self.rate > 0 else None
+
+
+def _first_layer(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [row for row in rows if row["layer"] == 1]
+
+
+def _cells(row: dict[str, Any]) -> list[str]:
+    return [
+        str(row["level"]),
+        f"{100 * row['weight_density']:.2f} %",
+        f"{100 * row['best_val_accuracy']:.2f} %",
+        f"{100 * row['final_val_accuracy']:.2f} %",
+        f"{row['locality']:.2f}" if row["locality"] is not None else "-",
+        f"{row['locality_z']:.0f}" if row["locality_z"] is not None else "-",
+        f"{row['seconds']:.0f}",
+    ]
+
+
+def span(seconds: float) -> str:
+    """A duration in words."""
+    minutes, rest = divmod(int(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours} h {minutes:02d} min"
+    return f"{minutes} min {rest:02d} s" if minutes else f"{rest} s"

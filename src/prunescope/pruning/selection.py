@@ -1,0 +1,38 @@
+"""Scores and a count become a mask: one function, exact."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from prunescope.mask import BoolArray
+
+
+def select(
+    scores: Sequence[np.ndarray], kept: Sequence[BoolArray], remove: int, *, exact: bool = False
+) -> list[BoolArray]:
+    """Keep the highest scores of one pool.
+
+    ``scores`` and ``kept`` are matching arrays of any shapes, together one pool of N entries;
+    scores are non-negative and entries that are not kept count as 0. The threshold is entry
+    ``remove`` (0-based) of the sorted pool and entries at or above it survive, unless they
+    were not kept before. With ``exact``, just the ``remove`` lowest go: those pruned already
+    first, then by score, ties by index. Returns bool arrays of the given shapes.
+    Raises ValueError when ``remove`` is not in 0 … N-1 or a kept score is not finite.
+    Source: paper, Section 3, "Pruning".
+    """
+    before = np.concatenate([np.ravel(k) for k in kept])
+    pool = np.concatenate([np.ravel(s) for s in scores])
+    if not 0 <= remove < pool.size:
+        raise ValueError(f"cannot remove {remove} of {pool.size} entries")
+    if not np.isfinite(pool[before]).all():
+        raise ValueError("scores of kept weights must be finite: training has diverged")
+    pool = np.where(before, pool, 0)
+    if exact:
+        after = before.copy()
+        after[np.argsort(np.where(before, pool, -1), kind="stable")[:remove]] = False
+    else:
+        after = before & (pool >= np.partition(pool, remove)[remove])
+    ends = np.cumsum([k.size for k in kept])[:-1]
+    return [part.reshape(k.shape) for part, k in zip(np.split(after, ends), kept, strict=True)]

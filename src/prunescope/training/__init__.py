@@ -1,0 +1,1 @@
+"""The training of one level, and the engines that execute its steps."""

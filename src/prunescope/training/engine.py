@@ -1,0 +1,69 @@
+"""Engine: what the training loop asks of whatever executes its steps. NumPy in, NumPy out."""
+
+from __future__ import annotations
+
+import abc
+from dataclasses import dataclass
+
+import numpy as np
+
+from prunescope.data import Batch, Images
+from prunescope.experiment import Experiment
+from prunescope.mask import BoolArray
+from prunescope.model import Arrays, Model, Ticket
+
+
+@dataclass(frozen=True)
+class Score:
+    """Counts over a set of images: ``correct`` (top-1), ``correct5`` (top-5), summed ``loss`` (nats)."""
+
+    images: int
+    correct: int
+    correct5: int
+    loss: float
+
+    @property
+    def accuracy(self) -> float:
+        """Top-1 accuracy, 0 to 1; nan without images."""
+        return self.correct / self.images if self.images else float("nan")
+
+
+class Engine(abc.ABC):
+    """Executes SGD steps of one level at a time; the only holder of parameters while it trains."""
+
+    name: str
+
+    @abc.abstractmethod
+    def start(self, model: Model, ticket: Ticket) -> None:
+        """Begin a level: take parameters and masks; averages and optimiser state are new."""
+
+    @abc.abstractmethod
+    def step(self, batch: Batch) -> None:
+        """One update on ``batch.pixels[batch.indices]``."""
+
+    @abc.abstractmethod
+    def take_loss(self) -> float:
+        """Mean training loss of the steps since the last call; nan when there was none."""
+
+    @abc.abstractmethod
+    def model(self) -> Model:
+        """A copy of the parameters and moving averages as they are now."""
+
+    @abc.abstractmethod
+    def evaluate(self, images: Images, model: Model | None = None) -> Score:
+        """Score a set with the moving averages, of the current parameters or of ``model``."""
+
+    @abc.abstractmethod
+    def state(self) -> Arrays:
+        """Everything beside masks that a level's next step depends on, as named arrays."""
+
+    @abc.abstractmethod
+    def restore(self, state: Arrays) -> None:
+        """Continue from ``state`` (after ``start``) to the same bits."""
+
+
+def make_engine(experiment: Experiment, mean: np.ndarray, live_pixels: BoolArray) -> Engine:
+    """The engine that ``run.engine`` names; raises InputError for a device that is not there."""
+    from prunescope.training.torch_engine import TorchEngine
+
+    return TorchEngine(experiment, mean, live_pixels)
