@@ -92,7 +92,7 @@ def _ticket(scores: list[np.ndarray], density: float) -> Ticket:
     """The masks of a level: the ``density`` share of largest scores, layer by layer."""
     masks, biases = [], []
     for score in scores:
-        pruned = int(round((1 - density) * score.size))
+        pruned = round((1 - density) * score.size)
         threshold = np.sort(score, axis=None)[pruned]
         masks.append(Mask(score >= threshold))
         biases.append(np.full(len(score), density == 1.0))

@@ -14,6 +14,7 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
+    rich_markup_mode=None,
     help="Train, prune, and look at what pruning leaves.",
     context_settings={"help_option_names": ["-h", "--help"]},
 )

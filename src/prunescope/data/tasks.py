@@ -13,8 +13,6 @@ from prunescope import experiment
 from prunescope.data.raw import Labels
 from prunescope.errors import InputError
 
-Row = dict[str, str]
-
 
 @dataclass(frozen=True, eq=False)
 class Task:
@@ -81,41 +79,31 @@ def _mapped(argument: str, names: list[str], numbers: Labels) -> Task:
 
 
 def _lookup(path: Path, column: str | None, names: list[str], numbers: Labels) -> list[str]:
-    """The file's value for every class, found by its name or else by its number from 0."""
+    """The file's value for every class.
+
+    A key that is an integer is a class number from 0, any other key is a class name; names go
+    first, since numbers of a table made for another order would be taken for these.
+    """
     header, rows = _read(path)
-    if column is None:
-        value = 1
-    elif header and column in header:
-        value = header.index(column)
-    else:
-        raise InputError(f"{path}: no column {column!r}; columns are {', '.join(header) or 'not named'}")
-    keys = [i for i in range(min(len(row) for row in rows)) if i != value]
-    if column is None:
-        keys = keys[:1]
-    if not keys or value >= min(len(row) for row in rows):
-        raise InputError(f"{path}: a line has one column, expected label<TAB>new label")
-    for key in keys:
-        table = _table(path, rows, key, value)
-        if table is not None and all(name in table for name in names):
-            return [table[name] for name in names]
-    table = _table(path, rows, keys[0], value)
-    if table is None:
-        raise InputError(f"{path}: a class is named twice in its first column")
-    return [_by_number(path, table, name, int(number)) for name, number in zip(names, numbers, strict=True)]
-
-
-def _by_number(path: Path, table: dict[str, str], name: str, number: int) -> str:
-    for key in (name, str(number)):
-        if key in table and (key != name or not _is_integer(name)):
-            return table[key]
-    if str(number) in table:
-        return table[str(number)]
-    raise InputError(f"{path}: class {number} ({name}) is not in it: every class needs a line")
-
-
-def _table(path: Path, rows: list[list[str]], key: int, value: int) -> dict[str, str] | None:
-    table = {row[key]: row[value] for row in rows}
-    return table if len(table) == len(rows) else None
+    if column is not None and column not in header:
+        raise InputError(f"{path}: no column {column!r}; its columns are {', '.join(header) or 'not named'}")
+    value = 1 if column is None else header.index(column)
+    if value >= min(len(row) for row in rows) or max(len(row) for row in rows) < 2:
+        raise InputError(f"{path}: a line is too short, expected label<TAB>new label")
+    keys = [0] if column is None else [i for i in range(min(map(len, rows))) if i != value]
+    by_name = ["" if _is_integer(name) else name for name in names]
+    by_number = [str(number) for number in numbers]
+    for key, wanted in [*((key, by_name) for key in keys), (keys[0], by_number)]:
+        table = {row[key]: row[value] for row in rows}
+        if len(table) == len(rows) and all(name in table for name in wanted):
+            return [table[name] for name in wanted]
+    known = [row[keys[0]] for row in rows]
+    if len(set(known)) < len(known):
+        raise InputError(f"{path}: {max(known, key=known.count)!r} has two lines, one is right")
+    absent = next(i for i, name in enumerate(by_name) if name not in known and by_number[i] not in known)
+    raise InputError(
+        f"{path}: no line for class {by_number[absent]} ({names[absent]}): every class needs one"
+    )
 
 
 def _read(path: Path) -> tuple[list[str], list[list[str]]]:

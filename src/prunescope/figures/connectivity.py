@@ -15,7 +15,6 @@ from prunescope.figures.drawing import Drawing, Options
 from prunescope.figures.style import (
     BLUE,
     COLUMN,
-    GREEN,
     INK,
     MUTED,
     PAGE,

@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 
-from prunescope.figures.choice import Group, groups, one_group, plain, shown_levels
+from prunescope.figures.choice import Group, groups, one_group, shown_levels
 from prunescope.figures.drawing import Drawing, Options
 from prunescope.figures.style import COLUMN, INK, MUTED, PAGE, frame, grid, percent
 from prunescope.model import Arrays
