@@ -10,6 +10,8 @@ import typer
 
 from prunescope.errors import InputError
 
+_UsageError: Any = typer.BadParameter.__mro__[1]  # typer does not export it
+
 app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
@@ -172,13 +174,20 @@ def _numbers(text: str | None, option: str) -> list[int] | None:
 def main(arguments: list[str] | None = None) -> Any:
     """Entry point: 0 done, 2 wrong usage or input, 130 interrupted with everything saved, 1 anything else."""
     try:
-        app(arguments, standalone_mode=True)
+        code = app(arguments, standalone_mode=False)  # an interrupt comes back as the code 130
+        if code == 130:
+            _say("interrupted; run the same command to go on")
+        sys.exit(code)
     except InputError as error:
         _say(str(error))
         sys.exit(2)
-    except KeyboardInterrupt:
-        _say("interrupted; run the same command to go on")
-        sys.exit(130)
+    except _UsageError as error:
+        message = error.format_message().rstrip(".")
+        if "\n" in message:  # no arguments: the message is the whole help
+            print(message, file=sys.stderr)
+        else:
+            _say(f"{message}; see prunescope {_verb(error)}--help")
+        sys.exit(2)
     except BrokenPipeError:
         sys.exit(1)
     except OSError as error:
@@ -188,6 +197,12 @@ def main(arguments: list[str] | None = None) -> Any:
     except RuntimeError as error:
         _say(str(error))
         sys.exit(1)
+
+
+def _verb(error: Any) -> str:
+    """The verb that was used wrongly, with a space behind it."""
+    path = error.ctx.command_path.split()[1:] if error.ctx else []
+    return "".join(f"{part} " for part in path)
 
 
 def _say(message: str) -> None:

@@ -42,8 +42,6 @@ def run(
         experiment = load(experiment, overrides)
     elif overrides:
         raise InputError("overrides apply to a preset's name or a TOML file, not to an Experiment")
-    if seed < 0:
-        raise InputError(f"seed is {seed}; it must be 0 or more")
     with open_run(experiment, seed, out) as directory:
         if directory.status != "done":
             _Driver(experiment, seed, directory, reporter).run()

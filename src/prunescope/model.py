@@ -62,7 +62,7 @@ class Model:
         return Model(tuple(replace(x, mean=zero(x.mean), variance=zero(x.variance)) for x in self.layers))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Ticket:
     """What is kept in every hidden layer: ``masks`` of the weights, bool ``biases`` [n_out] each.
 
@@ -71,6 +71,14 @@ class Ticket:
 
     masks: tuple[Mask, ...]
     biases: tuple[BoolArray, ...]
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Ticket) or self.masks != other.masks:
+            return False
+        return all(np.array_equal(own, its) for own, its in zip(self.biases, other.biases, strict=True))
+
+    def __hash__(self) -> int:
+        return hash((self.masks, tuple(bias.tobytes() for bias in self.biases)))
 
     @classmethod
     def dense(cls, sizes: tuple[int, ...]) -> Ticket:

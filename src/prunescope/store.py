@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     import polars
 
 
+ABOUT = {"name", "identity", "seed", "status"}
+
+
 class Run:
     """A run directory, for reading. Everything a figure or a report may know of a run."""
 
@@ -45,6 +48,8 @@ class Run:
             about: dict[str, Any] = json.loads((self.path / "run.json").read_text("utf-8"))
         except ValueError:
             raise InputError(f"{self.path / 'run.json'}: damaged (not JSON)") from None
+        if not isinstance(about, dict) or not ABOUT <= about.keys():
+            raise InputError(f"{self.path / 'run.json'}: damaged (needs {', '.join(sorted(ABOUT))})")
         return about
 
     @property
@@ -77,9 +82,13 @@ class Run:
         if not path.is_file():
             raise InputError(f"{self.path}: no level is finished yet")
         try:
-            return polars.read_parquet(path)
+            table = polars.read_parquet(path)
         except Exception as error:
-            raise InputError(f"{path}: damaged ({str(error).splitlines()[0]})") from None
+            reason = (str(error).splitlines() or [type(error).__name__])[0]
+            raise InputError(f"{path}: damaged ({reason})") from None
+        if not {"level", "layer"} <= set(table.columns):
+            raise InputError(f"{path}: damaged (no columns level and layer)")
+        return table
 
     @property
     def levels(self) -> list[int]:
@@ -94,8 +103,11 @@ class Run:
         path = self.path / "metrics.jsonl"
         if not path.is_file():
             return []
-        with path.open(encoding="utf-8") as lines:
-            return [json.loads(line) for line in lines if line.endswith("\n")]
+        try:
+            with path.open(encoding="utf-8") as lines:
+                return [json.loads(line) for line in lines if line.endswith("\n")]
+        except ValueError:
+            raise InputError(f"{path}: damaged (a line that is not JSON)") from None
 
     def level_path(self, level: int) -> Path:
         """The directory of a level."""
@@ -207,7 +219,9 @@ class RunWriter(Run):
 
 
 def run_path(experiment: Experiment, seed: int, out: str | Path) -> Path:
-    """``<out>/<name>-<identity>/seed-<N>``."""
+    """``<out>/<name>-<identity>/seed-<N>``; raises InputError for a negative seed."""
+    if seed < 0:
+        raise InputError(f"seed is {seed}; it must be 0 or more")
     return Path(out) / f"{experiment.name}-{experiment.identity}" / f"seed-{seed}"
 
 
@@ -215,7 +229,8 @@ def run_path(experiment: Experiment, seed: int, out: str | Path) -> Path:
 def open_run(experiment: Experiment, seed: int, out: str | Path) -> Iterator[RunWriter]:
     """Create or reopen a run directory and hold its lock.
 
-    Raises InputError when another process holds it or the directory is another experiment's.
+    Raises InputError when another process holds it or the directory is another experiment's. An
+    InputError in the block, before anything was trained, leaves no new directory behind.
     """
     from filelock import FileLock, Timeout
 
@@ -230,10 +245,27 @@ def open_run(experiment: Experiment, seed: int, out: str | Path) -> Iterator[Run
         ) from None
     except (PermissionError, NotADirectoryError, FileExistsError) as error:
         raise InputError(f"{path}: cannot write there ({error.strerror}); choose another --out") from None
+    fresh = not (path / "run.json").is_file()
     try:
         yield _opened(path, experiment, seed)
+    except InputError:
+        if fresh:
+            _forget(path, Path(out))
+        raise
     finally:
         lock.release()
+
+
+def _forget(path: Path, out: Path) -> None:
+    """Remove a run directory that holds nothing but its description, and folders left empty below ``out``."""
+    description = {"experiment.toml", "run.json", ".lock"}
+    if {entry.name for entry in path.iterdir()} <= description:
+        for name in description:
+            (path / name).unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # not empty: other seeds, other runs
+            while path != out:
+                path.rmdir()
+                path = path.parent
 
 
 def _opened(path: Path, experiment: Experiment, seed: int) -> RunWriter:

@@ -17,10 +17,11 @@ def print_plan(experiment: Experiment, seed: int, out: Path) -> None:
     from prunescope.estimate import estimate
     from prunescope.store import run_path
 
+    directory = run_path(experiment, seed, out)
     cost = estimate(experiment)
     print(experiment.to_toml())
     print(f"identity    {experiment.identity}")
-    print(f"directory   {run_path(experiment, seed, out)}")
+    print(f"directory   {directory}")
     print(f"parameters  {cost.parameters:,}")
     print(f"levels      {cost.levels + 1}, {cost.steps:,} steps in all")
     print(f"time        about {span(cost.seconds)} ({1000 * cost.seconds_per_step:.1f} ms a dense step here)")

@@ -1,11 +1,12 @@
 """prunescope.observe.connectivity: run with `pytest tests/observe/test_connectivity.py`."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
-from reference.locality import count_paths
 
 from prunescope.errors import InputError
 from prunescope.mask import Mask
@@ -20,6 +21,7 @@ from prunescope.observe import (
     shuffle_at_fan_in,
 )
 from prunescope.randomness import generator
+from reference.locality import count_paths
 
 MASKS = hnp.arrays(np.bool_, st.tuples(st.integers(1, 8), st.integers(1, 20)))
 
@@ -66,7 +68,7 @@ def test_binomial_is_a_distribution_with_the_right_moments():
 @settings(max_examples=60)
 def test_effective_masks_follow_every_path(sizes, seed, density):
     rng = np.random.default_rng(seed)
-    masks = [rng.random((m, n)) < density for n, m in zip(sizes, sizes[1:], strict=False)]
+    masks = [rng.random((m, n)) < density for n, m in pairwise(sizes)]
     counts = effective_masks(masks, count=True)
     reached = effective_masks(masks)
     assert len(counts) == len(reached) == len(masks)

@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from reference.locality import pair_counts, weighted_pairs
 
 from prunescope.errors import InputError
 from prunescope.observe import (
@@ -17,6 +16,7 @@ from prunescope.observe import (
     uniform_null,
 )
 from prunescope.randomness import generator
+from reference.locality import pair_counts, weighted_pairs
 
 SHAPES = st.tuples(st.integers(1, 3), st.integers(1, 7), st.integers(1, 7))
 

@@ -7,7 +7,7 @@ import numpy as np
 
 def pair_counts(mask, shape):
     """S_sc and S_dc by the loop over all ordered pairs of each node's inputs."""
-    channels, height, width = shape
+    _, height, width = shape
     same = np.zeros((2 * height - 1, 2 * width - 1), dtype=np.int64)
     different = np.zeros_like(same)
     for row in np.asarray(mask):
@@ -24,7 +24,7 @@ def pair_counts(mask, shape):
 
 def weighted_pairs(weights, shape):
     """Σ q_i q_i' over the ordered pairs i ≠ i' of all inputs, by displacement: same and different channel."""
-    channels, height, width = shape
+    _, height, width = shape
     same = np.zeros((2 * height - 1, 2 * width - 1))
     different = np.zeros_like(same)
     for i in np.ndindex(shape):

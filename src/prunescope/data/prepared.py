@@ -10,15 +10,15 @@ import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from prunescope.data.raw import SPLITS, Chunk, Progress, Raw
+from prunescope.data.raw import SPLITS, Chunk, Progress, Raw, Split
 from prunescope.errors import InputError
 
 FORMAT = 1
@@ -27,37 +27,38 @@ MANIFEST = "prepared.json"
 
 @dataclass
 class _Growing:
-    """A .npy file that rows are appended to; its header is written anew at the end."""
+    """A .npy file, open as a context, that rows are appended to; its header is written anew at the end."""
 
     path: Path
     dtype: str
     row: tuple[int, ...]
-    rows: int = 0
-    hash: Any = field(default_factory=hashlib.sha256)
-    file: BinaryIO | None = None
+
+    def __enter__(self) -> _Growing:
+        self.rows = 0
+        self.hash = hashlib.sha256()
+        self.file = self.path.open("wb")
+        self._header()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        with self.file:
+            self.file.seek(0)
+            self._header()
+            self.file.flush()
+            os.fsync(self.file.fileno())
 
     def append(self, values: NDArray[Any]) -> None:
-        if self.file is None:
-            self.file = self.path.open("wb")
-            self._header()
         data = np.ascontiguousarray(values, dtype=self.dtype).tobytes()
         self.file.write(data)
         self.hash.update(data)
         self.rows += len(values)
 
-    def close(self) -> dict[str, Any]:
-        """Finish the file; its entry in the manifest."""
-        if self.file is None:
-            self.append(np.empty((0, *self.row), self.dtype))
-        assert self.file is not None
-        self.file.seek(0)
-        self._header()
-        self.file.close()
+    def entry(self) -> dict[str, Any]:
+        """What the manifest says about the rows so far."""
         return {"shape": [self.rows, *self.row], "dtype": self.dtype, "sha256": self.hash.hexdigest()}
 
     def _header(self) -> None:
         # numpy pads headers so that the first axis can grow without moving the data
-        assert self.file is not None
         shape = (self.rows, *self.row)
         np.lib.format.write_array_header_1_0(
             self.file, {"descr": np.dtype(self.dtype).str, "fortran_order": False, "shape": shape}
@@ -103,33 +104,41 @@ def write(raw: Raw, out: Path, progress: Progress | None = None) -> Path:
 
 
 def _fill(raw: Raw, folder: Path, progress: Progress | None) -> dict[str, Any]:
-    n0 = int(np.prod(raw.shape))
-    statistics = _Statistics(n0)
+    statistics = _Statistics(int(np.prod(raw.shape)))
     arrays: dict[str, Any] = {}
     for name in SPLITS:
-        split = getattr(raw, name)
-        pixels = _Growing(folder / f"{name}.npy", "|u1", (n0,))
-        labels = _Growing(folder / f"{name}-labels.npy", "<i8", ())
-        for images, numbers in split.chunks():
-            _check_chunk((images, numbers), n0, raw.source)
-            pixels.append(images)
-            labels.append(numbers)
-            if name == "train":
-                statistics.add(images)
-            if progress:
-                progress(pixels.rows, max(split.total, pixels.rows), f"{name} images")
-        if pixels.rows == 0:
-            raise InputError(f"data.source={raw.source}: no {name} image in it")
-        arrays[pixels.path.stem], arrays[labels.path.stem] = pixels.close(), labels.close()
+        arrays |= _fill_split(raw, name, folder, statistics if name == "train" else None, progress)
     for name, values in (
         ("mean", statistics.sums.astype(np.float64) / statistics.count),
         ("min", statistics.low),
         ("max", statistics.high),
     ):
-        array = _Growing(folder / f"{name}.npy", values.dtype.str, ())
-        array.append(values)
-        arrays[name] = array.close()
+        with _Growing(folder / f"{name}.npy", values.dtype.str, ()) as array:
+            array.append(values)
+        arrays[name] = array.entry()
     return _manifest(raw, arrays, progress)
+
+
+def _fill_split(
+    raw: Raw, name: str, folder: Path, statistics: _Statistics | None, progress: Progress | None
+) -> dict[str, Any]:
+    split: Split = getattr(raw, name)
+    n0 = int(np.prod(raw.shape))
+    with (
+        _Growing(folder / f"{name}.npy", "|u1", (n0,)) as pixels,
+        _Growing(folder / f"{name}-labels.npy", "<i8", ()) as labels,
+    ):
+        for images, numbers in split.chunks():
+            _check_chunk((images, numbers), n0, raw.source)
+            pixels.append(images)
+            labels.append(numbers)
+            if statistics:
+                statistics.add(images)
+            if progress:
+                progress(pixels.rows, max(split.total, pixels.rows), f"{name} images")
+    if pixels.rows == 0:
+        raise InputError(f"data.source={raw.source}: no {name} image in it")
+    return {name: pixels.entry(), f"{name}-labels": labels.entry()}
 
 
 def _check_chunk(chunk: Chunk, n0: int, source: str) -> None:

@@ -36,7 +36,7 @@ def resolve(data: experiment.Data, classes: Sequence[str]) -> Task:
     if kind == "modulo":
         return _modulo(int(rest), numbers)
     if kind == "map":
-        return _mapped(rest, names, numbers)
+        return _mapped(rest, Path(data.root), names, numbers)
     order = np.argsort(numbers)
     rank = np.argsort(order)  # numbers may have holes: the labels may not
     return Task(rank.astype(np.int64), tuple(names[i] for i in order))
@@ -61,11 +61,13 @@ def _ordered(order: str, names: list[str]) -> tuple[list[str], Labels]:
     return found, np.arange(len(names))
 
 
-def _mapped(argument: str, names: list[str], numbers: Labels) -> Task:
+def _mapped(argument: str, root: Path, names: list[str], numbers: Labels) -> Task:
     path, column = Path(argument), None
     if not path.exists() and ":" in argument:
         before, _, column = argument.rpartition(":")
         path = Path(before)
+    if not path.exists() and (root / path).exists():
+        path = root / path
     found = _lookup(path, column, names, numbers)
     bad = next((value for value in found if not _is_integer(value)), None)
     if bad is not None:
@@ -100,10 +102,11 @@ def _lookup(path: Path, column: str | None, names: list[str], numbers: Labels) -
     known = [row[keys[0]] for row in rows]
     if len(set(known)) < len(known):
         raise InputError(f"{path}: {max(known, key=known.count)!r} has two lines, one is right")
-    absent = next(i for i, name in enumerate(by_name) if name not in known and by_number[i] not in known)
-    raise InputError(
-        f"{path}: no line for class {by_number[absent]} ({names[absent]}): every class needs one"
-    )
+    absent = [i for i, name in enumerate(by_name) if name not in known and by_number[i] not in known]
+    if not absent:
+        raise InputError(f"{path}: its first column mixes class names and numbers: use one of them")
+    number, name = by_number[absent[0]], names[absent[0]]
+    raise InputError(f"{path}: no line for class {number} ({name}): every class needs one")
 
 
 def _read(path: Path) -> tuple[list[str], list[list[str]]]:

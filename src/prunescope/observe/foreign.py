@@ -68,7 +68,8 @@ def _read_npy(path: Path) -> list[Entry]:
 
 def _read_npz(path: Path) -> list[Entry]:
     def read() -> list[Entry]:
-        with np.load(path, allow_pickle=False) as arrays:
+        # Opened here, because np.load leaves a damaged archive open.
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
             return [(name, arrays[name]) for name in arrays.files]
 
     return _guarded(path, read)

@@ -10,9 +10,7 @@ from numpy.typing import NDArray
 
 from prunescope.errors import InputError
 from prunescope.mask import ImageShape, Mask
-
-# Spectra of so many bytes are held at once, so that they stay in a second-level cache (measured).
-CHUNK_BYTES = 1 << 19
+from prunescope.observe.pair_counts import count_pairs, transformed_pairs
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,8 +37,8 @@ def locality(mask: Any, shape: ImageShape, *, nodes: Any = None) -> Locality:
     if nodes is not None:
         rows = np.atleast_1d(nodes)
         chosen = chosen[rows if rows.dtype == np.bool_ else rows.astype(np.int64)]
-    # Nodes with fewer than two inputs hold no pair; sparse layers have many of them.
-    return _pairs(mask.images(shape)[chosen[mask.fan_in[chosen] > 1]])
+    mask.images(shape)  # refuses a shape that does not fit
+    return Locality(*count_pairs(mask.array[chosen], shape))
 
 
 def uniform_null(fan_in: Any, shape: ImageShape) -> Locality:
@@ -67,10 +65,10 @@ def inhomogeneous_null(mask: Any, shape: ImageShape) -> Locality:
     """
     mask = Mask.of(mask)
     fan_out = mask.images(shape).sum(axis=0, dtype=np.int64)
-    pairs = _pairs(fan_out[np.newaxis])  # fan-outs are integers, so this is exact too
-    total = pairs.same.sum() + pairs.different.sum()
+    same, different = transformed_pairs(fan_out[np.newaxis])  # fan-outs are integers: exact too
+    total = same.sum() + different.sum()
     scale = _ordered_pairs(mask.fan_in) / total if total else 0.0
-    return Locality(pairs.same * scale, pairs.different * scale)
+    return Locality(same * scale, different * scale)
 
 
 def relative_density(counts: NDArray[Any], expected: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -114,41 +112,3 @@ def _ordered_pairs(fan_in: Any) -> float:
 def _overlap(size: int) -> NDArray[np.float64]:
     """How many pixel pairs of a line of this size lie at displacement -(size-1) … size-1."""
     return size - np.abs(np.arange(-(size - 1), size, dtype=np.float64))
-
-
-def _pairs(images: NDArray[Any]) -> Locality:
-    """Exact pair counts of integer images [n, C, H, W], by the autocorrelation theorem.
-
-    The images are padded with zeros so that displacements do not wrap. The largest sum, about 1e9 for
-    the largest layers, is far below the 2^53 at which rounding a float64 could go wrong.
-    """
-    from scipy.fft import fft, irfft2, next_fast_len, rfft  # slow to import, and little else needs it
-
-    _, channels, height, width = images.shape
-    rows, columns = next_fast_len(2 * height - 1), next_fast_len(2 * width - 1, real=True)
-    frequencies = columns // 2 + 1
-    same = np.zeros((rows, 2 * frequencies))
-    all_channels = np.zeros_like(same)
-    chunk = max(1, CHUNK_BYTES // (16 * channels * rows * frequencies))
-    for start in range(0, len(images), chunk):
-        part = images[start : start + chunk].astype(np.float64)
-        # Padding along x only before the first transform spares it half of the rows.
-        spectrum = fft(rfft(part, n=columns, axis=-1), n=rows, axis=-2, overwrite_x=True)
-        _add_power(same, spectrum.reshape(-1, rows, frequencies))
-        _add_power(all_channels, spectrum.sum(axis=1))
-    dy, dx = np.arange(-(height - 1), height), np.arange(-(width - 1), width)
-
-    def displacements(parts: NDArray[np.float64]) -> NDArray[np.int64]:
-        power = parts[:, 0::2] + parts[:, 1::2]
-        return np.rint(irfft2(power, s=(rows, columns))).astype(np.int64)[np.ix_(dy, dx)]
-
-    same_counts = displacements(same)
-    different = displacements(all_channels) - same_counts
-    same_counts[height - 1, width - 1] = 0  # an input and itself are no pair
-    return Locality(same_counts, different)
-
-
-def _add_power(total: NDArray[np.float64], spectra: NDArray[np.complex128]) -> None:
-    """Add Σ|F|² over spectra [n, rows, k] to total [rows, 2k], real and imaginary parts apart."""
-    parts = np.ascontiguousarray(spectra).view(np.float64)
-    total += np.einsum("nyx,nyx->yx", parts, parts)

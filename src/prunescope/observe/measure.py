@@ -117,7 +117,9 @@ def _spatial(mask: Mask, shape: ImageShape | None, rngs: list[np.random.Generato
         return [*(scalar(counts, null) for scalar in of_pairs), float(radii.mean()) if radii.size else NAN]
 
     values = scalars(mask)
-    nulls = [scalars(shuffle_at_fan_in(mask, rng)) for rng in rngs] if mask.fan_in.max() > 1 else []
+    # Shuffling a dense layer, or nodes without a pair, changes nothing.
+    free = (mask.fan_in > 1) & (mask.fan_in < mask.n_in)
+    nulls = [scalars(shuffle_at_fan_in(mask, rng)) if free.any() else values for rng in rngs]
     return [Scalar.against(value, [null[i] for null in nulls]) for i, value in enumerate(values)]
 
 

@@ -39,8 +39,10 @@ def half_width(counts: Locality, null: Locality) -> float:
         return float("nan")
     value = excess[distance]
     half = value[0] / 2
-    # g averages to 1, so an excess in the nearest ring is made up for in another.
-    after = int(np.argmax(value <= half))
+    fallen = value <= half
+    if not fallen.any():  # only under a null of another mask: under its own, g averages to 1
+        return float("nan")
+    after = int(np.argmax(fallen))
     before = after - 1
     step = (value[before] - half) / (value[before] - value[after])
     return float(distance[before] + step * (distance[after] - distance[before]))

@@ -16,7 +16,7 @@ from prunescope.training.engine import Engine, Score
 
 
 class Diverged(RuntimeError):
-    """Training reached a loss that is not a number."""
+    """Training reached a loss that is not finite."""
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ def train_level(
 
     ``resume`` is the progress and engine state of an earlier call that stopped. ``between_steps``
     is called after every update and may save, or raise to stop. Raises Diverged when the
-    training loss is not finite.
+    training or the validation loss is not finite.
     """
     engine.start(level.model, level.ticket)
     now = Progress(kept=engine.model() if level.keep_at == 0 else None)
@@ -95,6 +95,10 @@ def _evaluated(engine: Engine, dataset: Dataset, level: Level, now: Progress) ->
     if not math.isfinite(loss):
         raise Diverged(f"level {level.number}, step {now.step}: the training loss is {loss}; lower train.lr")
     look = Evaluation(level.number, now.step, loss, engine.evaluate(dataset.validation))
+    if not math.isfinite(look.val.loss):  # the last update may be the one that overflowed
+        raise Diverged(
+            f"level {level.number}, step {now.step}: the validation loss is {look.val.loss}; lower train.lr"
+        )
     if look.val.accuracy > now.best:
         return Progress(now.step, look.val.accuracy, now.step, engine.model(), now.kept, look)
     return replace(now, last=look)

@@ -189,8 +189,8 @@ class TorchEngine(Engine):
 def _device(name: str) -> torch.device:
     try:
         device = torch.device(name)
-        torch.zeros(1, device=device)
-    except (RuntimeError, AssertionError):
+        torch.zeros(1, device=device).item()  # "meta" makes tensors that hold nothing
+    except (RuntimeError, AssertionError, ImportError):
         raise InputError(f"run.device is {name!r}: torch has no such device here; use cpu") from None
     return device
 

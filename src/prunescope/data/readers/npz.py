@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import zipfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -72,21 +73,28 @@ def held_out(labels: Labels) -> NDArray[np.bool_]:
 
 def load_arrays(path: Path, keys: tuple[str, ...]) -> dict[str, NDArray[Any]]:
     """Named arrays of a .npz file, nothing executed; raises InputError for missing keys or damage."""
+    with _opened(path) as file:
+        missing = [key for key in keys if key not in file]
+        if missing:
+            raise InputError(f"{path}: no {missing[0]!r} in it; it has {', '.join(file)}")
+        return {key: file[key] for key in keys}
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[Any]:
     try:
-        with np.load(path, allow_pickle=False) as file:
-            missing = [key for key in keys if key not in file]
-            if missing:
-                raise InputError(f"{path}: no {missing[0]!r} in it; it has {', '.join(file)}")
-            return {key: file[key] for key in keys}
+        # opened here, since np.load leaves a file open when its zip directory is damaged
+        with path.open("rb") as stream:
+            if not zipfile.is_zipfile(stream):
+                raise InputError(f"{path}: truncated, damaged or not a .npz file")
+            stream.seek(0)
+            with np.load(stream, allow_pickle=False) as file:
+                yield file
     except InputError:
         raise
-    except ValueError as error:
-        refused = "allow_pickle" in str(error)
-        why = "refused: it holds Python objects, not numbers" if refused else f"damaged: {error}"
-        raise InputError(f"{path}: {why}".splitlines()[0]) from None
-    except (OSError, EOFError, zipfile.BadZipFile, KeyError, AttributeError, TypeError):
-        raise InputError(f"{path}: truncated, damaged or not a .npz file") from None
-    except Exception as error:  # zlib and header parsing raise their own kinds
+    except Exception as error:  # zip, zlib and header parsing each raise kinds of their own
+        if "allow_pickle" in str(error):
+            raise InputError(f"{path}: refused: it holds Python objects, not numbers") from None
         raise InputError(f"{path}: truncated or damaged: {type(error).__name__}") from None
 
 
@@ -100,11 +108,8 @@ def _one_file(root: Path) -> Path:
 
 
 def _form(path: Path) -> tuple[str, ...]:
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            names = set(file)
-    except Exception:
-        raise InputError(f"{path}: truncated, damaged or not a .npz file") from None
+    with _opened(path) as file:
+        names = set(file)
     for keys in _FORMS:
         if names >= set(keys):
             return keys

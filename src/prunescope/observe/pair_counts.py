@@ -1,0 +1,94 @@
+"""Counting pairs by displacement, exactly, in two ways: all at once by transforms, or one by one."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from prunescope.mask import BoolArray, ImageShape
+
+Counts = tuple[NDArray[np.int64], NDArray[np.int64]]
+
+# Spectra of so many bytes are held at once, so that they stay in a second-level cache (measured).
+SPECTRA_BYTES = 1 << 19
+# So many pairs are listed at once, for the same reason.
+LISTED_PAIRS = 1 << 15
+
+
+def count_pairs(masks: BoolArray, shape: ImageShape) -> Counts:
+    """S_sc and S_dc of mask rows [n, C·H·W], int64 [2H-1, 2W-1].
+
+    A node's transforms cost the same however few inputs it has, its pairs grow with their square; a
+    pair listed takes about as long as a padded pixel transformed (measured).
+    """
+    channels, height, width = shape
+    connections = np.count_nonzero(masks, axis=1)
+    few = connections * (connections - 1) // 2 < channels * 4 * height * width
+    # Nodes with fewer than two inputs hold no pair; sparse layers have many of them.
+    listed = _listed(masks[few & (connections > 1)], shape)
+    transformed = transformed_pairs(masks[~few].reshape(-1, *shape))
+    return listed[0] + transformed[0], listed[1] + transformed[1]
+
+
+def transformed_pairs(images: NDArray[np.bool_] | NDArray[np.int64]) -> Counts:
+    """Σ q_i q_i' over the ordered pairs i ≠ i' of integer images [n, C, H, W], by autocorrelation.
+
+    The images are padded with zeros so that displacements do not wrap. The largest sum, about 1e9 for the
+    largest layers, is far below the 2^53 at which rounding a float64 could go wrong.
+    """
+    from scipy.fft import fft, irfft2, next_fast_len, rfft  # slow to import, and little else needs it
+
+    _, channels, height, width = images.shape
+    rows, columns = next_fast_len(2 * height - 1), next_fast_len(2 * width - 1, real=True)
+    frequencies = columns // 2 + 1
+    same = np.zeros((rows, 2 * frequencies))
+    all_channels = np.zeros_like(same)
+    chunk = max(1, SPECTRA_BYTES // (16 * channels * rows * frequencies))
+    for start in range(0, len(images), chunk):
+        part = images[start : start + chunk].astype(np.float64)
+        # Padding along x only before the first transform spares it half of the rows.
+        spectrum = fft(rfft(part, n=columns, axis=-1), n=rows, axis=-2, overwrite_x=True)
+        _add_power(same, spectrum.reshape(-1, rows, frequencies))
+        _add_power(all_channels, spectrum.sum(axis=1))
+    dy, dx = np.arange(-(height - 1), height), np.arange(-(width - 1), width)
+
+    def displacements(parts: NDArray[np.float64]) -> NDArray[np.int64]:
+        power = parts[:, 0::2] + parts[:, 1::2]
+        return np.rint(irfft2(power, s=(rows, columns))).astype(np.int64)[np.ix_(dy, dx)]
+
+    same_counts = displacements(same)
+    different = displacements(all_channels) - same_counts
+    same_counts[height - 1, width - 1] = 0  # an input and itself are no pair
+    return same_counts, different
+
+
+def _add_power(total: NDArray[np.float64], spectra: NDArray[np.complex128]) -> None:
+    """Add Σ|F|² over spectra [n, rows, k] to total [rows, 2k], real and imaginary parts apart."""
+    parts = np.ascontiguousarray(spectra).view(np.float64)
+    total += np.einsum("nyx,nyx->yx", parts, parts)
+
+
+def _listed(masks: BoolArray, shape: ImageShape) -> Counts:
+    """The counts of mask rows [n, C·H·W] by their list of pairs."""
+    _, height, width = shape
+    rows, columns = 2 * height - 1, 2 * width - 1
+    node, inputs = np.nonzero(masks)
+    channel, pixel = np.divmod(inputs, height * width)
+    y, x = np.divmod(pixel, width)
+    place = y * columns + x  # a difference of two places is a displacement's index but for its origin
+    connections = np.bincount(node, minlength=len(masks))
+    first = np.cumsum(connections) - connections
+    counts = np.zeros(2 * rows * columns, dtype=np.int64)
+    origin = (height - 1) * columns + width - 1
+    for fan_in in np.unique(connections):
+        a, b = np.triu_indices(fan_in, 1)
+        starts = first[connections == fan_in, np.newaxis]
+        step = max(1, LISTED_PAIRS // max(1, a.size))
+        for group in range(0, len(starts), step):
+            members = starts[group : group + step] + np.arange(fan_in)
+            places, channels = place[members], channel[members]
+            index = places[:, b] - places[:, a] + origin
+            index += (channels[:, b] != channels[:, a]) * (rows * columns)
+            counts += np.bincount(index.ravel(), minlength=counts.size)
+    same, different = counts.reshape(2, rows, columns)
+    return same + same[::-1, ::-1], different + different[::-1, ::-1]  # each pair the other way round

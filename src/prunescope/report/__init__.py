@@ -1,0 +1,35 @@
+"""One self-contained HTML page about stored runs. Cheap to import."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from prunescope.errors import InputError
+
+if TYPE_CHECKING:
+    from prunescope.store import Run
+
+
+def write_report(runs: Sequence[Run], out: Path) -> Path:
+    """Write the page of one or more runs to file ``out`` and return its path.
+
+    It loads nothing from the network and works from the file system. Raises InputError for no runs, for runs
+    without a finished level, for images that are not grey or RGB, and where it cannot be written.
+    """
+    if not runs:
+        raise InputError("a report needs at least one run; none given")
+    from prunescope.arrays_file import write_text
+    from prunescope.report.page import html
+
+    out = Path(out)
+    if out.is_dir():
+        raise InputError(f"{out}: is a folder; give the report a file name, such as {out / 'report.html'}")
+    page = html(list(runs))
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        write_text(out, page)
+    except (FileExistsError, NotADirectoryError, PermissionError) as error:
+        raise InputError(f"{out}: cannot write there ({error.strerror}); choose another --out") from None
+    return out

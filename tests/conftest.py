@@ -1,0 +1,43 @@
+"""Shared by all tests: a cache of their own, one thread, and a tiny data file."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+import tiny
+
+os.environ["OMP_NUM_THREADS"] = "1"
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _own_cache(tmp_path_factory):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PRUNESCOPE_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
+@pytest.fixture(scope="session")
+def images_file(tmp_path_factory) -> Path:
+    """An .npz file with the images of ``tiny.dataset``."""
+    return tiny.write_images(tmp_path_factory.mktemp("images") / "tiny.npz")
+
+
+@pytest.fixture
+def small_run(images_file):
+    """Fields of a tiny experiment on ``images_file``; call with sections to change."""
+
+    def make(**sections):
+        data = {"root": str(images_file)} | sections.pop("data", {})
+        return tiny.experiment(data=data, **sections)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def finished_run(images_file, tmp_path_factory):
+    """A finished run of three levels after the dense one."""
+    from prunescope.driver import run
+
+    chosen = tiny.experiment(data={"root": str(images_file)})
+    return run(chosen, seed=3, out=tmp_path_factory.mktemp("runs"))

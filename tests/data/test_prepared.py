@@ -1,0 +1,187 @@
+"""Prepared folders: whole or not there, checked, opened without reading the images."""
+
+import hashlib
+import json
+import multiprocessing
+import os
+import signal
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from prunescope.data import info, prepare, prepared, verify
+from prunescope.data.folders import open_prepared
+from prunescope.data.raw import Raw, Split
+from prunescope.errors import InputError
+from prunescope.experiment import Data
+
+
+def chunk(count=5, n0=12):
+    rng = np.random.default_rng(count)
+    return rng.integers(0, 256, (count, n0), np.uint8), np.arange(count) % 2
+
+
+def raw_of(train, validation=lambda: iter([chunk(2)])):
+    return Raw("npz", (3, 2, 2), ("a", "b"), Split(train), Split(validation), parameters={"x": 1})
+
+
+def test_what_is_written(tmp_path):
+    pieces = [chunk(5), chunk(7)]
+    source = tmp_path / "source"
+    source.write_text("hello")
+    raw = raw_of(lambda: iter(pieces))
+    seen = []
+    out = prepared.write(
+        Raw(**{**raw.__dict__, "files": (source,)}), tmp_path / "out", lambda *args: seen.append(args)
+    )
+    pixels = np.concatenate([images for images, _ in pieces])
+    np.testing.assert_array_equal(np.load(out / "train.npy", mmap_mode="r"), pixels)
+    np.testing.assert_array_equal(np.load(out / "min.npy"), pixels.min(axis=0))
+    np.testing.assert_array_equal(np.load(out / "max.npy"), pixels.max(axis=0))
+    np.testing.assert_array_equal(np.load(out / "mean.npy"), pixels.sum(axis=0) / 12)
+    found = info(out)
+    assert found["images"] == {"train": 12, "validation": 2}
+    assert found["per_class"] == {"train": [7, 5], "validation": [1, 1]}
+    assert found["provenance"]["files"] == [
+        {"path": str(source), "bytes": 5, "sha256": hashlib.sha256(b"hello").hexdigest()}
+    ]
+    assert verify(out) == []
+    assert (12, 12, "train images") in seen
+    assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
+
+
+@pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt, OSError])
+def test_an_exception_midway_leaves_nothing(tmp_path, error):
+    def train():
+        yield chunk()
+        raise error("midway")
+
+    with pytest.raises(error):
+        prepared.write(raw_of(train), tmp_path / "out")
+    assert list(tmp_path.iterdir()) == []
+    assert prepared.write(raw_of(lambda: iter([chunk()])), tmp_path / "out") == tmp_path / "out"
+
+
+def _hang(folder: Path) -> None:
+    def train():
+        yield chunk()
+        time.sleep(60)
+
+    prepared.write(raw_of(train), folder / "out")
+
+
+def _wait_for(path: Path) -> None:
+    deadline = time.monotonic() + 30
+    while not path.exists():
+        assert time.monotonic() < deadline, f"{path} did not appear"
+        time.sleep(0.01)
+
+
+def test_what_a_killed_process_left_is_cleared(tmp_path):
+    process = multiprocessing.get_context("fork").Process(target=_hang, args=(tmp_path,))
+    process.start()
+    _wait_for(tmp_path / ".out.partial" / "train.npy")
+    os.kill(process.pid, signal.SIGKILL)
+    process.join()
+    assert not (tmp_path / "out").exists()
+    prepared.write(raw_of(lambda: iter([chunk(9)])), tmp_path / "out")
+    assert info(tmp_path / "out")["images"]["train"] == 9
+    assert not (tmp_path / ".out.partial").exists()
+
+
+def _count(folder: Path, name: str) -> None:
+    def train():
+        (folder / name).touch()
+        time.sleep(0.3)
+        yield chunk()
+
+    prepared.write(raw_of(train), folder / "out")
+
+
+def test_of_two_processes_one_prepares_and_the_other_waits(tmp_path):
+    context = multiprocessing.get_context("fork")
+    processes = [context.Process(target=_count, args=(tmp_path, name)) for name in ("one", "two")]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join()
+    assert [process.exitcode for process in processes] == [0, 0]
+    assert (tmp_path / "one").exists() != (tmp_path / "two").exists()
+    assert verify(tmp_path / "out") == []
+
+
+def test_a_folder_with_other_things_is_not_overwritten(tmp_path):
+    (tmp_path / "mine").write_text("keep")
+    with pytest.raises(InputError, match="exists and is not a prepared folder"):
+        prepared.write(raw_of(lambda: iter([chunk()])), tmp_path)
+    assert (tmp_path / "mine").read_text() == "keep"
+
+
+def test_a_split_without_images_is_refused(tmp_path):
+    with pytest.raises(InputError, match="no validation image"):
+        prepared.write(raw_of(lambda: iter([chunk()]), lambda: iter([])), tmp_path / "out")
+
+
+@pytest.fixture
+def folder(small_npz):
+    return prepare(Data(source="npz", root=str(small_npz)))
+
+
+@pytest.mark.parametrize("name", ["train", "train-labels", "validation", "mean", "max"])
+def test_verify_catches_a_flipped_byte(folder, name):
+    file = folder / f"{name}.npy"
+    content = bytearray(file.read_bytes())
+    content[-8] ^= 1
+    file.write_bytes(content)
+    assert any(f"{name}.npy: its SHA-256 is not the one" in problem for problem in verify(folder))
+
+
+def test_verify_reports_labels_out_of_range(folder):
+    labels = np.load(folder / "train-labels.npy")
+    labels[0] = 3
+    np.save(folder / "train-labels.npy", labels)
+    assert any("labels from 0 to 3, they must go from 0 to 2" in problem for problem in verify(folder))
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (lambda f: (f / "train.npy").unlink(), "train.npy: missing"),
+        (lambda f: os.truncate(f / "train.npy", 500), "train.npy: truncated or damaged"),
+        (lambda f: os.truncate(f / "train.npy", 0), "train.npy: truncated or damaged"),
+        (
+            lambda f: np.save(f / "train.npy", np.zeros((3, 192), np.uint8)),
+            "train.npy: holds uint8 \\[3, 192\\]",
+        ),
+        (lambda f: (f / "prepared.json").write_text("{"), "prepared.json: damaged"),
+        (lambda f: (f / "prepared.json").write_text('{"format": 9}'), "format 9, this version reads 1"),
+    ],
+)
+def test_opening_notices_missing_and_truncated_files(folder, damage, message):
+    damage(folder)
+    with pytest.raises(InputError, match=message):
+        open_prepared(folder)
+    assert len(verify(folder)) == 1
+
+
+def test_a_prepared_folder_serves_as_root_and_is_found_again(folder, small_npz, tmp_path):
+    assert prepare(Data(source="npz", root=str(small_npz))) == folder
+    assert prepare(Data(source="npz", root=str(folder))) == folder
+    own = prepare(Data(source="npz", root=str(small_npz)), out=tmp_path / "own")
+    assert own == tmp_path / "own"
+    with pytest.raises(InputError, match=r"was prepared from npz, but data.source is parquet"):
+        prepare(Data(source="parquet", root=str(own)))
+    with pytest.raises(InputError, match="not a prepared folder"):
+        verify(tmp_path)
+
+
+def test_changed_files_are_prepared_anew(folder, small_npz, images):
+    os.utime(small_npz, ns=(1, 1))
+    assert prepare(Data(source="npz", root=str(small_npz))) != folder
+
+
+def test_images_are_mapped_not_read(folder):
+    assert isinstance(open_prepared(folder).images("train"), np.memmap)
+    assert json.loads((folder / "prepared.json").read_text())["shape"] == [3, 8, 8]
