@@ -171,6 +171,9 @@ def _lines(facts: dict[str, Any], indent: str = "") -> list[str]:
     for key, value in facts.items():
         if isinstance(value, dict):
             lines += [f"{indent}{key}:", *_lines(value, indent + "  ")]
+        elif isinstance(value, list) and value and isinstance(value[0], dict):
+            lines.append(f"{indent}{key}:")
+            lines += [f"{indent}  {'  '.join(map(str, entry.values()))}" for entry in value]
         elif isinstance(value, list) and len(value) > 12:
             lines.append(f"{indent}{key}: {len(value)}: {', '.join(map(str, value[:6]))}, …")
         else:

@@ -164,16 +164,16 @@ def line(size, degrees):
     return (255 * np.clip(2.5 - distance, 0, 1)).astype(np.uint8)
 
 
-@pytest.mark.parametrize("degrees", [20.0, -35.0, 90.0, 180.0])
+@pytest.mark.parametrize("degrees", [20.0, -35.0, 75.0])
 def test_rotation_turns_a_line_counter_clockwise(degrees):
     size = 31
     turned = rotate(line(size, 10).reshape(1, -1), (1, size, size), degrees, np.zeros(size * size))
     y, x = np.mgrid[:size, :size] - (size - 1) / 2
     inner = np.hypot(x, y) < size / 2 - 2
     difference = np.abs(turned.reshape(size, size).astype(int) - line(size, 10 + degrees))[inner]
-    assert difference.mean() < 4
-    wrong = np.abs(turned.reshape(size, size).astype(int) - line(size, 10 - degrees))[inner]
-    assert wrong.mean() > 20 or degrees == 180
+    assert difference.mean() < 5
+    clockwise = np.abs(turned.reshape(size, size).astype(int) - line(size, 10 - degrees))[inner]
+    assert clockwise.mean() > 20
 
 
 def test_rotation_by_quarter_turns_is_exact():

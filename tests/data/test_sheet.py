@@ -10,11 +10,17 @@ from prunescope.data import open_dataset, prepare, sample_sheet
 from prunescope.experiment import Data
 
 
+def size(path):
+    with Image.open(path) as image:
+        return image.size
+
+
 def test_a_sheet_shows_the_images_of_each_class(small_npz, tmp_path, images):
     out = sample_sheet(
         prepare(Data(source="npz", root=str(small_npz))), tmp_path / "new" / "s.png", columns=4
     )
-    picture = np.asarray(Image.open(out).convert("RGB"))
+    with Image.open(out) as image:
+        picture = np.asarray(image.convert("RGB"))
     colours = set(map(tuple, picture.reshape(-1, 3).tolist()))
     for image in images[0]:
         shown = [tuple(pixel) in colours for pixel in image.reshape(-1, 3).tolist()]
@@ -24,15 +30,14 @@ def test_a_sheet_shows_the_images_of_each_class(small_npz, tmp_path, images):
 def test_a_sheet_of_many_classes_keeps_to_its_rows(write_official, tmp_path):
     folder = prepare(Data(source="imagenet32", root=str(write_official())))
     few, many = (
-        Image.open(sample_sheet(folder, tmp_path / f"{rows}.png", columns=3, rows=rows)).height
-        for rows in (3, 12)
+        size(sample_sheet(folder, tmp_path / f"{rows}.png", columns=3, rows=rows))[1] for rows in (3, 12)
     )
     assert few < many < 1500
 
 
 def test_a_sheet_of_a_stream(tmp_path):
     dataset = open_dataset(Data(source="nlgp", size=8, validation=10, heldout=10), 0)
-    assert Image.open(sample_sheet(dataset, tmp_path / "n.png")).width > 500
+    assert size(sample_sheet(dataset, tmp_path / "n.png"))[0] > 500
 
 
 def test_importing_the_package_loads_nothing_heavy():

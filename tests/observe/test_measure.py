@@ -54,6 +54,17 @@ def test_values_and_nulls_are_those_of_the_functions_themselves():
     )
 
 
+def test_the_null_of_the_fan_in_is_binomial_and_needs_no_geometry():
+    mask = random_mask(0)
+    draws = [generator(7, "null-fan-in", 0, k).binomial(192, mask.mean(), 60) for k in range(5)]
+    u = [fan_in.mean() / 192 for fan_in in draws]
+    ratios = [fan_in.var() / (192 * v * (1 - v)) for fan_in, v in zip(draws, u, strict=True)]
+    for shape in (SHAPE, None):
+        found = measure(mask, shape, shuffles=5, seed=7).fan_in_variance_ratio
+        assert found.null_mean == pytest.approx(np.mean(ratios))
+        assert found.null_sd == pytest.approx(np.std(ratios, ddof=1))
+
+
 def test_random_masks_are_at_chance():
     z = [[getattr(measure(random_mask(seed), SHAPE), name).z for name in SCALARS[:-1]] for seed in range(12)]
     # Each z is about standard normal (t with 19 degrees of freedom); means of 12 have sd 0.3.

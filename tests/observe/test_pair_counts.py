@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from reference.locality import pair_counts, weighted_pairs
 
 from prunescope.observe.pair_counts import LISTED_PAIRS, count_pairs, transformed_pairs
+from reference.locality import pair_counts, weighted_pairs
 
 
 @given(

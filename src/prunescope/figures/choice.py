@@ -72,7 +72,7 @@ def groups(runs: Sequence[Run]) -> list[Group]:
     result = []
     for name, (identity, members) in zip(names, by_identity.items(), strict=True):
         label = name if names.count(name) == 1 else f"{name} ({identity[:6]})"
-        result.append(Group(plain(label), tuple(members)))
+        result.append(Group(label, tuple(members)))
     return result
 
 
@@ -107,8 +107,3 @@ def shown_levels(group: Group, options: Options, count: int = 3) -> list[int]:
         if nearest not in chosen and len(chosen) < count:
             chosen.append(nearest)
     return sorted(chosen)
-
-
-def plain(text: str) -> str:
-    """Text that matplotlib shows as it is: a dollar sign would start a formula."""
-    return text.replace("$", r"\$")

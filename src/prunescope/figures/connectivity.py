@@ -8,9 +8,10 @@ import numpy as np
 import polars
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter
 
 from prunescope.errors import InputError
-from prunescope.figures.choice import Group, groups, one_group, plain, shown_levels
+from prunescope.figures.choice import Group, groups, one_group, shown_levels
 from prunescope.figures.drawing import Drawing, Options
 from prunescope.figures.style import (
     BLUE,
@@ -82,6 +83,7 @@ def _draw_histogram(axes: Axes, part: polars.DataFrame, colour: str) -> None:
     axes.stairs(part["nodes"].to_numpy(), edges, fill=True, color=colour, alpha=0.85, label="trained")
     axes.plot(starts + (width - 1) / 2, part["nodes_if_random"], "--", color=INK, lw=0.9, label="binomial")
     axes.set_yscale("log")
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     axes.set_ylim(0.3, 2 * max(part["nodes"].to_numpy().max(), part["nodes_if_random"].to_numpy().max()))
     mean = float(part["binomial_mean"][0])
     axes.plot([mean], [0.3], "^", color=INK, ms=5, clip_on=False, zorder=5, label=f"mean {mean:.3g}")
@@ -148,7 +150,9 @@ def figure_10(runs: Sequence[Run], options: Options) -> Drawing:
     One map a run, at its level of best accuracy. Data: int64 [C, H, W] a run. Paper Fig. 10.
     """
     members = [(group, run) for group in groups(runs) for run in group.runs]
-    figure = Figure(figsize=(max(COLUMN, min(PAGE, 1.5 * len(members))), 1.75 * -(-len(members) // 4)))
+    figure = Figure(
+        figsize=(max(COLUMN, min(PAGE, 1.5 * len(members))), 1.9 * -(-len(members) // 4)), layout="compressed"
+    )
     columns = min(4, len(members))
     places = grid(figure, -(-len(members) // columns), columns)
     data, maps = {}, []
@@ -156,9 +160,7 @@ def figure_10(runs: Sequence[Run], options: Options) -> Drawing:
         level = shown_levels(group, options)[0] if options.levels else group.best_level()
         image = fan_out_image(run.mask(level), run.shape)
         data[f"run{number}_{run.experiment.name.replace('/', '_')}_seed{run.seed}_level{level}"] = image
-        maps.append(
-            (f"{plain(run.experiment.name)}, seed {run.seed}\n$u$ = {percent(group.density(level))}", image)
-        )
+        maps.append((f"{run.experiment.name}, seed {run.seed}\n$u$ = {percent(group.density(level))}", image))
     relative = [image.sum(axis=0) / max(image.sum(axis=0).mean(), 1e-12) for _, image in maps]
     highest = max(float(image.max()) for image in relative)
     for axes, (title, _), image in zip(places.flat, maps, relative, strict=False):

@@ -18,6 +18,8 @@ from prunescope.observe import Locality, fan_in, locality, locality_by_fan_in
 from prunescope.store import Run
 
 MOST_BINS = 8
+# d = 0, which is no pair, and displacements with too few pairs: neither end of any colour scale.
+REMOVED = "#8A8F96"
 
 
 def figure_2b(runs: Sequence[Run], options: Options) -> Drawing:
@@ -30,7 +32,9 @@ def figure_2b(runs: Sequence[Run], options: Options) -> Drawing:
     counts = [summed_locality(group, level) for level in shown]
     colour = group.runs[0].shape[0] > 1
     kinds = ("same", "different") if colour else ("same",)
-    figure = Figure(figsize=(max(COLUMN, 1.75 * len(shown) + 0.6), 1.75 * len(kinds) + 0.25))
+    figure = Figure(
+        figsize=(max(COLUMN, 1.75 * len(shown) + 0.6), 1.75 * len(kinds) + 0.35), layout="compressed"
+    )
     places = grid(figure, len(kinds), len(shown))
     data: Arrays = {}
     for column, (level, pairs) in enumerate(zip(shown, counts, strict=True)):
@@ -58,17 +62,17 @@ def figure_11(runs: Sequence[Run], options: Options) -> Drawing:
     Data: int64 [2H-1, 2W-1] a bin. Paper Fig. 11.
     """
     members = [(group, group.runs[0]) for group in groups(runs)]
-    figure = Figure(figsize=(PAGE, 1.25 * len(members) + 0.1))
+    figure = Figure(figsize=(PAGE, 1.1 * len(members) + 0.25), layout="compressed")
     places = grid(figure, len(members), MOST_BINS)
     data: Arrays = {}
     for row, (group, run) in enumerate(members):
         level = shown_levels(group, options)[0] if options.levels else group.best_level()
         mask = run.mask(level)
         connections = fan_in(mask)
-        # The last bin takes the long tail: the bins before it reach to the most connected 2 %.
-        reach = np.quantile(connections[connections > 0], 0.98) if (connections > 0).any() else 1
+        # The last bin takes the long tail: the bins before it reach to the most connected 5 %.
+        reach = np.quantile(connections[connections > 0], 0.95) if (connections > 0).any() else 1
         width = max(1, int(np.ceil(reach / MOST_BINS)))
-        bins = locality_by_fan_in(mask, run.shape, width, bins=MOST_BINS)
+        bins = [part for part in locality_by_fan_in(mask, run.shape, width, bins=MOST_BINS) if part.nodes]
         for axes, part in zip(places[row], bins, strict=False):
             data[f"run{row}_level{level}_fan_in_{part.low}_to_{part.high}"] = part.locality.same
             show_pairs(axes, part.locality.same, without_centre=True)
@@ -103,7 +107,7 @@ def show_pairs(axes: Axes, values: np.ndarray, *, without_centre: bool, **colour
         image[rows // 2, columns // 2] = np.nan
     reach_y, reach_x = rows / 2, columns / 2
     drawn = axes.imshow(image, extent=(-reach_x, reach_x, reach_y, -reach_y), **colours)
-    axes.set_facecolor("white")
+    axes.set_facecolor(REMOVED)
     return drawn
 
 

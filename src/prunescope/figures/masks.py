@@ -5,20 +5,22 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from numpy.typing import NDArray
 
 from prunescope.errors import InputError
 from prunescope.figures.choice import Group, groups, shown_levels
 from prunescope.figures.drawing import Drawing, Options
-from prunescope.figures.style import PAGE, frame, grid, picture
+from prunescope.figures.style import PAGE
+from prunescope.figures.tiles import GAP, Sheet, blank, place, stacked, write
+from prunescope.mask import ImageShape
 from prunescope.model import Arrays
 from prunescope.observe import effective_masks, mask_image, most_connected, weight_image
 from prunescope.store import Run
 
 MASKS = 30
-MASKS_A_ROW = 10
 CHOSEN_NODES = 8
+LARGEST_TILE = 0.8
 
 
 def figure_3a(runs: Sequence[Run], options: Options) -> Drawing:
@@ -30,15 +32,12 @@ def figure_3a(runs: Sequence[Run], options: Options) -> Drawing:
     run, group, level = _one_run(runs, options)
     mask = run.mask(level)
     nodes = most_connected(mask, MASKS)
-    figure = Figure(figsize=(PAGE, 0.72 * -(-len(nodes) // MASKS_A_ROW) + 0.28))
-    images = [mask_image(mask.array[node], run.shape) for node in nodes]
-    _sheet(grid(figure, -(-len(nodes) // MASKS_A_ROW), MASKS_A_ROW), images, mask.fan_in[nodes])
-    figure.suptitle(
-        f"{group.title(level)}: the {len(nodes)} most connected of {mask.n_out} nodes, with their $C_{{in}}$",
-        fontsize=7,
+    title = (
+        f"{group.title(level)}: the {len(nodes)} most connected of {mask.n_out} nodes, with their $C_{{in}}$"
     )
     data = {"nodes": nodes, "fan_in": mask.fan_in[nodes], "masks": mask.images(run.shape)[nodes]}
-    return Drawing(figure, data | {"level": np.array(level)})
+    sheet = _sheet(title, mask.array[nodes], run.shape, columns=10)
+    return Drawing(stacked([sheet], PAGE), data | {"level": np.array(level)})
 
 
 def figure_3b(runs: Sequence[Run], options: Options) -> Drawing:
@@ -49,62 +48,54 @@ def figure_3b(runs: Sequence[Run], options: Options) -> Drawing:
     top_activations. Paper Fig. 3b.
     """
     run, group, level = _one_run(runs, options)
-    mask, weight, seen = run.mask(level), run.model(level).layers[0].weight, run.observations(level)
+    mask, seen = run.mask(level), run.observations(level)
+    weight = run.model(level).layers[0].weight
     nodes = _chosen_nodes(run, level, seen, options)
-    places = {int(node): place for place, node in enumerate(seen["nodes"])}
-    figure = Figure(figsize=(max(2.0, 0.8 * len(nodes)), 4.1))
-    axes = grid(figure, 5, len(nodes))
-    for column, node in enumerate(nodes):
-        picture(axes[0, column], mask_image(mask.array[node], run.shape), f"{mask.fan_in[node]}")
-        picture(axes[1, column], weight_image(weight[node], mask.array[node], run.shape))
-        for row, pixels in enumerate(seen["top_images"][places[node]][:3]):
-            channels = pixels.reshape(run.shape).transpose(1, 2, 0) / 255
-            picture(axes[2 + row, column], np.broadcast_to(channels, (*run.shape[1:], 3)))
-    for row, text in enumerate(("mask", "weights", "top image", "second", "third")):
-        axes[row, 0].set_ylabel(text)
-    figure.suptitle(f"{group.title(level)}; numbers: $C_{{in}}$", fontsize=7)
-    chosen = [places[node] for node in nodes]
+    stored = seen["nodes"].tolist()
+    places = [stored.index(node) for node in nodes]
+    columns = []
+    for node, k in zip(nodes, places, strict=True):
+        pictures = [pixels.reshape(run.shape).transpose(1, 2, 0) / 255 for pixels in seen["top_images"][k]]
+        columns.append(
+            [
+                mask_image(mask.array[node], run.shape),
+                weight_image(weight[node], mask.array[node], run.shape),
+                *(np.broadcast_to(picture, (*run.shape[1:], 3)) for picture in pictures),
+            ]
+        )
+    captions = [f"node {node}\n$C_{{in}}$ = {mask.fan_in[node]}" for node in nodes]
     data = {
         "nodes": np.array(nodes),
         "fan_in": mask.fan_in[nodes],
         "masks": mask.images(run.shape)[nodes],
         "weights": (weight * mask.array)[nodes].reshape(-1, *run.shape),
-        "top_images": seen["top_images"][chosen].reshape(len(nodes), -1, *run.shape),
-        "top_activations": seen["top_activations"][chosen],
+        "top_images": seen["top_images"][places].reshape(len(nodes), -1, *run.shape),
+        "top_activations": seen["top_activations"][places],
         "level": np.array(level),
     }
-    return Drawing(figure, data)
+    return Drawing(_columns(group.title(level), columns, captions), data)
 
 
 def figure_12(runs: Sequence[Run], options: Options) -> Drawing:
-    """The most connected masks of every hidden layer: of deeper ones the effective masks, the pixels that reach a node.
+    """The most connected masks of every hidden layer; of deeper ones the effective masks, the pixels that reach a node.
 
-    At the level of best accuracy and the sparsest, or at ``options.levels``. Numbers are connected pixels.
-    Data: nodes and masks of each level and layer. Paper Fig. 12.
+    At the level of best accuracy and the sparsest, or at ``options.levels``. Numbers are connected pixels; nodes
+    that no pixel reaches are left out. Data: nodes and masks of each level and layer. Paper Fig. 12.
     """
     run, group, _ = _one_run(runs, Options())
     default = sorted({group.best_level(), group.levels[-1]})
     shown = default if options.levels is None else shown_levels(group, options)
-    layers = len(run.ticket(shown[0]).masks)
-    rows = 2
-    figure = Figure(figsize=(PAGE, len(shown) * layers * (0.62 * rows + 0.3)))
-    blocks = np.asarray(figure.subfigures(len(shown) * layers, 1, squeeze=False))[:, 0]
+    sheets = []
     data: Arrays = {}
-    for place, level in enumerate(shown):
+    for level in shown:
         for layer, reached in enumerate(effective_masks(run.ticket(level).masks), start=1):
-            nodes = most_connected(reached, rows * MASKS_A_ROW)
-            block = blocks[place * layers + layer - 1]
-            images = [mask_image(reached[node], run.shape) for node in nodes]
-            _sheet(
-                np.asarray(block.subplots(rows, MASKS_A_ROW, squeeze=False)),
-                images,
-                reached[nodes].sum(axis=1),
-            )
+            nodes = [node for node in most_connected(reached, MASKS) if reached[node].any()]
             kind = "masks" if layer == 1 else "effective masks"
-            block.suptitle(f"{group.title(level)}: {kind} of layer {layer}", fontsize=7)
-            data[f"level{level}_layer{layer}_nodes"] = nodes
+            title = f"{group.title(level)}: {kind} of layer {layer}"
+            sheets.append(_sheet(title, reached[nodes], run.shape, columns=15))
+            data[f"level{level}_layer{layer}_nodes"] = np.array(nodes, np.int64)
             data[f"level{level}_layer{layer}_masks"] = reached[nodes].reshape(-1, *run.shape)
-    return Drawing(figure, data)
+    return Drawing(stacked(sheets, PAGE), data)
 
 
 def _one_run(runs: Sequence[Run], options: Options) -> tuple[Run, Group, int]:
@@ -114,17 +105,29 @@ def _one_run(runs: Sequence[Run], options: Options) -> tuple[Run, Group, int]:
     return runs[0], group, level
 
 
-def _sheet(places: np.ndarray, images: Sequence[np.ndarray], numbers: np.ndarray) -> None:
-    """Images row by row, each under its number; places left over stay empty."""
-    for axes, image, number in zip(places.flat, images, numbers, strict=False):
-        picture(axes, image, f"{number}")
-    for axes in list(places.flat)[len(images) :]:
-        _empty(axes)
+def _sheet(title: str, masks: NDArray[np.bool_], shape: ImageShape, columns: int) -> Sheet:
+    """Masks [K, C·H·W] with their numbers of connections."""
+    counts = masks.sum(axis=1).tolist()
+    return Sheet(title, [mask_image(mask, shape) for mask in masks], list(map(str, counts)), columns)
 
 
-def _empty(axes: Axes) -> None:
-    frame(axes)
-    axes.set_visible(False)
+def _columns(title: str, columns: Sequence[Sequence[np.ndarray]], captions: Sequence[str]) -> Figure:
+    """Pictures in labelled rows, one column a node."""
+    left, top = 0.25, 0.55
+    side = min(LARGEST_TILE, (PAGE - left - GAP) / max(1, len(columns)) - GAP)
+    height, width = columns[0][0].shape[:2]
+    step = side * height / width + GAP
+    names = ("mask", "weights", *(f"image {k + 1}" for k in range(len(columns[0]) - 2)))
+    page_width = max(2.2, left + len(columns) * (side + GAP) + GAP)
+    figure, axes = blank(page_width, top + len(names) * step)
+    write(axes, left, 0.2, title, ha="left")
+    for row, name in enumerate(names):
+        write(axes, 0.13, top + (row + 0.5) * step, name, rotation=90, va="center")
+    for column, (images, caption) in enumerate(zip(columns, captions, strict=True)):
+        for row, image in enumerate(images):
+            x, y = left + column * (side + GAP), top + row * step
+            place(axes, image, x, y, side, caption if row == 0 else "")
+    return figure
 
 
 def _chosen_nodes(run: Run, level: int, seen: Arrays, options: Options) -> list[int]:

@@ -14,7 +14,7 @@ from matplotlib.ticker import FuncFormatter
 from prunescope.figures.choice import Group, one_group, shown_levels
 from prunescope.figures.drawing import Drawing, Options
 from prunescope.figures.locality import label_displacements, show_pairs, summed_locality
-from prunescope.figures.style import COLUMN, FAINT, INK, MUTED, VERMILION, grid
+from prunescope.figures.style import COLUMN, INK, MUTED, VERMILION
 from prunescope.observe import (
     fan_in,
     inhomogeneous_null,
@@ -30,6 +30,7 @@ from prunescope.store import Run
 SHUFFLES = 10
 # Displacements with fewer expected pairs than this are too noisy for a colour.
 FEWEST_PAIRS = 10
+COLOUR_TICKS = (0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50)
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,23 +55,27 @@ def figure_g(runs: Sequence[Run], options: Options) -> Drawing:
     group = one_group(runs, "g")
     shown = shown_levels(group, options)
     measured = [relative_locality(group, level) for level in shown]
-    figure = Figure(figsize=(max(COLUMN, 1.75 * len(shown) + 0.6), 3.4))
-    places = grid(figure, 2, len(shown))
+    columns = len(shown)
+    figure = Figure(figsize=(max(COLUMN, 1.9 * columns + 0.75), 3.9))
+    widths = [*(1.0,) * columns, 0.05]
+    places = np.asarray(
+        figure.subplots(2, columns + 1, squeeze=False, width_ratios=widths, height_ratios=(1, 0.85))
+    )
     reliable = [np.where(one.expected >= FEWEST_PAIRS, one.map, np.nan) for one in measured]
     highest = max(1.5, *(float(np.nanmax(image)) for image in reliable if np.isfinite(image).any()))
+    norm = LogNorm(1 / highest, highest)
     for column, (level, one) in enumerate(zip(shown, measured, strict=True)):
-        norm = LogNorm(1 / highest, highest)
-        values = np.where(
-            reliable[column] > 0, reliable[column], np.where(np.isnan(reliable[column]), np.nan, 1 / highest)
-        )
+        values = np.maximum(reliable[column], 1 / highest)  # a zero has no logarithm; nan stays
         drawn = show_pairs(places[0, column], values, without_centre=True, norm=norm, cmap="RdBu_r")
-        places[0, column].set_facecolor(FAINT)
         label_displacements(places[0, column], bottom=True, left=column == 0)
         places[0, column].set_title(group.title(level))
         _radial(places[1, column], one)
     places[1, 0].set_ylabel("$g(|d|)$")
-    places[1, -1].legend(loc="upper right")
-    bar = figure.colorbar(drawn, ax=list(places[0]), aspect=20, shrink=0.9)
+    places[1, columns - 1].legend(loc="upper right")
+    places[1, columns].set_visible(False)
+    bar = figure.colorbar(drawn, cax=places[0, columns], format=FuncFormatter(lambda value, _: f"{value:g}"))
+    bar.set_ticks([tick for tick in COLOUR_TICKS if 1 / highest <= tick <= highest])
+    bar.minorticks_off()
     bar.set_label(f"$g(d)$ ({group.seeds})")
     data = {
         f"level{level}_{name}": value

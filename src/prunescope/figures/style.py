@@ -84,14 +84,6 @@ def density_axis(axes: Axes, densities: Sequence[float]) -> None:
     axes.set_xlabel("unpruned weights $u$ (%)")
 
 
-def picture(axes: Axes, image: Any, caption: str = "") -> None:
-    """Show an image [H, W, 3] in [0, 1] without axes, a thin frame around it, its caption above."""
-    axes.imshow(image, vmin=0, vmax=1)
-    frame(axes)
-    if caption:
-        axes.set_title(caption, fontsize=5.5, pad=1.5, color=MUTED)
-
-
 def frame(axes: Axes) -> None:
     """No ticks, a thin light frame."""
     axes.set_xticks([])

@@ -91,16 +91,21 @@ def measure(
     if shuffles < 0:
         raise InputError(f"shuffles must be 0 or more, got {shuffles}")
     mask = Mask.of(mask)
-    rngs = [generator(seed, "null", 0, k) for k in range(shuffles)]
-    local, half, axes, radius = _spatial(mask, shape, rngs)
+
+    def rngs(purpose: str) -> list[np.random.Generator]:
+        return [generator(seed, purpose, 0, k) for k in range(shuffles)]
+
+    local, half, axes, radius = _spatial(mask, shape, rngs("null"))
     return Observables(
         fan_in_mean=float(mask.fan_in.mean()),
-        fan_in_variance_ratio=_against_binomial(mask, rngs),
+        fan_in_variance_ratio=_against_binomial(mask, rngs("null-fan-in")),
         locality=local,
         half_width=half,
         anisotropy=axes,
         radius_of_gyration=radius,
-        scaled_participation=Scalar() if weights is None else _against_normal(mask, weights, rngs),
+        scaled_participation=Scalar()
+        if weights is None
+        else _against_normal(mask, weights, rngs("null-weights")),
     )
 
 

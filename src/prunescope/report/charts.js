@@ -10,11 +10,11 @@ function draw(parent, tag, attributes, text) {
   return element;
 }
 
-/** About `count` round numbers within [low, high]. */
-function roundTicks(low, high, count) {
-  const rough = (high - low) / count || 1;
-  const power = 10 ** Math.floor(Math.log10(rough));
-  const step = [1, 2, 5, 10].map((m) => m * power).find((s) => s >= rough);
+/** Round numbers within [low, high], at most `most` of them. */
+function roundTicks(low, high, most) {
+  const power = 10 ** Math.floor(Math.log10((high - low || 1) / most));
+  const within = (step) => Math.floor(high / step + 1e-9) - Math.ceil(low / step - 1e-9) + 1;
+  const step = [1, 2, 5, 10, 20].map((m) => m * power).find((s) => within(s) <= most);
   const ticks = [];
   for (let k = Math.ceil(low / step - 1e-9); k * step <= high + 1e-9 * step; k++) ticks.push(+(k * step).toPrecision(6));
   return ticks;
@@ -68,13 +68,13 @@ class Plot {
     Object.assign(this, { left, right, top, bottom });
     this.x = scale(x, left + 6, right - 6);
     this.y = scale(y, bottom, top);
-    for (const tick of y.ticks ?? roundTicks(y.low, y.high, 4)) {
+    for (const tick of y.ticks ?? roundTicks(y.low, y.high, 5)) {
       const at = this.y(tick);
       draw(this.svg, "line", { x1: left, x2: right, y1: at, y2: at, class: "gridline" });
       draw(this.svg, "text", { x: left - 6, y: at + 4, "text-anchor": "end" }, (y.format ?? String)(tick));
     }
     draw(this.svg, "line", { x1: left, x2: right, y1: bottom, y2: bottom, class: "axis" });
-    for (const tick of x.ticks ?? roundTicks(x.low, x.high, 5)) {
+    for (const tick of x.ticks ?? roundTicks(x.low, x.high, 6)) {
       const at = this.x(tick);
       draw(this.svg, "line", { x1: at, x2: at, y1: bottom, y2: bottom + 4, class: "axis" });
       draw(this.svg, "text", { x: at, y: bottom + 16, "text-anchor": "middle" }, (x.format ?? String)(tick));

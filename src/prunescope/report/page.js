@@ -137,7 +137,7 @@ function openNode(k) {
   find("node-text").textContent = `${fan_in} connections left (rank ${k + 1} of ${level().units ?? "all"}) at level ${level().level}, u = ${percent(level().u)}${spread}.`;
   paint(find("node-mask"), atlas.picture(k, "trained", "mask"));
   paint(find("node-weights"), atlas.picture(k, "trained", "weights"));
-  find("node-range").textContent = `weights, ${low.toPrecision(2)} (dark) to ${high.toPrecision(2)} (bright)`;
+  find("node-range").textContent = `weights, ${low.toPrecision(2)} (dark) to ${high.toPrecision(2)} (bright)`.replaceAll("-", "−");
   const pictures = images.map((place, rank) => topImage(place, activations[rank], rank + 1));
   if (!pictures.length) pictures.push(NOT_MEASURED);
   find("node-images").replaceChildren(...pictures);

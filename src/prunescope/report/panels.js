@@ -51,7 +51,7 @@ class AtlasPanel {
   }
 }
 
-/** E S(d) of the uniform null for so many ordered pairs (SCIENCE of the docs: (H-|dy|)(W-|dx|) pixel pairs). */
+/** E S(d) of the uniform null for so many ordered pairs that lie anywhere: ∝ (H-|dy|)(W-|dx|). */
 function expectedPairs(shape, pairs, different) {
   const [channels, height, width] = shape;
   const inputs = channels * height * width;

@@ -1,0 +1,85 @@
+"""Pages of small pictures, placed in inches: hundreds of them need no axes of their own."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from prunescope.figures.style import MUTED
+
+GAP = 0.05
+CAPTION = 0.12
+TITLE = 0.22
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """Pictures [H, W, 3] in rows of ``columns``, each under its caption, all under a title."""
+
+    title: str
+    images: Sequence[np.ndarray]
+    captions: Sequence[str]
+    columns: int
+
+
+def blank(width: float, height: float) -> tuple[Figure, Axes]:
+    """A figure of so many inches, and axes over all of it whose units are inches from the upper left corner."""
+    figure = Figure(figsize=(width, height), layout="none")
+    axes = figure.add_axes((0, 0, 1, 1))
+    axes.set_axis_off()
+    axes.set_xlim(0, width)
+    axes.set_ylim(height, 0)
+    return figure, axes
+
+
+def place(axes: Axes, image: np.ndarray, x: float, y: float, width: float, caption: str = "") -> None:
+    """Draw a picture with its upper left corner at (x, y), its caption above."""
+    height = width * image.shape[0] / image.shape[1]
+    limits = axes.get_xlim(), axes.get_ylim()
+    axes.imshow(image, extent=(x, x + width, y + height, y), vmin=0, vmax=1, aspect="auto")
+    axes.set(xlim=limits[0], ylim=limits[1])
+    if caption:
+        write(axes, x + width / 2, y - 0.025, caption, color=MUTED, fontsize=5.5)
+
+
+def write(axes: Axes, x: float, y: float, text: str, **style: Any) -> None:
+    """Text whose bottom centre is at (x, y)."""
+    axes.text(x, y, text, **({"ha": "center", "va": "bottom", "linespacing": 1.1} | style))
+
+
+def stacked(sheets: Sequence[Sheet], width: float) -> Figure:
+    """Sheets below each other on one page of this width."""
+    heights = [_height(sheet, width) for sheet in sheets]
+    figure, axes = blank(width, sum(heights) + GAP)
+    top = 0.0
+    for sheet, height in zip(sheets, heights, strict=True):
+        write(axes, GAP, top + TITLE - 0.05, sheet.title, ha="left")
+        side, row_height = _tile(sheet, width)
+        for number, (image, caption) in enumerate(zip(sheet.images, sheet.captions, strict=True)):
+            row, column = divmod(number, sheet.columns)
+            place(
+                axes,
+                image,
+                GAP + column * (side + GAP),
+                top + TITLE + CAPTION + row * row_height,
+                side,
+                caption,
+            )
+        top += height
+    return figure
+
+
+def _tile(sheet: Sheet, width: float) -> tuple[float, float]:
+    """The width of a picture, and the height of a row with its captions."""
+    side = (width - GAP) / sheet.columns - GAP
+    shape = sheet.images[0].shape if sheet.images else (1, 1)
+    return side, side * shape[0] / shape[1] + GAP / 2 + CAPTION
+
+
+def _height(sheet: Sheet, width: float) -> float:
+    return TITLE + -(-len(sheet.images) // sheet.columns) * _tile(sheet, width)[1] + GAP
