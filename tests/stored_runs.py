@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import numpy as np
 
 from prunescope.experiment import Data, Experiment, Network, Prune, Train
 from prunescope.mask import ImageShape, Mask
-from prunescope.model import Arrays, Layer, Model, Ticket, initial
+from prunescope.model import Arrays, Model, Ticket, initial
 from prunescope.observe import fan_in_variance_ratio, measure
 from prunescope.observing import SCHEMA
 from prunescope.randomness import generator
@@ -38,7 +39,7 @@ def write_run(
     """
     experiment = Experiment(
         name=name,
-        data=Data(source="photographs", size=shape[1], flip=flip),
+        data=Data(source="photographs", size=shape[1], channels=shape[0], flip=flip),
         network=Network(hidden=tuple(hidden)),
         train=Train(steps=2000, batch=100),
         prune=Prune(rate=RATE, levels=levels - 1),
@@ -72,8 +73,7 @@ def _scores_and_model(
     noise = rng.standard_normal(field.shape)
     weight = (strength * field + 0.25 * noise).astype(np.float32)
     first = model.layers[0]
-    layers = (Layer(weight, *(getattr(first, n) for n in ("bias", "gamma", "beta", "mean", "variance"))),)
-    model = Model((*layers, *model.layers[1:]))
+    model = Model((replace(first, weight=weight), *model.layers[1:]))
     return [np.abs(layer.weight) for layer in model.layers[:-1]], model
 
 
@@ -124,7 +124,7 @@ def _rows(
 def _layer_row(ticket: Ticket, index: int, shape: ImageShape, seed: int) -> dict[str, Any]:
     mask = ticket.masks[index]
     ratio = fan_in_variance_ratio(mask)
-    row: dict[str, Any] = dict.fromkeys(SCHEMA) | {
+    row: dict[str, Any] = {
         "layer": index + 1,
         "density": ticket.density(index),
         "weight_density": mask.density,
@@ -139,7 +139,7 @@ def _layer_row(ticket: Ticket, index: int, shape: ImageShape, seed: int) -> dict
         for name in ("locality", "half_width", "anisotropy", "radius_of_gyration"):
             entries = {"": "value", "_null": "null_mean", "_null_sd": "null_sd", "_z": "z"}
             row |= {f"{name}{ending}": measured[name][key] for ending, key in entries.items()}
-    return {key: row[key] for key in SCHEMA if key in row and row[key] is not None}
+    return {key: value for key, value in row.items() if key in SCHEMA}
 
 
 def _observed(ticket: Ticket, shape: ImageShape, rng: np.random.Generator, row: dict[str, Any]) -> Arrays:

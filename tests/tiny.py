@@ -45,10 +45,10 @@ def dataset(train: int = 300, validation: int = 120, heldout: int = 60) -> Datas
     )
 
 
-def fields(**sections: dict[str, Any]) -> dict[str, Any]:
+def fields(name: str = "tiny", **sections: dict[str, Any]) -> dict[str, Any]:
     """Fields of a tiny experiment, sections updated with those given."""
     base: dict[str, Any] = {
-        "name": "tiny",
+        "name": name,
         "data": {"source": "npz", "validation": 60},
         "network": {"hidden": [12, 10]},
         "train": {"steps": 30, "batch": 20, "eval_every": 10},
@@ -58,9 +58,9 @@ def fields(**sections: dict[str, Any]) -> dict[str, Any]:
     return base | {key: base.get(key, {}) | values for key, values in sections.items()}
 
 
-def experiment(**sections: dict[str, Any]) -> Experiment:
+def experiment(name: str = "tiny", **sections: dict[str, Any]) -> Experiment:
     """A tiny experiment."""
-    return build(fields(**sections))
+    return build(fields(name, **sections))
 
 
 def write_images(path: Path, train: int = 300, validation: int = 120, seed: int = 0) -> Path:

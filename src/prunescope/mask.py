@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from prunescope.errors import InputError
+
 BoolArray = NDArray[np.bool_]
 ImageShape = tuple[int, int, int]
 
@@ -25,12 +27,12 @@ class Mask:
     def __post_init__(self) -> None:
         array = np.ascontiguousarray(self.array)
         if array.ndim != 2:
-            raise ValueError(f"a mask must have 2 axes [n_out, n_in], got shape {array.shape}")
+            raise InputError(f"a mask must have 2 axes [n_out, n_in], got shape {array.shape}")
         if 0 in array.shape:
-            raise ValueError(f"a mask must have at least one entry, got shape {array.shape}")
+            raise InputError(f"a mask must have at least one entry, got shape {array.shape}")
         if array.dtype != np.bool_:
             if not np.isin(array, (0, 1)).all():
-                raise ValueError("a mask must hold only 0 and 1")
+                raise InputError("a mask must hold only 0 and 1")
             array = array.astype(np.bool_)
         elif array is self.array or array.base is self.array:
             array = array.copy()
@@ -42,7 +44,7 @@ class Mask:
         """Take a Mask, a 0/1 array or tensor [n_out, n_in], or a module pruned with
         ``torch.nn.utils.prune`` (its ``weight_mask`` buffer).
 
-        Raises ValueError for other shapes or values.
+        Raises InputError for other shapes or values.
         """
         if isinstance(source, Mask):
             return source
@@ -99,9 +101,9 @@ class Mask:
         return self.array.sum(axis=0, dtype=np.int64)
 
     def images(self, shape: ImageShape) -> BoolArray:
-        """The mask rows as images, [n_out, C, H, W]; raises ValueError unless C·H·W = n_in."""
+        """The mask rows as images, [n_out, C, H, W]; raises InputError unless C·H·W = n_in."""
         if int(np.prod(shape)) != self.n_in:
-            raise ValueError(f"shape {'x'.join(map(str, shape))} does not hold {self.n_in} inputs")
+            raise InputError(f"shape {'x'.join(map(str, shape))} does not hold {self.n_in} inputs")
         return self.array.reshape(self.n_out, *shape)
 
     def pack(self) -> NDArray[np.uint8]:
@@ -110,8 +112,8 @@ class Mask:
 
     @classmethod
     def unpack(cls, packed: NDArray[np.uint8], n_out: int, n_in: int) -> Mask:
-        """The inverse of pack; raises ValueError when the byte count does not fit the shape."""
+        """The inverse of pack; raises InputError when the byte count does not fit the shape."""
         size = n_out * n_in
         if packed.dtype != np.uint8 or packed.shape != (-(-size // 8),):
-            raise ValueError(f"{packed.size} bytes do not hold a packed {n_out}x{n_in} mask")
+            raise InputError(f"{packed.size} bytes do not hold a packed {n_out}x{n_in} mask")
         return cls(np.unpackbits(packed, count=size).astype(np.bool_).reshape(n_out, n_in))

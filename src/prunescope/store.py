@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
+import io
 import json
 from collections.abc import Iterator
 from functools import cached_property
@@ -81,8 +83,12 @@ class Run:
         path = self.path / "levels.parquet"
         if not path.is_file():
             raise InputError(f"{self.path}: no level is finished yet")
+        data = path.read_bytes()
+        known = self.about.get("tables")
+        if known and _sha256(data) not in known:  # polars does not survive every damage: check before it reads
+            raise InputError(f"{path}: damaged (its contents do not match their checksum in run.json)")
         try:
-            table = polars.read_parquet(path)
+            table = polars.read_parquet(io.BytesIO(data))
         except Exception as error:
             reason = (str(error).splitlines() or [type(error).__name__])[0]
             raise InputError(f"{path}: damaged ({reason})") from None
@@ -175,8 +181,13 @@ class RunWriter(Run):
         """Write levels.parquet whole: the rows of every finished level."""
         import polars
 
-        with replacing(self.path / "levels.parquet") as temporary:
-            polars.DataFrame(rows, schema=schema).write_parquet(temporary)
+        path, buffer = self.path / "levels.parquet", io.BytesIO()
+        polars.DataFrame(rows, schema=schema).write_parquet(buffer)
+        # both checksums are good until the new table is in place, so a crash in between does no harm
+        before = [_sha256(path.read_bytes())] if path.is_file() else []
+        self.write_about(tables=[_sha256(buffer.getvalue()), *before])
+        with replacing(path) as temporary:
+            temporary.write_bytes(buffer.getvalue())
 
     def write_rewind(self, model: Model) -> None:
         """Write the parameters that levels rewind to."""
@@ -216,6 +227,10 @@ class RunWriter(Run):
         if path.is_file():
             keep = [m for m in self.metrics if (m["level"], m["step"]) <= (level, step)]
             write_text(path, "".join(json.dumps(m) + "\n" for m in keep))
+
+
+def _sha256(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
 
 
 def run_path(experiment: Experiment, seed: int, out: str | Path) -> Path:

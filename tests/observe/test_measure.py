@@ -8,6 +8,7 @@ import pytest
 from prunescope.errors import InputError
 from prunescope.mask import Mask
 from prunescope.observe import (
+    Scalar,
     fan_in_variance_ratio,
     locality,
     locality_index,
@@ -66,10 +67,14 @@ def test_the_null_of_the_fan_in_is_binomial_and_needs_no_geometry():
 
 
 def test_random_masks_are_at_chance():
-    z = [[getattr(measure(random_mask(seed), SHAPE), name).z for name in SCALARS[:-1]] for seed in range(12)]
+    found = [measure(random_mask(seed), SHAPE) for seed in range(12)]
+    names = ("fan_in_variance_ratio", "locality", "anisotropy", "radius_of_gyration")
+    z = np.array([[getattr(observables, name).z for name in names] for observables in found])
     # Each z is about standard normal (t with 19 degrees of freedom); means of 12 have sd 0.3.
-    assert np.abs(np.nanmean(z, axis=0)).max() < 1.5
-    assert np.nanmax(np.abs(z)) < 6
+    assert np.abs(z.mean(axis=0)).max() < 1.5
+    assert np.abs(z).max() < 6
+    # Half of the random masks have no excess of near pairs, so its width has no null to hold against.
+    assert all(np.isnan(observables.half_width.z) for observables in found)
 
 
 def test_normal_weights_are_at_chance_and_lone_weights_are_not():
@@ -81,6 +86,15 @@ def test_normal_weights_are_at_chance_and_lone_weights_are_not():
     null = measure(mask, SHAPE, weights=normal).scaled_participation.null_mean
     assert null == pytest.approx((3 * fan_in / (fan_in + 2)).mean(), rel=0.03)
     assert measure(mask, SHAPE, weights=normal**5).scaled_participation.z > 10
+
+
+def test_a_null_that_is_not_always_defined_gives_no_z():
+    complete, partial = (Scalar.against(5.0, [1.0, 2.0, last]) for last in (3.0, float("nan")))
+    assert (complete.null_mean, complete.null_sd, complete.z) == (2, 1, 3)
+    assert partial.null_mean == 1.5
+    assert np.isnan(partial.null_sd)
+    assert np.isnan(partial.z)
+    assert np.isnan(Scalar.against(5.0, []).z)
 
 
 def test_patches_are_local_and_compact():

@@ -39,7 +39,7 @@ def figure_1b(runs: Sequence[Run], options: Options) -> Drawing:
     """
     group = one_group(runs, "1b")
     shown = shown_levels(group, options)
-    figure = Figure(figsize=(max(COLUMN, PAGE * len(shown) / 3), 2.0))
+    figure = Figure(figsize=(max(COLUMN, PAGE * len(shown) / 3), 2.2))
     parts = []
     for number, (axes, level) in enumerate(zip(grid(figure, 1, len(shown))[0], shown, strict=True)):
         part = _histogram(group, level)
@@ -48,7 +48,8 @@ def figure_1b(runs: Sequence[Run], options: Options) -> Drawing:
         axes.set_xlabel("connections per node $C_{in}$")
         parts.append(part)
     figure.axes[0].set_ylabel(f"nodes (mean of {group.seeds})" if len(group.runs) > 1 else "nodes (1 seed)")
-    figure.axes[-1].legend(loc="upper right")
+    handles, labels = figure.axes[-1].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=3)
     return Drawing(figure, polars.concat(parts))
 
 
@@ -86,7 +87,7 @@ def _draw_histogram(axes: Axes, part: polars.DataFrame, colour: str) -> None:
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     axes.set_ylim(0.3, 2 * max(part["nodes"].to_numpy().max(), part["nodes_if_random"].to_numpy().max()))
     mean = float(part["binomial_mean"][0])
-    axes.plot([mean], [0.3], "^", color=INK, ms=5, clip_on=False, zorder=5, label=f"mean {mean:.3g}")
+    axes.plot([mean], [0.3], "^", color=INK, ms=5, clip_on=False, zorder=5, label="mean $n_0 u$")
 
 
 def figure_1c(runs: Sequence[Run], options: Options) -> Drawing:

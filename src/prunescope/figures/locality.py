@@ -33,7 +33,7 @@ def figure_2b(runs: Sequence[Run], options: Options) -> Drawing:
     colour = group.runs[0].shape[0] > 1
     kinds = ("same", "different") if colour else ("same",)
     figure = Figure(
-        figsize=(max(COLUMN, 1.75 * len(shown) + 0.6), 1.75 * len(kinds) + 0.35), layout="compressed"
+        figsize=(max(COLUMN, 1.75 * len(shown) + 0.6), 1.62 * len(kinds) + 0.3), layout="compressed"
     )
     places = grid(figure, len(kinds), len(shown))
     data: Arrays = {}
@@ -52,7 +52,7 @@ def figure_2b(runs: Sequence[Run], options: Options) -> Drawing:
         places[row, 0].set_ylabel(f"{text}\n$d_y$ (pixels)")
     bar = figure.colorbar(drawn, ax=list(places.flat), shrink=0.6, aspect=25, ticks=[0, 1])
     bar.ax.set_yticklabels(["0", "max"])
-    bar.set_label(f"connected pairs ({group.seeds})", labelpad=-8)
+    bar.set_label(f"connected pairs ({group.seeds})")
     return Drawing(figure, data)
 
 
@@ -92,7 +92,10 @@ def figure_11(runs: Sequence[Run], options: Options) -> Drawing:
 def summed_locality(group: Group, level: int) -> Locality:
     """S(d) of the first layer at a level, summed over seeds."""
     parts = [locality(run.mask(level), run.shape) for run in group.runs]
-    return Locality(sum(part.same for part in parts), sum(part.different for part in parts))
+    same, different = (
+        np.sum([getattr(part, kind) for part in parts], axis=0) for kind in ("same", "different")
+    )
+    return Locality(same, different)
 
 
 def show_pairs(axes: Axes, values: np.ndarray, *, without_centre: bool, **colours: Any) -> AxesImage:

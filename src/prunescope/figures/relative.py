@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter
+from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
 
 from prunescope.figures.choice import Group, one_group, shown_levels
 from prunescope.figures.drawing import Drawing, Options
@@ -30,7 +30,13 @@ from prunescope.store import Run
 SHUFFLES = 10
 # Displacements with fewer expected pairs than this are too noisy for a colour.
 FEWEST_PAIRS = 10
-COLOUR_TICKS = (0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50)
+# From coarse to fine: the first of which three lie within an axis is taken.
+AXIS_TICKS = (
+    (0.1, 1, 10, 100),
+    (0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50),
+    (0.5, 0.6, 0.7, 0.8, 0.9, 1, 1.2, 1.4, 1.6, 2),
+    (0.9, 0.95, 1, 1.05, 1.1),
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,7 +80,7 @@ def figure_g(runs: Sequence[Run], options: Options) -> Drawing:
     places[1, columns - 1].legend(loc="upper right")
     places[1, columns].set_visible(False)
     bar = figure.colorbar(drawn, cax=places[0, columns], format=FuncFormatter(lambda value, _: f"{value:g}"))
-    bar.set_ticks([tick for tick in COLOUR_TICKS if 1 / highest <= tick <= highest])
+    bar.set_ticks(_ticks(1 / highest, highest))
     bar.minorticks_off()
     bar.set_label(f"$g(d)$ ({group.seeds})")
     data = {
@@ -89,14 +95,13 @@ def relative_locality(group: Group, level: int, shuffles: int = SHUFFLES) -> Rel
     """g of the first layer at a level, pairs pooled over seeds, with ``shuffles`` shuffled masks a seed."""
     masks, shape = [run.mask(level) for run in group.runs], group.runs[0].shape
     counts = summed_locality(group, level).same
-    expected = sum(uniform_null(fan_in(mask), shape).same for mask in masks)
-    centred = sum(inhomogeneous_null(mask, shape).same for mask in masks)
+    expected = np.sum([uniform_null(fan_in(mask), shape).same for mask in masks], axis=0)
+    centred = np.sum([inhomogeneous_null(mask, shape).same for mask in masks], axis=0)
     shuffled = []
     for number in range(shuffles):
         rngs = [generator(run.seed, "null", level, number) for run in group.runs]
-        pairs = sum(
-            locality(shuffle_at_fan_in(mask, rng), shape).same for mask, rng in zip(masks, rngs, strict=True)
-        )
+        random = [shuffle_at_fan_in(mask, rng) for mask, rng in zip(masks, rngs, strict=True)]
+        pairs = np.sum([locality(mask, shape).same for mask in random], axis=0)
         shuffled.append(radial_profile(pairs, expected))
     return Relative(
         map=relative_density(counts, expected),
@@ -117,12 +122,17 @@ def _radial(axes: Axes, one: Relative) -> None:
     axes.plot(distance, one.radial, "-o", color=VERMILION, ms=2.2, label="trained")
     axes.axhline(1, color=MUTED, lw=0.6)
     axes.set_yscale("log")
-    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-    axes.yaxis.set_minor_formatter(
-        FuncFormatter(lambda value, _: f"{value:g}" if value in (0.5, 2, 5) else "")
-    )
     axes.set_xlabel("distance $|d|$ (pixels)")
     # Beyond the image's side only corners hold pairs, too few to tell anything.
     axes.set_xlim(0.5, max(2, 0.75 * len(one.radial)))
     inside = one.radial[1 : int(max(2, 0.75 * len(one.radial)))]
     axes.set_ylim(max(0.1, 0.8 * float(np.nanmin(inside))), 1.25 * float(np.nanmax(inside)))
+    axes.yaxis.set_major_locator(FixedLocator(_ticks(*axes.get_ylim())))
+    axes.yaxis.set_minor_locator(NullLocator())
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
+
+
+def _ticks(low: float, high: float) -> list[float]:
+    inside = [[tick for tick in ticks if low <= tick <= high] for ticks in AXIS_TICKS]
+    return next((ticks for ticks in inside if len(ticks) >= 3), inside[-1])

@@ -21,7 +21,8 @@ PALETTE = (BLUE, VERMILION, GREEN, ORANGE, PURPLE, SKY)
 INK, MUTED, FAINT = "#222222", "#6B6B6B", "#C9C9C9"
 DENSITY_MAP = "magma"
 
-STYLE: dict[str, Any] = {
+# Any: matplotlib's own type of these keys differs between its versions.
+STYLE: Any = {
     "pdf.fonttype": 42,
     "ps.fonttype": 42,
     "svg.fonttype": "none",

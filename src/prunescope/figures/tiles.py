@@ -29,7 +29,8 @@ class Sheet:
 
 def blank(width: float, height: float) -> tuple[Figure, Axes]:
     """A figure of so many inches, and axes over all of it whose units are inches from the upper left corner."""
-    figure = Figure(figsize=(width, height), layout="none")
+    figure = Figure(figsize=(width, height))
+    figure.set_layout_engine("none")
     axes = figure.add_axes((0, 0, 1, 1))
     axes.set_axis_off()
     axes.set_xlim(0, width)
@@ -49,7 +50,8 @@ def place(axes: Axes, image: np.ndarray, x: float, y: float, width: float, capti
 
 def write(axes: Axes, x: float, y: float, text: str, **style: Any) -> None:
     """Text whose bottom centre is at (x, y)."""
-    axes.text(x, y, text, **({"ha": "center", "va": "bottom", "linespacing": 1.1} | style))
+    look: dict[str, Any] = {"ha": "center", "va": "bottom", "linespacing": 1.1} | style
+    axes.text(x, y, text, **look)
 
 
 def stacked(sheets: Sequence[Sheet], width: float) -> Figure:

@@ -42,10 +42,14 @@ class Scalar:
 
     @classmethod
     def against(cls, value: float, null: list[float]) -> Scalar:
-        """A value and the values of its null, of which those not defined are left out."""
+        """A value and the values of its null; without a spread when one of these is not defined.
+
+        What is left of such a null says little: random masks have a half-width only where chance made an
+        excess, and any number of pixels then.
+        """
         finite = np.array([entry for entry in null if np.isfinite(entry)])
         mean = float(finite.mean()) if finite.size else NAN
-        sd = float(finite.std(ddof=1)) if finite.size > 1 else NAN
+        sd = float(finite.std(ddof=1)) if 1 < finite.size == len(null) else NAN
         # A null without any spread, such as that of a dense mask, shows that of rounding.
         return cls(value, mean, 0.0 if sd < 1e-12 * abs(mean) else sd)
 

@@ -83,18 +83,23 @@ def prune_smallest(model: Model, ticket: Ticket, share: float, prune: Prune) -> 
     biases = [np.abs(layer.bias) for layer in model.layers[:-1]]
     kept_weights, kept_biases = [m.array for m in ticket.masks], list(ticket.biases)
     if prune.scope == "global":
-        remove = int(share * sum(w.size for w in weights))
+        remove = _count(share, sum(w.size for w in weights))
         kept_weights = select(weights, kept_weights, remove, exact=prune.exact)
         return Ticket(tuple(map(Mask, kept_weights)), ticket.biases)
     for index, (weight, bias) in enumerate(zip(weights, biases, strict=True)):
         if prune.biases:
             pool, kept = [weight, bias], [kept_weights[index], kept_biases[index]]
-            remove = int(share * (weight.size + bias.size))
+            remove = _count(share, weight.size + bias.size)
             kept_weights[index], kept_biases[index] = select(pool, kept, remove, exact=prune.exact)
         else:
-            remove = int(share * weight.size)
+            remove = _count(share, weight.size)
             [kept_weights[index]] = select([weight], [kept_weights[index]], remove, exact=prune.exact)
     return Ticket(tuple(map(Mask, kept_weights)), tuple(kept_biases))
+
+
+def _count(share: float, size: int) -> int:
+    # after many levels the share rounds to 1: one entry always stays, and the stop rule ends the run
+    return min(int(share * size), size - 1)
 
 
 def is_exhausted(ticket: Ticket, stop_units: float) -> bool:

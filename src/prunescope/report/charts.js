@@ -20,7 +20,7 @@ function roundTicks(low, high, most) {
   return ticks;
 }
 
-/** Ticks of a logarithmic axis: 1, 3 in each decade, or 1, 2, 5 over less than one. */
+/** Ticks of a logarithmic axis: 1, 3 in each decade, or 1, 2, 5, or round numbers over a short range. */
 function logTicks(low, high) {
   const multiples = high / low > 12 ? [1, 3] : [1, 2, 5];
   const ticks = [];
@@ -30,7 +30,7 @@ function logTicks(low, high) {
       if (value >= low * 0.999 && value <= high * 1.001) ticks.push(value);
     }
   }
-  return ticks;
+  return ticks.length < 3 ? roundTicks(low, high, 5) : ticks;
 }
 
 /** An axis {low, high, log, reverse} as a function from values to pixels between from and to. */

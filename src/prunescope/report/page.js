@@ -11,7 +11,8 @@ let atlas = null;
 const trained = new AtlasPanel("trained", "trained", openNode);
 const shuffled = new AtlasPanel("shuffled", "shuffled", null);
 
-/** A curve over the levels: the seeds' mean and sd, this run, its null; marks the level shown. */
+/** A curve over the levels: the seeds' mean and sd, this run, its null; marks the level shown.
+ *  Its axis covers `within` at least, so that noise around 1 is not blown up. */
 function showCurve(plot, name, label, options) {
   const curves = DATA.groups[run().group].curves;
   const factor = options.factor ?? 1;
@@ -21,7 +22,7 @@ function showCurve(plot, name, label, options) {
   const sd = curves.map((row) => [row.u, value(row, `${name}_mean`) - value(row, `${name}_sd`), value(row, `${name}_mean`) + value(row, `${name}_sd`)]);
   const nulls = run().levels.map((row) => [row.u, row[`${name}_null`] - 2 * row[`${name}_null_sd`], row[`${name}_null`] + 2 * row[`${name}_null_sd`]]).filter((_, k) => run().levels[k][`${name}_null`] != null);
   plot.show(label, (p) => {
-    const values = [...mean, ...own].map(([, y]) => y).concat(sd.flatMap((row) => row.slice(1)), options.reference ?? []);
+    const values = [...mean, ...own].map(([, y]) => y).concat(sd.flatMap((row) => row.slice(1)), options.reference ?? [], options.within ?? []);
     if (!mean.some(([, y]) => Number.isFinite(y))) return p.missing(NOT_MEASURED);
     const us = curves.map((row) => row.u);
     const [low, high] = [Math.min(...us), Math.max(...us)];
@@ -49,8 +50,8 @@ function showCurves() {
   const dense = DATA.groups[run().group].curves.find((row) => row.level === 0);
   const reference = dense ? 100 * dense.best_val_accuracy_mean : undefined;
   showCurve(plots.accuracy, "best_val_accuracy", "Best validation accuracy against unpruned weights", { factor: 100, reference, format: (v) => `${v} %` });
-  showCurve(plots.locality, "locality", "Locality of the first layer against unpruned weights", { null: true });
-  showCurve(plots.spread, "fan_in_var_ratio", "Fan-in variance against unpruned weights", { reference: 1 });
+  showCurve(plots.locality, "locality", "Locality of the first layer against unpruned weights", { null: true, within: [0.9, 1.2] });
+  showCurve(plots.spread, "fan_in_var_ratio", "Fan-in variance against unpruned weights", { reference: 1, within: [0.8, 1.3] });
 }
 
 function showReading() {

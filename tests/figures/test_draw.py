@@ -1,0 +1,128 @@
+"""draw(): every figure of the registry reaches the disk as PDF, PNG and data, and bad wishes are refused."""
+
+import re
+import subprocess
+import sys
+import zlib
+
+import matplotlib
+import numpy as np
+import polars
+import pytest
+from PIL import Image
+
+from prunescope.errors import InputError
+from prunescope.figures import FIGURES, draw
+from prunescope.store import open_run
+from stored_runs import write_run
+
+
+def _fonts(pdf: bytes) -> bytes:
+    """The PDF with its compressed parts opened."""
+    parts = [pdf]
+    for part in re.findall(rb"stream\r?\n(.*?)endstream", pdf, re.DOTALL):
+        try:
+            parts.append(zlib.decompress(part))
+        except zlib.error:
+            continue
+    return b"".join(parts)
+
+
+@pytest.mark.parametrize("figure", FIGURES)
+def test_every_figure_is_written(figure, seeds, tmp_path):
+    before = dict(matplotlib.rcParams)
+    pdf, png, data = draw(figure, seeds, tmp_path / "new" / "folder")
+    assert [path.name for path in (pdf, png)] == [f"figure-{figure}.pdf", f"figure-{figure}.png"]
+    assert data.name in (f"figure-{figure}.csv", f"figure-{figure}.npz")
+    assert pdf.read_bytes().startswith(b"%PDF")
+    assert b"/Type3" not in _fonts(pdf.read_bytes())
+    assert b"/FontFile2" in _fonts(pdf.read_bytes())
+    with Image.open(png) as image:
+        assert image.info["dpi"] == pytest.approx((300, 300), abs=0.1)
+        assert np.unique(np.asarray(image.convert("L"))).size > 10
+    assert dict(matplotlib.rcParams) == before
+
+
+@pytest.mark.parametrize("figure", FIGURES)
+def test_every_figure_of_grey_images(figure, grey, tmp_path):
+    *_, data = draw(figure, [grey], tmp_path)
+    if figure == "2b":
+        with np.load(data) as arrays:
+            assert arrays.files
+            assert not any("different" in name for name in arrays.files)
+
+
+@pytest.mark.parametrize("figure", ["levels", "1a", "10", "11"])
+def test_several_experiments(figure, seeds, grey, tmp_path):
+    *_, data = draw(figure, [*seeds, grey], tmp_path)
+    if data.suffix == ".csv":
+        assert set(polars.read_csv(data)["experiment"]) == {"synthetic", "grey"}
+
+
+def test_same_run_draws_the_same_bytes(grey, tmp_path):
+    first = [path.read_bytes() for path in draw("1a", [grey], tmp_path / "a")]
+    assert [path.read_bytes() for path in draw("1a", [grey], tmp_path / "b")] == first
+
+
+def test_a_run_of_the_dense_level_alone(tmp_path):
+    run = write_run(tmp_path / "runs", levels=1, hidden=(8, 8))
+    for figure in FIGURES:
+        assert all(path.stat().st_size for path in draw(figure, [run], tmp_path / "out"))
+
+
+def test_nothing_heavy_is_imported_before_drawing_and_no_pyplot_after(grey, tmp_path):
+    program = (
+        "import sys; from pathlib import Path; import prunescope.figures as f, prunescope.report\n"
+        "assert not {'matplotlib', 'polars', 'scipy', 'torch'} & set(sys.modules)\n"
+        "from prunescope.store import Run\n"
+        "f.draw('1b', [Run(sys.argv[1])], Path(sys.argv[2]))\n"
+        "assert 'matplotlib' in sys.modules and 'matplotlib.pyplot' not in sys.modules\n"
+        "assert 'torch' not in sys.modules\n"
+    )
+    subprocess.run([sys.executable, "-c", program, str(grey.path), str(tmp_path)], check=True)
+
+
+@pytest.mark.parametrize(
+    ("figure", "wish", "message"),
+    [
+        ("7z", {}, "unknown figure '7z': figures are levels, 1a, 1b"),
+        ("2b", {"levels": [3, 40]}, "no level 40; finished levels are [0, 1, 2"),
+        ("3a", {"levels": []}, "no level given"),
+        ("3b", {"nodes": [4000]}, "no top images of node 4000; it holds those of ["),
+        ("3b", {"nodes": []}, "no node given"),
+    ],
+)
+def test_wrong_wishes(figure, wish, message, seeds, tmp_path):
+    with pytest.raises(InputError) as caught:
+        draw(figure, seeds, tmp_path, **wish)
+    assert message in str(caught.value)
+    assert "\n" not in str(caught.value)
+    assert not list(tmp_path.iterdir())
+
+
+def test_no_runs(tmp_path):
+    with pytest.raises(InputError, match="figure 1a needs runs"):
+        draw("1a", [], tmp_path)
+
+
+@pytest.mark.parametrize("figure", ["1b", "1c", "2b", "g"])
+def test_figures_of_one_experiment_refuse_two(figure, seeds, grey, tmp_path):
+    with pytest.raises(
+        InputError, match=f"figure {figure} takes runs of one experiment, got 2: synthetic, grey"
+    ):
+        draw(figure, [*seeds, grey], tmp_path)
+
+
+def test_out_is_a_file(grey, tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(InputError, match="cannot write there"):
+        draw("1a", [grey], tmp_path / "file")
+
+
+@pytest.mark.parametrize("figure", FIGURES)
+def test_a_run_without_a_finished_level(figure, grey, tmp_path):
+    with (
+        open_run(grey.experiment, 7, tmp_path / "runs") as unfinished,
+        pytest.raises(InputError, match="no level"),
+    ):
+        draw(figure, [unfinished], tmp_path / "out")
