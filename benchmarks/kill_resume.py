@@ -38,7 +38,7 @@ steps = 200
 batch = 64
 eval_every = 20
 [prune]
-levels = 4
+levels = 3
 rewind_step = 50
 [run]
 threads = 1
@@ -46,7 +46,7 @@ checkpoint_seconds = 0.05
 """
 
 
-def write_inputs(folder: Path) -> Path:
+def write_inputs(folder: Path, steps: int = 200) -> Path:
     """Images with a bright spot per class, and the experiment on them; returns the experiment's path."""
     rng = np.random.default_rng(0)
     labels = np.arange(1200) % 4
@@ -54,10 +54,16 @@ def write_inputs(folder: Path) -> Path:
     for label in range(4):
         images[labels == label, 3 * label : 3 * label + 3] += 30
     images = images.astype(np.uint8)
-    np.savez(folder / "images.npz", x_train=images[:800], y_train=labels[:800], x_test=images[800:], y_test=labels[800:])
+    np.savez(
+        folder / "images.npz",
+        x_train=images[:800],
+        y_train=labels[:800],
+        x_test=images[800:],
+        y_test=labels[800:],
+    )
     experiment = folder / "killed.toml"
     text = EXPERIMENT.replace('source = "npz"', f'source = "npz"\nroot = "{folder / "images.npz"}"')
-    experiment.write_text(text, "utf-8")
+    experiment.write_text(text.replace("steps = 200", f"steps = {steps}"), "utf-8")
     return experiment
 
 
@@ -66,7 +72,12 @@ def start(experiment: Path, out: Path) -> subprocess.Popen[str]:
     environment = os.environ | {"OMP_NUM_THREADS": "1", "PRUNESCOPE_CACHE": str(experiment.parent / "cache")}
     command = [*MAIN, "run", str(experiment), "--out", str(out)]
     return subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment, start_new_session=True
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environment,
+        start_new_session=True,
     )
 
 
@@ -107,15 +118,13 @@ class Tally:
 
     def __str__(self) -> str:
         same = f"differ: {', '.join(self.differences)}" if self.differences else "all identical"
-        return (
-            f"{self.kills} kills ({self.while_starting} while starting), {self.runs} resumed runs, {same}"
-        )
+        return f"{self.kills} kills ({self.while_starting} while starting), {self.runs} resumed runs, {same}"
 
 
-def kill_and_resume(folder: Path, kills: int, seed: int) -> Tally:
+def kill_and_resume(folder: Path, kills: int, seed: int, *, steps: int = 200, span: float = SPAN) -> Tally:
     """Kill and resume until ``kills`` kills have hit and the last run is done."""
     rng = random.Random(seed)
-    experiment = write_inputs(folder)
+    experiment = write_inputs(folder, steps)
     whole = finish(start(experiment, folder / "whole"))
     tally = Tally()
     while tally.kills < kills:
@@ -123,7 +132,7 @@ def kill_and_resume(folder: Path, kills: int, seed: int) -> Tally:
         hits = 0
         while tally.kills < kills and hits < 8:
             early = rng.random() < STARTUP_KILLS
-            delays = (rng.uniform(0.05, 2.0), 0.0) if early else (0.0, rng.uniform(0, SPAN))
+            delays = (rng.uniform(0.05, 2.0), 0.0) if early else (0.0, rng.uniform(0, span))
             if not kill_after(start(experiment, out), *delays):
                 break
             hits += 1

@@ -2,8 +2,8 @@
 
 import numpy as np
 import pytest
-import tiny
 
+import tiny
 from prunescope.experiment import Train
 from prunescope.model import Ticket, initial
 from prunescope.pruning.procedures import Level
@@ -145,4 +145,6 @@ def test_a_level_stopped_after_any_step_ends_as_if_it_had_not(data, stop):
     assert (trained.best, trained.best_step, trained.last) == (whole.best, whole.best_step, whole.last)
     for name in ("model", "kept", "best_model"):
         for key, array in getattr(trained, name).to_arrays().items():
-            np.testing.assert_array_equal(array, getattr(whole, name).to_arrays()[key], err_msg=f"{name} {key}")
+            np.testing.assert_array_equal(
+                array, getattr(whole, name).to_arrays()[key], err_msg=f"{name} {key}"
+            )

@@ -49,7 +49,9 @@ def test_common_initialisation_gives_hidden_layers_one_spread():
     assert spreads[2] == pytest.approx(np.sqrt(2 / 310), rel=0.05)
 
 
-@pytest.mark.parametrize(("norm", "widths"), [("before", [50, 40, 30]), ("after", [40, 30, 0]), ("none", [0, 0, 0])])
+@pytest.mark.parametrize(
+    ("norm", "widths"), [("before", [50, 40, 30]), ("after", [40, 30, 0]), ("none", [0, 0, 0])]
+)
 def test_norms_have_the_size_of_the_side_they_normalise(norm, widths):
     assert [layer.gamma.size for layer in initial(SIZES, norm, 0).layers] == widths
 

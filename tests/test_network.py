@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 import torch
-from reference import network as reference
 
 from prunescope.mask import Mask
 from prunescope.model import Layer, Model, Ticket, initial
@@ -18,6 +17,7 @@ from prunescope.network import (
     torch_averages,
     torch_layers,
 )
+from reference import network as reference
 
 CPU = torch.device("cpu")
 SIZES = (7, 6, 5, 3)
@@ -155,7 +155,10 @@ def test_evaluation_uses_the_averages_and_takes_dead_inputs_as_their_mean(norm):
 
 def test_depth_gives_the_activations_of_a_hidden_layer():
     model = random_model("before")
-    layers, averages = torch_layers(model, Ticket.dense(SIZES), np.ones(7, bool), CPU), torch_averages(model, CPU)
+    layers, averages = (
+        torch_layers(model, Ticket.dense(SIZES), np.ones(7, bool), CPU),
+        torch_averages(model, CPU),
+    )
     x = torch.randn(4, 7, generator=torch.Generator().manual_seed(0))
     first, _ = forward(layers, x, "before", averages, depth=1)
     second, _ = forward(layers, x, "before", averages, depth=2)

@@ -2,10 +2,10 @@
 
 import numpy as np
 import pytest
-import tiny
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import tiny
 from prunescope.experiment import Prune
 from prunescope.mask import Mask
 from prunescope.model import Layer, Model, Ticket, initial
@@ -144,14 +144,23 @@ def alive(*counts):
     return Ticket(tuple(map(Mask, masks)), tuple(np.ones(10, bool) for _ in counts))
 
 
-@pytest.mark.parametrize(("counts", "ends"), [((10, 10), False), ((3, 10), False), ((10, 2), True), ((2, 3), True)])
+@pytest.mark.parametrize(
+    ("counts", "ends"), [((10, 10), False), ((3, 10), False), ((10, 2), True), ((2, 3), True)]
+)
 def test_a_layer_with_a_fifth_of_its_units_connected_ends_the_run(counts, ends):
     assert is_exhausted(alive(*counts), 0.2) is ends
 
 
 def test_the_stop_rule_looks_at_the_new_mask_before_training_it():
     found, outcomes = levels(levels=None, rate=0.5, stop_units=0.5)
-    assert min(n / m.n_out for level in found for n, m in zip(level.ticket.units_alive, level.ticket.masks, strict=True)) > 0.5
+    assert (
+        min(
+            n / m.n_out
+            for level in found
+            for n, m in zip(level.ticket.units_alive, level.ticket.masks, strict=True)
+        )
+        > 0.5
+    )
     pruned = 1 - 0.5 ** (len(found))
     following = prune_smallest(outcomes[-1].trained, found[-1].ticket, pruned, Prune(rate=0.5))
     assert is_exhausted(following, 0.5)

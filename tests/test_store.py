@@ -7,11 +7,11 @@ import stat
 import numpy as np
 import polars
 import pytest
-import tiny
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
+import tiny
 from prunescope.arrays_file import read_arrays, replacing, write_arrays, write_text
 from prunescope.errors import InputError
 from prunescope.mask import Mask
@@ -24,7 +24,8 @@ SIZES = (20, 9, 7, 3)
 def random_ticket(seed=0):
     rng = np.random.default_rng(seed)
     return Ticket(
-        (Mask(rng.random((9, 20)) < 0.3), Mask(rng.random((7, 9)) < 0.3)), (rng.random(9) < 0.5, rng.random(7) < 0.5)
+        (Mask(rng.random((9, 20)) < 0.3), Mask(rng.random((7, 9)) < 0.3)),
+        (rng.random(9) < 0.5, rng.random(7) < 0.5),
     )
 
 
@@ -36,7 +37,10 @@ def writer(tmp_path):
 
 NAMED = st.dictionaries(
     st.text("abc.", min_size=1, max_size=5),
-    arrays.arrays(st.sampled_from([np.float32, np.float64, np.uint8, np.int64, np.bool_]), arrays.array_shapes(min_dims=0, min_side=0)),
+    arrays.arrays(
+        st.sampled_from([np.float32, np.float64, np.uint8, np.int64, np.bool_]),
+        arrays.array_shapes(min_dims=0, min_side=0),
+    ),
     max_size=4,
 )
 
@@ -136,14 +140,25 @@ def test_a_directory_is_of_one_experiment_and_one_seed(tmp_path):
         run.write_about(levels=1)
     path = run_path(first, 0, tmp_path)
     (path / "experiment.toml").write_text(other.to_toml())
-    with pytest.raises(InputError, match=rf"holds another run \(identity {other.identity}.*choose another --out"):
-        with open_run(first, 0, tmp_path):
-            pass
+    with pytest.raises(
+        InputError, match=rf"holds another run \(identity {other.identity}.*choose another --out"
+    ), open_run(first, 0, tmp_path):
+        pass
     assert (path / "experiment.toml").read_text() == other.to_toml()
     (path / "experiment.toml").write_text(first.to_toml())
     (path / "run.json").write_text(json.dumps({"name": "tiny", "identity": "x", "seed": 3, "status": "done"}))
     with pytest.raises(InputError, match="seed 3"), open_run(first, 0, tmp_path):
         pass
+
+
+def test_what_killed_writers_left_is_swept_away(tmp_path):
+    with open_run(tiny.experiment(), 0, tmp_path) as run:
+        run.write_level(0, random_ticket(), initial(SIZES, "before", 0), {})
+        files = sorted(f.name for f in run.path.rglob("*"))
+        for place in (run.path / ".checkpoint.safetensors.ab12.tmp", run.level_path(0) / ".weights.x.tmp"):
+            place.write_text("half")
+    with open_run(tiny.experiment(), 0, tmp_path) as run:
+        assert sorted(f.name for f in run.path.rglob("*")) == files
 
 
 def test_a_second_writer_is_refused(tmp_path):

@@ -4,10 +4,9 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-import tiny
 import torch
-from reference import network as reference
 
+import tiny
 from prunescope.data import Batch
 from prunescope.errors import InputError
 from prunescope.mask import Mask
@@ -16,6 +15,7 @@ from prunescope.network import forward, torch_layers
 from prunescope.pruning.procedures import Outcome, iterative_magnitude_pruning
 from prunescope.training.loop import train_level
 from prunescope.training.torch_engine import TorchEngine
+from reference import network as reference
 
 FIELDS = reference.PARAMETERS
 STEPS = 40
@@ -48,7 +48,9 @@ def masked(network, ticket):
 
 def distance(found, expected):
     """‖found - expected‖ / ‖expected‖ over all arrays of a model together."""
-    pairs = [(np.ravel(a).astype(float), np.ravel(b).astype(float)) for a, b in zip(found, expected, strict=True)]
+    pairs = [
+        (np.ravel(a).astype(float), np.ravel(b).astype(float)) for a, b in zip(found, expected, strict=True)
+    ]
     return np.sqrt(sum(((a - b) ** 2).sum() for a, b in pairs) / sum((b**2).sum() for _, b in pairs))
 
 
@@ -98,7 +100,9 @@ def test_the_reference_replays_four_levels_to_1e_5(trajectory, data):
                 np.testing.assert_array_equal(own, bias)
             network.rewind(rewind_to)
         assert distance(parameters(numbers(engine.started)), parameters(network.layers)) < 1e-5
-        for step, (batch, model, look) in enumerate(zip(engine.batches, engine.models, looks, strict=True), 1):
+        for step, (batch, model, look) in enumerate(
+            zip(engine.batches, engine.models, looks, strict=True), 1
+        ):
             loss = network.step(*batch, RATE)
             assert look.train_loss == pytest.approx(loss, rel=1e-5)
             assert distance(parameters(numbers(model)), parameters(network.layers)) < 1e-5
@@ -190,7 +194,9 @@ def test_biases_of_dead_units_do_not_move(data, dying, optimizer, norm):
     np.testing.assert_array_equal(trained.layers[0].bias[:2], model.layers[0].bias[:2])
     np.testing.assert_array_equal(trained.layers[1].bias[:1], model.layers[1].bias[:1])
     # nor do their weights, but the constant they send does
-    np.testing.assert_array_equal(trained.layers[0].weight[1], ticket.masks[0].array[1] * model.layers[0].weight[1])
+    np.testing.assert_array_equal(
+        trained.layers[0].weight[1], ticket.masks[0].array[1] * model.layers[0].weight[1]
+    )
     # (with the norm after the maps, only that into the output map: the next norm takes a shift out)
     sender, unit = (2, 0) if norm == "before" else (1, 0)
     assert trained.layers[sender].beta[unit] != model.layers[sender].beta[unit]
@@ -322,7 +328,9 @@ def test_a_model_given_is_scored_without_touching_the_engine(data):
 def test_streams_are_taken_as_they_come(data):
     sizes = (len(data.mean), 8, 3)
     model, ticket = initial(sizes, "before", 0), Ticket.dense(sizes)
-    bytes_engine, float_engine = (TorchEngine(tiny.experiment(), data.mean, data.live_pixels) for _ in range(2))
+    bytes_engine, float_engine = (
+        TorchEngine(tiny.experiment(), data.mean, data.live_pixels) for _ in range(2)
+    )
     bytes_engine.start(model, ticket)
     float_engine.start(model, ticket)
     batch = data.draw(0, 0, 0, 50)

@@ -23,7 +23,7 @@ def images(count: int, seed: int, dead: tuple[int, ...] = DEAD_PIXELS) -> tuple[
     pixels = rng.integers(0, 200, (count, *SHAPE))
     for label in range(CLASSES):
         pixels[labels == label, :, 2 * label : 2 * label + 2, 1:4] += 40
-    pixels = pixels.reshape(count, -1).astype(np.uint8)
+    pixels = pixels.reshape(count, int(np.prod(SHAPE))).astype(np.uint8)
     pixels[:, list(dead)] = 7
     return pixels, labels
 

@@ -174,10 +174,12 @@ def _numbers(text: str | None, option: str) -> list[int] | None:
 def main(arguments: list[str] | None = None) -> Any:
     """Entry point: 0 done, 2 wrong usage or input, 130 interrupted with everything saved, 1 anything else."""
     try:
-        code = app(arguments, standalone_mode=False)  # an interrupt comes back as the code 130
+        code = app(
+            arguments, prog_name="prunescope", standalone_mode=False
+        )  # an interrupt comes back as the code 130
         if code == 130:
             _say("interrupted; run the same command to go on")
-        sys.exit(code)
+        sys.exit(code or 0)
     except InputError as error:
         _say(str(error))
         sys.exit(2)

@@ -62,7 +62,7 @@ class _Driver:
         import torch
 
         from prunescope.data import open_dataset
-        from prunescope.training.engine import make_engine
+        from prunescope.training import make_engine
 
         self._pin_threads(torch)
         dataset = open_dataset(self.experiment.data, self.seed, progress=self.reporter.preparing)
@@ -120,6 +120,8 @@ class _Driver:
                 on_evaluation=self._evaluated,
                 between_steps=keeper,
             )
+        if stop_asked():  # after the last step: nothing is lost, the keeper saved it
+            raise Interrupted
         if trained.kept is not None:
             self.directory.write_rewind(trained.kept)
         observed = level_observations(self.experiment, level, trained, dataset, engine, self.seed)
@@ -194,7 +196,9 @@ class _Keeper:
     def __call__(self, progress: Progress) -> None:
         now = time.monotonic()
         stop = self.stop_asked()
-        if stop or now - self.saved >= self.driver.experiment.run.checkpoint_seconds:
+        # at the end of a level too: a stop while it is observed must not cost training
+        due = now - self.saved >= self.driver.experiment.run.checkpoint_seconds
+        if stop or due or progress.step == self.level.steps:
             arrays = {f"loop/{k}": v for k, v in to_arrays(progress).items()}
             arrays |= {f"engine/{k}": v for k, v in self.engine.state().items()}
             arrays["seconds"] = _seconds(now - self.began)

@@ -91,7 +91,7 @@ def _step_seconds(experiment: Experiment, sizes: tuple[int, ...]) -> float:
     import torch
 
     from prunescope.data import Batch
-    from prunescope.training.engine import make_engine
+    from prunescope.training import make_engine
 
     if experiment.run.threads:
         torch.set_num_threads(experiment.run.threads)

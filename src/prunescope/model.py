@@ -114,9 +114,9 @@ class Ticket:
         value is 0 by definition, in training and in evaluation: computing it would divide
         rounding noise by sqrt(1e-10).
         """
-        live = [np.asarray(live_pixels, dtype=np.bool_)]
+        live: list[BoolArray] = [np.asarray(live_pixels, dtype=np.bool_)]
         for mask in self.masks:
-            live.append((mask.array & live[-1]).any(axis=1))
+            live.append(np.asarray(np.any(mask.array & live[-1], axis=1)))
         return tuple(live)
 
 

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from prunescope.mask import BoolArray
-from prunescope.model import Model, Ticket
+from prunescope.model import Layer, Model, Ticket
 
 EPSILON = 1e-10
 FIELDS = ("weight", "bias", "gamma", "beta")
@@ -158,13 +158,16 @@ def torch_layers(
 ) -> list[TorchLayer]:
     """The model under the ticket, on a device."""
 
-    def put(array: np.ndarray) -> Tensor:
-        return torch.tensor(array, dtype=torch.float32, device=device)
-
     return [
-        TorchLayer(*(put(getattr(layer, field)) for field in FIELDS), put(live))
+        torch_layer(layer, torch.tensor(live, dtype=torch.float32, device=device))
         for layer, live in zip(ticket.applied_to(model).layers, ticket.live_inputs(live_pixels), strict=True)
     ]
+
+
+def torch_layer(layer: Layer, live: Tensor) -> TorchLayer:
+    """One layer of a model, as it is, on the device of ``live``."""
+    weight, bias, gamma, beta = (torch.tensor(getattr(layer, field), device=live.device) for field in FIELDS)
+    return TorchLayer(weight, bias, gamma, beta, live)
 
 
 def torch_averages(model: Model, device: torch.device) -> Statistics:

@@ -138,6 +138,7 @@ class Live(Reporter):
 
     def _view(self) -> Group:
         from rich.console import Group
+        from rich.padding import Padding
         from rich.progress_bar import ProgressBar
         from rich.table import Table
         from rich.text import Text
@@ -150,7 +151,8 @@ class Live(Reporter):
         parts: list[Any] = [Text(self._heading, style="dim"), table]
         if self._level is not None:
             clock = self._clock
-            parts.append(ProgressBar(total=clock.total, completed=clock.step, width=60))
+            # a bar alone does not end its line
+            parts.append(Padding(ProgressBar(total=clock.total, completed=clock.step, width=60), 0))
             parts.append(
                 Text(f"level {self._level.number}{self._ahead()}  {clock.rate:.0f} steps/s{self._seen()}")
             )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import io
 import json
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from prunescope.arrays_file import read_arrays, replacing, write_arrays, write_text
+from prunescope.arrays_file import read_arrays, replacing, sweep, write_arrays, write_text
 from prunescope.errors import InputError
 from prunescope.experiment import Experiment, load
 from prunescope.mask import ImageShape, Mask
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 
 
 ABOUT = {"name", "identity", "seed", "status"}
+# what says that a folder was chosen wrongly, unlike a full disk
+UNWRITABLE = {getattr(errno, name) for name in ("EACCES", "EPERM", "EROFS", "ENOTDIR", "EEXIST", "ENOENT")}
 
 
 class Run:
@@ -50,7 +53,7 @@ class Run:
             about: dict[str, Any] = json.loads((self.path / "run.json").read_text("utf-8"))
         except ValueError:
             raise InputError(f"{self.path / 'run.json'}: damaged (not JSON)") from None
-        if not isinstance(about, dict) or not ABOUT <= about.keys():
+        if not isinstance(about, dict) or not about.keys() >= ABOUT:
             raise InputError(f"{self.path / 'run.json'}: damaged (needs {', '.join(sorted(ABOUT))})")
         return about
 
@@ -85,7 +88,9 @@ class Run:
             raise InputError(f"{self.path}: no level is finished yet")
         data = path.read_bytes()
         known = self.about.get("tables")
-        if known and _sha256(data) not in known:  # polars does not survive every damage: check before it reads
+        if (
+            known and _sha256(data) not in known
+        ):  # polars does not survive every damage: check before it reads
             raise InputError(f"{path}: damaged (its contents do not match their checksum in run.json)")
         try:
             table = polars.read_parquet(io.BytesIO(data))
@@ -258,8 +263,11 @@ def open_run(experiment: Experiment, seed: int, out: str | Path) -> Iterator[Run
         raise InputError(
             f"{path}: another process is running this; wait for it or choose another seed"
         ) from None
-    except (PermissionError, NotADirectoryError, FileExistsError) as error:
+    except OSError as error:
+        if error.errno not in UNWRITABLE:
+            raise
         raise InputError(f"{path}: cannot write there ({error.strerror}); choose another --out") from None
+    sweep(path)
     fresh = not (path / "run.json").is_file()
     try:
         yield _opened(path, experiment, seed)

@@ -43,8 +43,8 @@ def test_every_figure_is_written(figure, seeds, tmp_path):
     assert dict(matplotlib.rcParams) == before
 
 
-@pytest.mark.parametrize("figure", FIGURES)
-def test_every_figure_of_grey_images(figure, grey, tmp_path):
+@pytest.mark.parametrize("figure", ["2b", "g", "3b", "10"])
+def test_figures_of_grey_images(figure, grey, tmp_path):
     *_, data = draw(figure, [grey], tmp_path)
     if figure == "2b":
         with np.load(data) as arrays:
@@ -66,7 +66,7 @@ def test_same_run_draws_the_same_bytes(grey, tmp_path):
 
 def test_a_run_of_the_dense_level_alone(tmp_path):
     run = write_run(tmp_path / "runs", levels=1, hidden=(8, 8))
-    for figure in FIGURES:
+    for figure in ("1a", "1b", "g", "11", "12"):
         assert all(path.stat().st_size for path in draw(figure, [run], tmp_path / "out"))
 
 

@@ -6,9 +6,17 @@ import pytest
 
 from prunescope.figures import draw
 from prunescope.observe import uniform_null
+from prunescope.store import open_run
 from reference.locality import pair_counts
+from stored_runs import write_run
 
 BEST, SHOWN = 9, [5, 9, 11]  # of write_run's curve over 12 levels: see test_choice.py
+
+
+@pytest.fixture(autouse=True)
+def _coarse(monkeypatch):
+    """Only the numbers are looked at here: spare the time of fine pictures."""
+    monkeypatch.setattr("prunescope.figures.drawing.PNG_DPI", 20)
 
 
 def _table(figure, runs, out, **wish):
@@ -42,6 +50,15 @@ def test_one_seed_has_no_spread(seeds, tmp_path):
 
 def test_a_run_given_twice_counts_once(seeds, tmp_path):
     assert set(_table("1a", [seeds[0], seeds[0]], tmp_path)["seeds"]) == {1}
+
+
+def test_levels_that_only_one_seed_has_reached_are_left_out(tmp_path):
+    runs = [write_run(tmp_path / "runs", seed=seed, levels=5, hidden=(8, 8)) for seed in range(2)]
+    with open_run(runs[1].experiment, 1, tmp_path / "runs") as writer:
+        writer.write_table(runs[1].table.filter(polars.col("level") < 3).to_dicts(), runs[1].table.schema)
+    table = _table("1a", runs, tmp_path)
+    assert table["level"].to_list() == [0, 1, 2]
+    assert set(table["seeds"]) == {2}
 
 
 def test_histogram_counts_every_node(seeds, tmp_path):

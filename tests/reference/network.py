@@ -19,7 +19,9 @@ class Network:
     """
 
     def __init__(self, parameters: Sequence[dict[str, np.ndarray]], live_pixels: np.ndarray) -> None:
-        self.layers = [{name: np.array(layer[name], np.float64) for name in PARAMETERS} for layer in parameters]
+        self.layers = [
+            {name: np.array(layer[name], np.float64) for name in PARAMETERS} for layer in parameters
+        ]
         self.live_pixels = live_pixels
         self.masks = [np.ones(layer["weight"].shape, bool) for layer in self.layers]
         self.bias_masks = [np.ones(layer["bias"].shape, bool) for layer in self.layers]
@@ -44,7 +46,9 @@ class Network:
             normal = np.where(live, (h - used_mean) / sigma, 0.0)
             w, b = layer["weight"] * self.masks[index], layer["bias"] * self.bias_masks[index]
             a = (layer["gamma"] * normal + layer["beta"]) @ w.T + b
-            seen.append({"normal": normal, "sigma": sigma, "live": live, "mean": mean, "variance": variance, "a": a})
+            seen.append(
+                {"normal": normal, "sigma": sigma, "live": live, "mean": mean, "variance": variance, "a": a}
+            )
             h = a if index == len(self.layers) - 1 else np.maximum(a, 0)
         return h, seen
 

@@ -45,6 +45,8 @@ def open_dataset(
     )
     low, high = value_range(*_extremes(prepared, size, rows), prepared.shape, data.translate, data.flip)
     pixels, numbers = prepared.images("validation"), task.labels[prepared.labels("validation")]
+    if not len(pixels):
+        raise InputError(f"data.root={data.root}: no validation image; some are needed to pick the best step")
     return Dataset(
         shape=prepared.shape,
         classes=task.classes,

@@ -72,7 +72,8 @@ def _summary(found: Sequence[Group]) -> polars.DataFrame:
     """One row an experiment and level: mean and sample sd over seeds of the first layer's numbers."""
     parts = []
     for group in found:
-        table = group.table().filter(polars.col("layer") == 1)
+        # Levels that only some seeds have reached would be means over other seeds than their neighbours.
+        table = group.table().filter(polars.col("layer") == 1, polars.col("level").is_in(group.levels))
         names = [name for name in (*ACCURACIES, *SCALARS) if name in table.columns]
         statistics = [polars.len().alias("seeds"), polars.col("nominal_density").mean()]
         statistics += [polars.col(name).mean().alias(f"{name}_mean") for name in names]

@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
 
-from prunescope.figures.style import MUTED
+from prunescope.figures.style import FAINT, MUTED
 
 GAP = 0.05
 CAPTION = 0.12
@@ -44,6 +45,8 @@ def place(axes: Axes, image: np.ndarray, x: float, y: float, width: float, capti
     limits = axes.get_xlim(), axes.get_ylim()
     axes.imshow(image, extent=(x, x + width, y + height, y), vmin=0, vmax=1, aspect="auto")
     axes.set(xlim=limits[0], ylim=limits[1])
+    # A dense mask is white: without an edge it would vanish on the page.
+    axes.add_patch(Rectangle((x, y), width, height, fill=False, edgecolor=FAINT, linewidth=0.4))
     if caption:
         write(axes, x + width / 2, y - 0.025, caption, color=MUTED, fontsize=5.5)
 

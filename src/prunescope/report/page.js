@@ -24,7 +24,7 @@ function showCurve(plot, name, label, options) {
   plot.show(label, (p) => {
     const values = [...mean, ...own].map(([, y]) => y).concat(sd.flatMap((row) => row.slice(1)), options.reference ?? [], options.within ?? []);
     if (!mean.some(([, y]) => Number.isFinite(y))) return p.missing(NOT_MEASURED);
-    const us = curves.map((row) => row.u);
+    const us = [...curves, ...run().levels].map((row) => row.u);
     const [low, high] = [Math.min(...us), Math.max(...us)];
     const x = { low, high: high > low ? high : low * 1.01, log: true, reverse: true, label: "unpruned weights u (%)", format: (u) => String(+(100 * u).toPrecision(3)) };
     p.axes({ ...x, ticks: logTicks(low, high) }, { ...around(values), format: options.format });
@@ -157,11 +157,11 @@ for (const radio of document.querySelectorAll("input[name=scale]")) radio.addEve
 find("close").addEventListener("click", () => find("node").close());
 find("node").addEventListener("click", (event) => event.target === find("node") && find("node").close());
 
-/** The level shown first: that of best accuracy. */
-function bestIndex() {
-  const accuracies = run().levels.map((row) => row.best_val_accuracy ?? 0);
-  return accuracies.indexOf(Math.max(...accuracies));
+/** The level shown first: the one the facts speak of. */
+function firstIndex() {
+  const at = run().levels.findIndex((row) => row.level === DATA.groups[run().group].opens_at);
+  return at >= 0 ? at : run().levels.length - 1;
 }
 
 showFacts();
-choose(bestIndex());
+choose(firstIndex());

@@ -37,10 +37,8 @@ def html(runs: Sequence[Run]) -> str:
 
     found = groups(runs)
     ordered = [(number, run) for number, group in enumerate(found) for run in group.runs]
-    data = {
-        "runs": [run_data(run, number) for number, run in ordered],
-        "groups": [group_data(group) for group in found],
-    }
+    curves = [group_data(group) for group in found]
+    data = {"runs": [run_data(run, number) for number, run in ordered], "groups": curves}
     style, script = _text("page.css"), "\n".join(_text(name) for name in SCRIPTS)
     template = Environment(autoescape=True).from_string(_text("page.html.j2"))
     # The template marks style, script and data as safe: the first two are files of this package, and
@@ -53,8 +51,8 @@ def html(runs: Sequence[Run]) -> str:
         style_hash=_hash(style),
         script_hash=_hash(script),
         data=as_script(data),
-        facts=data["groups"][0]["facts"],
-        runs=[f"{data['groups'][number]['label']}, seed {run.seed}" for number, run in ordered],
+        facts=curves[0]["facts"],
+        runs=[f"{found[number].label}, seed {run.seed}" for number, run in ordered],
         classes=_class_names(ordered[0][1]),
         colour=ordered[0][1].shape[0] > 1,
         any_colour=any(run.shape[0] > 1 for _, run in ordered),

@@ -1,6 +1,7 @@
 // The parts of the page that show one level.
 
 const NOT_MEASURED = "not measured";
+const NOT_DEFINED = "not defined";
 
 function percent(share) {
   const value = 100 * share;
@@ -116,6 +117,7 @@ function showHistogram(plot, { start, width, nodes, expected, mean }) {
     const low = 0.3, high = 1.6 * Math.max(...nodes, ...expected);
     const x = { low: start - width / 2, high: start + width * (nodes.length - 0.5), label: "connections per node" };
     const powers = [1, 10, 100, 1000, 10000].filter((v) => v <= high);
+    x.ticks = roundTicks(x.low, x.high, 6).filter(Number.isInteger);
     p.axes(x, { low, high, log: true, ticks: powers.length > 1 ? powers : logTicks(1, high) });
     nodes.forEach((count, k) => {
       if (!count) return;
@@ -142,13 +144,14 @@ function showAblation(plot, ablation, classes) {
 
 function showNumbers(level) {
   const z = Number.isFinite(level.locality_z) ? ` (z = ${level.locality_z.toFixed(0)})` : "";
+  const dense = level.weight_density === 1; // no spread, no excess of near pairs
   const entries = [
     ["unpruned weights, first layer", Number.isFinite(level.weight_density) ? percent(level.weight_density) : NOT_MEASURED],
     ["connected nodes", `${level.units_alive ?? NOT_MEASURED} of ${level.units ?? "?"}`],
     ["fan-in, mean and largest", `${fixed(level.fan_in_mean, 1)}, ${level.fan_in_max ?? NOT_MEASURED}`],
-    ["fan-in variance / binomial", fixed(level.fan_in_var_ratio, 2)],
+    ["fan-in variance / binomial", dense && level.fan_in_var_ratio == null ? NOT_DEFINED : fixed(level.fan_in_var_ratio, 2)],
     ["locality", fixed(level.locality, 3) + z],
-    ["half-width of g", fixed(level.half_width, 2, " pixels")],
+    ["half-width of g", dense && level.half_width == null ? NOT_DEFINED : fixed(level.half_width, 2, " pixels")],
     ["axes over diagonals of g", fixed(level.anisotropy, 2)],
     ["radius of gyration, mean", fixed(level.radius_of_gyration, 2, " pixels")],
     ["best validation accuracy", accuracyText(level.best_val_accuracy)],

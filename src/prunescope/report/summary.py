@@ -23,6 +23,7 @@ def group_data(group: Group) -> dict[str, Any]:
             for row in rows
         ],
         "facts": facts(rows, group),
+        "opens_at": told_level(rows)[0]["level"],
     }
 
 
@@ -30,8 +31,8 @@ def facts(rows: list[dict[str, Any]], group: Group) -> list[dict[str, str]]:
     """Headline numbers, each with a sentence: accuracy, locality, fan-in, seeds. Says what was not measured."""
     dense = rows[0]
     best = max(rows, key=lambda row: row["best_val_accuracy_mean"])
-    local = sparsest_no_worse(rows)
-    where = f"at u = {_percent(local['u'])}, the sparsest level no worse than dense"
+    local, why = told_level(rows)
+    where = f"at u = {_percent(local['u'])}, {why}"
     return [
         _accuracy_fact(dense, best),
         _locality_fact(local, where),
@@ -40,14 +41,24 @@ def facts(rows: list[dict[str, Any]], group: Group) -> list[dict[str, str]]:
     ]
 
 
-def sparsest_no_worse(rows: list[dict[str, Any]]) -> dict[str, Any]:
-    """The sparsest level whose mean best validation accuracy is at least the dense network's."""
+def told_level(rows: list[dict[str, Any]]) -> tuple[dict[str, Any], str]:
+    """The level that the facts speak of, and why it.
+
+    The sparsest whose mean best validation accuracy is at least the dense network's; where no pruned level's is,
+    the sparsest of all.
+    """
     dense = rows[0]["best_val_accuracy_mean"]
-    return [row for row in rows if row["best_val_accuracy_mean"] >= dense][-1]
+    no_worse = [row for row in rows[1:] if row["best_val_accuracy_mean"] >= dense]
+    if no_worse:
+        return no_worse[-1], "the sparsest level no worse than dense"
+    return rows[-1], "the sparsest level; none is as good as dense" if len(
+        rows
+    ) > 1 else "the only level so far"
 
 
 def _over_seeds(group: Group) -> list[dict[str, Any]]:
-    table = group.table().filter(polars.col("layer") == 1)
+    """One row a level that every run has finished: a mean over fewer seeds than its neighbours' would mislead."""
+    table = group.table().filter(polars.col("layer") == 1, polars.col("level").is_in(group.levels))
     names = [name for name in (*CURVES, "locality_z") if name in table.columns]
     statistics = [polars.len().alias("seeds"), polars.col("nominal_density").mean().alias("u")]
     statistics += [polars.col(name).mean().alias(f"{name}_mean") for name in names]
@@ -100,9 +111,10 @@ def _seeds_fact(group: Group) -> dict[str, str]:
     text = f"{'run' if count == 1 else 'runs'} with {'seed' if count == 1 else 'seeds'} "
     text += ", ".join(str(run.seed) for run in group.runs)
     if unfinished:
-        text += f"; {unfinished} of them not finished"
+        text += ", not finished" if unfinished == count else f"; {unfinished} of them not finished"
     return {"value": str(count), "text": text}
 
 
 def _percent(share: float) -> str:
-    return f"{100 * share:.0f} %" if share >= 0.095 else f"{100 * share:.2g} %"
+    value = f"{100 * share:.0f}" if share >= 0.095 else f"{100 * share:.2g}"
+    return f"{value}\u00a0%"

@@ -5,11 +5,7 @@ from __future__ import annotations
 import abc
 from dataclasses import dataclass
 
-import numpy as np
-
 from prunescope.data import Batch, Images
-from prunescope.experiment import Experiment
-from prunescope.mask import BoolArray
 from prunescope.model import Arrays, Model, Ticket
 
 
@@ -60,10 +56,3 @@ class Engine(abc.ABC):
     @abc.abstractmethod
     def restore(self, state: Arrays) -> None:
         """Continue from ``state`` (after ``start``) to the same bits."""
-
-
-def make_engine(experiment: Experiment, mean: np.ndarray, live_pixels: BoolArray) -> Engine:
-    """The engine that ``run.engine`` names; raises InputError for a device that is not there."""
-    from prunescope.training.torch_engine import TorchEngine
-
-    return TorchEngine(experiment, mean, live_pixels)

@@ -12,13 +12,13 @@ from prunescope.experiment import Experiment
 from prunescope.mask import BoolArray
 from prunescope.model import Arrays, Layer, Model, Ticket
 from prunescope.network import (
-    FIELDS,
     Statistics,
     TorchLayer,
     batches,
     forward,
     network_inputs,
     torch_averages,
+    torch_layer,
     torch_layers,
 )
 from prunescope.training.engine import Engine, Score
@@ -94,10 +94,7 @@ class TorchEngine(Engine):
         """Score a set of images in blocks."""
         layers, averages = self._layers, self._averages
         if model is not None:
-            layers = [
-                TorchLayer(*_tensors(x, self._device), y.live)
-                for x, y in zip(model.layers, layers, strict=True)
-            ]
+            layers = [torch_layer(x, own.live) for x, own in zip(model.layers, layers, strict=True)]
             averages = torch_averages(model, self._device)
         totals = torch.zeros(3, dtype=torch.float64, device=self._device)
         for start, rows in batches(images.pixels, EVALUATION_ROWS):
@@ -125,7 +122,9 @@ class TorchEngine(Engine):
         model = Model.from_arrays({k: v for k, v in state.items() if k.startswith("layer")})
         with torch.no_grad():
             for layer, source in zip(self._layers, model.layers, strict=True):
-                for own, given in zip(layer.parameters, _tensors(source, self._device), strict=True):
+                for own, given in zip(
+                    layer.parameters, torch_layer(source, layer.live).parameters, strict=True
+                ):
                     own.copy_(given)
             self._averages = torch_averages(model, self._device)
             for index, moment in enumerate(self._moments):
@@ -197,10 +196,6 @@ def _device(name: str) -> torch.device:
 
 def _copy(tensor: Tensor) -> np.ndarray:
     return tensor.detach().cpu().numpy().copy()
-
-
-def _tensors(layer: Layer, device: torch.device) -> list[Tensor]:
-    return [torch.tensor(getattr(layer, field), device=device) for field in FIELDS]
 
 
 def _model(layers: list[TorchLayer], averages: Statistics) -> Model:

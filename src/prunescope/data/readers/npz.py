@@ -120,6 +120,8 @@ def _form(path: Path) -> tuple[str, ...]:
 
 
 def _as_rows(images: NDArray[Any], where: str) -> tuple[Pixels, ImageShape]:
+    if not len(images):
+        raise InputError(f"{where} holds no image; training and validation each need some")
     if images.ndim == 4 and images.shape[3] not in (1, 3) and images.shape[1] in (1, 3):
         images = images.transpose(0, 2, 3, 1)
     if images.ndim not in (3, 4) or (images.ndim == 4 and images.shape[3] not in (1, 3)):
