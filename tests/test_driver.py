@@ -14,7 +14,27 @@ from prunescope.pruning.procedures import prune_smallest
 from prunescope.store import Run
 from prunescope.training.loop import Diverged
 
-CONTRACT = ["level", "layer", "nominal_density", "density", "weight_density", "units_alive", "fan_in_mean", "fan_in_var_ratio", "locality", "locality_null", "locality_null_sd", "locality_z", "best_val_accuracy", "final_val_accuracy", "heldout_accuracy", "train_loss", "seconds", "steps", "engine"]
+CONTRACT = [
+    "level",
+    "layer",
+    "nominal_density",
+    "density",
+    "weight_density",
+    "units_alive",
+    "fan_in_mean",
+    "fan_in_var_ratio",
+    "locality",
+    "locality_null",
+    "locality_null_sd",
+    "locality_z",
+    "best_val_accuracy",
+    "final_val_accuracy",
+    "heldout_accuracy",
+    "train_loss",
+    "seconds",
+    "steps",
+    "engine",
+]
 
 
 class Listener(Reporter):

@@ -1,5 +1,7 @@
 """prunescope.pruning.procedures: run with `pytest tests/test_procedures.py`."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -57,7 +59,7 @@ def test_level_0_is_dense_and_later_masks_nest():
     found, _ = levels(levels=4, rate=0.4)
     assert [level.number for level in found] == [0, 1, 2, 3, 4]
     assert found[0].ticket == Ticket.dense(SIZES)
-    for before, after in zip(found, found[1:], strict=False):
+    for before, after in pairwise(found):
         for a, b in zip(before.ticket.masks, after.ticket.masks, strict=True):
             assert (a & b) == b
             assert b.kept < a.kept

@@ -61,7 +61,7 @@ def test_the_live_view_shows_levels_rate_time_left_and_accuracies(terminal, smal
             assert f"{row['locality']:.2f}" in shown
     for text in ("best", "final", "locality", "steps/s", "left in this level", "in all"):
         assert text in shown
-    assert "validation 75.00 %  training loss 0.678" in shown
+    assert "validation 75.00 % training loss 0.678" in shown
     assert "photographs" not in shown
 
 

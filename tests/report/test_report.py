@@ -76,7 +76,7 @@ def test_facts_in_plain_words(page_file, seeds):
     assert f"z ≥ {min(table['locality_z'][11] for table in tables):.0f} " in locality["text"]
     assert "the sparsest level no worse than dense" in locality["text"]
     assert fan_in["value"] == f"{sum(table['fan_in_var_ratio'][11] for table in tables) / 2:.1f} ×"
-    assert runs == {"value": "2", "text": "runs with seeds 0, 1"}
+    assert runs == {"value": "2", "text": "runs of synthetic, seeds 0, 1"}
 
 
 def test_sparsest_no_worse_is_not_simply_the_last_level(tmp_path):
@@ -126,8 +126,8 @@ def test_unfinished_runs_are_named_so(seeds, tmp_path):
         text = write_report([writer], tmp_path / "one.html").read_text("utf-8")
         both = write_report([writer, seeds[1]], tmp_path / "both.html").read_text("utf-8")
         writer.write_about(status="done")
-    assert "run with seed 0, not finished" in text
-    assert "runs with seeds 0, 1; 1 of them not finished" in both
+    assert "run of synthetic, seed 0, not finished" in text
+    assert "runs of synthetic, seeds 0, 1; 1 of them not finished" in both
 
 
 def test_no_runs(tmp_path):

@@ -34,6 +34,7 @@ FIGURES: dict[str, FigureSpec] = {
     spec.id: spec
     for spec in (
         FigureSpec("levels", "Accuracy, locality and fan-in variance against u", _ANY, "accuracy:levels"),
+        FigureSpec("atlas", "Masks and weights beside shuffled ones", _ONE, "atlas:figure_atlas"),
         FigureSpec("1a", "Best validation accuracy against u", _ANY, "accuracy:figure_1a"),
         FigureSpec("1b", "Fan-in histograms at three u's", _SEEDS, "connectivity:figure_1b"),
         FigureSpec("1c", "Accuracy against the number of removed nodes", _SEEDS, "connectivity:figure_1c"),

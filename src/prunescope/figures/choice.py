@@ -50,9 +50,19 @@ class Group:
 
     def best_level(self) -> int:
         """The level whose best validation accuracy, averaged over seeds, is highest."""
+        levels, accuracy = self._mean_accuracy()
+        return int(levels[int(np.argmax(accuracy))])
+
+    def sparsest_no_worse(self) -> int:
+        """The sparsest level whose best validation accuracy, averaged over seeds, is not below the dense one's."""
+        levels, accuracy = self._mean_accuracy()
+        return int(levels[int(np.flatnonzero(accuracy >= accuracy[0])[-1])])
+
+    def _mean_accuracy(self) -> tuple[np.ndarray, np.ndarray]:
+        """Levels, ascending, and their best validation accuracy averaged over seeds."""
         table = self.table().filter((polars.col("layer") == 1) & polars.col("level").is_in(self.levels))
         means = table.group_by("level").agg(polars.col("best_val_accuracy").mean()).sort("level")
-        return int(means["level"][int(np.argmax(means["best_val_accuracy"].to_numpy()))])
+        return means["level"].to_numpy(), means["best_val_accuracy"].to_numpy()
 
     def title(self, level: int) -> str:
         """``u = 0.97 %, level 13``."""

@@ -53,6 +53,7 @@ def html(runs: Sequence[Run]) -> str:
         data=as_script(data),
         facts=curves[0]["facts"],
         runs=[f"{found[number].label}, seed {run.seed}" for number, run in ordered],
+        classes_of=found[0].label,
         classes=_class_names(ordered[0][1]),
         colour=ordered[0][1].shape[0] > 1,
         any_colour=any(run.shape[0] > 1 for _, run in ordered),

@@ -108,8 +108,8 @@ def _fan_in_fact(row: dict[str, Any], where: str) -> dict[str, str]:
 def _seeds_fact(group: Group) -> dict[str, str]:
     count = len(group.runs)
     unfinished = sum(run.status != "done" for run in group.runs)
-    text = f"{'run' if count == 1 else 'runs'} with {'seed' if count == 1 else 'seeds'} "
-    text += ", ".join(str(run.seed) for run in group.runs)
+    plural = "s" if count > 1 else ""
+    text = f"run{plural} of {group.label}, seed{plural} {', '.join(str(run.seed) for run in group.runs)}"
     if unfinished:
         text += ", not finished" if unfinished == count else f"; {unfinished} of them not finished"
     return {"value": str(count), "text": text}
