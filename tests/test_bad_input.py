@@ -215,7 +215,7 @@ def test_masks_of_a_wrong_shape_and_empty_masks_are_refused(refused, tmp_path):
 def test_figures_refuse_what_they_do_not_know(refused, finished_run, tmp_path):
     out = tmp_path / "figures"
     path = finished_run.path
-    assert "unknown figure '99': figures are levels, 1a, 1b" in refused("figure", "99", path, "--out", out)
+    assert "unknown figure '99': figures are levels, " in refused("figure", "99", path, "--out", out)
     assert "--levels is 'x'" in refused("figure", "1b", path, "--levels", "x", "--out", out)
     assert "9" in refused("figure", "1b", path, "--levels", "9", "--out", out)
     assert not list(out.glob("*"))

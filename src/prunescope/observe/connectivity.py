@@ -66,9 +66,11 @@ def binomial_fan_in(n_in: int, u: float) -> NDArray[np.float64]:
     """
     if not 0 <= u <= 1:
         raise InputError(f"density must lie in [0, 1], got {u}")
-    from scipy.stats import binom  # costs most of a second to import, and only plots need it
+    from scipy.special import gammaln, xlog1py, xlogy  # scipy.stats would cost a second to import
 
-    return np.asarray(binom.pmf(np.arange(n_in + 1), n_in, u), dtype=np.float64)
+    k = np.arange(n_in + 1)
+    chosen = gammaln(n_in + 1) - gammaln(k + 1) - gammaln(n_in - k + 1)
+    return np.asarray(np.exp(chosen + xlogy(k, u) + xlog1py(n_in - k, -u)), dtype=np.float64)
 
 
 def effective_masks(masks: Sequence[Any], *, count: bool = False) -> list[NDArray[Any]]:
