@@ -15,7 +15,8 @@ from prunescope.model import Arrays, Model, Ticket, initial
 from prunescope.observe import fan_in_variance_ratio, measure
 from prunescope.observing import SCHEMA
 from prunescope.randomness import generator
-from prunescope.store import Run, RunWriter, open_run
+from prunescope.run_writer import RunWriter, open_run
+from prunescope.store import Run
 
 RATE = 0.3
 PICTURES = 12

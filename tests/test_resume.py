@@ -15,7 +15,8 @@ from prunescope.data import prepare
 from prunescope.driver import Interrupted, run
 from prunescope.experiment import load
 from prunescope.progress import Reporter
-from prunescope.store import Run, run_path
+from prunescope.run_writer import run_path
+from prunescope.store import Run
 
 
 def differences(whole, resumed):

@@ -16,7 +16,8 @@ from prunescope.arrays_file import read_arrays, replacing, write_arrays, write_t
 from prunescope.errors import InputError
 from prunescope.mask import Mask
 from prunescope.model import Ticket, initial
-from prunescope.store import Run, open_run, run_path
+from prunescope.run_writer import open_run, run_path
+from prunescope.store import Run
 
 SIZES = (20, 9, 7, 3)
 

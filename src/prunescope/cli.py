@@ -50,7 +50,8 @@ def run_command(
         return
     from prunescope.driver import run
     from prunescope.progress import Lines, Live
-    from prunescope.store import Run, run_path
+    from prunescope.run_writer import run_path
+    from prunescope.store import Run
 
     path = run_path(resolved, seed, out)
     if (path / "run.json").is_file() and Run(path).status == "done":

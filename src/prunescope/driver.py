@@ -17,7 +17,8 @@ from prunescope.experiment import Experiment, load
 from prunescope.model import layer_sizes
 from prunescope.progress import Reporter, silent
 from prunescope.pruning.procedures import PROCEDURES, Level, Outcome
-from prunescope.store import Run, RunWriter, open_run
+from prunescope.run_writer import RunWriter, open_run
+from prunescope.store import Run
 from prunescope.training.loop import Evaluation, Progress, from_arrays, to_arrays, train_level
 
 

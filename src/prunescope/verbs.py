@@ -15,7 +15,7 @@ from prunescope.progress import level_line, span
 def print_plan(experiment: Experiment, seed: int, out: Path) -> None:
     """The resolved experiment, its identity, and an estimate of time, memory and disk."""
     from prunescope.estimate import estimate
-    from prunescope.store import run_path
+    from prunescope.run_writer import run_path
 
     directory = run_path(experiment, seed, out)
     cost = estimate(experiment)

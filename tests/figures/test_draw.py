@@ -13,7 +13,7 @@ from PIL import Image
 
 from prunescope.errors import InputError
 from prunescope.figures import FIGURES, draw
-from prunescope.store import open_run
+from prunescope.run_writer import open_run
 from stored_runs import write_run
 
 
@@ -85,7 +85,7 @@ def test_nothing_heavy_is_imported_before_drawing_and_no_pyplot_after(grey, tmp_
 @pytest.mark.parametrize(
     ("figure", "wish", "message"),
     [
-        ("7z", {}, "unknown figure '7z': figures are levels, 1a, 1b"),
+        ("7z", {}, "unknown figure '7z': figures are levels, atlas, 1a, 1b"),
         ("2b", {"levels": [3, 40]}, "no level 40; finished levels are [0, 1, 2"),
         ("3a", {"levels": []}, "no level given"),
         ("3b", {"nodes": [4000]}, "no top images of node 4000; it holds those of ["),

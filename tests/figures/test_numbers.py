@@ -6,7 +6,7 @@ import pytest
 
 from prunescope.figures import draw
 from prunescope.observe import uniform_null
-from prunescope.store import open_run
+from prunescope.run_writer import open_run
 from reference.locality import pair_counts
 from stored_runs import write_run
 
