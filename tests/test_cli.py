@@ -130,7 +130,10 @@ def test_observe_measures_a_run_and_the_same_mask_in_a_file(succeed, finished_ru
     assert from_run["mask"] == "level 2, layer 1"
     np.save(tmp_path / "mask.npy", finished_run.mask(2).array)
     [from_file] = json.loads(succeed("observe", tmp_path / "mask.npy", "--shape", "3x6x6", "--json"))
-    assert {**from_file, "mask": ""} == {**from_run, "mask": ""}
+    assert from_file["scaled_participation"]["value"] is None  # a run knows its weights, a mask file none
+    assert from_run["scaled_participation"]["value"] >= 1
+    apart = {"mask": "", "scaled_participation": None}
+    assert {**from_file, **apart} == {**from_run, **apart}
     row = finished_run.table.filter(level=2, layer=1).row(0, named=True)
     assert from_run["locality"]["value"] == row["locality"]
     assert from_run["density"] == row["weight_density"]

@@ -9,6 +9,7 @@ from typing import Any
 from prunescope.errors import InputError
 from prunescope.experiment import Experiment, preset_names, preset_text
 from prunescope.mask import ImageShape, Mask
+from prunescope.model import FloatArray
 from prunescope.progress import level_line, span
 
 
@@ -88,11 +89,11 @@ def print_observables(
     from prunescope.observe import measure
 
     results = []
-    for name, mask, geometry in _masks(source, level, layer, shape):
+    for name, mask, geometry, weights in _masks(source, level, layer, shape):
         if mask.kept == 0:
             raise InputError(f"{source}: {name} keeps no weight: a mask needs at least one 1")
         facts: dict[str, Any] = {"mask": name, "shape": [mask.n_out, mask.n_in], "density": mask.density}
-        results.append(facts | measure(mask, geometry).to_dict())
+        results.append(facts | measure(mask, geometry, weights=weights).to_dict())
     if as_json:
         print(json.dumps(results, indent=2))
         return
@@ -113,7 +114,8 @@ def print_observables(
 
 def _masks(
     source: Path, level: int | None, layer: int | None, shape: str | None
-) -> list[tuple[str, Mask, ImageShape | None]]:
+) -> list[tuple[str, Mask, ImageShape | None, FloatArray | None]]:
+    """Name, mask, shape of the inputs where they have one, weights where they are known."""
     if source.is_dir():
         from prunescope.store import Run
 
@@ -125,7 +127,10 @@ def _masks(
         level = run.levels[-1] if level is None else level
         number = 1 if layer is None else layer
         geometry = run.shape if number == 1 else None
-        return [(f"level {level}, layer {number}", run.mask(level, number), geometry)]
+        mask = run.mask(level, number)
+        return [
+            (f"level {level}, layer {number}", mask, geometry, run.model(level).layers[number - 1].weight)
+        ]
     from prunescope.observe import load_masks
 
     if level is not None:
@@ -133,7 +138,7 @@ def _masks(
     geometry = None if shape is None else _shape(shape)
     found = load_masks(source, layer)
     if geometry is None:
-        return [(name, mask, None) for name, mask in found]
+        return [(name, mask, None, None) for name, mask in found]
     channels, height, width = geometry
     n_in = channels * height * width
     if found[0][1].n_in != n_in:
@@ -142,7 +147,7 @@ def _masks(
             "give C, H, W whose product is the number of inputs"
         )
     return [
-        (name, mask, geometry if mask.n_in == n_in and i == 0 else None)
+        (name, mask, geometry if mask.n_in == n_in and i == 0 else None, None)
         for i, (name, mask) in enumerate(found)
     ]
 
