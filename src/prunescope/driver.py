@@ -12,6 +12,8 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
+import numpy as np
+
 from prunescope.errors import InputError
 from prunescope.experiment import Experiment, load
 from prunescope.model import layer_sizes
@@ -202,18 +204,12 @@ class _Keeper:
         if stop or due or progress.step == self.level.steps:
             arrays = {f"loop/{k}": v for k, v in to_arrays(progress).items()}
             arrays |= {f"engine/{k}": v for k, v in self.engine.state().items()}
-            arrays["seconds"] = _seconds(now - self.began)
+            arrays["seconds"] = np.array([now - self.began], np.float64)
             self.driver.directory.write_checkpoint(self.level.number, arrays)
             self.saved = time.monotonic()
         self.driver.reporter.stepped(self.level, progress.step)
         if stop:
             raise Interrupted
-
-
-def _seconds(value: float) -> Any:
-    import numpy as np
-
-    return np.array([value], np.float64)
 
 
 def _under(arrays: dict[str, Any], prefix: str) -> dict[str, Any]:

@@ -21,7 +21,8 @@ COLUMNS = 12
 def figure_atlas(runs: Sequence[Run], options: Options) -> Drawing:
     """Masks and weights of the 24 most connected first-layer nodes, then the same connections at random places.
 
-    At the sparsest level that is no worse than the dense network, or at ``options.levels[0]``. Numbers are
+    At the sparsest level that is no worse than the dense network (the last, where none is), or at
+    ``options.levels[0]``. Numbers are
     fan-ins. Data: nodes, fan_in, masks and weights [K, C, H, W], and both shuffled.
     """
     run, group = runs[0], groups(runs[:1])[0]

@@ -54,9 +54,10 @@ class Group:
         return int(levels[int(np.argmax(accuracy))])
 
     def sparsest_no_worse(self) -> int:
-        """The sparsest level whose best validation accuracy, averaged over seeds, is not below the dense one's."""
+        """The level that sparsest_no_worse finds in the best validation accuracy averaged over seeds, else the last."""
         levels, accuracy = self._mean_accuracy()
-        return int(levels[int(np.flatnonzero(accuracy >= accuracy[0])[-1])])
+        found = sparsest_no_worse(accuracy.tolist())
+        return int(levels[-1 if found is None else found])
 
     def _mean_accuracy(self) -> tuple[np.ndarray, np.ndarray]:
         """Levels, ascending, and their best validation accuracy averaged over seeds."""
@@ -69,6 +70,12 @@ class Group:
         from prunescope.figures.style import percent
 
         return f"$u$ = {percent(self.density(level))}, level {level}"
+
+
+def sparsest_no_worse(accuracy: Sequence[float]) -> int | None:
+    """Index of the last entry that is at least the first, which is the dense network's; None when no other is."""
+    no_worse = [index for index, value in enumerate(accuracy) if index > 0 and value >= accuracy[0]]
+    return no_worse[-1] if no_worse else None
 
 
 def groups(runs: Sequence[Run]) -> list[Group]:

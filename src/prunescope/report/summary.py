@@ -6,7 +6,7 @@ from typing import Any
 
 import polars
 
-from prunescope.figures.choice import Group
+from prunescope.figures.choice import Group, sparsest_no_worse
 from prunescope.report.encoding import number
 
 CURVES = ("best_val_accuracy", "locality", "locality_null", "locality_null_sd", "fan_in_var_ratio")
@@ -47,13 +47,12 @@ def told_level(rows: list[dict[str, Any]]) -> tuple[dict[str, Any], str]:
     The sparsest whose mean best validation accuracy is at least the dense network's; where no pruned level's is,
     the sparsest of all.
     """
-    dense = rows[0]["best_val_accuracy_mean"]
-    no_worse = [row for row in rows[1:] if row["best_val_accuracy_mean"] >= dense]
-    if no_worse:
-        return no_worse[-1], "the sparsest level no worse than dense"
-    return rows[-1], "the sparsest level; none is as good as dense" if len(
-        rows
-    ) > 1 else "the only level so far"
+    found = sparsest_no_worse([row["best_val_accuracy_mean"] for row in rows])
+    if found is not None:
+        return rows[found], "the sparsest level no worse than dense"
+    if len(rows) > 1:
+        return rows[-1], "the sparsest level; none is as good as dense"
+    return rows[-1], "the only level so far"
 
 
 def _over_seeds(group: Group) -> list[dict[str, Any]]:

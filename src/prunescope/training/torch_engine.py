@@ -46,7 +46,8 @@ class TorchEngine(Engine):
         self._masks: list[tuple[int, Tensor]] = []
         self._averages: Statistics = []
         self._moments: list[Tensor] = []
-        self._counts = torch.zeros(3, dtype=torch.float64)  # steps of the level, loss sum, its steps
+        self._steps = 0  # of this level
+        self._loss_steps = 0  # in the loss sum
         self._loss_sum = torch.zeros((), dtype=torch.float64, device=self._device)
 
     def start(self, model: Model, ticket: Ticket) -> None:
@@ -59,7 +60,7 @@ class TorchEngine(Engine):
         self._averages = torch_averages(model, self._device)
         per_parameter = {"sgd": 0, "momentum": 1, "adam": 2}[self._train.optimizer]
         self._moments = [torch.zeros_like(p) for _ in range(per_parameter) for p in self._parameters]
-        self._counts.zero_()
+        self._steps = self._loss_steps = 0
         self._loss_sum.zero_()
 
     def step(self, batch: Batch) -> None:
@@ -70,19 +71,19 @@ class TorchEngine(Engine):
         gradients = torch.autograd.grad(loss, self._parameters, materialize_grads=True)
         with torch.no_grad():
             self._update_averages(statistics)
-            self._counts[0] += 1
+            self._steps += 1
             for index, mask in self._masks:
                 gradients[index].mul_(mask)
             self._descend(gradients)
             self._loss_sum += loss.double()
-            self._counts[2] += 1
+            self._loss_steps += 1
 
     def take_loss(self) -> float:
         """Mean loss since the last call."""
-        steps = float(self._counts[2])
+        steps = self._loss_steps
         mean = float(self._loss_sum) / steps if steps else float("nan")
         self._loss_sum.zero_()
-        self._counts[2] = 0
+        self._loss_steps = 0
         return mean
 
     def model(self) -> Model:
@@ -112,9 +113,7 @@ class TorchEngine(Engine):
         arrays = self.model().to_arrays()
         for index, moment in enumerate(self._moments):
             arrays[f"moment{index}"] = _copy(moment)
-        arrays["counts"] = np.array(
-            [*self._counts[:1].tolist(), float(self._loss_sum), float(self._counts[2])]
-        )
+        arrays["counts"] = np.array([self._steps, float(self._loss_sum), self._loss_steps], np.float64)
         return arrays
 
     def restore(self, state: Arrays) -> None:
@@ -130,7 +129,7 @@ class TorchEngine(Engine):
             for index, moment in enumerate(self._moments):
                 moment.copy_(torch.from_numpy(state[f"moment{index}"]))
             steps, loss_sum, loss_steps = state["counts"].tolist()
-            self._counts[0], self._counts[2] = steps, loss_steps
+            self._steps, self._loss_steps = int(steps), int(loss_steps)
             self._loss_sum.fill_(loss_sum)
 
     def _pruned_parameters(self, ticket: Ticket) -> list[tuple[int, Tensor]]:
@@ -156,7 +155,7 @@ class TorchEngine(Engine):
         return self._resident[1].index_select(0, indices), labels.to(self._device, non_blocking=True)
 
     def _update_averages(self, statistics: Statistics) -> None:
-        if self._counts[0] == 0:
+        if self._steps == 0:
             self._averages = [(mean.clone(), variance.clone()) for mean, variance in statistics]
             return
         averages = [tensor for pair in self._averages for tensor in pair]
@@ -174,7 +173,7 @@ class TorchEngine(Engine):
             torch._foreach_add_(parameters, moments, alpha=-self._train.lr)
         else:
             first, second = moments[:count], moments[count:]
-            step = int(self._counts[0])
+            step = self._steps
             torch._foreach_lerp_(first, gradients, 1 - ADAM_BETAS[0])
             torch._foreach_mul_(second, ADAM_BETAS[1])
             torch._foreach_addcmul_(second, gradients, gradients, 1 - ADAM_BETAS[1])
