@@ -78,7 +78,9 @@ class Train(_Section):
         "replacement", description="independent draws, or shuffled epochs"
     )
     eval_every: Positive = 100
-    precision: Literal["float32"] = "float32"
+    precision: Literal["float32", "bf16"] = Field(
+        "float32", description="of dense matrix products; statistics and updates are always float32"
+    )
 
 
 class Prune(_Section):
@@ -106,7 +108,9 @@ class Prune(_Section):
 class Place(_Section):
     """Speed and place; outside the identity."""
 
-    engine: Literal["auto", "torch"] = "auto"
+    engine: Literal["auto", "torch", "native"] = Field(
+        "auto", description="native: sparse kernels on a CPU; torch: masked dense on any device"
+    )
     device: str = "cpu"
     threads: Annotated[int, Field(ge=0)] = Field(0, description="0: all cores")
     checkpoint_seconds: Annotated[float, Field(gt=0)] = 30.0
