@@ -1,18 +1,25 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+LOCKED := $(VENV)/.locked
 STAMP := $(VENV)/.ready
+BUILD_FILES := pyproject.toml CMakeLists.txt $(wildcard cmake/*.cmake src/prunescope/native/*.[ch]pp)
+INSTALL := -m pip install --quiet --no-deps --no-build-isolation
 
-.PHONY: setup demo test check format clean
+.PHONY: setup demo test check format sanitize clean
 .DEFAULT_GOAL := setup
 
 setup: $(STAMP)
 
-# Everything pinned; the stamp makes later calls work without a network.
-$(STAMP): requirements.lock pyproject.toml
+# Everything pinned; the stamps make later calls work without a network.
+$(LOCKED): requirements.lock
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --requirement requirements.lock
-	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+	touch $(LOCKED)
+
+# The build directory stays, so that an edited kernel compiles alone.
+$(STAMP): $(LOCKED) $(BUILD_FILES)
+	$(BIN)/python $(INSTALL) --config-settings=build-dir='build/{wheel_tag}' --editable .
 	touch $(STAMP)
 
 demo: setup
@@ -28,6 +35,21 @@ check: setup
 
 test: check
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --dist worksteal --quiet
+
+# The kernels' tests against kernels that stop at the first access out of bounds or undefined operation. They are installed
+# into build/sanitize/site, and -S keeps the editable install's import hook, which would come first, out of the way.
+CXX_LIB = $(shell $(CXX) -print-file-name=$(1).so)
+SITE_PACKAGES = $(shell $(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("platlib"))')
+SANITIZED = PYTHONPATH=build/sanitize/site:$(SITE_PACKAGES) OMP_NUM_THREADS=2 \
+	ASAN_OPTIONS=detect_leaks=0 UBSAN_OPTIONS=print_stacktrace=1 \
+	LD_PRELOAD="$(call CXX_LIB,libasan) $(call CXX_LIB,libubsan) $(call CXX_LIB,libstdc++)" $(BIN)/python -S
+
+sanitize: setup
+	rm -rf build/sanitize/site
+	$(BIN)/python $(INSTALL) --target build/sanitize/site --config-settings=build-dir=build/sanitize/build \
+	  --config-settings=cmake.build-type=Debug --config-settings=cmake.define.PRUNESCOPE_SANITIZE=ON .
+	$(SANITIZED) -c 'from prunescope.native import kernels; f = kernels().__file__; assert "build/sanitize" in f, f; print(f)'
+	$(SANITIZED) -m pytest --quiet -p no:cacheprovider tests/native
 
 format: setup
 	$(BIN)/ruff format src tests benchmarks

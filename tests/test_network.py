@@ -8,6 +8,7 @@ from prunescope.mask import Mask
 from prunescope.model import Layer, Model, Ticket, initial
 from prunescope.network import (
     EPSILON,
+    Linear,
     Normalise,
     NormalisedLinear,
     TorchLayer,
@@ -17,6 +18,7 @@ from prunescope.network import (
     torch_averages,
     torch_layers,
 )
+from prunescope.products import FLOAT32
 from reference import network as reference
 
 CPU = torch.device("cpu")
@@ -51,7 +53,12 @@ def doubled(layers):
 def test_gradients_of_the_folded_map_are_those_of_finite_differences(live):
     live = torch.tensor(live, dtype=torch.float64)
     arguments = (double(9, 4), double(3, 4, seed=1), double(3, seed=2), double(4, seed=3), double(4, seed=4))
-    assert torch.autograd.gradcheck(lambda *a: NormalisedLinear.apply(*a, live)[0], arguments)
+    assert torch.autograd.gradcheck(lambda *a: NormalisedLinear.apply(FLOAT32, *a, live)[0], arguments)
+
+
+def test_gradients_of_the_plain_map_are_those_of_finite_differences():
+    arguments = (double(9, 4), double(3, 4, seed=1), double(3, seed=2))
+    assert torch.autograd.gradcheck(lambda *a: Linear.apply(FLOAT32, *a), arguments)
 
 
 @pytest.mark.parametrize("live", [[1, 1, 1, 1], [0, 1, 1, 0]])
@@ -62,8 +69,10 @@ def test_gradients_of_the_norm_are_those_of_finite_differences(live):
 
 def test_no_gradient_is_made_for_pixels():
     x = double(9, 4).detach()
-    out = NormalisedLinear.apply(x, double(3, 4), double(3), double(4), double(4), torch.ones(4).double())[0]
-    out.sum().backward()
+    weight, bias, gamma, beta = double(3, 4), double(3), double(4), double(4)
+    live = torch.ones(4).double()
+    NormalisedLinear.apply(FLOAT32, x, weight, bias, gamma, beta, live)[0].sum().backward()
+    Linear.apply(FLOAT32, x, weight, bias).sum().backward()
     assert x.grad is None
 
 

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from prunescope.mask import BoolArray
 from prunescope.model import Layer, Model, Ticket
+from prunescope.products import FLOAT32, Products
 
 EPSILON = 1e-10
 FIELDS = ("weight", "bias", "gamma", "beta")
@@ -72,29 +73,57 @@ class NormalisedLinear(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        ctx: Any, x: Tensor, weight: Tensor, bias: Tensor, gamma: Tensor, beta: Tensor, live: Tensor
+        ctx: Any,
+        products: Products,
+        x: Tensor,
+        weight: Tensor,
+        bias: Tensor,
+        gamma: Tensor,
+        beta: Tensor,
+        live: Tensor,
     ) -> tuple[Tensor, Tensor, Tensor]:
         normalised, inverse, mean, variance = _normalise(x, live)
-        folded = weight * gamma
-        ctx.save_for_backward(normalised, inverse, weight, folded, gamma, beta)
+        left, folded = products.operand(normalised), products.operand(weight * gamma)
+        ctx.products = products
+        ctx.save_for_backward(normalised, left, inverse, weight, folded, gamma, beta)
         ctx.mark_non_differentiable(mean, variance)
-        return torch.addmm(torch.addmv(bias, weight, beta), normalised, folded.T), mean, variance
+        return products.affine(torch.addmv(bias, weight, beta), left, folded.T), mean, variance
 
     @staticmethod
     def backward(ctx: Any, *gradients: Any) -> tuple[Tensor | None, ...]:
-        gradient = gradients[0]
-        normalised, inverse, weight, folded, gamma, beta = ctx.saved_tensors
+        gradient, products = gradients[0], ctx.products
+        normalised, left, inverse, weight, folded, gamma, beta = ctx.saved_tensors
+        operand = products.operand(gradient)
         by_bias = gradient.sum(0)
-        by_folded = gradient.T @ normalised
+        by_folded = products.multiply(operand.T, left)
         by_gamma = (by_folded * weight).sum(0)
         by_beta = weight.T @ by_bias
         by_weight = by_folded.mul_(gamma).addr_(by_bias, beta)
         by_x = None
-        if ctx.needs_input_grad[0]:
+        if ctx.needs_input_grad[1]:
             share = gamma / len(gradient)
-            by_x = (gradient @ folded).sub_(share * by_beta)
+            by_x = products.multiply(operand, folded).sub_(share * by_beta)
             by_x = by_x.addcmul_(normalised, share * by_gamma, value=-1).mul_(inverse)
-        return by_x, by_weight, by_bias, by_gamma, by_beta, None
+        return None, by_x, by_weight, by_bias, by_gamma, by_beta, None
+
+
+class Linear(torch.autograd.Function):
+    """W x + b. No gradient is made for an input that needs none."""
+
+    @staticmethod
+    def forward(ctx: Any, products: Products, x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+        left, right = products.operand(x), products.operand(weight)
+        ctx.products = products
+        ctx.save_for_backward(left, right)
+        return products.affine(bias, left, right.T)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Any) -> tuple[Tensor | None, ...]:
+        gradient, products = gradients[0], ctx.products
+        left, right = ctx.saved_tensors
+        operand = products.operand(gradient)
+        by_x = products.multiply(operand, right) if ctx.needs_input_grad[1] else None
+        return None, by_x, products.multiply(operand.T, left), gradient.sum(0)
 
 
 Statistics = list[tuple[Tensor, Tensor]]
@@ -107,25 +136,29 @@ def forward(
     averages: Statistics | None,
     *,
     depth: int | None = None,
+    products: Products = FLOAT32,
 ) -> tuple[Tensor, Statistics]:
     """Logits [B, classes] of ``inputs`` [B, n0], and each norm's (mean, variance).
 
     With ``depth`` the post-ReLU activations of that hidden layer (1 = first) instead of logits.
     With ``averages`` None the batch's own statistics normalise (training), else the given
     moving averages (evaluation). A norm before the map is folded into it: the first layer
-    then needs no gradient towards the pixels. Source: paper, Section 3.
+    then needs no gradient towards the pixels. ``products`` are those of training; evaluation
+    is always float32. Source: paper, Section 3.
     """
     statistics: Statistics = []
     hidden = inputs
     for index, layer in enumerate(layers):
         last = index == len(layers) - 1
         if norm == "before" and averages is None:
-            hidden, *batch = NormalisedLinear.apply(hidden, *layer.parameters, layer.live)
+            hidden, *batch = NormalisedLinear.apply(products, hidden, *layer.parameters, layer.live)
             statistics.append((batch[0], batch[1]))
         elif norm == "before" and averages is not None:
             scale, offset = _evaluation_norm(layer, averages[index], layer.live)
             weight = layer.weight * scale
             hidden = torch.addmm(torch.addmv(layer.bias, layer.weight, offset), hidden, weight.T)
+        elif averages is None:
+            hidden = Linear.apply(products, hidden, layer.weight, layer.bias)
         else:
             hidden = torch.addmm(layer.bias, hidden, layer.weight.T)
         if norm == "after" and not last:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from prunescope.errors import InputError
+
 if TYPE_CHECKING:
     import numpy as np
 
@@ -13,11 +15,31 @@ if TYPE_CHECKING:
 
 
 def make_engine(experiment: Experiment, mean: np.ndarray, live_pixels: BoolArray) -> Engine:
-    """The engine that ``run.engine`` names.
+    """The engine that ``run.engine`` names; ``auto`` is native where `why_not_native` finds nothing against it.
 
     ``mean`` float32 [n0] is the mean image in pixel units, ``live_pixels`` bool [n0] is False
-    for pixels that never vary. Raises InputError for a device that is not there.
+    for pixels that never vary. Raises InputError for a device that is not there, and for an
+    engine that cannot run the experiment.
     """
-    from prunescope.training.torch_engine import TorchEngine
+    wanted = experiment.run.engine
+    reason = None if wanted == "torch" else why_not_native(experiment)
+    if wanted == "native" and reason:
+        raise InputError(f"run.engine=native: {reason}")
+    if wanted == "torch" or reason:
+        from prunescope.training.torch_engine import TorchEngine
 
-    return TorchEngine(experiment, mean, live_pixels)
+        return TorchEngine(experiment, mean, live_pixels)
+    from prunescope.training.native_engine import NativeEngine
+
+    return NativeEngine(experiment, mean, live_pixels)
+
+
+def why_not_native(experiment: Experiment) -> str | None:
+    """None where the native engine can run ``experiment`` here, else one line that says why not."""
+    from prunescope.native import why_not
+
+    if experiment.run.device != "cpu":
+        return f"run.device is {experiment.run.device!r}; the native engine runs on a CPU"
+    if experiment.network.norm == "after":
+        return "network.norm is 'after'; the native engine has norm before the map, or none"
+    return why_not()

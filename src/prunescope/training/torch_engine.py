@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from functools import partial
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -10,96 +13,80 @@ from prunescope.data import Batch, Images
 from prunescope.errors import InputError
 from prunescope.experiment import Experiment
 from prunescope.mask import BoolArray
-from prunescope.model import Arrays, Layer, Model, Ticket
-from prunescope.network import (
-    Statistics,
-    TorchLayer,
-    batches,
-    forward,
-    network_inputs,
-    torch_averages,
-    torch_layer,
-    torch_layers,
-)
+from prunescope.model import Arrays, Model, Ticket
+from prunescope.network import batches, forward, network_inputs, torch_averages, torch_layer
+from prunescope.training.captured_step import Capture, CapturedStep, Step, cuda_capture
 from prunescope.training.engine import Engine, Score
+from prunescope.training.feeds import Feed, ResidentImages
+from prunescope.training.torch_step import TorchStep
 
-AVERAGE_DECAY = 0.99
-ADAM_BETAS = (0.9, 0.999)
-ADAM_EPSILON = 1e-8
 EVALUATION_ROWS = 2000
 
 
 class TorchEngine(Engine):
-    """Masked dense training; see Engine. ``experiment.run.device`` is any torch device."""
+    """Masked dense training; see Engine. ``experiment.run.device`` is any torch device.
+
+    A CPU gathers each batch and steps. Other devices keep images and parameters, are sent only indices and
+    labels, and are not waited for inside a step; on CUDA one recorded step is replayed
+    (``capture`` replaces the recorder). Everything but the CUDA recording itself was run, on CPUs.
+    """
 
     name = "torch"
 
-    def __init__(self, experiment: Experiment, mean: np.ndarray, live_pixels: BoolArray) -> None:
-        self._train = experiment.train
+    def __init__(
+        self, experiment: Experiment, mean: np.ndarray, live_pixels: BoolArray, capture: Capture | None = None
+    ) -> None:
+        self._experiment = experiment
         self._norm = experiment.network.norm
         self._device = _device(experiment.run.device)
         self._mean = torch.tensor(mean, dtype=torch.float32, device=self._device)
         self._live_pixels = live_pixels
-        self._resident: tuple[np.ndarray, Tensor] | None = None
-        self._layers: list[TorchLayer] = []
-        self._parameters: list[Tensor] = []
-        self._masks: list[tuple[int, Tensor]] = []
-        self._averages: Statistics = []
-        self._moments: list[Tensor] = []
-        self._steps = 0  # of this level
-        self._loss_steps = 0  # in the loss sum
-        self._loss_sum = torch.zeros((), dtype=torch.float64, device=self._device)
+        self._capture = capture
+        if capture is None and self._device.type == "cuda":
+            self._capture = partial(cuda_capture, self._device)
+        self._remote = self._device.type != "cpu" or capture is not None
+        self._resident = ResidentImages(self._device)
+        self._level: TorchStep | None = None
+        self._feed: Feed | None = None
+        self._run: Step | None = None
 
     def start(self, model: Model, ticket: Ticket) -> None:
         """Begin a level."""
-        self._layers = torch_layers(model, ticket, self._live_pixels, self._device)
-        self._parameters = [p for layer in self._layers for p in layer.parameters]
-        self._masks = self._pruned_parameters(ticket)
-        for parameter in self._parameters:
-            parameter.requires_grad_()
-        self._averages = torch_averages(model, self._device)
-        per_parameter = {"sgd": 0, "momentum": 1, "adam": 2}[self._train.optimizer]
-        self._moments = [torch.zeros_like(p) for _ in range(per_parameter) for p in self._parameters]
-        self._steps = self._loss_steps = 0
-        self._loss_sum.zero_()
+        self._level = self._feed = self._run = None  # first give back what the last level held
+        self._level = TorchStep(self._experiment, model, ticket, self._mean, self._live_pixels)
 
     def step(self, batch: Batch) -> None:
         """One update."""
-        rows, labels = self._gather(batch)
-        logits, statistics = forward(self._layers, network_inputs(rows, self._mean), self._norm, None)
-        loss = torch.nn.functional.cross_entropy(logits, labels)
-        gradients = torch.autograd.grad(loss, self._parameters, materialize_grads=True)
-        with torch.no_grad():
-            self._update_averages(statistics)
-            self._steps += 1
-            for index, mask in self._masks:
-                gradients[index].mul_(mask)
-            self._descend(gradients)
-            self._loss_sum += loss.double()
-            self._loss_steps += 1
+        if not self._remote:
+            rows, labels = torch.from_numpy(batch.pixels[batch.indices]), torch.from_numpy(batch.labels)
+            self._started.update(rows, labels)
+            return
+        whole_set = len(batch.pixels) > len(batch.indices)
+        images = self._images(batch.pixels) if whole_set else None
+        if self._feed is None or self._run is None or not self._feed.fits(batch, images):
+            self._feed = Feed(batch, self._device, images)
+            self._run = self._step_on(self._feed)
+        self._feed.load(batch)
+        self._run()
 
     def take_loss(self) -> float:
         """Mean loss since the last call."""
-        steps = self._loss_steps
-        mean = float(self._loss_sum) / steps if steps else float("nan")
-        self._loss_sum.zero_()
-        self._loss_steps = 0
-        return mean
+        return self._started.take_loss()
 
     def model(self) -> Model:
         """A copy of the parameters and averages."""
-        return _model(self._layers, self._averages)
+        return self._started.model()
 
     @torch.no_grad()
     def evaluate(self, images: Images, model: Model | None = None) -> Score:
         """Score a set of images in blocks."""
-        layers, averages = self._layers, self._averages
+        layers, averages = self._started.layers, self._started.averages
         if model is not None:
             layers = [torch_layer(x, own.live) for x, own in zip(model.layers, layers, strict=True)]
             averages = torch_averages(model, self._device)
         totals = torch.zeros(3, dtype=torch.float64, device=self._device)
-        for start, rows in batches(images.pixels, EVALUATION_ROWS):
-            inputs = network_inputs(rows.to(self._device), self._mean)
+        for start, rows in self._blocks(images.pixels):
+            inputs = network_inputs(rows, self._mean)
             labels = torch.from_numpy(images.labels[start : start + len(rows)].copy()).to(self._device)
             logits, _ = forward(layers, inputs, self._norm, averages)
             first = logits.topk(min(5, logits.shape[1])).indices == labels[:, None]
@@ -110,78 +97,38 @@ class TorchEngine(Engine):
 
     def state(self) -> Arrays:
         """Parameters, averages, optimiser moments, counters."""
-        arrays = self.model().to_arrays()
-        for index, moment in enumerate(self._moments):
-            arrays[f"moment{index}"] = _copy(moment)
-        arrays["counts"] = np.array([self._steps, float(self._loss_sum), self._loss_steps], np.float64)
-        return arrays
+        return self._started.state()
 
     def restore(self, state: Arrays) -> None:
         """Put back what state() gave."""
-        model = Model.from_arrays({k: v for k, v in state.items() if k.startswith("layer")})
-        with torch.no_grad():
-            for layer, source in zip(self._layers, model.layers, strict=True):
-                for own, given in zip(
-                    layer.parameters, torch_layer(source, layer.live).parameters, strict=True
-                ):
-                    own.copy_(given)
-            self._averages = torch_averages(model, self._device)
-            for index, moment in enumerate(self._moments):
-                moment.copy_(torch.from_numpy(state[f"moment{index}"]))
-            steps, loss_sum, loss_steps = state["counts"].tolist()
-            self._steps, self._loss_steps = int(steps), int(loss_steps)
-            self._loss_sum.fill_(loss_sum)
+        self._started.restore(state)
 
-    def _pruned_parameters(self, ticket: Ticket) -> list[tuple[int, Tensor]]:
-        """The masks that are not all ones, with the index of their parameter."""
-        pairs = zip(ticket.masks, ticket.biases, strict=True)
-        arrays = [array for mask, bias in pairs for array in (mask.array, bias)]
-        places = [4 * layer + field for layer in range(len(ticket.masks)) for field in (0, 1)]
-        return [
-            (place, torch.tensor(array, dtype=torch.float32, device=self._device))
-            for place, array in zip(places, arrays, strict=True)
-            if not array.all()
-        ]
+    @property
+    def _started(self) -> TorchStep:
+        if self._level is None:
+            raise RuntimeError("the engine has no level yet: start(model, ticket) comes first")
+        return self._level
 
-    def _gather(self, batch: Batch) -> tuple[Tensor, Tensor]:
-        labels = torch.from_numpy(batch.labels)
-        if self._device.type == "cpu":
-            return torch.from_numpy(batch.pixels[batch.indices]), labels
-        if batch.pixels.dtype != np.uint8 or len(batch.pixels) == len(batch.indices):
-            return torch.from_numpy(batch.pixels[batch.indices]).to(self._device), labels.to(self._device)
-        if self._resident is None or self._resident[0] is not batch.pixels:
-            self._resident = (batch.pixels, torch.from_numpy(np.array(batch.pixels)).to(self._device))
-        indices = torch.from_numpy(batch.indices).to(self._device, non_blocking=True)
-        return self._resident[1].index_select(0, indices), labels.to(self._device, non_blocking=True)
+    def _step_on(self, feed: Feed) -> Step:
+        level = self._started
 
-    def _update_averages(self, statistics: Statistics) -> None:
-        if self._steps == 0:
-            self._averages = [(mean.clone(), variance.clone()) for mean, variance in statistics]
-            return
-        averages = [tensor for pair in self._averages for tensor in pair]
-        batch = [tensor for pair in statistics for tensor in pair]
-        if averages:
-            torch._foreach_lerp_(averages, batch, 1 - AVERAGE_DECAY)
+        def run() -> None:
+            level.update(feed.rows(), feed.labels)
 
-    def _descend(self, gradients: tuple[Tensor, ...]) -> None:
-        parameters, moments, count = self._parameters, self._moments, len(self._parameters)
-        if self._train.optimizer == "sgd":
-            torch._foreach_add_(parameters, gradients, alpha=-self._train.lr)
-        elif self._train.optimizer == "momentum":
-            torch._foreach_mul_(moments, self._train.momentum)
-            torch._foreach_add_(moments, gradients)
-            torch._foreach_add_(parameters, moments, alpha=-self._train.lr)
+        return run if self._capture is None else CapturedStep(run, level.tensors, self._capture)
+
+    def _images(self, pixels: np.ndarray) -> Tensor | None:
+        """A fixed set of images on a device of its own memory; None for streams, and on the CPU."""
+        return self._resident.get(pixels) if self._remote and pixels.dtype == np.uint8 else None
+
+    def _blocks(self, pixels: np.ndarray) -> Iterator[tuple[int, Tensor]]:
+        images = self._images(pixels)
+        if images is None:
+            for start, rows in batches(pixels, EVALUATION_ROWS):
+                yield start, rows.to(self._device)
         else:
-            first, second = moments[:count], moments[count:]
-            step = self._steps
-            torch._foreach_lerp_(first, gradients, 1 - ADAM_BETAS[0])
-            torch._foreach_mul_(second, ADAM_BETAS[1])
-            torch._foreach_addcmul_(second, gradients, gradients, 1 - ADAM_BETAS[1])
-            scale = torch._foreach_div(second, 1 - ADAM_BETAS[1] ** step)
-            torch._foreach_sqrt_(scale)
-            torch._foreach_add_(scale, ADAM_EPSILON)
-            rate = -self._train.lr / (1 - ADAM_BETAS[0] ** step)
-            torch._foreach_addcdiv_(parameters, first, scale, rate)
+            for start in range(0, len(images), EVALUATION_ROWS):
+                yield start, images[start : start + EVALUATION_ROWS]
 
 
 def _device(name: str) -> torch.device:
@@ -191,17 +138,3 @@ def _device(name: str) -> torch.device:
     except (RuntimeError, AssertionError, ImportError):
         raise InputError(f"run.device is {name!r}: torch has no such device here; use cpu") from None
     return device
-
-
-def _copy(tensor: Tensor) -> np.ndarray:
-    return tensor.detach().cpu().numpy().copy()
-
-
-def _model(layers: list[TorchLayer], averages: Statistics) -> Model:
-    empty = np.zeros(0, np.float32)
-    found = iter(averages)
-    numbers = []
-    for layer in layers:
-        pair = tuple(_copy(x) for x in next(found)) if layer.gamma.numel() else (empty, empty)
-        numbers.append(Layer(*(_copy(p) for p in layer.parameters), *pair))
-    return Model(tuple(numbers))

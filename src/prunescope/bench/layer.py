@@ -1,0 +1,109 @@
+"""One sparse linear layer forward and backward on one thread, against other libraries where installed.
+
+``python -m prunescope.bench.layer SIZES`` measures and prints JSON. It runs in a process of its own: the
+libraries bring their own OpenMP, which takes its number of threads from the environment only.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import warnings
+from collections.abc import Callable
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+
+from prunescope.bench.layer_competitors import COMPETITORS, Task
+from prunescope.bench.problem import SEED, random_mask
+from prunescope.bench.sizes import Sizes
+from prunescope.bench.timing import Turn, alternate, seconds_of, turn_of
+from prunescope.bench.trainers import Disagreement
+from prunescope.errors import InputError
+from prunescope.randomness import generator
+
+TOLERANCE = 1e-3
+ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
+
+
+def measure_layers(sizes: Sizes, say: Callable[[str], None]) -> tuple[list[dict[str, Any]], list[str]]:
+    """Rows {u, competitor, seconds, …} and a note for every competitor that is not there.
+
+    Raises RuntimeError with the last line the measuring process left when it fails.
+    """
+    say("layer: one thread")
+    done = subprocess.run(
+        [sys.executable, "-m", "prunescope.bench.layer", json.dumps(asdict(sizes))],
+        env=os.environ | ONE_THREAD,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        last = (done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1]
+        raise RuntimeError(f"bench layer: {last}")
+    measured = json.loads(done.stdout)
+    return measured["rows"], measured["notes"]
+
+
+def measure_here(sizes: Sizes) -> tuple[list[dict[str, Any]], list[str]]:
+    """measure_layers in this process, with the threads it has."""
+    rows: list[dict[str, Any]] = []
+    notes: dict[str, str] = {}
+    kept = []  # sparselab caches by id(): nothing it saw may be collected before the end
+    for u in sizes.layer_densities:
+        passes = {}
+        task = make_task(sizes.layer_width, sizes.layer_batch, u)
+        for name, make in COMPETITORS.items():
+            try:
+                passes[name] = make(task)
+            except (ImportError, InputError) as error:
+                notes[name] = f"{name} left out of layer ({error})"
+        kept.append(passes)
+        errors = _errors({name: one_pass.results() for name, one_pass in passes.items()}, u)
+        turns = {name: _turn(one_pass.run, sizes.turn_seconds) for name, one_pass in passes.items()}
+        timings = alternate(turns, sizes.rounds)
+        for name, timing in timings.items():
+            rows.append({"u": u, "competitor": name} | timing.to_dict() | {"error": errors[name]})
+    return rows, list(notes.values())
+
+
+def make_task(width: int, batch: int, u: float) -> Task:
+    """Random weights, mask, activations and gradients, batch-major."""
+    rng = generator(SEED, "bench layer")
+    mask = random_mask(width, width, u).array
+    weight = rng.standard_normal((width, width), dtype=np.float32) * mask
+    x, dy = (rng.standard_normal((batch, width), dtype=np.float32) for _ in range(2))
+    return Task(weight, mask, x, dy)
+
+
+def _turn(run: Callable[[], object], least: float) -> Turn:
+    return turn_of(lambda: seconds_of(run), least)
+
+
+def _errors(results: dict[str, tuple[np.ndarray, ...]], u: float) -> dict[str, float]:
+    """Largest relative distance of each one's y, dx and dw from plain's; raises Disagreement."""
+    errors = {}
+    for name, found in results.items():
+        pairs = zip(found, results["plain"], strict=True)
+        errors[name] = max(float(np.linalg.norm(a - b) / np.linalg.norm(b)) for a, b in pairs)
+        if not errors[name] <= TOLERANCE:
+            raise Disagreement(f"u = {u:g}: {name} differs from plain PyTorch by {errors[name]:.2g}")
+    return errors
+
+
+def main(sizes: str) -> None:
+    """Measure and print {rows, notes}."""
+    import torch
+
+    warnings.filterwarnings("ignore", message="Sparse CSR tensor support")  # sparselab's way in
+    torch.set_num_threads(1)
+    rows, notes = measure_here(Sizes(**json.loads(sizes)))
+    print(json.dumps({"rows": rows, "notes": notes}))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])

@@ -1,0 +1,86 @@
+"""A step's time against u, one line a competitor: the picture of the benchmark, with its data beside it."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from matplotlib import rc_context
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+
+from prunescope.bench.sizes import COMPETITORS
+from prunescope.errors import InputError
+from prunescope.figures.drawing import PNG_DPI
+from prunescope.figures.style import BLUE, COLUMN, MUTED, PAGE, STYLE, VERMILION, density_axis, grid
+
+SUFFIXES = (".png", ".pdf", ".svg")
+COLOURS = {"plain": MUTED, "torch": BLUE, "native": VERMILION}
+LABELS = {"plain": "plain PyTorch", "torch": "torch engine", "native": "native engine"}
+
+
+def check_target(path: Path) -> None:
+    """Raise InputError unless a figure can be written to ``path``."""
+    if path.suffix.lower() not in SUFFIXES:
+        raise InputError(f"--plot is {str(path)!r}: name a file that ends in {', '.join(SUFFIXES)}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(
+            f"{path.parent}: cannot write there ({error.strerror}); choose another --plot"
+        ) from None
+    if path.is_dir() or not os.access(path.parent, os.W_OK):
+        raise InputError(f"{path}: cannot write there; choose another --plot")
+
+
+def write_plot(results: dict[str, Any], path: Path) -> list[Path]:
+    """Draw the steps into ``path`` and put machine, steps and limits beside it as JSON; returns both paths."""
+    with rc_context(STYLE | {"svg.hashsalt": "prunescope"}):
+        figure = draw_steps(results["step"], results["limits"]["step"])
+        # No creation date: the same numbers draw the same bytes.
+        metadata = {".pdf": {"CreationDate": None}, ".svg": {"Date": None}}.get(path.suffix.lower())
+        figure.savefig(path, dpi=PNG_DPI, metadata=metadata)
+    data = path.with_suffix(".json")
+    data.write_text(json.dumps({key: results[key] for key in ("machine", "step", "limits")}, indent=2) + "\n")
+    return [path, data]
+
+
+def draw_steps(steps: Sequence[dict[str, Any]], limits: Sequence[dict[str, Any]]) -> Figure:
+    """A panel for each number of classes, both axes logarithmic; dotted: the kept work at the machine's limits."""
+    panels = list(dict.fromkeys(row["classes"] for row in steps))
+    figure = Figure(figsize=(PAGE if len(panels) > 1 else COLUMN, 2.5))
+    axes = grid(figure, 1, len(panels))[0]
+    for panel, classes in zip(axes, panels, strict=True):
+        rows = [row for row in steps if row["classes"] == classes]
+        for name in COMPETITORS:
+            own = [row for row in rows if row["competitor"] == name]
+            if own:
+                _line(panel, own, color=COLOURS[name], label=LABELS[name], marker="o")
+        least = [row for row in limits if row["classes"] == classes and row["competitor"] == "plain"]
+        _line(panel, least, color=MUTED, label="kept work at the machine's limits", ls=":", lw=0.9)
+        panel.set_yscale("log")
+        density_axis(panel, [row["u"] for row in rows])
+        panel.set_title(f"{classes} classes")
+        panel.yaxis.set_major_locator(LogLocator(10, (1, 2, 5)))
+        panel.yaxis.set_minor_formatter(NullFormatter())
+        panel.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    _share_range(axes)
+    axes[0].set_ylabel("one training step (ms)")
+    axes[0].legend(loc="lower left")
+    return figure
+
+
+def _line(axes: Axes, rows: Sequence[dict[str, Any]], **style: Any) -> None:
+    rows = sorted(rows, key=lambda row: -row["u"])
+    axes.plot([row["u"] for row in rows], [1000 * row["seconds"] for row in rows], **style)
+
+
+def _share_range(axes: Sequence[Axes]) -> None:
+    """One range for all panels, so that they can be compared by eye."""
+    limits = [panel.get_ylim() for panel in axes]
+    for panel in axes:
+        panel.set_ylim(min(low for low, _ in limits), max(high for _, high in limits))

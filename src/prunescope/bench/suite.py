@@ -1,0 +1,84 @@
+"""The whole benchmark in one run: the parts asked for, one after the other, as the JSON it prints."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from prunescope.bench.machine import cores, machine_facts
+from prunescope.bench.sizes import FULL, PARTS, Sizes
+from prunescope.errors import InputError
+
+
+def run_bench(
+    sizes: Sizes = FULL,
+    *,
+    parts: Sequence[str] = PARTS,
+    threads: int | None = None,
+    quick: bool = False,
+    say: Callable[[str], None] = lambda line: None,
+) -> dict[str, Any]:
+    """Measure ``parts`` with ``threads`` (all cores unless told); ``say`` hears what is being measured.
+
+    Returns {machine, notes, step, layer, imp, observables, threads, limits}; parts left out are empty lists,
+    seconds are medians over rounds. Raises InputError for an unknown part or a number of threads that is not
+    there, Disagreement (a RuntimeError) when competitors do not compute the same.
+    """
+    parts = checked_parts(parts)
+    threads = checked_threads(threads)
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        return _measure(sizes, parts, threads, quick, say)
+    finally:
+        torch.set_num_threads(before)
+
+
+def checked_parts(parts: Sequence[str]) -> tuple[str, ...]:
+    """The parts in the order they are measured; raises InputError for an unknown one or none."""
+    for part in parts:
+        if part not in PARTS:
+            raise InputError(f"--only names {part!r}: parts are {', '.join(PARTS)}")
+    if not parts:
+        raise InputError(f"--only names no part: parts are {', '.join(PARTS)}")
+    return tuple(part for part in PARTS if part in parts)
+
+
+def checked_threads(threads: int | None) -> int:
+    """The number of threads, all cores for None; raises InputError unless there are so many cores."""
+    if threads is None:
+        return cores()
+    if not 1 <= threads <= cores():
+        raise InputError(f"--threads is {threads}: use 1 to {cores()}, the cores there are")
+    return threads
+
+
+def _measure(
+    sizes: Sizes, parts: tuple[str, ...], threads: int, quick: bool, say: Callable[[str], None]
+) -> dict[str, Any]:
+    from prunescope.bench.imp import measure_imp
+    from prunescope.bench.layer import measure_layers
+    from prunescope.bench.observables import measure_observables
+    from prunescope.bench.scaling import measure_threads
+    from prunescope.bench.step import measure_limits, measure_steps
+    from prunescope.bench.trainers import look_for_engines
+
+    notes, instructions = look_for_engines(sizes, threads)
+    machine = machine_facts(threads, quick) | {"native_instructions": instructions}
+    found: dict[str, Any] = {"machine": machine, "notes": notes} | {part: [] for part in PARTS}
+    if "step" in parts:
+        found["step"], limits = measure_steps(sizes, threads, say)
+    else:
+        limits = measure_limits(sizes, say)
+    if "layer" in parts:
+        found["layer"], missing = measure_layers(sizes, say)
+        notes += missing
+    if "imp" in parts:
+        found["imp"] = measure_imp(sizes, threads, say)
+    if "observables" in parts:
+        found["observables"] = measure_observables(sizes, say)
+    if "threads" in parts:
+        found["threads"] = measure_threads(sizes, threads, say)
+    return found | {"limits": limits}

@@ -1,0 +1,64 @@
+"""The BLAS that dense products go to: addresses of its Fortran entry points, found at run time."""
+
+from __future__ import annotations
+
+import ctypes
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from prunescope.errors import InputError
+
+
+@dataclass(frozen=True)
+class Blas:
+    """Addresses of ``sgemm_`` and, 0 where unknown, of a call that sets the calling thread's number of threads."""
+
+    name: str
+    sgemm: int
+    set_threads: int
+
+
+@lru_cache(maxsize=1)
+def find_blas() -> Blas:
+    """The BLAS inside torch where its library shows one (MKL on x86), else SciPy's.
+
+    Both are reached by the names of the Fortran interface, not through anybody's C++ ABI. Raises
+    InputError when neither is there.
+    """
+    return _in_torch() or _in_scipy()
+
+
+def _in_torch() -> Blas | None:
+    import torch
+
+    for name in ("libtorch_cpu.so", "libtorch_cpu.dylib"):
+        path = Path(torch.__file__).parent / "lib" / name
+        if not path.exists():
+            continue
+        library = ctypes.CDLL(str(path))
+        if hasattr(library, "sgemm_") and hasattr(library, "MKL_Set_Num_Threads_Local"):
+            return Blas("MKL in torch", _address(library.sgemm_), _address(library.MKL_Set_Num_Threads_Local))
+    return None
+
+
+def _in_scipy() -> Blas:
+    from scipy.linalg import cython_blas
+    from threadpoolctl import threadpool_limits
+
+    try:
+        capsule = cython_blas.__pyx_capi__["sgemm"]
+    except (AttributeError, KeyError):
+        raise InputError("no BLAS with sgemm found in torch or SciPy: use run.engine=torch") from None
+    get_name = ctypes.pythonapi.PyCapsule_GetName
+    get_name.restype, get_name.argtypes = ctypes.c_char_p, [ctypes.py_object]
+    get_pointer = ctypes.pythonapi.PyCapsule_GetPointer
+    get_pointer.restype, get_pointer.argtypes = ctypes.c_void_p, [ctypes.py_object, ctypes.c_char_p]
+    # the kernels share their own products out over threads
+    threadpool_limits(limits=1, user_api="blas")
+    return Blas("SciPy's BLAS", get_pointer(capsule, get_name(capsule)), 0)
+
+
+def _address(function: Any) -> int:
+    return ctypes.cast(function, ctypes.c_void_p).value or 0

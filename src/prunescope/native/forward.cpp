@@ -1,0 +1,178 @@
+// The forward pass: batch norm, folded weights, products, loss. See network.hpp.
+#include <algorithm>
+#include <cmath>
+
+#include "network.hpp"
+#include "pieces.hpp"
+
+namespace prunescope {
+
+// Batch statistics of a map's inputs, the moving averages, and the affine map that normalises.
+void Network::batch_norm(int layer) {
+  Map& m = maps_[std::size_t(layer)];
+  const bool bytes = layer == 0 && has_bytes_;
+  const double scale = layer == 0 ? input_scale_ : 1.0, n = batch_;
+  const float* means = layer == 0 ? input_mean_.get() : maps_[std::size_t(layer) - 1].tile_mean.get();
+  const float* squares = layer == 0 ? input_squares_.get() : maps_[std::size_t(layer) - 1].tile_squares.get();
+  parallel(pieces(m.n_columns(), CHUNK), [&](int task) {
+    for (long c = long(task) * CHUNK, end = std::min(c + CHUNK, long(m.n_columns())); c < end; ++c) {
+      const auto i = std::size_t(c);
+      const double shift = layer == 0 ? input_shift_[i] : 0.0f;
+      if (!s_.norm) {
+        m.inverse[i] = m.scale[i] = float(scale);
+        m.norm_gamma[i] = 1;
+        m.offset[i] = m.norm_beta[i] = float(shift);
+        continue;
+      }
+      m.norm_gamma[i] = m.gamma.value[i];
+      m.norm_beta[i] = m.offset[i] = m.beta.value[i];
+      m.mean[i] = m.inverse[i] = m.scale[i] = 0;
+      if (c >= m.n_live) continue;
+      double mean = 0, variance = 0;
+      if (bytes) {
+        int64_t sum = 0, square = 0;
+        for (int t = 0; t < tiles_; ++t) {
+          sum += byte_sum_[std::size_t(t) * std::size_t(m.n_live) + i];
+          square += byte_squares_[std::size_t(t) * std::size_t(m.n_live) + i];
+        }
+        mean = double(sum) / n;
+        variance = double(int64_t(batch_) * square - sum * sum) / (n * n);
+      } else {
+        for (int t = 0; t < tiles_; ++t) mean += means[long(t) * m.n_live + c] * double(valid(t));
+        mean /= n;
+        for (int t = 0; t < tiles_; ++t) {
+          const double d = means[long(t) * m.n_live + c] - mean;
+          variance += squares[long(t) * m.n_live + c] + d * d * valid(t);
+        }
+        variance /= n;
+      }
+      const float average = float(mean * scale + shift), spread = float(variance * scale * scale);
+      if (steps_ == 0) {
+        m.average_mean[i] = average;
+        m.average_variance[i] = spread;
+      } else {
+        m.average_mean[i] += (1 - s_.decay) * (average - m.average_mean[i]);
+        m.average_variance[i] += (1 - s_.decay) * (spread - m.average_variance[i]);
+      }
+      if (bytes && variance == 0) continue;  // exactly the mean in every sample: the normalised value is 0
+      m.mean[i] = float(mean);
+      m.inverse[i] = float(scale / std::sqrt(variance * scale * scale + s_.epsilon));
+      m.scale[i] = m.gamma.value[i] * m.inverse[i];
+      m.offset[i] = m.beta.value[i] - m.scale[i] * m.mean[i];
+    }
+  });
+}
+
+// The same affine map from the moving averages, for evaluation.
+void Network::average_norm(int layer) {
+  Map& m = maps_[std::size_t(layer)];
+  for (int c = 0; c < m.n_columns(); ++c) {
+    const auto i = std::size_t(c);
+    const double scale = layer == 0 ? input_scale_ : 1.0, shift = layer == 0 ? input_shift_[i] : 0.0;
+    if (!s_.norm) {
+      m.scale[i] = float(scale);
+      m.offset[i] = float(shift);
+      continue;
+    }
+    const double inverse = c < m.n_live ? 1 / std::sqrt(double(m.average_variance[i]) + s_.epsilon) : 0;
+    const double slope = double(m.gamma.value[i]) * inverse;
+    m.scale[i] = float(slope * scale);
+    m.offset[i] = float(m.beta.value[i] + slope * (shift - m.average_mean[i]));
+  }
+}
+
+void Network::fold(int layer) {
+  Map& m = maps_[std::size_t(layer)];
+  parallel(std::min(GROUPS, m.n_rows()), [&](int g) {
+    const int groups = std::min(GROUPS, m.n_rows());
+    const int r0 = m.n_rows() * g / groups, r1 = m.n_rows() * (g + 1) / groups;
+    if (!m.dense) {
+      s_.kernels->fold(m.pattern.by_row(), m.weight.value.get(), r0, r1, m.scale.get(), m.offset.get(),
+                       m.bias.value.get(), m.folded.get(), m.folded_bias.get());
+      return;
+    }
+    for (int r = r0; r < r1; ++r)
+      s_.kernels->fold_dense(m.weight.value.get() + r * m.pitch, int(m.pitch), m.scale.get(), m.offset.get(),
+                             m.bias.value[std::size_t(r)], m.folded.get() + r * m.pitch,
+                             m.folded_bias.get() + r);
+  });
+}
+
+int Network::row_chunks(int rows) const { return std::max(1, std::min(rows / 32, pieces(4 * s_.threads, tiles_))); }
+
+const float* Network::rounded(const float* from, std::size_t size, Buffer<float>& to, bool training) {
+  if (!s_.bf16 || !training) return from;
+  if (to.size() < size) to = Buffer<float>(size);
+  constexpr long piece = 1 << 16;
+  parallel(pieces(long(size), piece), [&](int task) {
+    const long begin = task * piece, n = std::min(piece, long(size) - begin);
+    s_.kernels->round_bf16(from + begin, n, to.get() + begin);
+  });
+  return to.get();
+}
+
+void Network::forward(int layer, bool statistics) {
+  Map& m = maps_[std::size_t(layer)];
+  const Panel x = panels_[std::size_t(layer)], out = panels_[std::size_t(layer) + 1];
+  const int rows = m.n_rows();
+  const bool count = statistics && !m.last && s_.norm, relu = !m.last;
+  const auto at = [&](Buffer<float>& values, int t) { return count ? values.get() + long(t) * rows : nullptr; };
+  if (m.dense) {
+    const float* a = rounded(x.data, std::size_t(m.n_live * x.stride), rounded_a_, statistics);
+    const float* w = rounded(m.folded.get(), m.folded.size(), rounded_b_, statistics);
+    const int across = pieces(batch_, DENSE_SAMPLES);
+    parallel(across * pieces(rows, DENSE_ROWS), [&](int task) {
+      const int n0 = task % across * DENSE_SAMPLES, n1 = std::min(n0 + DENSE_SAMPLES, batch_);
+      const int r0 = task / across * DENSE_ROWS, r1 = std::min(r0 + DENSE_ROWS, rows);
+      s_.blas.product('N', 'N', n1 - n0, r1 - r0, m.n_live, a + n0, int(x.stride), w + r0 * m.pitch, int(m.pitch),
+                      out.data + n0 + r0 * out.stride, int(out.stride));
+      for (int t = n0 / TILE; t * TILE < n1; ++t)
+        s_.kernels->finish_rows(r1 - r0, out.at(t, r0), out.stride, m.folded_bias.get() + r0, relu, valid(t),
+                                count ? at(m.tile_mean, t) + r0 : nullptr,
+                                count ? at(m.tile_squares, t) + r0 : nullptr);
+    });
+    return;
+  }
+  if (by_blocks(layer)) {
+    constexpr long piece = ENTRIES;
+    const long entries = long(m.pattern.block_source.size());
+    parallel(pieces(entries, piece), [&](int task) {
+      for (long k = task * piece, end = std::min(k + piece, entries); k < end; ++k)
+        m.block_weight[std::size_t(k)] = m.folded[m.pattern.block_source[std::size_t(k)]];
+    });
+    const Blocks blocks = m.pattern.blocks();
+    parallel(tiles_, [&](int t) {
+      alignas(64) float scratch[BLOCK_WIDTH * TILE];
+      s_.kernels->forward_blocks(blocks, m.block_weight.get(), rows, bytes_.get() + long(t) * m.n_live * TILE,
+                                 out.at(t), out.stride, m.folded_bias.get(), relu, valid(t), at(m.tile_mean, t),
+                                 at(m.tile_squares, t), scratch);
+    });
+    return;
+  }
+  const int chunks = row_chunks(rows);
+  parallel(tiles_ * chunks, [&](int task) {
+    const int t = task / chunks, chunk = task % chunks;
+    const int r0 = int(long(rows) * chunk / chunks), r1 = int(long(rows) * (chunk + 1) / chunks);
+    if (layer == 0 && has_bytes_)
+      s_.kernels->forward_i8(m.pattern.by_row(), m.folded.get(), r0, r1, bytes_.get() + long(t) * m.n_live * TILE, TILE,
+                             out.at(t), out.stride, m.folded_bias.get(), relu, valid(t), at(m.tile_mean, t),
+                             at(m.tile_squares, t));
+    else
+      s_.kernels->forward_f32(m.pattern.by_row(), m.folded.get(), r0, r1, x.at(t), x.stride, out.at(t), out.stride,
+                              m.folded_bias.get(), relu, valid(t), at(m.tile_mean, t), at(m.tile_squares, t));
+  });
+}
+
+double Network::loss(const int64_t* labels) {
+  const Panel logits = panels_.back();
+  std::vector<double> sums(std::size_t(tiles_), 0.0);
+  parallel(tiles_, [&](int t) {
+    sums[std::size_t(t)] = s_.kernels->cross_entropy(logits.at(t), logits.stride, maps_.back().n_rows(),
+                                                     labels + t * TILE, valid(t), 1.0f / float(batch_));
+  });
+  double total = 0;
+  for (double sum : sums) total += sum;
+  return total / batch_;
+}
+
+}  // namespace prunescope

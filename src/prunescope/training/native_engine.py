@@ -1,0 +1,199 @@
+"""The native engine: sparse kernels on a CPU, whose cost falls with the number of kept weights."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from prunescope.data import Batch, Images
+from prunescope.errors import InputError
+from prunescope.experiment import Experiment
+from prunescope.mask import BoolArray
+from prunescope.model import Arrays, Layer, Model, Ticket
+from prunescope.native import kernels
+from prunescope.native.blas import find_blas
+from prunescope.network import EPSILON
+from prunescope.training.engine import Engine, Score
+from prunescope.training.torch_step import AVERAGE_DECAY
+
+RULES = ("sgd", "momentum", "adam")
+TRAINED = ("weight", "bias", "gamma", "beta")
+FIELDS = tuple(field.name for field in fields(Layer))
+# Above this density a product through BLAS is the cheaper one: see benchmarks/README.md.
+DENSE_ABOVE = 0.4
+# An output layer of fewer classes is too thin for BLAS.
+DENSE_CLASSES = 64
+
+
+class NativeEngine(Engine):
+    """Training of the kept weights alone; see Engine.
+
+    Disconnected units and pixels are left out of every product: nothing reads the ones without outgoing
+    weights, and a unit without varying inputs sends a constant that sits in the bias above it.
+    Their moving averages stay as they are at the level's start. ``isa`` is one of
+    ``instruction_sets()``; results depend on it within rounding, and not on the number of threads.
+    """
+
+    name = "native"
+
+    def __init__(
+        self, experiment: Experiment, mean: np.ndarray, live_pixels: BoolArray, isa: str | None = None
+    ) -> None:
+        import torch
+
+        self._train = experiment.train
+        self._norm = experiment.network.norm
+        self._module: Any = kernels()
+        self._isa = isa or self._module.instruction_sets()[0]
+        self._threads = torch.get_num_threads()
+        self._mean = np.asarray(mean, np.float32)
+        # without batch norm an input that does not vary still sends its value
+        self._live_pixels = live_pixels if self._norm == "before" else np.ones_like(live_pixels)
+        self._moments = RULES.index(self._train.optimizer)
+        self._losses: tuple[float, int] = (0.0, 0)
+        self._network: Any = None
+        self._start = Model(())
+
+    def start(self, model: Model, ticket: Ticket) -> None:
+        """Begin a level; raises InputError for a hidden layer that keeps no weight."""
+        for number, mask in enumerate(ticket.masks, 1):
+            if mask.kept == 0:
+                raise InputError(f"layer {number} keeps no weight: a mask needs at least one 1")
+        self._start = ticket.applied_to(model)
+        self._network = self._build(ticket)
+        self._exchange("write", self._start, 0)
+        self._losses = (0.0, 0)
+
+    def step(self, batch: Batch) -> None:
+        """One update."""
+        indices = np.ascontiguousarray(batch.indices, np.int64)
+        labels = np.ascontiguousarray(batch.labels, np.int64)
+        loss = self._network.step(_rows(batch.pixels), indices, labels)
+        total, steps = self._losses
+        self._losses = (total + loss, steps + 1)
+
+    def take_loss(self) -> float:
+        """Mean loss since the last call."""
+        total, steps = self._losses
+        self._losses = (0.0, 0)
+        return total / steps if steps else float("nan")
+
+    def model(self) -> Model:
+        """A copy of the parameters and averages."""
+        model = _copied(self._start)
+        self._exchange("read", model, 0)
+        return model
+
+    def evaluate(self, images: Images, model: Model | None = None) -> Score:
+        """Score a set of images; ``model`` must keep no other weights than the level's ticket."""
+        pixels, labels = _rows(images.pixels), np.ascontiguousarray(images.labels, np.int64)
+        if model is None:
+            return Score(len(labels), *self._network.evaluate(pixels, labels))
+        own = self.model()
+        self._exchange("write", model, 0)
+        try:
+            return Score(len(labels), *self._network.evaluate(pixels, labels))
+        finally:
+            self._exchange("write", own, 0)
+
+    def state(self) -> Arrays:
+        """Parameters, averages, optimiser moments, counters; the same arrays as the torch engine's."""
+        arrays = self.model().to_arrays()
+        for slot in range(1, self._moments + 1):
+            moments = _zeros(self._start)
+            self._exchange("read", moments, slot)
+            for index, array in enumerate(_trained(moments)):
+                arrays[f"moment{(slot - 1) * len(_trained(moments)) + index}"] = array
+        arrays["counts"] = np.array([self._network.steps, *self._losses], np.float64)
+        return arrays
+
+    def restore(self, state: Arrays) -> None:
+        """Put back what state() gave."""
+        model = Model.from_arrays({k: v for k, v in state.items() if k.startswith("layer")})
+        self._exchange("write", model, 0)
+        for slot in range(1, self._moments + 1):
+            moments = _zeros(self._start)
+            for index, array in enumerate(_trained(moments)):
+                array[...] = state[f"moment{(slot - 1) * len(_trained(moments)) + index}"]
+            self._exchange("write", moments, slot)
+        steps, loss_sum, loss_steps = state["counts"].tolist()
+        self._network.steps = int(steps)
+        self._losses = (loss_sum, int(loss_steps))
+
+    def _build(self, ticket: Ticket) -> Any:
+        blas = find_blas()
+        network = self._module.Network(
+            isa=self._isa,
+            sgemm=blas.sgemm,
+            set_threads=blas.set_threads,
+            threads=self._threads,
+            norm=self._norm == "before",
+            bf16=self._train.precision == "bf16",
+            rule=self._moments,
+            rate=self._train.lr,
+            momentum=self._train.momentum,
+            epsilon=EPSILON,
+            decay=AVERAGE_DECAY,
+        )
+        live = ticket.live_inputs(self._live_pixels)
+        if self._norm == "none":
+            live = tuple(np.ones_like(inputs) for inputs in live)
+        hidden = [(mask.array, bias) for mask, bias in zip(ticket.masks, ticket.biases, strict=True)]
+        classes = len(self._start.layers[-1].bias)
+        everything = np.ones((classes, len(live[-1])), np.bool_), np.ones(classes, np.bool_)
+        masks = [*hidden, everything]
+        read = [mask.any(axis=0) for mask, _ in masks]  # by any kept weight
+        for index, (mask, bias) in enumerate(masks):
+            last = index == len(masks) - 1
+            varying = np.flatnonzero(live[index] & read[index])
+            constant = np.flatnonzero(~live[index] & read[index])
+            rows = np.arange(classes) if last else np.flatnonzero(live[index + 1] & read[index + 1])
+            entries = np.count_nonzero(mask[rows][:, varying])
+            thin = last and classes < DENSE_CLASSES
+            dense = not thin and bool(entries > DENSE_ABOVE * len(rows) * len(varying))
+            network.add(
+                mask=np.ascontiguousarray(mask).view(np.uint8),
+                rows=rows.astype(np.int32),
+                columns=np.concatenate([varying, constant]).astype(np.int32),
+                n_live=len(varying),
+                bias_kept=np.ascontiguousarray(bias[rows]).view(np.uint8),
+                dense=dense,
+                last=last,
+            )
+        # pixels arrive as (byte - 128), the network's input is (byte - mean) / 255
+        network.finish(scale=1 / 255, shift=(128 - self._mean) / np.float32(255))
+        return network
+
+    def _exchange(self, direction: str, model: Model, slot: int) -> None:
+        copy = getattr(self._network, direction)
+        for index, layer in enumerate(model.layers):
+            for number, field in enumerate(FIELDS):
+                whole = getattr(layer, field)
+                if whole.size and not (slot and field not in TRAINED):
+                    copy(layer=index, field=number, slot=slot, whole=np.ascontiguousarray(whole))
+
+
+def _rows(pixels: NDArray[Any]) -> NDArray[Any]:
+    if pixels.dtype not in (np.uint8, np.float32):
+        raise InputError(f"images are {pixels.dtype}: uint8 or float32 is needed")
+    return np.ascontiguousarray(pixels)
+
+
+def _copied(model: Model) -> Model:
+    return Model(tuple(Layer(*(np.array(getattr(x, f), np.float32) for f in FIELDS)) for x in model.layers))
+
+
+def _zeros(model: Model) -> Model:
+    return Model(tuple(Layer(*(np.zeros_like(getattr(x, f)) for f in FIELDS)) for x in model.layers))
+
+
+def _trained(model: Model) -> list[np.ndarray]:
+    return [getattr(layer, field) for layer in model.layers for field in TRAINED]
+
+
+def instruction_sets() -> list[str]:
+    """Instruction sets that the kernels were compiled for and this machine runs, best first."""
+    return list(kernels().instruction_sets())

@@ -1,0 +1,152 @@
+"""The tensors of one level on a device, and one update of them in place, without asking the host."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from prunescope.experiment import Experiment
+from prunescope.mask import BoolArray
+from prunescope.model import Arrays, Layer, Model, Ticket
+from prunescope.network import Statistics, forward, network_inputs, torch_averages, torch_layer, torch_layers
+from prunescope.products import products
+
+AVERAGE_DECAY = 0.99
+ADAM_BETAS = (0.9, 0.999)
+ADAM_EPSILON = 1e-8
+
+
+class TorchStep:
+    """Parameters, moving averages, optimiser moments and counters of a level.
+
+    They stay where they are in memory from the first step to the last: every change is made in place, what
+    depends on the step's number is computed from ``counts`` on the device, and nothing is read back.
+    So a recording of one ``update`` does for all of them. Read and set by ``state`` and ``restore``.
+    """
+
+    def __init__(
+        self, experiment: Experiment, model: Model, ticket: Ticket, mean: Tensor, live_pixels: BoolArray
+    ) -> None:
+        device = mean.device
+        self._train, self._norm, self._mean = experiment.train, experiment.network.norm, mean
+        self._products = products(self._train.precision, device)
+        self.layers = torch_layers(model, ticket, live_pixels, device)
+        self._parameters = [p for layer in self.layers for p in layer.parameters]
+        self._masks = _pruned_parameters(ticket, device)
+        self.averages = torch_averages(model, device)
+        per_parameter = {"sgd": 0, "momentum": 1, "adam": 2}[self._train.optimizer]
+        self._moments = [torch.zeros_like(p) for _ in range(per_parameter) for p in self._parameters]
+        self._counts = torch.zeros(3, dtype=torch.float64, device=device)
+        self._steps, self._loss_sum, self._loss_steps = self._counts.unbind()
+        # What a batch weighs in the averages: all at the first step, little from then on.
+        self._share = torch.ones((), device=device)
+        for parameter in self._parameters:
+            parameter.requires_grad_()
+
+    @property
+    def tensors(self) -> list[Tensor]:
+        """All that an update changes."""
+        averages = [tensor for pair in self.averages for tensor in pair]
+        return [*self._parameters, *averages, *self._moments, self._counts, self._share]
+
+    def update(self, rows: Tensor, labels: Tensor) -> None:
+        """One step on images uint8 or float32 [B, n0] and labels int64 [B]."""
+        inputs = network_inputs(rows, self._mean)
+        logits, statistics = forward(self.layers, inputs, self._norm, None, products=self._products)
+        loss = torch.nn.functional.cross_entropy(logits, labels)
+        gradients = torch.autograd.grad(loss, self._parameters, materialize_grads=True)
+        with torch.no_grad():
+            self._update_averages(statistics)
+            self._steps += 1
+            for index, mask in self._masks:
+                gradients[index].mul_(mask)
+            self._descend(gradients)
+            self._loss_sum += loss
+            self._loss_steps += 1
+
+    def take_loss(self) -> float:
+        """Mean loss of the updates since the last call."""
+        _, loss_sum, steps = self._counts.tolist()
+        self._counts[1:].zero_()
+        return loss_sum / steps if steps else float("nan")
+
+    def model(self) -> Model:
+        """A copy of the parameters and averages."""
+        empty = np.zeros(0, np.float32)
+        averages = iter(self.averages)
+        numbers = []
+        for layer in self.layers:
+            pair = tuple(_copy(x) for x in next(averages)) if layer.gamma.numel() else (empty, empty)
+            numbers.append(Layer(*(_copy(p) for p in layer.parameters), *pair))
+        return Model(tuple(numbers))
+
+    def state(self) -> Arrays:
+        """Parameters, averages, optimiser moments, counters."""
+        arrays = self.model().to_arrays()
+        for index, moment in enumerate(self._moments):
+            arrays[f"moment{index}"] = _copy(moment)
+        arrays["counts"] = _copy(self._counts)
+        return arrays
+
+    @torch.no_grad()
+    def restore(self, state: Arrays) -> None:
+        """Put back what state() gave."""
+        model = Model.from_arrays({k: v for k, v in state.items() if k.startswith("layer")})
+        for layer, source in zip(self.layers, model.layers, strict=True):
+            for own, given in zip(layer.parameters, torch_layer(source, layer.live).parameters, strict=True):
+                own.copy_(given)
+        for pair, given_pair in zip(self.averages, torch_averages(model, self._mean.device), strict=True):
+            for own, given in zip(pair, given_pair, strict=True):
+                own.copy_(given)
+        for index, moment in enumerate(self._moments):
+            moment.copy_(torch.from_numpy(state[f"moment{index}"]))
+        self._counts.copy_(torch.from_numpy(state["counts"]))
+        self._share.fill_(1 - AVERAGE_DECAY if state["counts"][0] else 1)
+
+    def _update_averages(self, statistics: Statistics) -> None:
+        for pair, batch in zip(self.averages, statistics, strict=True):
+            for average, value in zip(pair, batch, strict=True):
+                average.lerp_(value, self._share)
+        self._share.fill_(1 - AVERAGE_DECAY)
+
+    def _descend(self, gradients: tuple[Tensor, ...]) -> None:
+        parameters, moments, count = self._parameters, self._moments, len(self._parameters)
+        if self._train.optimizer == "sgd":
+            torch._foreach_add_(parameters, gradients, alpha=-self._train.lr)
+        elif self._train.optimizer == "momentum":
+            torch._foreach_mul_(moments, self._train.momentum)
+            torch._foreach_add_(moments, gradients)
+            torch._foreach_add_(parameters, moments, alpha=-self._train.lr)
+        else:
+            first, second = moments[:count], moments[count:]
+            torch._foreach_lerp_(first, gradients, 1 - ADAM_BETAS[0])
+            torch._foreach_mul_(second, ADAM_BETAS[1])
+            torch._foreach_addcmul_(second, gradients, gradients, 1 - ADAM_BETAS[1])
+            # The corrections 1 - β^t depend on the step: they and the rate go into the divisor,
+            # r (sqrt(second/c₂) + ε) = sqrt(second r²/c₂) + r ε with r = c₁/lr.
+            by_first, by_second = (-torch.expm1(self._steps * math.log(beta)) for beta in ADAM_BETAS)
+            rate = by_first / self._train.lr
+            # (as lists: torch reads a lone tensor's number on the host)
+            divisor = torch._foreach_mul(second, [(rate.square() / by_second).float()] * count)
+            torch._foreach_sqrt_(divisor)
+            torch._foreach_add_(divisor, [(rate * ADAM_EPSILON).float()] * count)
+            torch._foreach_addcdiv_(parameters, first, divisor, -1)
+
+
+def _pruned_parameters(ticket: Ticket, device: torch.device) -> list[tuple[int, Tensor]]:
+    """The masks that are not all ones, with the index of their parameter."""
+    pairs = zip(ticket.masks, ticket.biases, strict=True)
+    arrays = [array for mask, bias in pairs for array in (mask.array, bias)]
+    places = [4 * layer + field for layer in range(len(ticket.masks)) for field in (0, 1)]
+    return [
+        (place, torch.tensor(array, dtype=torch.float32, device=device))
+        for place, array in zip(places, arrays, strict=True)
+        if not array.all()
+    ]
+
+
+def _copy(tensor: Tensor) -> np.ndarray:
+    return tensor.detach().cpu().numpy().copy()
