@@ -132,13 +132,17 @@ def test_translation_moves_a_dot_everywhere_and_keeps_it_whole():
     assert np.bincount(first, minlength=20).min() > 130  # 200 each on average
 
 
-def test_flips_mirror_half_of_the_images():
-    images = np.zeros((2000, 1, 2, 3), np.uint8)
-    images[:, 0, 1] = [1, 2, 3]
+@pytest.mark.parametrize("width", [3, 8, 24])
+def test_flips_mirror_half_of_the_images(width):
+    images = np.zeros((2000, 2, 2, width), np.uint8)
+    images[:, :, 1] = np.arange(1, width + 1)
+    images[:, 1, 0, 0] = 9
+    before = images.copy()
     flipped = flip_each(images, np.random.default_rng(0))
-    mirrored = flipped[:, 0, 1, 0] == 3
+    mirrored = flipped[:, 0, 1, 0] == width
     np.testing.assert_array_equal(flipped[mirrored], images[mirrored, ..., ::-1])
     np.testing.assert_array_equal(flipped[~mirrored], images[~mirrored])
+    np.testing.assert_array_equal(images, before)
     assert 900 < mirrored.sum() < 1100
 
 

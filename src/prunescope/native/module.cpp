@@ -129,6 +129,7 @@ class Bound {
   template <class T>
   double step(const In<T, 2>& pixels, const In<int64_t, 1>& indices, const In<int64_t, 1>& labels) {
     check(indices.size(), labels.size());
+    if (labels.size() == 0) throw std::invalid_argument("a batch needs at least one image");
     nb::gil_scoped_release nogil;
     return network_.step(pixels.data(), int64_t(pixels.shape(0)), int64_t(pixels.shape(1)), indices.data(),
                          labels.data(), int(indices.size()));
@@ -148,7 +149,6 @@ class Bound {
  private:
   void check(std::size_t images, std::size_t labels) const {
     if (!ready_) throw std::invalid_argument("call finish first");
-    if (images == 0) throw std::invalid_argument("a batch needs at least one image");
     if (images != labels) throw std::invalid_argument("one label an image is needed");
   }
   bool ready_ = false, has_blas_ = false;

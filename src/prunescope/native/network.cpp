@@ -30,7 +30,7 @@ void Network::reserve(int batch, bool bytes) {
   input_scale_ = bytes ? byte_scale_ : 1.0f;
   input_shift_ = bytes ? byte_shift_ : std::vector<float>(byte_shift_.size(), 0.0f);
   if (batch <= capacity_ && bytes == has_bytes_) return;
-  capacity_ = std::max(batch, capacity_);
+  capacity_ = std::max({batch, capacity_, EVALUATED});
   has_bytes_ = bytes;
   const long tiles = pieces(capacity_, TILE);
   const std::size_t live = pixels_.size();
@@ -136,7 +136,7 @@ template <class T>
 Scores Network::evaluate(const T* pixels, int64_t count, int64_t width, const int64_t* labels) {
   if (width != maps_.front().n_in) throw std::invalid_argument("the images do not have the network's number of pixels");
   check_labels(labels, count, maps_.back().n_rows());
-  const int block = std::max(capacity_, 1000);
+  const int block = std::max(capacity_, EVALUATED);
   Scores all;
   for (int64_t first = 0; first < count; first += block) {
     reserve(int(std::min<int64_t>(block, count - first)), sizeof(T) == 1);
