@@ -65,9 +65,10 @@ class _Driver:
         import torch
 
         from prunescope.data import open_dataset
-        from prunescope.training import make_engine
+        from prunescope.training import engine_note, make_engine
 
         self._pin_threads(torch)
+        self._pin_engine()
         dataset = open_dataset(self.experiment.data, self.seed, progress=self.reporter.preparing)
         self._check_data(dataset)
         engine = make_engine(self.experiment, dataset.mean, dataset.live_pixels)
@@ -77,7 +78,9 @@ class _Driver:
         finished = set(self.directory.levels)
         self.rows = self.directory.table.to_dicts() if finished else []
         self.directory.write_about(status="running", **_versions(torch))
-        self.reporter.started(self.directory.path, self.experiment, self.rows)
+        note = engine_note(self.experiment)
+        self.directory.write_about(engine=engine.name, engine_note=note)
+        self.reporter.started(self.directory.path, self.experiment, self.rows, note)
         try:
             level = next(procedure)
             while True:
@@ -181,6 +184,13 @@ class _Driver:
         threads = asked or self.directory.about.get("threads") or torch.get_num_threads()
         torch.set_num_threads(threads)
         self.directory.write_about(threads=threads)
+
+    def _pin_engine(self) -> None:
+        # engines agree within rounding only: a resumed run keeps that of its start unless told otherwise
+        place = self.experiment.run
+        if place.engine == "auto" and self.directory.about.get("engine"):
+            pinned = place.model_copy(update={"engine": self.directory.about["engine"]})
+            self.experiment = self.experiment.model_copy(update={"run": pinned})
 
 
 @dataclass

@@ -9,8 +9,9 @@ from itertools import pairwise
 import numpy as np
 
 from prunescope.experiment import Experiment
-from prunescope.mask import ImageShape
+from prunescope.mask import ImageShape, Mask
 from prunescope.model import Ticket, initial, layer_sizes
+from prunescope.training import engine_note
 
 KNOWN: dict[str, tuple[ImageShape, int, int | None]] = {
     "imagenet32": ((3, 32, 32), 1000, 1_281_167),
@@ -20,6 +21,7 @@ KNOWN: dict[str, tuple[ImageShape, int, int | None]] = {
 }
 ASSUMED_LEVELS = 20
 MEASURED_STEPS = 4
+DENSITIES = (1.0, 0.3, 0.1, 0.03, 0.01)
 
 
 @dataclass(frozen=True)
@@ -29,7 +31,8 @@ class Estimate:
     levels: int
     steps: int
     parameters: int
-    seconds_per_step: float
+    seconds_per_step: float  # dense
+    engine: str
     seconds: float
     memory_bytes: int
     disk_bytes: int
@@ -37,9 +40,10 @@ class Estimate:
 
 
 def estimate(experiment: Experiment) -> Estimate:
-    """Time a few dense steps of ``experiment`` on this machine on random pixels, and count bytes.
+    """Time a few steps of ``experiment`` on this machine on random pixels, and count bytes.
 
-    Needs no data. Every level is priced as the dense one.
+    Needs no data. Steps are measured at DENSITIES under random masks; a level costs what lies between them at
+    its nominal density.
     """
     assumed: list[str] = []
     shape, classes, images = _geometry(experiment, assumed)
@@ -50,13 +54,16 @@ def estimate(experiment: Experiment) -> Estimate:
     n_in = int(np.prod(shape))
     sizes = layer_sizes(n_in, experiment.network, classes)
     parameters = sum(a * b + b for a, b in pairwise(sizes))
-    seconds = _step_seconds(experiment, sizes)
+    measured = _step_seconds(experiment, sizes)
     train, prune = experiment.train, experiment.prune
     later = train.steps - (prune.rewind_step if prune.retrain == "remaining" else 0)
-    steps = train.steps + levels * later
+    nominal = [(1 - prune.rate) ** level for level in range(levels + 1)]
+    per_step = np.interp(np.log(nominal), np.log(DENSITIES[::-1]), measured[::-1])
+    counts = np.array([train.steps] + [later] * levels)
+    steps = int(counts.sum())
     # an evaluation is a forward pass: a third of a step's products, over its own number of images
     evaluation = experiment.data.validation / train.batch / 3
-    total = seconds * steps * (1 + evaluation / train.eval_every)
+    total = float(per_step @ counts) * (1 + evaluation / train.eval_every)
     copies = 4 + {"sgd": 0, "momentum": 1, "adam": 2}[train.optimizer]
     activations = 3 * train.batch * sum(sizes)
     validation = experiment.data.validation * n_in if images is None else 0
@@ -64,7 +71,8 @@ def estimate(experiment: Experiment) -> Estimate:
         levels=levels,
         steps=steps,
         parameters=parameters,
-        seconds_per_step=seconds,
+        seconds_per_step=measured[0],
+        engine=engine_note(experiment),
         seconds=total,
         memory_bytes=400_000_000 + 4 * (copies * parameters + activations + validation),
         disk_bytes=4 * parameters * (levels + 5) + parameters // 8 * (levels + 1),
@@ -87,7 +95,8 @@ def _geometry(experiment: Experiment, assumed: list[str]) -> tuple[ImageShape, i
     return shape, int(count) if kind == "modulo" else classes, images
 
 
-def _step_seconds(experiment: Experiment, sizes: tuple[int, ...]) -> float:
+def _step_seconds(experiment: Experiment, sizes: tuple[int, ...]) -> list[float]:
+    """Seconds of a step at each of DENSITIES."""
     import torch
 
     from prunescope.data import Batch
@@ -97,14 +106,30 @@ def _step_seconds(experiment: Experiment, sizes: tuple[int, ...]) -> float:
         torch.set_num_threads(experiment.run.threads)
     rng = np.random.Generator(np.random.Philox(key=0))
     engine = make_engine(experiment, np.full(sizes[0], 127, np.float32), np.ones(sizes[0], np.bool_))
-    engine.start(initial(sizes, experiment.network.norm, 0), Ticket.dense(sizes))
+    model = initial(sizes, experiment.network.norm, 0)
     pixels = rng.integers(0, 256, (experiment.train.batch, sizes[0]), dtype=np.uint8)
     labels = rng.integers(0, sizes[-1], experiment.train.batch)
     batch = Batch(pixels, np.arange(len(pixels)), labels)
-    times = []
-    for _ in range(1 + MEASURED_STEPS):
-        began = time.perf_counter()
-        engine.step(batch)
-        engine.take_loss()  # waits for a device that works on its own
-        times.append(time.perf_counter() - began)
-    return min(times[1:])  # what the machine can do when nothing else runs on it
+    seconds = []
+    for density in DENSITIES:
+        engine.start(model, _random_ticket(sizes, density, rng))
+        times = []
+        for _ in range(1 + MEASURED_STEPS):
+            began = time.perf_counter()
+            engine.step(batch)
+            engine.take_loss()  # waits for a device that works on its own
+            times.append(time.perf_counter() - began)
+        seconds.append(min(times[1:]))  # what the machine can do when nothing else runs on it
+    return seconds
+
+
+def _random_ticket(sizes: tuple[int, ...], density: float, rng: np.random.Generator) -> Ticket:
+    dense = Ticket.dense(sizes)
+    if density == 1:
+        return dense
+    masks = []
+    for mask in dense.masks:
+        kept = rng.random(mask.array.shape) < density
+        kept[0, 0] = True  # a tiny layer must keep something
+        masks.append(Mask(kept))
+    return Ticket(tuple(masks), dense.biases)

@@ -22,8 +22,10 @@ class Reporter:
     def preparing(self, done: int, total: int, what: str) -> None:
         """Data preparation has done ``done`` of ``total`` of ``what``."""
 
-    def started(self, path: Path, experiment: Experiment, rows: list[dict[str, Any]]) -> None:
-        """A run starts or resumes with the rows of levels.parquet it has."""
+    def started(
+        self, path: Path, experiment: Experiment, rows: list[dict[str, Any]], engine: str = ""
+    ) -> None:
+        """A run starts or resumes with the rows of levels.parquet it has; ``engine``: which, and why."""
 
     def level_started(self, level: Level, step: int, shape: ImageShape) -> None:
         """A level starts, or resumes after ``step`` updates."""
@@ -77,8 +79,12 @@ class Lines(Reporter):
             self._what = what
             self._say(f"{what}: {done} of {total}")
 
-    def started(self, path: Path, experiment: Experiment, rows: list[dict[str, Any]]) -> None:
+    def started(
+        self, path: Path, experiment: Experiment, rows: list[dict[str, Any]], engine: str = ""
+    ) -> None:
         self._say(f"{path}: {'resuming' if rows else 'starting'} {experiment.name}")
+        if engine:
+            self._say(f"engine {engine}")
 
     def level_started(self, level: Level, step: int, shape: ImageShape) -> None:
         self._clock.start(level.steps, step)
@@ -116,8 +122,11 @@ class Live(Reporter):
     def preparing(self, done: int, total: int, what: str) -> None:
         self._note = f"{what}: {done:,} of {total:,}"
 
-    def started(self, path: Path, experiment: Experiment, rows: list[dict[str, Any]]) -> None:
-        self._heading, self._note, self._rows = str(path), "", _first_layer(rows)
+    def started(
+        self, path: Path, experiment: Experiment, rows: list[dict[str, Any]], engine: str = ""
+    ) -> None:
+        self._heading = f"{path}, engine {engine}" if engine else str(path)
+        self._note, self._rows = "", _first_layer(rows)
         self._planned = experiment.prune.levels
 
     def level_started(self, level: Level, step: int, shape: ImageShape) -> None:

@@ -26,6 +26,7 @@ def print_plan(experiment: Experiment, seed: int, out: Path) -> None:
     print(f"parameters  {cost.parameters:,}")
     print(f"levels      {cost.levels + 1}, {cost.steps:,} steps in all")
     print(f"time        about {span(cost.seconds)} ({1000 * cost.seconds_per_step:.1f} ms a dense step here)")
+    print(f"engine      {cost.engine}")
     print(f"memory      about {cost.memory_bytes / 1e9:.1f} GB, plus the memory-mapped images")
     print(f"disk        about {cost.disk_bytes / 1e9:.2f} GB")
     for assumption in cost.assumed:

@@ -43,3 +43,15 @@ def why_not_native(experiment: Experiment) -> str | None:
     if experiment.network.norm == "after":
         return "network.norm is 'after'; the native engine has norm before the map, or none"
     return why_not()
+
+
+def engine_note(experiment: Experiment) -> str:
+    """Which engine ``make_engine`` takes and, where it is torch by default, why not the native one."""
+    if experiment.run.engine == "torch":
+        return "torch"
+    reason = why_not_native(experiment)
+    if reason:
+        return f"torch ({reason})"
+    from prunescope.native import kernels
+
+    return f"native ({kernels().instruction_sets()[0]})"
