@@ -9,7 +9,7 @@ import tiny
 from prunescope.arrays_file import read_arrays
 from prunescope.driver import run
 from prunescope.errors import InputError
-from prunescope.progress import Reporter
+from prunescope.progress import Lines, Reporter
 from prunescope.pruning.procedures import prune_smallest
 from prunescope.store import Run
 from prunescope.training.loop import Diverged
@@ -202,3 +202,28 @@ def test_observations_are_of_the_most_connected_nodes(finished_run):
             curve = found[f"ablation_{order}"]
             assert curve[0] == row["final_val_accuracy"]
             assert curve[-1] == found["ablation_random"][-1]
+
+
+class StopsIn(Reporter):
+    """Interrupts a run at its second level."""
+
+    def level_started(self, level, step, shape):
+        if level.number == 1:
+            raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("first", ["torch", "native"])
+def test_a_resumed_run_keeps_the_engine_of_its_start(small_run, tmp_path, first):
+    if first == "native":
+        pytest.importorskip("prunescope.native._kernels")
+    with pytest.raises(KeyboardInterrupt):
+        run(small_run(run={"engine": first}), seed=2, out=tmp_path, reporter=StopsIn())
+    finished = run(small_run(), seed=2, out=tmp_path)
+    assert finished.about["engine"] == first
+    assert first in finished.about["engine_note"]
+    assert set(finished.table["engine"]) == {first}
+
+
+def test_the_reporter_hears_which_engine_and_why(small_run, tmp_path, capsys):
+    run(small_run(network={"norm": "after"}), out=tmp_path, reporter=Lines())
+    assert "engine torch (network.norm is 'after'; " in capsys.readouterr().err
