@@ -113,7 +113,7 @@ class Place(_Section):
     )
     device: str = "cpu"
     threads: Annotated[int, Field(ge=0)] = Field(0, description="0: all cores")
-    checkpoint_seconds: Annotated[float, Field(gt=0)] = 30.0
+    checkpoint_seconds: Annotated[float, Field(gt=0)] = 60.0
 
 
 class Experiment(_Section):

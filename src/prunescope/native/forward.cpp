@@ -7,53 +7,60 @@
 
 namespace prunescope {
 
+// Mean and biased variance over the batch of inputs c0 <= c < c1 (at most CHUNK of them, all of which vary).
+void Network::moments(int layer, long c0, long c1, double* mean, double* variance) const {
+  const long live = maps_[std::size_t(layer)].n_live, count = c1 - c0;
+  const double n = batch_;
+  if (layer == 0 && has_bytes_) {
+    int64_t sum[CHUNK] = {}, square[CHUNK] = {};
+    for (int t = 0; t < tiles_; ++t) {
+      const int32_t *s = byte_sum_.get() + t * live + c0, *q = byte_squares_.get() + t * live + c0;
+      for (long i = 0; i < count; ++i) sum[i] += s[i];
+      for (long i = 0; i < count; ++i) square[i] += q[i];
+    }
+    for (long i = 0; i < count; ++i) {
+      mean[i] = double(sum[i]) / n;
+      variance[i] = double(int64_t(batch_) * square[i] - sum[i] * sum[i]) / (n * n);
+    }
+    return;
+  }
+  const Buffer<float>& means = layer == 0 ? input_mean_ : maps_[std::size_t(layer) - 1].tile_mean;
+  const Buffer<float>& squares = layer == 0 ? input_squares_ : maps_[std::size_t(layer) - 1].tile_squares;
+  std::fill_n(mean, count, 0.0);
+  std::fill_n(variance, count, 0.0);
+  for (int t = 0; t < tiles_; ++t) {
+    const float* m = means.get() + t * live + c0;
+    const double share = valid(t) / n;
+    for (long i = 0; i < count; ++i) mean[i] += m[i] * share;
+  }
+  for (int t = 0; t < tiles_; ++t) {
+    const float *m = means.get() + t * live + c0, *q = squares.get() + t * live + c0;
+    const double of = valid(t);
+    for (long i = 0; i < count; ++i) variance[i] += (q[i] + (m[i] - mean[i]) * (m[i] - mean[i]) * of) / n;
+  }
+}
+
 // Batch statistics of a map's inputs, the moving averages, and the affine map that normalises.
 void Network::batch_norm(int layer) {
   Map& m = maps_[std::size_t(layer)];
   const bool bytes = layer == 0 && has_bytes_;
-  const double scale = layer == 0 ? input_scale_ : 1.0, n = batch_;
-  const float* means = layer == 0 ? input_mean_.get() : maps_[std::size_t(layer) - 1].tile_mean.get();
-  const float* squares = layer == 0 ? input_squares_.get() : maps_[std::size_t(layer) - 1].tile_squares.get();
+  const double scale = layer == 0 ? input_scale_ : 1.0;
   parallel(pieces(m.n_columns(), CHUNK), [&](int task) {
-    for (long c = long(task) * CHUNK, end = std::min(c + CHUNK, long(m.n_columns())); c < end; ++c) {
+    const long first = long(task) * CHUNK, end = std::min(first + CHUNK, long(m.n_columns()));
+    double means[CHUNK], variances[CHUNK];
+    if (first < m.n_live) moments(layer, first, std::min(end, long(m.n_live)), means, variances);
+    for (long c = first; c < end; ++c) {
       const auto i = std::size_t(c);
-      const double shift = layer == 0 ? input_shift_[i] : 0.0f;
-      if (!s_.norm) {
-        m.inverse[i] = m.scale[i] = float(scale);
-        m.norm_gamma[i] = 1;
-        m.offset[i] = m.norm_beta[i] = float(shift);
-        continue;
-      }
       m.norm_gamma[i] = m.gamma.value[i];
       m.norm_beta[i] = m.offset[i] = m.beta.value[i];
       m.mean[i] = m.inverse[i] = m.scale[i] = 0;
       if (c >= m.n_live) continue;
-      double mean = 0, variance = 0;
-      if (bytes) {
-        int64_t sum = 0, square = 0;
-        for (int t = 0; t < tiles_; ++t) {
-          sum += byte_sum_[std::size_t(t) * std::size_t(m.n_live) + i];
-          square += byte_squares_[std::size_t(t) * std::size_t(m.n_live) + i];
-        }
-        mean = double(sum) / n;
-        variance = double(int64_t(batch_) * square - sum * sum) / (n * n);
-      } else {
-        for (int t = 0; t < tiles_; ++t) mean += means[long(t) * m.n_live + c] * double(valid(t));
-        mean /= n;
-        for (int t = 0; t < tiles_; ++t) {
-          const double d = means[long(t) * m.n_live + c] - mean;
-          variance += squares[long(t) * m.n_live + c] + d * d * valid(t);
-        }
-        variance /= n;
-      }
+      const double mean = means[c - first], variance = variances[c - first];
+      const double shift = layer == 0 ? input_shift_[i] : 0.0f;
       const float average = float(mean * scale + shift), spread = float(variance * scale * scale);
-      if (steps_ == 0) {
-        m.average_mean[i] = average;
-        m.average_variance[i] = spread;
-      } else {
-        m.average_mean[i] += (1 - s_.decay) * (average - m.average_mean[i]);
-        m.average_variance[i] += (1 - s_.decay) * (spread - m.average_variance[i]);
-      }
+      const auto move = [&](float& to, float value) { to = steps_ ? to + (1 - s_.decay) * (value - to) : value; };
+      move(m.average_mean[i], average);
+      move(m.average_variance[i], spread);
       if (bytes && variance == 0) continue;  // exactly the mean in every sample: the normalised value is 0
       m.mean[i] = float(mean);
       m.inverse[i] = float(scale / std::sqrt(variance * scale * scale + s_.epsilon));
@@ -63,17 +70,22 @@ void Network::batch_norm(int layer) {
   });
 }
 
+// Without batch norm only the pixels have an affine map, the network's own.
+void Network::no_norm(int layer) {
+  Map& m = maps_[std::size_t(layer)];
+  for (std::size_t i = 0; i < m.columns.size(); ++i) {
+    m.inverse[i] = m.scale[i] = layer == 0 ? input_scale_ : 1.0f;
+    m.offset[i] = m.norm_beta[i] = layer == 0 ? input_shift_[i] : 0.0f;
+    m.norm_gamma[i] = 1;
+  }
+}
+
 // The same affine map from the moving averages, for evaluation.
 void Network::average_norm(int layer) {
   Map& m = maps_[std::size_t(layer)];
   for (int c = 0; c < m.n_columns(); ++c) {
     const auto i = std::size_t(c);
     const double scale = layer == 0 ? input_scale_ : 1.0, shift = layer == 0 ? input_shift_[i] : 0.0;
-    if (!s_.norm) {
-      m.scale[i] = float(scale);
-      m.offset[i] = float(shift);
-      continue;
-    }
     const double inverse = c < m.n_live ? 1 / std::sqrt(double(m.average_variance[i]) + s_.epsilon) : 0;
     const double slope = double(m.gamma.value[i]) * inverse;
     m.scale[i] = float(slope * scale);

@@ -122,7 +122,7 @@ double Network::step(const T* pixels, int64_t count, int64_t width, const int64_
     if (!std::isfinite(input_mean_[i])) throw std::invalid_argument("the images hold values that are not finite");
   const int layers = int(maps_.size());
   for (int l = 0; l < layers; ++l) {
-    batch_norm(l);
+    s_.norm ? batch_norm(l) : no_norm(l);
     fold(l);
     forward(l, true);
   }
@@ -142,7 +142,7 @@ Scores Network::evaluate(const T* pixels, int64_t count, int64_t width, const in
     reserve(int(std::min<int64_t>(block, count - first)), sizeof(T) == 1);
     if (first == 0)
       for (int l = 0; l < int(maps_.size()); ++l) {
-        average_norm(l);
+        s_.norm ? average_norm(l) : no_norm(l);
         fold(l);
       }
     gather(pixels, width, static_cast<const int64_t*>(nullptr), first, false);

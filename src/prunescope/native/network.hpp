@@ -71,7 +71,9 @@ class Network {
   void reserve(int batch, bool bytes);
   template <class T>
   void gather(const T* pixels, int64_t width, const int64_t* indices, int64_t first, bool statistics);
+  void moments(int layer, long c0, long c1, double* mean, double* variance) const;
   void batch_norm(int layer);
+  void no_norm(int layer);
   void average_norm(int layer);
   void fold(int layer);
   void forward(int layer, bool statistics);
