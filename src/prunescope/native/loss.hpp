@@ -56,7 +56,7 @@ double score(float* logits, long stride, int classes, const int64_t* labels, int
     I before{};
     for (int c = 0; c < classes; ++c) {
       const V x = load(logits + c * stride + v);
-      before -= (x > own) | ((x == own) & (splat(float(c)) < its));
+      before -= (x > own) | (x != x) | ((x == own) & (splat(float(c)) < its));
     }
     for (int i = 0; i < W && v + i < valid; ++i) {
       const bool number = own[i] == own[i];

@@ -68,6 +68,7 @@ std::vector<T> copied(const In<T, 1>& array) {
 Settings settings(const std::string& isa, uintptr_t sgemm, uintptr_t set_threads, int threads, bool norm, bool bf16,
                   int rule, float rate, float momentum, float epsilon, float decay) {
   if (threads < 1) throw std::invalid_argument("at least one thread is needed");
+  if (rule < 0 || rule > 2) throw std::invalid_argument("there is no such rule");
   Settings s;
   s.kernels = kernels_named(isa);
   s.blas.sgemm = reinterpret_cast<Blas::Sgemm>(sgemm);
@@ -81,21 +82,27 @@ Settings settings(const std::string& isa, uintptr_t sgemm, uintptr_t set_threads
   return s;
 }
 
-void in_range(const std::vector<int>& chosen, std::size_t size, const char* what) {
-  for (int one : chosen)
-    if (one < 0 || std::size_t(one) >= size) throw std::out_of_range(std::string(what) + " outside the mask");
+// Indices from `begin` on are inside the mask and ascend.
+void in_order(const std::vector<int>& chosen, std::size_t begin, std::size_t end, std::size_t size, const char* what) {
+  for (std::size_t i = begin; i < end; ++i) {
+    if (chosen[i] < 0 || std::size_t(chosen[i]) >= size)
+      throw std::out_of_range(std::string(what) + " outside the mask");
+    if (i > begin && chosen[i] <= chosen[i - 1]) throw std::invalid_argument(std::string(what) + " do not ascend");
+  }
 }
 
 class Bound {
  public:
-  explicit Bound(const Settings& s) : network_(s), has_blas_(s.blas.sgemm != nullptr) {}
+  explicit Bound(const Settings& s) : network_(s), has_blas_(s.blas.sgemm != nullptr), rule_(int(s.optimizer.rule)) {}
 
   void add(const In<uint8_t, 2>& mask, const In<int32_t, 1>& rows, const In<int32_t, 1>& columns, int n_live,
            const In<uint8_t, 1>& bias_kept, bool dense, bool last) {
     auto chosen = copied<int32_t>(rows), read = copied<int32_t>(columns);
-    in_range(chosen, mask.shape(0), "rows");
-    in_range(read, mask.shape(1), "columns");
+    if (ready_) throw std::invalid_argument("the network is finished");
     if (n_live < 0 || std::size_t(n_live) > read.size()) throw std::out_of_range("more live columns than columns");
+    in_order(chosen, 0, chosen.size(), mask.shape(0), "rows");
+    in_order(read, 0, std::size_t(n_live), mask.shape(1), "columns");
+    in_order(read, std::size_t(n_live), read.size(), mask.shape(1), "columns");
     if (bias_kept.size() != chosen.size()) throw std::invalid_argument("one bias a row is needed");
     if (!network_.maps().empty() && network_.maps().back().n_rows() != n_live)
       throw std::invalid_argument("the live columns are not the rows of the map before");
@@ -105,6 +112,7 @@ class Bound {
   }
 
   void finish(float scale, const In<float, 1>& shift) {
+    if (ready_) throw std::invalid_argument("the network is finished");
     if (network_.maps().empty()) throw std::invalid_argument("a network needs at least one map");
     network_.finish(scale, copied<float>(shift));
     ready_ = true;
@@ -113,7 +121,8 @@ class Bound {
   template <bool reading, class T>
   void exchange(int layer, int field, int slot, const Whole<T>& whole) {
     auto& maps = network_.maps();
-    if (layer < 0 || std::size_t(layer) >= maps.size() || field < 0 || field > 5 || slot < 0 || slot > 2)
+    const int slots = field > 3 ? 0 : rule_;  // averages and plain descent have a value alone
+    if (layer < 0 || std::size_t(layer) >= maps.size() || field < 0 || field > 5 || slot < 0 || slot > slots)
       throw std::out_of_range("no such layer, field or slot");
     const Map& m = maps[std::size_t(layer)];
     const long wanted[] = {long(m.n_out) * m.n_in, m.n_out, m.n_in, m.n_in, m.n_in, m.n_in};
@@ -151,7 +160,8 @@ class Bound {
     if (!ready_) throw std::invalid_argument("call finish first");
     if (images != labels) throw std::invalid_argument("one label an image is needed");
   }
-  bool ready_ = false, has_blas_ = false;
+  bool ready_ = false, has_blas_;
+  int rule_;
 };
 
 // Plain arrays [features, batch], C-ordered.

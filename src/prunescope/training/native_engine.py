@@ -71,7 +71,7 @@ class NativeEngine(Engine):
         """One update."""
         indices = np.ascontiguousarray(batch.indices, np.int64)
         labels = np.ascontiguousarray(batch.labels, np.int64)
-        loss = self._network.step(_rows(batch.pixels), indices, labels)
+        loss = self._started.step(_rows(batch.pixels), indices, labels)
         total, steps = self._losses
         self._losses = (total + loss, steps + 1)
 
@@ -91,11 +91,11 @@ class NativeEngine(Engine):
         """Score a set of images; ``model`` must keep no other weights than the level's ticket."""
         pixels, labels = _rows(images.pixels), np.ascontiguousarray(images.labels, np.int64)
         if model is None:
-            return Score(len(labels), *self._network.evaluate(pixels, labels))
+            return Score(len(labels), *self._started.evaluate(pixels, labels))
         own = self.model()
         self._exchange("write", model, 0)
         try:
-            return Score(len(labels), *self._network.evaluate(pixels, labels))
+            return Score(len(labels), *self._started.evaluate(pixels, labels))
         finally:
             self._exchange("write", own, 0)
 
@@ -122,6 +122,12 @@ class NativeEngine(Engine):
         steps, loss_sum, loss_steps = state["counts"].tolist()
         self._network.steps = int(steps)
         self._losses = (loss_sum, int(loss_steps))
+
+    @property
+    def _started(self) -> Any:
+        if self._network is None:
+            raise RuntimeError("the engine has no level yet: start(model, ticket) comes first")
+        return self._network
 
     def _build(self, ticket: Ticket) -> Any:
         blas = find_blas()
@@ -168,7 +174,7 @@ class NativeEngine(Engine):
         return network
 
     def _exchange(self, direction: str, model: Model, slot: int) -> None:
-        copy = getattr(self._network, direction)
+        copy = getattr(self._started, direction)
         for index, layer in enumerate(model.layers):
             for number, field in enumerate(FIELDS):
                 whole = getattr(layer, field)
