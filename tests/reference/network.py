@@ -125,8 +125,9 @@ class Network:
 def cross_entropy(logits: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Loss of each sample [B], and its gradient towards the logits [B, classes]."""
     shifted = logits - logits.max(axis=1, keepdims=True)
-    probability = np.exp(shifted) / np.exp(shifted).sum(axis=1, keepdims=True)
+    total = np.exp(shifted).sum(axis=1)
+    probability = np.exp(shifted) / total[:, None]
     right = np.arange(len(labels)), labels
     gradient = probability.copy()
     gradient[right] -= 1
-    return -np.log(probability[right]), gradient
+    return np.log(total) - shifted[right], gradient

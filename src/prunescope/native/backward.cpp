@@ -13,8 +13,8 @@ void Network::weight_gradient(int layer) {
   const Panel x = panels_[std::size_t(layer)], d = panels_[std::size_t(layer) + 1];
   const int rows = m.n_rows();
   if (m.dense) {
-    const float* a = rounded(x.data, std::size_t(m.n_live * x.stride), rounded_a_, true);
-    const float* b = rounded(d.data, std::size_t(rows * d.stride), rounded_b_, true);
+    const float* a = rounded_inputs(layer);
+    const float* b = rounded(d.data, std::size_t(rows * d.stride), rounded_b_);
     parallel(pieces(rows, DENSE_ROWS), [&](int task) {
       const int r0 = task * DENSE_ROWS, r1 = std::min(r0 + DENSE_ROWS, rows);
       s_.blas.product('T', 'N', m.n_live, r1 - r0, batch_, a, int(x.stride), b + r0 * d.stride, int(d.stride),
@@ -90,7 +90,8 @@ void Network::update(int layer) {
     o.correction = float(1 - std::pow(0.999, double(steps_)));
   }
   const long width = m.mean.size() ? long(m.mean.size()) : 0;
-  const InputNorm norm{m.mean.get(), m.inverse.get(), m.norm_gamma.get(), m.norm_beta.get()};
+  if (rounds(m) && zeros_.size() < m.mean.size()) zeros_ = Buffer<float>(m.mean.size());
+  const InputNorm norm{rounds(m) ? zeros_.get() : m.mean.get(), m.inverse.get(), m.norm_gamma.get(), m.norm_beta.get()};
   const int groups = std::min(GROUPS, m.n_rows()), rows = m.n_rows();
   m.partial.zero();
   parallel(groups, [&](int g) {
@@ -138,8 +139,8 @@ void Network::input_gradient(int layer) {
   const Panel h = panels_[std::size_t(layer)], d = panels_[std::size_t(layer) + 1];
   const int live = m.n_live, rows = m.n_rows();
   if (m.dense) {
-    const float* a = rounded(d.data, std::size_t(rows * d.stride), rounded_a_, true);
-    const float* w = rounded(m.folded.get(), m.folded.size(), rounded_b_, true);
+    const float* a = rounded(d.data, std::size_t(rows * d.stride), rounded_a_);
+    const float* w = rounded(m.folded.get(), m.folded.size(), rounded_b_);
     const int across = pieces(batch_, DENSE_SAMPLES);
     parallel(across * pieces(live, DENSE_ROWS), [&](int task) {
       const int n0 = task % across * DENSE_SAMPLES, n1 = std::min(n0 + DENSE_SAMPLES, batch_);

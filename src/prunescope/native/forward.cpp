@@ -65,7 +65,7 @@ void Network::batch_norm(int layer) {
       m.mean[i] = float(mean);
       m.inverse[i] = float(scale / std::sqrt(variance * scale * scale + s_.epsilon));
       m.scale[i] = m.gamma.value[i] * m.inverse[i];
-      m.offset[i] = m.beta.value[i] - m.scale[i] * m.mean[i];
+      if (!rounds(m)) m.offset[i] = m.beta.value[i] - m.scale[i] * m.mean[i];
     }
   });
 }
@@ -112,15 +112,27 @@ void Network::fold(int layer) {
 
 int Network::row_chunks(int rows) const { return std::max(1, std::min(rows / 32, pieces(4 * s_.threads, tiles_))); }
 
-const float* Network::rounded(const float* from, std::size_t size, Buffer<float>& to, bool training) {
-  if (!s_.bf16 || !training) return from;
+const float* Network::rounded(const float* from, std::size_t size, Buffer<float>& to) {
+  if (!s_.bf16) return from;
   if (to.size() < size) to = Buffer<float>(size);
   constexpr long piece = 1 << 16;
   parallel(pieces(long(size), piece), [&](int task) {
     const long begin = task * piece, n = std::min(piece, long(size) - begin);
-    s_.kernels->round_bf16(from + begin, n, to.get() + begin);
+    s_.kernels->round_bf16(from + begin, n, 0, to.get() + begin);
   });
   return to.get();
+}
+
+const float* Network::rounded_inputs(int layer) {
+  const Map& m = maps_[std::size_t(layer)];
+  const Panel x = panels_[std::size_t(layer)];
+  if (!s_.bf16) return x.data;
+  const std::size_t size = std::size_t(m.n_live * x.stride);
+  if (rounded_a_.size() < size) rounded_a_ = Buffer<float>(size);
+  parallel(m.n_live, [&](int c) {
+    s_.kernels->round_bf16(x.at(0, c), batch_, m.mean[std::size_t(c)], rounded_a_.get() + c * x.stride);
+  });
+  return rounded_a_.get();
 }
 
 void Network::forward(int layer, bool statistics) {
@@ -130,8 +142,8 @@ void Network::forward(int layer, bool statistics) {
   const bool count = statistics && !m.last && s_.norm, relu = !m.last;
   const auto at = [&](Buffer<float>& values, int t) { return count ? values.get() + long(t) * rows : nullptr; };
   if (m.dense) {
-    const float* a = rounded(x.data, std::size_t(m.n_live * x.stride), rounded_a_, statistics);
-    const float* w = rounded(m.folded.get(), m.folded.size(), rounded_b_, statistics);
+    const float* a = statistics ? rounded_inputs(layer) : x.data;
+    const float* w = statistics ? rounded(m.folded.get(), m.folded.size(), rounded_b_) : m.folded.get();
     const int across = pieces(batch_, DENSE_SAMPLES);
     parallel(across * pieces(rows, DENSE_ROWS), [&](int task) {
       const int n0 = task % across * DENSE_SAMPLES, n1 = std::min(n0 + DENSE_SAMPLES, batch_);

@@ -18,10 +18,11 @@ void widen(const int8_t* in, float* out) {
   for (int i = 0; i < VECTORS; ++i) store(out + i * W, load(in + i * W));
 }
 
-void round_bf16(const float* in, long n, float* out) {
+void round_bf16(const float* in, long n, float shift, float* out) {
   for (long i = 0; i < n; ++i) {
+    const float value = in[i] - shift;
     uint32_t bits;
-    std::memcpy(&bits, in + i, 4);
+    std::memcpy(&bits, &value, 4);
     if ((bits & 0x7fffffffu) <= 0x7f800000u) bits += 0x7fffu + ((bits >> 16) & 1u);  // to nearest even
     bits &= 0xffff0000u;
     std::memcpy(out + i, &bits, 4);

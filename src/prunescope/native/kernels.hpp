@@ -123,7 +123,7 @@ struct Kernels {
   void (*gather_f32)(const float* const* rows, int valid, const uint32_t* pixel, int n, float* out, long stride,
                      float* mean, float* squares);
   void (*widen)(const int8_t* in, float* out);  // one feature's 64 samples
-  void (*round_bf16)(const float* in, long n, float* out);
+  void (*round_bf16)(const float* in, long n, float shift, float* out);  // in - shift, to bfloat16
 };
 
 extern const Kernels kernels_baseline;

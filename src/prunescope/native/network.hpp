@@ -89,7 +89,11 @@ class Network {
     return layer == 0 && has_bytes_ && maps_[0].pattern.has_blocks() && tiles_ >= s_.threads;
   }
   int valid(int tile) const { return batch_ - tile * TILE < TILE ? batch_ - tile * TILE : TILE; }
-  const float* rounded(const float* from, std::size_t size, Buffer<float>& to, bool training);
+  // Operands of the products of a training step: as they are, or rounded to bfloat16. Inputs are centred first, so that
+  // none loses to its mean the digits in which it varies.
+  bool rounds(const Map& map) const { return s_.bf16 && map.dense; }
+  const float* rounded(const float* from, std::size_t size, Buffer<float>& to);
+  const float* rounded_inputs(int layer);
 
   Settings s_;
   std::vector<Map> maps_;
@@ -100,7 +104,7 @@ class Network {
   std::vector<Panel> panels_;                    // panels_[l]: inputs of map l; the last: logits
   Buffer<int8_t> bytes_;
   Buffer<int32_t> byte_sum_, byte_squares_;
-  Buffer<float> input_mean_, input_squares_, products_, rounded_a_, rounded_b_;
+  Buffer<float> input_mean_, input_squares_, products_, rounded_a_, rounded_b_, zeros_;
   bool has_bytes_ = false;
   int capacity_ = 0, batch_ = 0, tiles_ = 0;
   int64_t steps_ = 0;
