@@ -16,18 +16,26 @@ std::vector<int> all(int n) {
   return numbers;
 }
 
-// Tile t of [n, batch] as [n][TILE]; samples that are not there are 0.
-void into_tile(const float* from, int n, long batch, int t, float* tile) {
-  const long first = long(t) * TILE, valid = std::min<long>(TILE, batch - first);
-  for (int f = 0; f < n; ++f) {
-    std::copy_n(from + f * batch + first, valid, tile + long(f) * TILE);
-    std::fill(tile + long(f) * TILE + valid, tile + long(f + 1) * TILE, 0.0f);
-  }
+// Features f0 <= f < f1 of [n, batch] to and from tiles [tile][n][TILE], a whole row at a time: columns of a row-major
+// array would touch a page each.
+void into_tiles(const float* from, int f0, int f1, int n, long batch, float* tiles) {
+  for (int f = f0; f < f1; ++f)
+    for (long first = 0; first < batch; first += TILE) {
+      const long valid = std::min<long>(TILE, batch - first);
+      float* to = tiles + first * n + long(f) * TILE;
+      std::copy_n(from + f * batch + first, valid, to);
+      std::fill(to + valid, to + TILE, 0.0f);
+    }
 }
 
-void out_of_tile(const float* tile, int n, long batch, int t, float* to) {
-  const long first = long(t) * TILE, valid = std::min<long>(TILE, batch - first);
-  for (int f = 0; f < n; ++f) std::copy_n(tile + long(f) * TILE, valid, to + f * batch + first);
+void out_of_tiles(const float* tiles, int f0, int f1, int n, long batch, float* to) {
+  for (int f = f0; f < f1; ++f)
+    for (long first = 0; first < batch; first += TILE)
+      std::copy_n(tiles + first * n + long(f) * TILE, std::min<long>(TILE, batch - first), to + f * batch + first);
+}
+
+void at_least(Buffer<float>& buffer, std::size_t size) {
+  if (buffer.size() < size) buffer = Buffer<float>(size);
 }
 
 }  // namespace
@@ -56,33 +64,36 @@ void Layer::parallel(int n, F task) const {
   for (int i = 0; i < n; ++i) task(i);
 }
 
+template <class F>
+void Layer::chunks(int n, F task) const {
+  parallel(pieces(n, CHUNK), [&](int c) { task(c * CHUNK, std::min((c + 1) * CHUNK, n)); });
+}
+
 void Layer::forward(const float* x, long batch, float* y) {
   const int tiles = pieces(batch, TILE);
   batch_ = batch;
-  const std::size_t in = std::size_t(n_in_) * TILE;
-  if (x_.size() < std::size_t(tiles) * in) x_ = Buffer<float>(std::size_t(tiles) * in);
+  const std::size_t in = std::size_t(n_in_) * TILE, out = std::size_t(n_out_) * TILE;
+  at_least(x_, std::size_t(tiles) * in);
+  at_least(y_, std::size_t(tiles) * out);
+  chunks(n_in_, [&](int f0, int f1) { into_tiles(x, f0, f1, n_in_, batch, x_.get()); });
   parallel(tiles, [&](int t) {
-    Buffer<float> out(std::size_t(n_out_) * TILE);
-    float* tile = x_.get() + std::size_t(t) * in;
-    into_tile(x, n_in_, batch, t, tile);
-    kernels_.forward_f32(pattern_.by_row(), weight_.get(), 0, n_out_, tile, TILE, out.get(), TILE, zeros_.get(), false,
-                         TILE, nullptr, nullptr);
-    out_of_tile(out.get(), n_out_, batch, t, y);
+    kernels_.forward_f32(pattern_.by_row(), weight_.get(), 0, n_out_, x_.get() + std::size_t(t) * in, TILE,
+                         y_.get() + std::size_t(t) * out, TILE, zeros_.get(), false, TILE, nullptr, nullptr);
   });
+  chunks(n_out_, [&](int f0, int f1) { out_of_tiles(y_.get(), f0, f1, n_out_, batch, y); });
 }
 
 void Layer::backward(const float* dy, float* dx, float* dw) {
   const int tiles = pieces(batch_, TILE);
   const std::size_t in = std::size_t(n_in_) * TILE, out = std::size_t(n_out_) * TILE;
-  if (dy_.size() < std::size_t(tiles) * out) dy_ = Buffer<float>(std::size_t(tiles) * out);
+  at_least(dy_, std::size_t(tiles) * out);
+  at_least(dx_, std::size_t(tiles) * in);
+  chunks(n_out_, [&](int f0, int f1) { into_tiles(dy, f0, f1, n_out_, batch_, dy_.get()); });
   parallel(tiles, [&](int t) {
-    Buffer<float> product(in);
-    float* tile = dy_.get() + std::size_t(t) * out;
-    into_tile(dy, n_out_, batch_, t, tile);
-    kernels_.forward_f32(pattern_.by_column(), t_weight_.get(), 0, n_in_, tile, TILE, product.get(), TILE, zeros_.get(),
-                         false, TILE, nullptr, nullptr);
-    out_of_tile(product.get(), n_in_, batch_, t, dx);
+    kernels_.forward_f32(pattern_.by_column(), t_weight_.get(), 0, n_in_, dy_.get() + std::size_t(t) * out, TILE,
+                         dx_.get() + std::size_t(t) * in, TILE, zeros_.get(), false, TILE, nullptr, nullptr);
   });
+  chunks(n_in_, [&](int f0, int f1) { out_of_tiles(dx_.get(), f0, f1, n_in_, batch_, dx); });
   std::fill_n(dw, pattern_.entries(), 0.0f);
   Buffer<float> sum(static_cast<std::size_t>(n_out_));
   const int parts = std::min(n_out_, threads_);

@@ -24,13 +24,15 @@ class Layer {
  private:
   template <class F>
   void parallel(int n, F task) const;
+  template <class F>
+  void chunks(int n, F task) const;  // task(first, end)
 
   const Kernels& kernels_;
   int threads_, n_out_, n_in_;
   long batch_ = 0;
   Pattern pattern_;
   Buffer<float> weight_, t_weight_, zeros_;
-  Buffer<float> x_, dy_;  // in tiles
+  Buffer<float> x_, y_, dy_, dx_;  // in tiles
 };
 
 }  // namespace prunescope
