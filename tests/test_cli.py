@@ -47,11 +47,11 @@ def test_help_loads_nothing_heavy():
     *shown, loaded = done.stdout.splitlines()
     heavy = {"torch", "polars", "matplotlib", "numpy", "scipy", "skimage", "sklearn", "pydantic", "pandas"}
     assert not heavy & set(loaded.split())
-    for verb in ("run", "list", "show", "observe", "figure", "report", "data"):
+    for verb in ("run", "list", "show", "observe", "figure", "report", "bench", "data"):
         assert any(verb in line for line in shown)
 
 
-@pytest.mark.parametrize("verb", ["run", "list", "show", "observe", "figure", "report"])
+@pytest.mark.parametrize("verb", ["run", "list", "show", "observe", "figure", "report", "bench"])
 def test_every_verb_has_help(succeed, verb):
     assert f"prunescope {verb}" in succeed(verb, "--help")
 

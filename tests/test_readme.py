@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from prunescope.bench import Sizes
 from prunescope.cli import main
 
 README = Path(__file__).parents[1] / "README.md"
@@ -18,6 +19,13 @@ SMALL = [
     "train.steps=12", "train.batch=16", "train.eval_every=6", "prune.levels=2", "prune.rewind_step=2",
     "run.threads=1",
 ]  # fmt: skip
+
+BENCH = Sizes(
+    shape=(3, 4, 4), hidden=(24, 20), batch=30, images=80, rounds=2, turn_seconds=0.001,
+    points=((3, 1.0), (3, 0.2)), layer_width=16, layer_batch=16, layer_densities=(0.5,), imp_classes=3,
+    imp_levels=2, imp_steps=2, observed_units=10, observed_densities=(0.5,), threads_classes=3,
+    copied_floats=1000,
+)  # fmt: skip
 
 
 def blocks(language: str) -> list[str]:
@@ -48,7 +56,10 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def test_console_commands(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_console_commands(
+    here: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("prunescope.bench.show.QUICK", BENCH)
     lines = [line for block in blocks("console") for line in block.splitlines()]
     commands = [shlex.split(line, comments=True) for line in lines]
     assert sum(command[0] == "prunescope" for command in commands) >= 12
