@@ -61,7 +61,9 @@ void forward(const Rows& a, const float* weight, int r0, int r1, const T* x, lon
   }
 }
 
-void finish_rows(int n, float* out, long os, const float* bias, bool relu, int valid, float* mean, float* squares) {
+// The epilogue of n rows that are in memory already; change(sum, row) comes first.
+template <class F>
+INLINE void finish_all(int n, float* out, long os, bool relu, int valid, float* mean, float* squares, F change) {
   const Valid lanes(valid);
   const Finish finished{relu, valid == TILE, lanes};
   for (int r = 0; r < n; r += W) {
@@ -69,10 +71,14 @@ void finish_rows(int n, float* out, long os, const float* bias, bool relu, int v
     for (int e = r; e < r + rows; ++e)
       for (int i = 0; i < VECTORS; ++i) {
         float* p = out + e * os + i * W;
-        store(p, finished(load(p) + splat(bias[e]), i));
+        store(p, finished(change(load(p), e), i));
       }
     if (mean) spread(out + r * os, os, rows, lanes, valid, mean + r, squares + r);
   }
+}
+
+void finish_rows(int n, float* out, long os, const float* bias, bool relu, int valid, float* mean, float* squares) {
+  finish_all(n, out, os, relu, valid, mean, squares, [&](V v, int e) { return v + splat(bias[e]); });
 }
 
 // N <= W entries: each has a vector of partial sums, reduced together by one transposition. All stay in registers:
@@ -155,7 +161,6 @@ INLINE const float* widened(const Blocks& b, int block, const int8_t* x, float* 
 
 void forward_blocks(const Blocks& b, const float* weight, int rows, const int8_t* x, float* out, long os,
                     const float* bias, bool relu, int valid, float* mean, float* squares, float* scratch) {
-  const Valid lanes(valid);
   for (int r = 0; r < rows; ++r)
     for (int i = 0; i < VECTORS; ++i) store(out + r * os + i * W, splat(bias[r]));
   for (int block = 0; block < b.count; ++block) {
@@ -167,16 +172,7 @@ void forward_blocks(const Blocks& b, const float* weight, int rows, const int8_t
           [&](int i, V v) { store(to + i * W, v); });
     }
   }
-  const Finish finished{relu, valid == TILE, lanes};
-  for (int r = 0; r < rows; r += W) {
-    const int n = r + W < rows ? W : rows - r;
-    for (int e = r; e < r + n; ++e)
-      for (int i = 0; i < VECTORS; ++i) {
-        float* p = out + e * os + i * W;
-        store(p, finished(load(p), i));
-      }
-    if (mean) spread(out + r * os, os, n, lanes, valid, mean + r, squares + r);
-  }
+  finish_all(rows, out, os, relu, valid, mean, squares, [](V v, int) { return v; });
 }
 
 void weights_blocks(const Blocks& b, int rows, const float* delta, long ds, const int8_t* x, float* gradient,
