@@ -10,7 +10,7 @@ from prunescope.arrays_file import read_arrays
 from prunescope.driver import run
 from prunescope.errors import InputError
 from prunescope.progress import Lines, Reporter
-from prunescope.pruning.procedures import prune_smallest
+from prunescope.pruning.pools import prune_smallest
 from prunescope.store import Run
 from prunescope.training.loop import Diverged
 

@@ -5,8 +5,8 @@ import pytest
 
 import tiny
 from prunescope.experiment import Train
+from prunescope.levels import Level
 from prunescope.model import Ticket, initial
-from prunescope.pruning.procedures import Level
 from prunescope.training.engine import Engine, Score
 from prunescope.training.loop import Diverged, from_arrays, to_arrays, train_level
 from prunescope.training.torch_engine import TorchEngine

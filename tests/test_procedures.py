@@ -1,4 +1,4 @@
-"""prunescope.pruning.procedures: run with `pytest tests/test_procedures.py`."""
+"""prunescope.pruning.methods.imp and pools: run with `pytest tests/test_procedures.py`."""
 
 from itertools import pairwise
 
@@ -9,14 +9,11 @@ from hypothesis import strategies as st
 
 import tiny
 from prunescope.experiment import Prune
+from prunescope.levels import Outcome, Setting
 from prunescope.mask import Mask
 from prunescope.model import Layer, Model, Ticket, initial
-from prunescope.pruning.procedures import (
-    Outcome,
-    is_exhausted,
-    iterative_magnitude_pruning,
-    prune_smallest,
-)
+from prunescope.pruning.methods import imp
+from prunescope.pruning.pools import is_exhausted, prune_smallest
 
 SIZES = (20, 12, 10, 3)
 
@@ -37,7 +34,7 @@ def levels(seed=0, **prune):
     """(levels, outcomes) of a procedure whose training is ``shaken``."""
     steps = prune.pop("steps", 30)
     sections = {"train": {"steps": steps}, "prune": prune}
-    procedure = iterative_magnitude_pruning(tiny.experiment(**sections), SIZES, seed)
+    procedure = imp.procedure(Setting(tiny.experiment(**sections), SIZES, seed, None))
     found, outcomes, outcome = [], [], None
     while True:
         try:
@@ -46,7 +43,7 @@ def levels(seed=0, **prune):
             return found, outcomes
         trained = level.ticket.applied_to(shaken(level.model, level.number))
         kept = shaken(level.model, 99) if level.keep_at is not None else None
-        outcome = Outcome(trained, kept)
+        outcome = Outcome(trained, kept, level.ticket, best=0.5)
         found.append(level)
         outcomes.append(outcome)
 

@@ -7,9 +7,9 @@ import pytest
 import rich.console
 
 from prunescope.driver import run
+from prunescope.levels import Level
 from prunescope.model import Ticket, initial
 from prunescope.progress import Lines, Live, level_line, span
-from prunescope.pruning.procedures import Level
 from prunescope.training.engine import Score
 from prunescope.training.loop import Evaluation
 

@@ -6,9 +6,10 @@ import torch
 
 import tiny
 from engine_cases import FIELDS, Recorder, distance, masked, numbers, parameters
+from prunescope.levels import Outcome, Setting
 from prunescope.model import layer_sizes
 from prunescope.network import forward, torch_layers
-from prunescope.pruning.procedures import Outcome, iterative_magnitude_pruning
+from prunescope.pruning.methods import imp
 from prunescope.training.loop import train_level
 from reference import network as reference
 
@@ -30,7 +31,7 @@ def trajectory(data):
         prune={"levels": 3, "rewind_step": 6, "rate": 0.4},
     )
     sizes = layer_sizes(len(data.mean), experiment.network, len(data.classes))
-    procedure = iterative_magnitude_pruning(experiment, sizes, seed=5)
+    procedure = imp.procedure(Setting(experiment, sizes, 5, None))
     levels, outcome = [], None
     while True:
         try:
@@ -39,7 +40,7 @@ def trajectory(data):
             return levels
         engine, looks = Recorder(experiment, data.mean, data.live_pixels), []
         trained = train_level(engine, data, level, experiment.train, 5, on_evaluation=looks.append)
-        outcome = Outcome(trained.model, trained.kept)
+        outcome = Outcome(trained.model, trained.kept, level.ticket, trained.best)
         levels.append((level, engine, looks, outcome))
 
 

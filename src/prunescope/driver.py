@@ -16,9 +16,10 @@ import numpy as np
 
 from prunescope.errors import InputError
 from prunescope.experiment import Experiment, load
+from prunescope.levels import Level, Outcome, Setting
 from prunescope.model import layer_sizes
 from prunescope.progress import Reporter, silent
-from prunescope.pruning.procedures import PROCEDURES, Level, Outcome
+from prunescope.pruning import find_method
 from prunescope.run_writer import RunWriter, open_run
 from prunescope.store import Run
 from prunescope.training.loop import Evaluation, Progress, from_arrays, to_arrays, train_level
@@ -73,7 +74,9 @@ class _Driver:
         self._check_data(dataset)
         engine = make_engine(self.experiment, dataset.mean, dataset.live_pixels)
         sizes = layer_sizes(len(dataset.mean), self.experiment.network, len(dataset.classes))
-        procedure = PROCEDURES[self.experiment.prune.method](self.experiment, sizes, self.seed)
+        procedure = find_method(self.experiment.prune.method)(
+            Setting(self.experiment, sizes, self.seed, dataset)
+        )
 
         finished = set(self.directory.levels)
         self.rows = self.directory.table.to_dicts() if finished else []
@@ -100,13 +103,15 @@ class _Driver:
             raise
 
     def _stored(self, level: Level) -> Outcome:
-        if self.directory.ticket(level.number) != level.ticket:
+        ticket = self.directory.ticket(level.number)
+        if level.dynamics is None and ticket != level.ticket:
             raise InputError(
                 f"{self.directory.level_path(level.number)}: its masks do not follow from the level before; "
                 "the directory was changed by hand: run into another --out"
             )
         kept = self.directory.read_rewind() if level.keep_at is not None else None
-        return Outcome(self.directory.model(level.number), kept)
+        best = next(row["best_val_accuracy"] for row in self.rows if row["level"] == level.number)
+        return Outcome(self.directory.model(level.number), kept, ticket, best)
 
     def _trained(self, level: Level, dataset: Any, engine: Any) -> Outcome:
         from prunescope.observing import SCHEMA, level_observations, level_rows
@@ -137,7 +142,7 @@ class _Driver:
         self.directory.write_table(self.rows, SCHEMA)
         self.directory.drop_checkpoint()
         self.reporter.level_finished(self.rows)
-        return Outcome(trained.model, trained.kept)
+        return Outcome(trained.model, trained.kept, level.ticket, trained.best)
 
     def _resume(self, level: Level) -> tuple[Progress, dict[str, Any], float] | None:
         arrays = self.directory.read_checkpoint(level.number)

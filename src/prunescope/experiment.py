@@ -10,7 +10,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from prunescope.errors import InputError
 
@@ -84,11 +84,14 @@ class Train(_Section):
 
 
 class Prune(_Section):
-    """How masks come about."""
+    """How masks come about (the defaults of fields that a method does not read are ignored by it)."""
 
-    method: Literal["imp"] = "imp"
+    method: str = Field("imp", description="imp, oneshot, snip, …: prunescope list --methods")
     rate: Annotated[float, Field(gt=0, lt=1)] = Field(0.3, description="p, pruned a level")
-    density: Share | None = Field(None, description="target of one-shot methods")
+    density: Share | tuple[Share, ...] | None = Field(
+        None,
+        description="what is to be kept, of methods that do not go level by level; of several, each is a level",
+    )
     levels: Annotated[int, Field(ge=0)] | None = Field(
         None, description="at most so many levels after level 0; none: until the stop rule"
     )
@@ -103,6 +106,59 @@ class Prune(_Section):
     stop_units: Annotated[float, Field(ge=0, le=1)] = Field(
         0.2, description="stop when a hidden layer's share of connected units is not above this"
     )
+    layer_rates: tuple[Annotated[float, Field(ge=0, lt=1)], ...] | None = Field(
+        None, description="imp: p of each hidden layer in place of rate; 0 leaves it alone"
+    )
+    layer_densities: tuple[Share, ...] | None = Field(
+        None, description="oneshot, random: what each hidden layer keeps, in place of density"
+    )
+    early_bird: Share | None = Field(
+        None, description="imp: end a level when the next mask moves by no more than this share of itself"
+    )
+    layout: Literal["uniform", "erk", "shuffle"] = Field(
+        "uniform",
+        description="random, set, rigl: densities of the layers; shuffle: those and fan-ins of prune.like",
+    )
+    like: str = Field(
+        "", description="random with layout=shuffle: a run directory; {seed} stands for the seed"
+    )
+    score_images: Positive = Field(10_000, description="snip, grasp: images of the scoring batch")
+    score_pool: Literal["hidden", "all"] = Field(
+        "hidden", description="snip, synflow, grasp: hidden weights; all: output layer and biases too"
+    )
+    rounds: Positive = Field(100, description="synflow: rounds of the exponential schedule")
+    temperature: Annotated[float, Field(gt=0)] = Field(200.0, description="grasp: logits are divided by it")
+    update_every: Positive | None = Field(
+        None, description="steps between mask updates: set an epoch, rigl and gradual 100, dpf 16 unless told"
+    )
+    drop: Annotated[float, Field(gt=0, lt=1)] = Field(
+        0.3, description="set: ζ, rigl: α, the share that moves"
+    )
+    shrink: Annotated[float, Field(ge=0)] = Field(1e-6, description="beta-lasso: λ")
+    shrink_cut: Annotated[float, Field(ge=0)] = Field(50.0, description="beta-lasso: β, |w| < βλ becomes 0")
+    options: dict[str, bool | int | float | str] = Field(
+        default_factory=dict, description="what a method from elsewhere reads"
+    )
+
+    @field_validator("method")
+    @classmethod
+    def _method_is_known(cls, name: str) -> str:
+        from difflib import get_close_matches
+
+        from prunescope.pruning import is_method, method_names
+
+        if not is_method(name):
+            close = get_close_matches(name, method_names(), n=1)
+            hint = f"did you mean {close[0]!r}?" if close else f"methods are {', '.join(method_names())}"
+            raise ValueError(f"no pruning method {name!r}: {hint}")
+        return name
+
+    @property
+    def densities(self) -> tuple[float, ...]:
+        """``density`` as a tuple; empty when it is not given."""
+        if self.density is None:
+            return ()
+        return self.density if isinstance(self.density, tuple) else (self.density,)
 
 
 class Place(_Section):
@@ -148,6 +204,8 @@ class Experiment(_Section):
         """
         fields = self.model_dump(mode="json", exclude_defaults=True, exclude={"name", "run"})
         fields.get("data", {}).pop("root", None)
+        if like := fields.get("prune", {}).get("like"):
+            fields["prune"]["like"] = Path(like).parts[-2:]  # the run, wherever it lies
         fields = {key: value for key, value in fields.items() if value != {}}
         canonical = json.dumps(fields, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(canonical.encode()).hexdigest()[:12]
@@ -158,8 +216,14 @@ class Experiment(_Section):
         lines = [f"name = {json.dumps(fields.pop('name'))}"]
         for section, values in fields.items():
             lines += ["", f"[{section}]"]
-            lines += [f"{k} = {json.dumps(v)}" for k, v in values.items() if v is not None]
+            lines += [f"{k} = {_toml(v)}" for k, v in values.items() if v is not None]
         return "\n".join(lines) + "\n"
+
+
+def _toml(value: Any) -> str:
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{json.dumps(k)} = {json.dumps(v)}" for k, v in value.items()) + "}"
+    return json.dumps(value)
 
 
 def preset_names() -> list[str]:

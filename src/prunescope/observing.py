@@ -11,10 +11,10 @@ import torch
 from prunescope import observe
 from prunescope.data import Dataset
 from prunescope.experiment import Experiment
+from prunescope.levels import Level
 from prunescope.model import Arrays, Ticket
 from prunescope.network import batches, forward, network_inputs, torch_averages, torch_layers
 from prunescope.observe.removal import remove_first_layer_nodes
-from prunescope.pruning.procedures import Level
 from prunescope.randomness import generator
 from prunescope.training.engine import Engine
 from prunescope.training.loop import Trained

@@ -11,8 +11,8 @@ if TYPE_CHECKING:
     from rich.console import Group
 
     from prunescope.experiment import Experiment
+    from prunescope.levels import Level
     from prunescope.mask import ImageShape
-    from prunescope.pruning.procedures import Level
     from prunescope.training.loop import Evaluation
 
 

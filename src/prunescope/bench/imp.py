@@ -9,7 +9,8 @@ from prunescope.bench.problem import SEED, Problem, make_experiment, make_proble
 from prunescope.bench.sizes import Sizes
 from prunescope.bench.timing import seconds_of
 from prunescope.bench.trainers import Trainer, compare, make_trainers
-from prunescope.pruning.procedures import Level, Outcome, iterative_magnitude_pruning
+from prunescope.levels import Level, Outcome, Setting
+from prunescope.pruning.methods.imp import procedure
 
 
 class Runner:
@@ -23,7 +24,7 @@ class Runner:
         self._experiment = make_experiment(
             sizes, "auto", 0, levels=sizes.imp_levels - 1, rate=sizes.imp_rate, stop_units=0.0
         )
-        self._procedure = iterative_magnitude_pruning(self._experiment, problem.layers, SEED)
+        self._procedure = procedure(Setting(self._experiment, problem.layers, SEED, None))
         self._level: Level | None = next(self._procedure)
 
     def train_level(self) -> None:
@@ -42,7 +43,7 @@ class Runner:
         self.steps.append(seconds_of(train))
         kept = level.model if level.keep_at is not None else None
         try:
-            self._level = self._procedure.send(Outcome(self._trainer.model(), kept))
+            self._level = self._procedure.send(Outcome(self._trainer.model(), kept, level.ticket, best=0.0))
         except StopIteration:
             self._level = None
 

@@ -10,8 +10,8 @@ import numpy as np
 
 from prunescope.data import Dataset
 from prunescope.experiment import Train
+from prunescope.levels import Level
 from prunescope.model import Arrays, Model
-from prunescope.pruning.procedures import Level
 from prunescope.training.engine import Engine, Score
 
 
