@@ -41,4 +41,4 @@ class Sizes:
 
 
 FULL = Sizes()
-QUICK = replace(FULL, rounds=5, turn_seconds=0.1, imp_steps=3, imp_torch=False)
+QUICK = replace(FULL, rounds=5, turn_seconds=0.1, imp_steps=2, imp_torch=False)

@@ -96,6 +96,9 @@ void Map::read(Field field, int slot, float* whole) const {
 void Map::write(Field field, int slot, const float* whole) {
   float* to = storage(*this, field, slot).get();
   entries(*this, field, [&](long own, long place) { to[own] = whole[place]; });
+  if (field == Field::weight)  // a dense map holds pruned weights too, as zeros
+    for (std::size_t k = 0; k < kept.size(); ++k)
+      if (kept[k] == 0) to[k] = 0;
 }
 
 }  // namespace prunescope

@@ -11,14 +11,21 @@ Pattern::Pattern(const uint8_t* mask, int n_in, const std::vector<int>& rows, co
     : n_live(live) {
   begin.push_back(0);
   const int n = int(columns.size());
+  std::vector<uint32_t> found(columns.size() + 1);
   for (int row : rows) {
     const uint8_t* kept = mask + long(row) * n_in;
-    for (int c = 0; c < n_live; ++c)
-      if (kept[columns[std::size_t(c)]]) column.push_back(uint32_t(c));
-    live_end.push_back(uint32_t(column.size()));
-    for (int c = n_live; c < n; ++c)
-      if (kept[columns[std::size_t(c)]]) column.push_back(uint32_t(c));
-    begin.push_back(uint32_t(column.size()));
+    // written whether kept or not: a branch that depends on a random mask costs more than the rest
+    const auto look = [&](int from, int to) {
+      std::size_t count = 0;
+      for (int c = from; c < to; ++c) {
+        found[count] = uint32_t(c);
+        count += kept[columns[std::size_t(c)]] != 0;
+      }
+      column.insert(column.end(), found.begin(), found.begin() + std::ptrdiff_t(count));
+      return uint32_t(column.size());
+    };
+    live_end.push_back(look(0, n_live));
+    begin.push_back(look(n_live, n));
     if (column.size() > 0x7fffffffu) throw std::length_error("a sparse layer holds at most 2^31 weights");
   }
   column.resize(column.size() + PADDING);

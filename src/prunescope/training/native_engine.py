@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
+from dataclasses import fields, replace
+from itertools import zip_longest
 from typing import Any
 
 import numpy as np
@@ -55,14 +56,14 @@ class NativeEngine(Engine):
         self._moments = RULES.index(self._train.optimizer)
         self._losses: tuple[float, int] = (0.0, 0)
         self._network: Any = None
-        self._start = Model(())
+        self._start, self._ticket = Model(()), Ticket((), ())
 
     def start(self, model: Model, ticket: Ticket) -> None:
         """Begin a level; raises InputError for a hidden layer that keeps no weight."""
         for number, mask in enumerate(ticket.masks, 1):
             if mask.kept == 0:
                 raise InputError(f"layer {number} keeps no weight: a mask needs at least one 1")
-        self._start = ticket.applied_to(model)
+        self._start, self._ticket = _with_kept_biases(model, ticket), ticket
         self._network = self._build(ticket)
         self._exchange("write", self._start, 0)
         self._losses = (0.0, 0)
@@ -83,7 +84,7 @@ class NativeEngine(Engine):
 
     def model(self) -> Model:
         """A copy of the parameters and averages."""
-        model = _copied(self._start)
+        model = _copied(self._start, self._ticket)
         self._exchange("read", model, 0)
         return model
 
@@ -157,7 +158,8 @@ class NativeEngine(Engine):
             varying = np.flatnonzero(live[index] & read[index])
             constant = np.flatnonzero(~live[index] & read[index])
             rows = np.arange(classes) if last else np.flatnonzero(live[index + 1] & read[index + 1])
-            entries = np.count_nonzero(mask[rows][:, varying])
+            whole = len(rows) == len(mask) and len(varying) == mask.shape[1]
+            entries = np.count_nonzero(mask if whole else mask[rows] & live[index])
             thin = last and classes < DENSE_CLASSES
             dense = not thin and bool(entries > DENSE_ABOVE * len(rows) * len(varying))
             network.add(
@@ -188,8 +190,20 @@ def _rows(pixels: NDArray[Any]) -> NDArray[Any]:
     return np.ascontiguousarray(pixels)
 
 
-def _copied(model: Model) -> Model:
-    return Model(tuple(Layer(*(np.array(getattr(x, f), np.float32) for f in FIELDS)) for x in model.layers))
+def _with_kept_biases(model: Model, ticket: Ticket) -> Model:
+    """The model with pruned biases set to 0; of the weights, the kernels take the kept ones alone."""
+    hidden = zip(model.layers, ticket.biases, strict=False)
+    return Model((*(replace(layer, bias=layer.bias * kept) for layer, kept in hidden), model.layers[-1]))
+
+
+def _copied(model: Model, ticket: Ticket) -> Model:
+    """New float32 arrays, pruned weights 0."""
+    layers = []
+    for layer, mask in zip_longest(model.layers, ticket.masks):  # the output layer has no mask
+        weight = layer.weight.copy() if mask is None else layer.weight * mask.array
+        others = {name: np.array(getattr(layer, name), np.float32) for name in FIELDS if name != "weight"}
+        layers.append(Layer(weight=weight, **others))
+    return Model(tuple(layers))
 
 
 def _zeros(model: Model) -> Model:
