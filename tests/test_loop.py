@@ -18,6 +18,7 @@ class Script(Engine):
     """An engine that counts its steps, and scores and loses what it is told to."""
 
     name = "script"
+    ticket = None
 
     def __init__(self, correct=(), losses=()):
         self.correct, self.losses = list(correct), list(losses)

@@ -137,12 +137,12 @@ class _Driver:
             self.directory.write_rewind(trained.kept)
         observed = level_observations(self.experiment, level, trained, dataset, engine, self.seed)
         seconds = time.monotonic() - began + before
-        self.rows += level_rows(level, trained, dataset, engine, self.seed, seconds)
-        self.directory.write_level(level.number, level.ticket, trained.model, observed)
+        self.rows += level_rows(level, trained, dataset, engine, self.seed, seconds, observed)
+        self.directory.write_level(level.number, trained.ticket, trained.model, observed)
         self.directory.write_table(self.rows, SCHEMA)
         self.directory.drop_checkpoint()
         self.reporter.level_finished(self.rows)
-        return Outcome(trained.model, trained.kept, level.ticket, trained.best)
+        return Outcome(trained.model, trained.kept, trained.ticket, trained.best)
 
     def _resume(self, level: Level) -> tuple[Progress, dict[str, Any], float] | None:
         arrays = self.directory.read_checkpoint(level.number)
@@ -216,7 +216,7 @@ class _Keeper:
         stop = self.stop_asked()
         # at the end of a level too: a stop while it is observed must not cost training
         due = now - self.saved >= self.driver.experiment.run.checkpoint_seconds
-        if stop or due or progress.step == self.level.steps:
+        if stop or due or progress.ended or progress.step == self.level.steps:
             arrays = {f"loop/{k}": v for k, v in to_arrays(progress).items()}
             arrays |= {f"engine/{k}": v for k, v in self.engine.state().items()}
             arrays["seconds"] = np.array([now - self.began], np.float64)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 import time
 from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
 
-from prunescope.experiment import Experiment
+from prunescope.experiment import Experiment, Network, Place, Prune, Train
 from prunescope.mask import ImageShape, Mask
 from prunescope.model import Ticket, initial, layer_sizes
 from prunescope.training import engine_note
@@ -19,6 +20,8 @@ KNOWN: dict[str, tuple[ImageShape, int, int | None]] = {
     "cifar10": ((3, 32, 32), 10, 50_000),
     "cifar100": ((3, 32, 32), 100, 50_000),
 }
+ITERATIVE = ("imp", "progressive")
+DENSE_FIRST = ("oneshot",)  # of the methods that go to densities at once
 ASSUMED_LEVELS = 20
 MEASURED_STEPS = 4
 DENSITIES = (1.0, 0.3, 0.1, 0.03, 0.01)
@@ -47,17 +50,16 @@ def estimate(experiment: Experiment) -> Estimate:
     """
     assumed: list[str] = []
     shape, classes, images = _geometry(experiment, assumed)
-    levels = experiment.prune.levels
-    if levels is None:
-        levels = ASSUMED_LEVELS
-        assumed.append(f"{levels} levels after the dense one (the stop rule decides)")
+    nominal = _densities(experiment.prune, assumed)
+    levels = len(nominal) - 1
     n_in = int(np.prod(shape))
     sizes = layer_sizes(n_in, experiment.network, classes)
     parameters = sum(a * b + b for a, b in pairwise(sizes))
-    measured = _step_seconds(experiment, sizes)
     train, prune = experiment.train, experiment.prune
+    # what changes no step's time is set aside: experiments that differ in it alone are measured once
+    alike = train.model_copy(update={"steps": 1, "eval_every": 1, "lr": 0.1})
+    measured = _step_seconds(experiment.network, alike, experiment.run, sizes)
     later = train.steps - (prune.rewind_step if prune.retrain == "remaining" else 0)
-    nominal = [(1 - prune.rate) ** level for level in range(levels + 1)]
     per_step = np.interp(np.log(nominal), np.log(DENSITIES[::-1]), measured[::-1])
     counts = np.array([train.steps] + [later] * levels)
     steps = int(counts.sum())
@@ -80,6 +82,17 @@ def estimate(experiment: Experiment) -> Estimate:
     )
 
 
+def _densities(prune: Prune, assumed: list[str]) -> list[float]:
+    """The nominal density of every level that will be trained."""
+    if prune.densities and prune.method not in ITERATIVE:
+        return [*([1.0] if prune.method in DENSE_FIRST else []), *prune.densities]
+    levels = prune.levels
+    if levels is None:
+        levels = ASSUMED_LEVELS
+        assumed.append(f"{levels} levels after the dense one (the stop rule decides)")
+    return [(1 - prune.rate) ** level for level in range(levels + 1)]
+
+
 def _geometry(experiment: Experiment, assumed: list[str]) -> tuple[ImageShape, int, int | None]:
     data = experiment.data
     kind, _, count = data.task.partition(":")
@@ -92,18 +105,24 @@ def _geometry(experiment: Experiment, assumed: list[str]) -> tuple[ImageShape, i
     else:
         shape, classes, images = (3, 32, 32), 200, 100_000
         assumed.append(f"images 3x32x32 of {classes} classes (open {data.source!r} to know)")
-    return shape, int(count) if kind == "modulo" else classes, images
+    if kind in ("modulo", "random"):
+        classes = int(count)
+    return shape, 10 if kind.startswith("semantic") else classes, images
 
 
-def _step_seconds(experiment: Experiment, sizes: tuple[int, ...]) -> list[float]:
+@functools.cache
+def _step_seconds(network: Network, train: Train, place: Place, sizes: tuple[int, ...]) -> tuple[float, ...]:
     """Seconds of a step at each of DENSITIES."""
     import torch
 
     from prunescope.data import Batch
     from prunescope.training import make_engine
 
-    if experiment.run.threads:
-        torch.set_num_threads(experiment.run.threads)
+    experiment = Experiment(
+        name="measured", network=network, train=train, prune=Prune(rewind=False), run=place
+    )
+    before = torch.get_num_threads()
+    torch.set_num_threads(place.threads or before)
     rng = np.random.Generator(np.random.Philox(key=0))
     engine = make_engine(experiment, np.full(sizes[0], 127, np.float32), np.ones(sizes[0], np.bool_))
     model = initial(sizes, experiment.network.norm, 0)
@@ -120,7 +139,8 @@ def _step_seconds(experiment: Experiment, sizes: tuple[int, ...]) -> list[float]
             engine.take_loss()  # waits for a device that works on its own
             times.append(time.perf_counter() - began)
         seconds.append(min(times[1:]))  # what the machine can do when nothing else runs on it
-    return seconds
+    torch.set_num_threads(before)
+    return tuple(seconds)
 
 
 def _random_ticket(sizes: tuple[int, ...], density: float, rng: np.random.Generator) -> Ticket:

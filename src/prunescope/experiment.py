@@ -33,11 +33,22 @@ class Data(_Section):
     source: Source = Field("photographs", description="where images come from")
     root: str = Field("", description="folder or file of the source, raw or prepared")
     fraction: Share = Field(1.0, description="share of the training images used")
-    task: str = Field("classes", description="classes, modulo:N or map:FILE")
+    task: str = Field(
+        "classes",
+        description="classes, modulo:N, random:N, map:FILE, semantic, semantic-5-random-5 or semantic-partial",
+    )
+    label_noise: Annotated[float, Field(ge=0, le=1)] = Field(
+        0.0, description="share of training labels replaced by random classes"
+    )
     rotate: float = Field(0.0, description="degrees counter-clockwise, at load")
     translate: bool = Field(False, description="roll each image anew each time it is drawn")
     flip: bool = Field(False, description="mirror half of the images each time they are drawn")
-    class_order: str = Field("", description="mapping file: label -> wnid or class number")
+    class_order: str = Field(
+        "", description="ImageNet: devkit or sorted (wnids); or a mapping file: label -> wnid or class number"
+    )
+    geometry: Literal["image", "series", "none"] = Field(
+        "image", description="npz: arrays are images, series [N, L] or [N, C, L], or tables [N, n]"
+    )
     validation: Positive = Field(10_000, description="validation images that pick the best step")
     size: Positive = Field(32, description="height and width (photographs, nlgp, folder)")
     patches: Positive = Field(40_000, description="photographs: training patches")
@@ -50,10 +61,24 @@ class Data(_Section):
 
     @model_validator(mode="after")
     def _task_is_known(self) -> Data:
-        kind, _, rest = self.task.partition(":")
-        modulo = kind == "modulo" and rest.isdigit() and int(rest) >= 2
-        if not (self.task == "classes" or modulo or (kind == "map" and rest)):
-            raise ValueError(f"data.task is {self.task!r}; use classes, modulo:N or map:FILE")
+        kind, colon, rest = self.task.partition(":")
+        groups = kind in ("modulo", "random") and rest.isdigit() and int(rest) >= 2
+        plain = kind in ("classes", "semantic", "semantic-5-random-5", "semantic-partial") and not colon
+        if not (plain or groups or (kind == "map" and rest)):
+            raise ValueError(
+                f"data.task is {self.task!r}; use classes, modulo:N, random:N, map:FILE, semantic, "
+                "semantic-5-random-5 or semantic-partial"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _geometry_fits(self) -> Data:
+        if self.geometry != "image" and self.source != "npz":
+            raise ValueError(f"data.geometry={self.geometry} is for data.source=npz, not {self.source}")
+        unfit = {"image": (), "series": ("rotate",), "none": ("rotate", "translate", "flip")}[self.geometry]
+        for name in unfit:
+            if getattr(self, name):
+                raise ValueError(f"data.{name} means nothing to data.geometry={self.geometry}: leave it out")
         return self
 
 
@@ -245,8 +270,9 @@ def preset_text(name: str) -> str:
 def load(experiment: str | Path, overrides: Iterable[str] = ()) -> Experiment:
     """Read a preset (by name) or a TOML file and apply ``key=value`` overrides.
 
-    Values are TOML; a bare word is a string. Raises InputError naming the field, the value
-    found and what would be right.
+    Values are TOML; a bare word is a string. ``scale=NAME`` among them turns the dial of
+    ``prunescope.scale`` before the others are applied. Raises InputError naming the field, the
+    value found and what would be right.
     """
     path = Path(experiment)
     if path.suffix == ".toml":
@@ -263,8 +289,14 @@ def load(experiment: str | Path, overrides: Iterable[str] = ()) -> Experiment:
     except tomllib.TOMLDecodeError as error:
         raise InputError(f"{origin}: not TOML: {error}") from None
     fields.setdefault("name", path.stem if path.suffix == ".toml" else str(experiment))
-    for override in overrides:
-        _set_field(fields, override)
+    by_hand = dict(_parsed(override) for override in overrides)
+    if "scale" in by_hand:
+        from prunescope.scale import changes
+
+        scale = str(by_hand.pop("scale"))
+        by_hand = changes(build(fields, origin), by_hand, scale) | by_hand
+    for key, value in by_hand.items():
+        _set_field(fields, key, value)
     return build(fields, origin)
 
 
@@ -299,17 +331,20 @@ def _hint(field: str) -> str:
     return f": did you mean {close[0]!r}?" if close else f": fields are {', '.join(field_names())}"
 
 
-def _set_field(fields: dict[str, Any], override: str) -> None:
+def _parsed(override: str) -> tuple[str, Any]:
     key, equals, value = override.partition("=")
     if not equals or not key:
         raise InputError(f"{override!r} is not key=value: an override looks like train.steps=2000")
     try:
-        parsed = tomllib.loads(f"value = {value}")["value"]
+        return key, tomllib.loads(f"value = {value}")["value"]
     except tomllib.TOMLDecodeError:
-        parsed = value
+        return key, value
+
+
+def _set_field(fields: dict[str, Any], key: str, value: Any) -> None:
     *sections, last = key.split(".")
     for section in sections:
         fields = fields.setdefault(section, {})
         if not isinstance(fields, dict):
             raise InputError(f"unknown field {key!r}{_hint(key)}")
-    fields[last] = parsed
+    fields[last] = value

@@ -21,17 +21,19 @@ class Level:
 
     ``keep_at`` is the number of updates after which the parameters are kept for rewinding, None when this
     level keeps nothing. ``nominal_density`` is the share of each layer that is meant to be kept, (1-p)^number
-    for iterative pruning. ``dynamics`` makes what changes inside the level beside the SGD steps: masks that
-    move, an early end; None for plain training.
+    for iterative pruning; None where a method has no aim, and the density it ends with takes its place. ``dynamics`` makes what changes inside the level beside the SGD steps: masks that
+    move, an early end; None for plain training. Evaluations before step ``best_from`` do not count for the
+    level's best: those of a network denser than the level ends with. The last one always does.
     """
 
     number: int
     ticket: Ticket
     model: Model
     steps: int
-    nominal_density: float
+    nominal_density: float | None
     keep_at: int | None = None
     dynamics: Callable[[], Dynamics] | None = None
+    best_from: int = 0
 
 
 @dataclass(frozen=True)
@@ -64,21 +66,20 @@ class Setting:
 class Dynamics(abc.ABC):
     """What happens inside a level beside its steps; made anew for each level, and resumable like it.
 
-    ``ticket`` is what is kept now. The loop calls ``after_step`` after each of the level's updates
-    (``step`` of them are done) with the engine that holds the parameters; it may move the masks
-    (``training.masks.change``) and returns True to end the level there.
+    The loop calls ``after_step`` after each of the level's updates but the last, when parameters were kept
+    and the validation set was looked at, with the engine that holds the parameters. It may move the masks
+    (``training.masks.change``; the engine knows what is kept: ``engine.ticket``), or return True to end the
+    level there, with the masks as they are.
     """
-
-    ticket: Ticket
 
     @abc.abstractmethod
     def after_step(self, step: int, engine: Engine) -> bool:
-        """Called after update number ``step`` (1 = first); True ends the level."""
+        """Called when ``step`` updates are done (1 = after the first); True ends the level."""
 
     def state(self) -> Arrays:
-        """What the dynamics needs to go on beside its ticket, as named arrays."""
+        """What it needs to go on beside the engine's state, as named arrays; asked for after each step."""
         return {}
 
-    def restore(self, state: Arrays, ticket: Ticket) -> None:
-        """Go on from ``state`` under ``ticket``."""
-        self.ticket = ticket
+    def restore(self, state: Arrays) -> None:
+        """Go on from ``state``."""
+        assert not state

@@ -15,12 +15,14 @@ from prunescope.levels import Level
 from prunescope.model import Arrays, Ticket
 from prunescope.network import batches, forward, network_inputs, torch_averages, torch_layers
 from prunescope.observe.removal import remove_first_layer_nodes
+from prunescope.observing_activations import kurtosis_columns, kurtosis_observations
 from prunescope.randomness import generator
 from prunescope.training.engine import Engine
 from prunescope.training.loop import Trained
 
 ATLAS_NODES = 48
 TOP_IMAGES = 3
+SECOND_LAYER_NODES = 12
 ABLATION_SHARES = (0, 0.02, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.6, 0.75, 1)
 ROWS = 2000
 
@@ -46,6 +48,9 @@ SCHEMA: dict[str, Any] = {
     "anisotropy_null_sd": polars.Float64,
     "radius_of_gyration": polars.Float64,
     "radius_of_gyration_null": polars.Float64,
+    "kurtosis": polars.Float64,
+    "kurtosis_null": polars.Float64,
+    "kurtosis_null_sd": polars.Float64,
     "best_val_accuracy": polars.Float64,
     "best_step": polars.Int64,
     "final_val_accuracy": polars.Float64,
@@ -60,18 +65,30 @@ SCHEMA: dict[str, Any] = {
 
 
 def level_rows(
-    level: Level, trained: Trained, dataset: Dataset, engine: Engine, seed: int, seconds: float
+    level: Level,
+    trained: Trained,
+    dataset: Dataset,
+    engine: Engine,
+    seed: int,
+    seconds: float,
+    observed: Arrays,
 ) -> list[dict[str, Any]]:
     """The rows of levels.parquet for one level, one a hidden layer (1 = first).
 
     ``heldout_accuracy`` is that of the parameters at the best validation step, on images that
-    did not pick that step; null where there are none. Locality and its companions are measured
-    on the first layer, whose inputs have a geometry; null elsewhere and where not defined.
+    did not pick that step; null where there are none. Masks are those at the level's end, which the
+    engine must hold; where they have moved since the best step, it is left with those of that step.
+    Locality and its companions are measured on the first layer, whose inputs have a geometry; null
+    elsewhere and where not defined. ``observed`` is what level_observations returned.
     """
+    if trained.best_ticket != trained.ticket:  # masks have moved since: the level is over, and can be left
+        engine.start(trained.best_model, trained.best_ticket)
     heldout = engine.evaluate(dataset.heldout, trained.best_model)
     whole = {
         "level": level.number,
-        "nominal_density": level.nominal_density,
+        "nominal_density": _overall(trained.ticket)
+        if level.nominal_density is None
+        else level.nominal_density,
         "best_val_accuracy": trained.best,
         "best_step": trained.best_step,
         "final_val_accuracy": trained.last.val.accuracy,
@@ -80,17 +97,25 @@ def level_rows(
         "heldout_images": heldout.images,
         "train_loss": trained.last.train_loss,
         "seconds": seconds,
-        "steps": level.steps,
+        "steps": trained.last.step,
         "engine": engine.name,
     }
-    return [
-        whole | _layer_row(level.ticket, index, dataset, seed) for index in range(len(level.ticket.masks))
+    rows = [
+        whole | _layer_row(trained.ticket, index, dataset, seed) for index in range(len(trained.ticket.masks))
     ]
+    return [rows[0] | kurtosis_columns(observed), *rows[1:]]
+
+
+def _overall(ticket: Ticket) -> float:
+    """Kept share of all hidden weights."""
+    return sum(mask.kept for mask in ticket.masks) / sum(mask.array.size for mask in ticket.masks)
 
 
 def _layer_row(ticket: Ticket, index: int, dataset: Dataset, seed: int) -> dict[str, Any]:
     mask = ticket.masks[index]
-    measured = observe.measure(mask, dataset.shape if index == 0 else None, seed=seed)
+    measured = observe.measure(
+        mask, dataset.shape if index == 0 and dataset.geometry != "none" else None, seed=seed
+    )
 
     def defined(value: float) -> float | None:
         return float(value) if np.isfinite(value) else None
@@ -119,15 +144,14 @@ def _layer_row(ticket: Ticket, index: int, dataset: Dataset, seed: int) -> dict[
 def level_observations(
     experiment: Experiment, level: Level, trained: Trained, dataset: Dataset, engine: Engine, seed: int
 ) -> Arrays:
-    """Top images and ablation curves; see store.Run.observations for names and shapes."""
-    mask = level.ticket.masks[0]
+    """Top images and ablation curves (store.Run.observations names them), and what kurtosis_observations adds."""
+    mask = trained.ticket.masks[0]
     nodes = observe.most_connected(mask, min(ATLAS_NODES, mask.n_out))
-    indices, values = _top_images(experiment, level, trained, dataset, nodes)
-    pictures = np.asarray(dataset.validation.pixels[indices.ravel()]).reshape(*indices.shape, -1)
+    indices, values = _top_images(experiment, trained, dataset, nodes)
     removed = np.unique((np.array(ABLATION_SHARES) * mask.n_out).astype(np.int64))
     arrays: Arrays = {
         "nodes": nodes,
-        "top_images": _as_bytes(pictures),
+        "top_images": _pictures(dataset, indices),
         "top_activations": values.astype(np.float32),
         "ablation_removed": removed,
     }
@@ -139,24 +163,43 @@ def level_observations(
                 ablated = remove_first_layer_nodes(trained.model, ranked[:count])
                 known[int(count)] = engine.evaluate(dataset.validation, ablated).accuracy
         arrays[f"ablation_{order}"] = np.array([known[int(count)] for count in removed])
-    return arrays
+    arrays |= _second_layer(experiment, trained, dataset)
+    return arrays | kurtosis_observations(
+        trained.model, mask, experiment.network.norm, dataset, seed, level.number
+    )
+
+
+def _second_layer(experiment: Experiment, trained: Trained, dataset: Dataset) -> Arrays:
+    """Top images of the second-layer nodes that most pixels reach (Fig. 15); nothing of a single hidden layer."""
+    masks = trained.ticket.masks
+    if len(masks) < 2:
+        return {}
+    nodes = observe.most_connected(observe.effective_masks(masks[:2])[1], SECOND_LAYER_NODES)
+    indices, _ = _top_images(experiment, trained, dataset, nodes, layer=2)
+    return {"layer2_nodes": nodes, "layer2_top_images": _pictures(dataset, indices)}
 
 
 @torch.no_grad()
 def _top_images(
-    experiment: Experiment, level: Level, trained: Trained, dataset: Dataset, nodes: np.ndarray
+    experiment: Experiment, trained: Trained, dataset: Dataset, nodes: np.ndarray, layer: int = 1
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Validation images that activate each of ``nodes`` most: indices and activations [K, 3]."""
+    """Validation images that activate each of ``nodes`` of a layer most: indices and activations [K, 3]."""
     device = torch.device(experiment.run.device)
-    layers = torch_layers(trained.model, level.ticket, dataset.live_pixels, device)
+    layers = torch_layers(trained.model, trained.ticket, dataset.live_pixels, device)
     averages = torch_averages(trained.model, device)
     mean = torch.tensor(dataset.mean, device=device)
     top = observe.TopImages(len(nodes), TOP_IMAGES)
     for start, rows in batches(dataset.validation.pixels, ROWS):
         inputs = network_inputs(rows.to(device), mean)
-        active, _ = forward(layers, inputs, experiment.network.norm, averages, depth=1)
+        active, _ = forward(layers, inputs, experiment.network.norm, averages, depth=layer)
         top.update(active[:, torch.from_numpy(nodes)].cpu().numpy(), start)
     return top.result()
+
+
+def _pictures(dataset: Dataset, indices: np.ndarray) -> np.ndarray:
+    """Validation images [K, 3, n0] as bytes."""
+    pixels = np.asarray(dataset.validation.pixels[indices.ravel()])
+    return _as_bytes(pixels.reshape(*indices.shape, -1))
 
 
 def _as_bytes(pictures: np.ndarray) -> np.ndarray:

@@ -64,7 +64,11 @@ class Run:
 
     @property
     def shape(self) -> ImageShape:
-        """(C, H, W) of the inputs."""
+        """(C, H, W) of the inputs, of a series (C, 1, L); raises InputError for inputs without geometry."""
+        if self.experiment.data.geometry == "none":
+            raise InputError(
+                f"{self.path}: its inputs have no geometry (data.geometry=none), which this needs"
+            )
         channels, height, width = self.about["data"]["shape"]
         return channels, height, width
 
@@ -147,6 +151,7 @@ class Run:
 
         ``nodes`` [K] first-layer nodes, most connected first; ``top_images`` [K, 3, n0] the
         uint8 validation images that activate each most; ``top_activations`` [K, 3];
+        ``layer2_nodes`` [12], ``layer2_top_images`` the same of the second-layer nodes that most pixels reach;
         ``ablation_removed`` [P] numbers of removed nodes; ``ablation_decreasing``,
         ``ablation_increasing``, ``ablation_random`` [P] validation accuracy (0 to 1) with so
         many nodes removed in that order of fan-in.

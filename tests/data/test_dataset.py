@@ -149,6 +149,7 @@ def test_flips_mirror_half_of_the_images(width):
 def test_transforms_leave_validation_and_labels_alone(opened, planes, images):
     dataset = opened(translate=True, flip=True)
     np.testing.assert_array_equal(dataset.validation.pixels, planes[:6])
+    np.testing.assert_array_equal(dataset.mean, opened().mean)  # that of the images as they stand
     batch, plain = dataset.draw(0, 0, 0, 30), opened().draw(0, 0, 0, 30)
     np.testing.assert_array_equal(batch.labels, plain.labels)
     np.testing.assert_array_equal(batch.indices, np.arange(30))
@@ -193,6 +194,15 @@ def test_rotation_takes_outside_pixels_from_the_mean_image():
     assert turned[7] == 7
     assert turned[63] == 63
     assert turned[27] == 200
+
+
+def test_pixels_that_come_from_outside_alone_are_dead(opened):
+    live = opened(rotate=45.0).live_pixels.reshape(3, 8, 8)
+    _, reach = np.mgrid[:8, :8] - 3.5
+    inside = np.abs(reach) + np.abs(reach.T)  # turned by 45 degrees, a square is a diamond
+    assert live[:, inside < 4.5].all()
+    assert not live[:, inside > 8 / np.sqrt(2) + 1].any()
+    assert not live[:, ::7, ::7].any()
 
 
 def test_rotated_sets_are_prepared_of_their_own_validation_too(opened, planes):

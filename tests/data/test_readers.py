@@ -244,7 +244,7 @@ def test_npz_without_a_split_holds_images_out(images, planes, tmp_path):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda a: a.update(x_train=np.full((12, 8, 8), np.nan)), "image 0 has NaN or infinite pixels"),
+        (lambda a: a.update(x_train=np.full((12, 8, 8), np.nan)), r"x_train\[0\] has NaN or infinite values"),
         (lambda a: a.update(x_train=a["x_train"] / 100), "must lie in \\[0, 1\\]"),
         (lambda a: a.update(x_train=a["x_train"].astype(np.int32)), "is int32, expected uint8 or float"),
         (lambda a: a.update(x_train=a["x_train"][..., 0, 0]), "has shape \\[12, 8\\]"),

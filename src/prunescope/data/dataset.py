@@ -9,7 +9,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from prunescope.data.raw import Labels, Pixels
+from prunescope.data.raw import Labels
 from prunescope.data.transforms import flip_each, roll_each
 from prunescope.errors import InputError
 from prunescope.mask import ImageShape
@@ -56,7 +56,8 @@ class Dataset:
     ``mean`` float32 [n0] is the mean image of the whole training set in pixel units; the network's
     input is (pixel - mean)/255 for uint8, the raw value for float. ``live_pixels`` bool [n0] is
     False where no draw ever changes the pixel's value. ``train_size`` is None for unlimited streams.
-    ``fingerprint`` is a SHA-256 of the images and of the task.
+    ``fingerprint`` is a SHA-256 of the images and of the task. ``geometry`` is "image", "series"
+    (shape (C, 1, L)) or "none" (shape (1, 1, n0), in which neighbours mean nothing).
     """
 
     shape: ImageShape
@@ -68,6 +69,7 @@ class Dataset:
     heldout: Images
     fingerprint: str
     sampler: Sampler
+    geometry: str = "image"
 
     def draw(self, seed: int, level: int, step: int, size: int, sampling: str = "replacement") -> Batch:
         """The batch of one step: the same arguments give the same batch.
@@ -82,13 +84,13 @@ class Dataset:
 
 @dataclass(frozen=True, eq=False)
 class ArraySampler:
-    """Batches of a memory-mapped training set uint8 [M, n0].
+    """Batches of a memory-mapped training set uint8 or float32 [M, n0].
 
     ``labels`` int64 [M] are those of its rows; ``rows`` int64 are the rows used, None for the
-    first ``size``. Without transforms a batch carries the whole array and copies no image.
+    first ``size``. Of bytes without transforms a batch carries the whole array and copies no image.
     """
 
-    pixels: Pixels
+    pixels: NDArray[Any]
     labels: Labels
     size: int
     rows: Labels | None
@@ -103,7 +105,7 @@ class ArraySampler:
             chosen = epoch_indices(seed, level, step * size, size, self.size)
         indices = chosen if self.rows is None else self.rows[chosen]
         labels = self.labels[indices]
-        if not (self.translate or self.flip):
+        if self.pixels.dtype == np.uint8 and not (self.translate or self.flip):
             return Batch(self.pixels, indices, labels)
         rng = generator(seed, "transform", level, step)
         images = np.asarray(self.pixels[indices]).reshape(size, *self.shape)
@@ -112,6 +114,18 @@ class ArraySampler:
         if self.flip:
             images = flip_each(images, rng)
         return Batch(images.reshape(size, -1), np.arange(size), labels)
+
+
+def with_noise(labels: Labels, classes: int, share: float, rng: np.random.Generator) -> Labels:
+    """Labels of which each is replaced, with probability ``share``, by one of all ``classes`` at random.
+
+    With the same ``rng`` those replaced at a smaller share are among those at a larger one, by the same
+    labels. A share of 0 draws nothing.
+    """
+    if share == 0:
+        return labels
+    chosen = rng.random(len(labels)) < share
+    return np.where(chosen, rng.integers(0, classes, len(labels)), labels)
 
 
 def epoch_indices(seed: int, level: int, start: int, count: int, total: int) -> Labels:

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from prunescope.data.prepared import FORMAT, MANIFEST
-from prunescope.data.raw import SPLITS, Labels, Pixels
+from prunescope.data.raw import SPLITS, Labels
 from prunescope.errors import InputError
 from prunescope.mask import ImageShape
 
@@ -43,8 +43,8 @@ class Prepared:
     def parameters(self) -> dict[str, Any]:
         return dict(self.manifest["provenance"]["parameters"])
 
-    def images(self, split: str) -> Pixels:
-        """Memory-mapped uint8 [N, n0] of "train" or "validation"."""
+    def images(self, split: str) -> NDArray[Any]:
+        """Memory-mapped uint8 or float32 [N, n0] of "train" or "validation"."""
         return self.array(split)
 
     def labels(self, split: str) -> Labels:
@@ -140,8 +140,9 @@ def verify(path: str | Path) -> list[str]:
             problems.append(f"{folder / name}.npy: its SHA-256 is not the one in {MANIFEST}")
     for split in SPLITS:
         images = prepared.images(split)
-        if images.dtype != np.uint8 or images.shape[1:] != (n0,):
-            problems.append(f"{folder / split}.npy: {images.dtype} {images.shape}, expected uint8 [N, {n0}]")
+        if images.dtype not in (np.uint8, np.float32) or images.shape[1:] != (n0,):
+            found = f"{images.dtype} {images.shape}"
+            problems.append(f"{folder / split}.npy: {found}, expected uint8 or float32 [N, {n0}]")
         try:
             labels = prepared.labels(split)
         except InputError as error:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import hashlib
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from prunescope import experiment
-from prunescope.data.dataset import ArraySampler, Dataset, Images
+from prunescope.data.dataset import ArraySampler, Dataset, Images, with_noise
 from prunescope.data.folders import Prepared, open_prepared
 from prunescope.data.preparation import STREAMS, prepare
 from prunescope.data.raw import Labels, Progress
@@ -28,7 +29,8 @@ def open_dataset(
 ) -> Dataset:
     """Open the images and the task of ``data``, preparing them first if that was not done yet.
 
-    ``seed`` chooses the subset when ``data.fraction`` is below 1. ``cache`` is the folder for
+    ``seed`` chooses the subset when ``data.fraction`` is below 1, and the labels that ``data.label_noise``
+    replaces, of training images alone. ``cache`` is the folder for
     prepared data, by default $PRUNESCOPE_CACHE or ~/.cache/prunescope. Raises InputError.
     """
     if data.source in STREAMS:
@@ -40,6 +42,7 @@ def open_dataset(
     labels = task.labels[prepared.labels("train")]
     size, rows = _subset(data, len(labels), seed)
     _check_classes(labels[:size] if rows is None else labels[rows], task)
+    labels = with_noise(labels, len(task.classes), data.label_noise, generator(seed, "label noise"))
     sampler = ArraySampler(
         prepared.images("train"), labels, size, rows, prepared.shape, data.translate, data.flip
     )
@@ -50,14 +53,21 @@ def open_dataset(
     return Dataset(
         shape=prepared.shape,
         classes=task.classes,
-        mean=np.array(prepared.array("mean"), dtype=np.float32),
+        mean=_mean(prepared),
         live_pixels=low < high,
         train_size=size,
         validation=Images(pixels[: data.validation], numbers[: data.validation]),
         heldout=Images(pixels[data.validation :], numbers[data.validation :]),
         fingerprint=_fingerprint(prepared, task),
         sampler=sampler,
+        geometry=data.geometry,
     )
+
+
+def _mean(prepared: Prepared) -> NDArray[np.float32]:
+    """Mean image; 0 of floats, which are network input as they stand."""
+    mean = np.array(prepared.array("mean"), dtype=np.float32)
+    return mean if prepared.images("train").dtype == np.uint8 else np.zeros_like(mean)
 
 
 def _subset(data: experiment.Data, total: int, seed: int) -> tuple[int, Labels | None]:
@@ -81,9 +91,7 @@ def _check_classes(labels: Labels, task: Task) -> None:
         )
 
 
-def _extremes(
-    prepared: Prepared, size: int, rows: Labels | None
-) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+def _extremes(prepared: Prepared, size: int, rows: Labels | None) -> tuple[NDArray[Any], NDArray[Any]]:
     """Least and greatest value of each pixel over the training images used."""
     if rows is None and size == len(prepared.images("train")):
         return np.array(prepared.array("min")), np.array(prepared.array("max"))

@@ -54,11 +54,27 @@ def prepare(
     return prepared.write(turned, Path(out) if out is not None else store / _name(turned), progress)
 
 
+def find_prepared(data: experiment.Data, cache: str | Path | None = None) -> Path | None:
+    """The folder in which the source of ``data`` already lies prepared, before any rotation; None where it does not.
+
+    Reads no image and writes nothing.
+    """
+    if data.source in STREAMS:
+        return None
+    if data.root and is_prepared(Path(data.root)):
+        return Path(data.root)
+    try:
+        folder = (Path(cache) if cache else cache_folder()) / _name(open_raw(data))
+    except InputError:
+        return None
+    return folder if is_prepared(folder) else None
+
+
 def open_raw(data: experiment.Data) -> Raw:
     """Open the raw files of ``data`` with the reader of its source; raises InputError."""
     if data.source == "photographs":
         return photographs.read(data.size, data.patches, data.validation + data.heldout)
-    from prunescope.data.readers import cifar, folder, npz, official, parquet
+    from prunescope.data.readers import cifar, folder, npz, official, parquet, series
 
     root = _root(data)
     match data.source:
@@ -71,7 +87,7 @@ def open_raw(data: experiment.Data) -> Raw:
         case "folder":
             return folder.read(root, data.size)
         case "npz":
-            return npz.read(root)
+            return npz.read(root) if data.geometry == "image" else series.read(root, data.geometry)
     raise InputError(f"data.source={data.source} has no files to read")
 
 
@@ -94,6 +110,9 @@ def _matching(root: Path, data: experiment.Data) -> Path:
         wanted = {"size": data.size, "patches": data.patches, "validation": data.validation + data.heldout}
     if data.source == "folder":
         wanted = {"size": data.size}
+    if found.parameters.get("geometry", "image") != data.geometry:
+        kept = found.parameters.get("geometry", "image")
+        raise InputError(f"{root} was prepared with data.geometry={kept}, not {data.geometry}")
     for name, value in wanted.items():
         if found.parameters.get(name) != value:
             raise InputError(f"{root} was prepared with {name} {found.parameters.get(name)}, not {value}")

@@ -67,20 +67,23 @@ class _Growing:
 
 @dataclass
 class _Statistics:
-    """Exact sums, minima and maxima of each pixel over the chunks seen."""
+    """Sums (of bytes exact), minima and maxima of each pixel over the chunks seen."""
 
     n0: int
+    dtype: str
     count: int = 0
 
     def __post_init__(self) -> None:
-        self.sums = np.zeros(self.n0, np.uint64)
-        self.low = np.full(self.n0, 255, np.uint8)
-        self.high = np.zeros(self.n0, np.uint8)
+        kind = np.dtype(self.dtype)
+        limits = np.iinfo(kind) if kind == np.uint8 else np.finfo(kind)
+        self.sums = np.zeros(self.n0, np.uint64 if kind == np.uint8 else np.float64)
+        self.low = np.full(self.n0, limits.max, kind)
+        self.high = np.full(self.n0, limits.min, kind)
 
-    def add(self, pixels: NDArray[np.uint8]) -> None:
+    def add(self, pixels: NDArray[Any]) -> None:
         if len(pixels):
             self.count += len(pixels)
-            self.sums += pixels.sum(axis=0, dtype=np.uint64)
+            self.sums += pixels.sum(axis=0, dtype=self.sums.dtype)
             self.low = np.minimum(self.low, pixels.min(axis=0))
             self.high = np.maximum(self.high, pixels.max(axis=0))
 
@@ -104,7 +107,7 @@ def write(raw: Raw, out: Path, progress: Progress | None = None) -> Path:
 
 
 def _fill(raw: Raw, folder: Path, progress: Progress | None) -> dict[str, Any]:
-    statistics = _Statistics(int(np.prod(raw.shape)))
+    statistics = _Statistics(int(np.prod(raw.shape)), raw.dtype)
     arrays: dict[str, Any] = {}
     for name in SPLITS:
         arrays |= _fill_split(raw, name, folder, statistics if name == "train" else None, progress)
@@ -125,11 +128,11 @@ def _fill_split(
     split: Split = getattr(raw, name)
     n0 = int(np.prod(raw.shape))
     with (
-        _Growing(folder / f"{name}.npy", "|u1", (n0,)) as pixels,
+        _Growing(folder / f"{name}.npy", raw.dtype, (n0,)) as pixels,
         _Growing(folder / f"{name}-labels.npy", "<i8", ()) as labels,
     ):
         for images, numbers in split.chunks():
-            _check_chunk((images, numbers), n0, raw.source)
+            _check_chunk((images, numbers), n0, raw)
             pixels.append(images)
             labels.append(numbers)
             if statistics:
@@ -141,11 +144,11 @@ def _fill_split(
     return {name: pixels.entry(), f"{name}-labels": labels.entry()}
 
 
-def _check_chunk(chunk: Chunk, n0: int, source: str) -> None:
+def _check_chunk(chunk: Chunk, n0: int, raw: Raw) -> None:
     images, labels = chunk
-    if images.dtype != np.uint8 or images.shape != (len(labels), n0):
+    if images.dtype != np.dtype(raw.dtype) or images.shape != (len(labels), n0):
         raise InputError(
-            f"data.source={source}: {len(labels)} labels but images of shape {images.shape}, "
+            f"data.source={raw.source}: {len(labels)} labels but images of shape {images.shape}, "
             f"expected [{len(labels)}, {n0}]"
         )
 

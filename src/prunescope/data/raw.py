@@ -15,7 +15,7 @@ from prunescope.mask import ImageShape
 
 Pixels = NDArray[np.uint8]
 Labels = NDArray[np.int64]
-Chunk = tuple[Pixels, Labels]
+Chunk = tuple[NDArray[Any], Labels]
 Progress = Callable[[int, int, str], None]
 
 SPLITS = ("train", "validation")
@@ -23,7 +23,7 @@ SPLITS = ("train", "validation")
 
 @dataclass(frozen=True)
 class Split:
-    """One part of a source: ``chunks()`` yields (uint8 [n, n0], int64 [n]) pieces in file order.
+    """One part of a source: ``chunks()`` yields (rows [n, n0], labels int64 [n]) pieces in file order.
 
     ``total`` is the number of images when it is known beforehand, else 0; only progress uses it.
     """
@@ -34,7 +34,10 @@ class Split:
 
 @dataclass(frozen=True)
 class Raw:
-    """A source opened for reading: shape (C, H, W), class names, its two splits and its files."""
+    """A source opened for reading: shape (C, H, W), class names, its two splits and its files.
+
+    Rows are of ``dtype``: uint8 pixels, or float32 values that are network input as they are.
+    """
 
     source: str
     shape: ImageShape
@@ -43,6 +46,7 @@ class Raw:
     validation: Split
     files: tuple[Path, ...] = ()
     parameters: dict[str, Any] = field(default_factory=dict)
+    dtype: str = "|u1"
 
 
 def to_planes(images: NDArray[Any]) -> Pixels:

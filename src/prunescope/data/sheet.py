@@ -36,7 +36,8 @@ def sample_sheet(
             axis = axes[row][column]
             if column < len(found):
                 image = _picture(np.asarray(pixels[found[column]]), shape, limit)
-                axis.imshow(image, cmap="gray", vmin=0, vmax=1, interpolation="nearest")
+                aspect = "auto" if shape[1] == 1 else "equal"  # a series fills its cell
+                axis.imshow(image, cmap="gray", vmin=0, vmax=1, interpolation="nearest", aspect=aspect)
     out = Path(out_png)
     out.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(out, dpi=150)

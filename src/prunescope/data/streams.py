@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from prunescope import experiment
-from prunescope.data.dataset import Batch, Dataset, Images
+from prunescope.data.dataset import Batch, Dataset, Images, with_noise
 from prunescope.data.raw import Labels
 from prunescope.errors import InputError
 from prunescope.mask import ImageShape
@@ -35,9 +35,12 @@ class Stream:
     shape: ImageShape
     spectra: Floats
     gain: float | None
+    label_noise: float = 0.0
 
     def draw(self, seed: int, level: int, step: int, size: int, sampling: str) -> Batch:
         pixels, labels = self.sample(generator(seed, "stream", level, step), size)
+        noise = generator(seed, "label noise", level, step)
+        labels = with_noise(labels, len(self.spectra), self.label_noise, noise)
         return Batch(pixels, np.arange(size), labels)
 
     def sample(self, rng: np.random.Generator, count: int) -> tuple[Floats, Labels]:
@@ -88,7 +91,8 @@ def open_stream(data: experiment.Data) -> Dataset:
     """
     _check(data)
     shape = (data.channels, data.size, data.size)
-    stream = Stream(shape, _spectra(data), data.gain if data.source == "nlgp" else None)
+    gain = data.gain if data.source == "nlgp" else None
+    stream = Stream(shape, _spectra(data), gain, data.label_noise)
     pixels, labels = _fixed(stream, data.validation + data.heldout)
     return Dataset(
         shape=shape,

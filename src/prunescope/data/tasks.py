@@ -1,4 +1,4 @@
-"""Tasks: which classes a run tells apart. Class numbers, modulo groups and class maps."""
+"""Tasks: which classes a run tells apart. Class numbers, groups, class maps, macro-classes of ImageNet."""
 
 from __future__ import annotations
 
@@ -10,6 +10,16 @@ from pathlib import Path
 import numpy as np
 
 from prunescope import experiment
+from prunescope.data.dealing import KEPT, deal, first_kept, half_kept
+from prunescope.data.imagenet import (
+    CLASSES,
+    MACRO_CLASSES,
+    OFFICIAL,
+    ORDERS,
+    categories,
+    devkit_places,
+    unknown_name,
+)
 from prunescope.data.raw import Labels
 from prunescope.errors import InputError
 
@@ -25,27 +35,69 @@ class Task:
 def resolve(data: experiment.Data, classes: Sequence[str]) -> Task:
     """The task of ``data`` on a source whose classes are ``classes``.
 
-    ``class_order`` is applied first: its numbers, counted from 1, take the place of the source's
-    own order (modulo groups and maps by label count from them), its names that of class names.
-    Raises InputError for a class that a file leaves out and for labels that are not 0 … K-1.
+    A ``class_order`` file is applied first: its numbers, counted from 1, take the place of the
+    source's own order (modulo groups and maps by label count from them), its names that of class
+    names. All 1000 classes of ImageNet are numbered as in the devkit, from 0. Raises InputError for
+    a class that a file leaves out and for labels that are not 0 … K-1.
     """
     names, numbers = list(classes), np.arange(len(classes))
-    if data.class_order:
+    if data.class_order and data.class_order not in ORDERS:
         names, numbers = _ordered(data.class_order, names)
+    places = devkit_places(data, names, numbers)
+    if places is not None and len(names) == CLASSES:
+        numbers = places
+    if places is not None and data.source in OFFICIAL:
+        names = [categories()[place].wnid for place in places]
     kind, _, rest = data.task.partition(":")
-    if kind == "modulo":
-        return _modulo(int(rest), numbers)
-    if kind == "map":
-        return _mapped(rest, Path(data.root), names, numbers)
-    order = np.argsort(numbers)
-    rank = np.argsort(order)  # numbers may have holes: the labels may not
-    return Task(rank.astype(np.int64), tuple(names[i] for i in order))
+    match kind:
+        case "modulo":
+            return _modulo(int(rest), numbers)
+        case "random":
+            return _random(int(rest), numbers)
+        case "map":
+            return _mapped(rest, Path(data.root), names, numbers)
+        case "classes":
+            order = np.argsort(numbers)
+            rank = np.argsort(order)  # numbers may have holes: the labels may not
+            return Task(rank.astype(np.int64), tuple(names[i] for i in order))
+    if places is None:
+        raise InputError(
+            f"data.task={data.task} needs classes of ImageNet, but {unknown_name(names)!r} is not the wnid of "
+            "one, such as n02119789: say data.class_order=devkit, sorted or FILE"
+        )
+    return _semantic(kind, places)
 
 
 def _modulo(groups: int, numbers: Labels) -> Task:
-    if groups > len(numbers):
-        raise InputError(f"data.task=modulo:{groups}: the data has only {len(numbers)} classes")
+    _check_groups("modulo", groups, numbers)
     return Task((numbers % groups).astype(np.int64), tuple(f"{i} mod {groups}" for i in range(groups)))
+
+
+def _random(groups: int, numbers: Labels) -> Task:
+    _check_groups("random", groups, numbers)
+    return Task(_in_order(numbers, deal(len(numbers), groups)), tuple(f"random {i}" for i in range(groups)))
+
+
+def _check_groups(task: str, groups: int, numbers: Labels) -> None:
+    if groups > len(numbers):
+        raise InputError(f"data.task={task}:{groups}: the data has only {len(numbers)} classes")
+
+
+def _semantic(kind: str, places: Labels) -> Task:
+    """Macro-classes of the paper's Table 1 and its mixtures with chance, dealt in devkit order."""
+    labels = np.array([categories()[place].semantic for place in np.sort(places)], np.int64)
+    names = MACRO_CLASSES
+    if kind == "semantic-5-random-5":
+        labels = first_kept(labels)
+        names = (*names[:KEPT], *(f"random {i}" for i in range(len(names) - KEPT)))
+    elif kind == "semantic-partial":
+        labels, names = half_kept(labels), tuple(f"half {name}" for name in names)
+    return Task(_in_order(places, labels), names)
+
+
+def _in_order(numbers: Labels, labels: Labels) -> Labels:
+    """Labels of the classes as they stand, from those of the classes sorted by number."""
+    return labels[np.argsort(np.argsort(numbers))]
 
 
 def _ordered(order: str, names: list[str]) -> tuple[list[str], Labels]:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
 from prunescope.mask import ImageShape
 
-Pixels = NDArray[np.uint8]
+Pixels = NDArray[Any]  # uint8 or float32
 
 
 def roll_each(images: Pixels, rng: np.random.Generator) -> Pixels:
@@ -40,7 +42,7 @@ def value_range(
 
 
 def _mirrored(images: Pixels) -> Pixels:
-    if images.shape[-1] % 8:
+    if images.shape[-1] % 8 or images.dtype != np.uint8:
         return images[..., ::-1]
     # eight pixels at a time, as a number whose bytes are swapped: ten times faster than one by one
     words = np.ascontiguousarray(images).view(np.uint64)

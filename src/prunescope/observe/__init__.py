@@ -14,7 +14,20 @@ from prunescope.observe.connectivity import (
     shuffle_at_fan_in,
 )
 from prunescope.observe.fields import mask_image, most_connected, weight_image
+from prunescope.observe.flow import Flow, flow
 from prunescope.observe.foreign import load_masks
+from prunescope.observe.gabor import GaborFits, gabor_fit
+from prunescope.observe.hierarchy import Tier, hierarchy
+from prunescope.observe.kurtosis import (
+    Cavity,
+    CavitySplit,
+    cavity,
+    excess_kurtosis,
+    preactivation_kurtosis,
+    shuffled_kurtosis,
+    split_cavity,
+    stored_cavity,
+)
 from prunescope.observe.locality import (
     Locality,
     inhomogeneous_null,
@@ -24,24 +37,35 @@ from prunescope.observe.locality import (
     uniform_null,
 )
 from prunescope.observe.measure import Observables, Scalar, measure
+from prunescope.observe.nodes import node_locality
 from prunescope.observe.scalars import anisotropy, half_width, locality_index, radius_of_gyration
 
 __all__ = [
+    "Cavity",
+    "CavitySplit",
     "FanInBin",
+    "Flow",
+    "GaborFits",
     "Locality",
     "Observables",
     "Scalar",
+    "Tier",
     "TopImages",
     "ablation_curve",
     "ablation_order",
     "anisotropy",
     "binomial_fan_in",
+    "cavity",
     "effective_masks",
+    "excess_kurtosis",
     "fan_in",
     "fan_in_variance_ratio",
     "fan_out",
     "fan_out_image",
+    "flow",
+    "gabor_fit",
     "half_width",
+    "hierarchy",
     "inhomogeneous_null",
     "load_masks",
     "locality",
@@ -50,12 +74,17 @@ __all__ = [
     "mask_image",
     "measure",
     "most_connected",
+    "node_locality",
+    "preactivation_kurtosis",
     "radial_profile",
     "radius_of_gyration",
     "relative_density",
     "remove_nodes",
     "scaled_participation",
     "shuffle_at_fan_in",
+    "shuffled_kurtosis",
+    "split_cavity",
+    "stored_cavity",
     "top_images",
     "uniform_null",
     "weight_image",

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from importlib import import_module
 from importlib.metadata import entry_points
-from pathlib import Path
+from pkgutil import iter_modules
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -37,12 +37,17 @@ def find_method(name: str) -> Method:
     """
     if name in _registered:
         return _registered[name]
-    if name in _built_in():
-        module: Any = import_module(f"prunescope.pruning.methods.{_built_in()[name]}")
-    else:
-        module = {point.name: point for point in _points()}[name].load()
-    found: Method = module.procedure
+    found: Method = _module(name).procedure
     return found
+
+
+def about_method(name: str) -> str:
+    """What a method is: the first line of its module's docstring, of a registered procedure's own.
+
+    Imports the method. Raises KeyError for an unknown name.
+    """
+    documented = _registered[name] if name in _registered else _module(name)
+    return (documented.__doc__ or "").strip().partition("\n")[0]
 
 
 def register(name: str) -> Callable[[Method], Method]:
@@ -55,10 +60,16 @@ def register(name: str) -> Callable[[Method], Method]:
     return keep
 
 
+def _module(name: str) -> Any:
+    if name in _built_in():
+        return import_module(f"prunescope.pruning.methods.{_built_in()[name]}")
+    return {point.name: point for point in _points()}[name].load()
+
+
 def _built_in() -> dict[str, str]:
     """Module by method name: the files of ``methods/``, underscores written as dashes."""
-    modules = sorted(path.stem for path in (Path(__file__).parent / "methods").glob("*.py"))
-    return {module.replace("_", "-"): module for module in modules if module != "__init__"}
+    folder: Any = import_module("prunescope.pruning.methods")
+    return {module.name.replace("_", "-"): module.name for module in iter_modules(folder.__path__)}
 
 
 def _points() -> Any:

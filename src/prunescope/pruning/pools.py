@@ -1,36 +1,46 @@
-"""Magnitude pruning of a ticket: which entries compete with which, and when nothing is left to prune."""
+"""From scores to a ticket: which entries compete with which, and when nothing is left to prune."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any, Literal
+
 import numpy as np
+from numpy.typing import NDArray
 
+from prunescope.errors import InputError
 from prunescope.experiment import Prune
-from prunescope.mask import Mask
+from prunescope.mask import BoolArray, Mask
 from prunescope.model import Model, Ticket
-from prunescope.pruning.selection import select
+from prunescope.pruning.layouts import kept_count
+from prunescope.pruning.selection import keep_top, select
 
 
-def prune_smallest(model: Model, ticket: Ticket, share: float, prune: Prune) -> Ticket:
+def prune_smallest(model: Model, ticket: Ticket, share: float | Sequence[float], prune: Prune) -> Ticket:
     """The ticket after removing ``share`` of each pool's entries, counted from dense.
 
     A pool is one hidden layer's weights and (by ``prune.biases``) its biases, or with
     ``prune.scope`` "global" the weights of all hidden layers, biases left alone. The output
-    layer is never pruned.
+    layer is never pruned. ``share`` as a sequence gives each hidden layer its own, a pool each
+    whatever the scope; a layer whose share is 0 stays as it is.
     """
     weights = [np.abs(layer.weight) for layer in model.layers[:-1]]
     biases = [np.abs(layer.bias) for layer in model.layers[:-1]]
     kept_weights, kept_biases = [m.array for m in ticket.masks], list(ticket.biases)
-    if prune.scope == "global":
+    if not isinstance(share, Sequence) and prune.scope == "global":
         remove = _count(share, sum(w.size for w in weights))
         kept_weights = select(weights, kept_weights, remove, exact=prune.exact)
         return Ticket(tuple(map(Mask, kept_weights)), ticket.biases)
-    for index, (weight, bias) in enumerate(zip(weights, biases, strict=True)):
+    shares = share if isinstance(share, Sequence) else [share] * len(weights)
+    for index, (weight, bias, own) in enumerate(zip(weights, biases, shares, strict=True)):
+        if own == 0:
+            continue
         if prune.biases:
             pool, kept = [weight, bias], [kept_weights[index], kept_biases[index]]
-            remove = _count(share, weight.size + bias.size)
+            remove = _count(own, weight.size + bias.size)
             kept_weights[index], kept_biases[index] = select(pool, kept, remove, exact=prune.exact)
         else:
-            remove = _count(share, weight.size)
+            remove = _count(own, weight.size)
             [kept_weights[index]] = select([weight], [kept_weights[index]], remove, exact=prune.exact)
     return Ticket(tuple(map(Mask, kept_weights)), tuple(kept_biases))
 
@@ -40,7 +50,58 @@ def _count(share: float, size: int) -> int:
     return min(int(share * size), size - 1)
 
 
+def not_emptied(ticket: Ticket, model: Model) -> Ticket:
+    """The ticket with the largest weight of each hidden layer that lost all of them put back."""
+    masks = []
+    for mask, layer in zip(ticket.masks, model.layers, strict=False):
+        if mask.kept == 0:
+            [one] = keep_top([np.abs(layer.weight)], [np.ones_like(mask.array)], 1)
+            mask = Mask(one)
+        masks.append(mask)
+    return Ticket(tuple(masks), ticket.biases)
+
+
 def is_exhausted(ticket: Ticket, stop_units: float) -> bool:
     """Whether some hidden layer's share of units with an incoming weight is at most ``stop_units``."""
     shares = [alive / mask.n_out for alive, mask in zip(ticket.units_alive, ticket.masks, strict=True)]
     return min(shares) <= stop_units
+
+
+def check_each_layer(
+    name: Literal["layer_rates", "layer_densities"], prune: Prune, sizes: Sequence[int]
+) -> None:
+    """Refuse a field with a value for each hidden layer that has another number of them, or one global pool.
+
+    A field that is not given passes. Raises InputError.
+    """
+    values, hidden = getattr(prune, name), len(sizes) - 2
+    if values is None:
+        return
+    if len(values) != hidden:
+        raise InputError(
+            f"prune.{name} is {list(values)}: the network has {hidden} hidden layers, give a number for each"
+        )
+    if prune.scope == "global":
+        raise InputError(f"prune.{name} is given and prune.scope is global: use prune.scope=layer")
+
+
+def keep_best(scores: Sequence[NDArray[Any]], density: float) -> list[BoolArray]:
+    """Which entries are among the round(density · N) highest of all ``scores``, N entries together.
+
+    No matrix is emptied: each keeps at least its best entry, in place of the lowest elsewhere.
+    """
+    matrices = [index for index, score in enumerate(scores) if score.ndim == 2]
+    whole = [np.ones(score.shape, np.bool_) for score in scores]
+    keep = max(kept_count(density, sum(score.size for score in scores)), len(matrices))
+    return keep_top(scores, whole, keep, never_empty=matrices)
+
+
+def as_ticket(kept: Sequence[BoolArray], sizes: tuple[int, ...]) -> Ticket:
+    """The ticket of the kept entries of a pool, in the order of ``scores.tensors``.
+
+    Of the pool "hidden" all biases stay. Of the pool "all" the hidden biases are pruned where they rank
+    low; the output's weights have competed for places, but a ticket cannot prune them: all stay.
+    """
+    hidden = len(sizes) - 2
+    masks = tuple(Mask(array) for array in kept[:hidden])
+    return Ticket(masks, tuple(kept[hidden : 2 * hidden]) or Ticket.dense(sizes).biases)

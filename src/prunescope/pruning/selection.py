@@ -36,3 +36,37 @@ def select(
         after = before & (pool >= np.partition(pool, remove)[remove])
     ends = np.cumsum([k.size for k in kept])[:-1]
     return [part.reshape(k.shape) for part, k in zip(np.split(after, ends), kept, strict=True)]
+
+
+def keep_top(
+    scores: Sequence[np.ndarray],
+    kept: Sequence[BoolArray],
+    keep: int,
+    *,
+    never_empty: Sequence[int] = (),
+) -> list[BoolArray]:
+    """Keep exactly the ``keep`` highest scores of one pool, among entries that were kept before.
+
+    ``scores`` and ``kept`` are matching arrays of any shapes, together one pool; scores may have any
+    sign. Of equal scores those of higher index stay. The arrays whose indices are in ``never_empty``
+    keep at least their best entry, in place of the lowest of the others. Returns bool arrays of the
+    given shapes. Raises ValueError when ``keep`` is more than was kept or less than the arrays
+    that must not be emptied, or when a kept score is not finite.
+    """
+    before = np.concatenate([np.ravel(k) for k in kept])
+    pool = np.concatenate([np.ravel(s) for s in scores])
+    if not np.isfinite(pool[before]).all():
+        raise ValueError("scores of kept weights must be finite")
+    pool = np.where(before, pool, -np.inf)
+    ends = np.cumsum([k.size for k in kept])
+    for index in never_empty:
+        own = pool[ends[index] - kept[index].size : ends[index]]  # a view
+        if own.max() > -np.inf:
+            own[own.size - 1 - np.argmax(own[::-1])] = np.inf
+    if not max(1, len(never_empty)) <= keep <= np.count_nonzero(before):
+        raise ValueError(f"cannot keep {keep} of {np.count_nonzero(before)} entries")
+    threshold = np.partition(pool, pool.size - keep)[pool.size - keep]
+    after = pool > threshold
+    missing = keep - int(np.count_nonzero(after))
+    after[np.flatnonzero(pool == threshold)[-missing:]] = True
+    return [part.reshape(k.shape) for part, k in zip(np.split(after, ends[:-1]), kept, strict=True)]

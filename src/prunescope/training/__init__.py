@@ -37,7 +37,11 @@ def make_engine(experiment: Experiment, mean: np.ndarray, live_pixels: BoolArray
 def why_not_native(experiment: Experiment) -> str | None:
     """None where the native engine can run ``experiment`` here, else one line that says why not."""
     from prunescope.native import why_not
+    from prunescope.training.step_rules import moves_pruned_weights
 
+    method = experiment.prune.method
+    if moves_pruned_weights(method):
+        return f"prune.method={method} trains pruned weights too; the native engine has only the kept ones"
     if experiment.run.device != "cpu":
         return f"run.device is {experiment.run.device!r}; the native engine runs on a CPU"
     if experiment.network.norm == "after":

@@ -29,6 +29,11 @@ class Engine(abc.ABC):
 
     name: str
 
+    @property
+    @abc.abstractmethod
+    def ticket(self) -> Ticket:
+        """What is kept now."""
+
     @abc.abstractmethod
     def start(self, model: Model, ticket: Ticket) -> None:
         """Begin a level: take parameters and masks; averages and optimiser state are new."""
@@ -47,12 +52,15 @@ class Engine(abc.ABC):
 
     @abc.abstractmethod
     def evaluate(self, images: Images, model: Model | None = None) -> Score:
-        """Score a set with the moving averages, of the current parameters or of ``model``."""
+        """Score a set with the moving averages, of the current parameters or of ``model``.
+
+        ``model`` must keep no other weights than ``ticket``.
+        """
 
     @abc.abstractmethod
     def state(self) -> Arrays:
-        """Everything beside masks that a level's next step depends on, as named arrays."""
+        """Everything that a level's next step depends on, masks included, as named arrays."""
 
     @abc.abstractmethod
     def restore(self, state: Arrays) -> None:
-        """Continue from ``state`` (after ``start``) to the same bits."""
+        """Continue from ``state`` (after ``start``) to the same bits, under the masks that it has."""

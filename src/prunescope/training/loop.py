@@ -1,4 +1,4 @@
-"""The steps of one level: draw, step, evaluate, keep; resumable between any two steps."""
+"""The steps of one level: draw, step, keep, evaluate, move masks; resumable between any two steps."""
 
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ import numpy as np
 from prunescope.data import Dataset
 from prunescope.experiment import Train
 from prunescope.levels import Level
-from prunescope.model import Arrays, Model
+from prunescope.model import Arrays, Model, Ticket
 from prunescope.training.engine import Engine, Score
+from prunescope.training.masks import kept_arrays, kept_ticket
 
 
 class Diverged(RuntimeError):
@@ -31,7 +32,11 @@ class Evaluation:
 
 @dataclass(frozen=True)
 class Progress:
-    """Where a level stands after ``step`` updates; with the engine's state, all a resume needs."""
+    """Where a level stands after ``step`` updates; with the engine's state, all a resume needs.
+
+    ``best_ticket`` (what ``best_model`` keeps), ``ended`` (before its last step) and ``dynamics`` (their
+    state) are those of levels with dynamics.
+    """
 
     step: int = 0
     best: float = -1.0
@@ -39,11 +44,17 @@ class Progress:
     best_model: Model | None = None
     kept: Model | None = None
     last: Evaluation | None = field(default=None, compare=False)
+    best_ticket: Ticket | None = None
+    ended: bool = False
+    dynamics: Arrays = field(default_factory=dict, compare=False)
 
 
 @dataclass(frozen=True)
 class Trained:
-    """A trained level. ``best`` is the highest validation accuracy (0 to 1) of all evaluations."""
+    """A trained level: ``model`` under ``ticket`` at its end, ``best_model`` under ``best_ticket`` at its best.
+
+    ``best`` is the highest validation accuracy (0 to 1) of the evaluations that count (Level.best_from).
+    """
 
     model: Model
     kept: Model | None
@@ -51,6 +62,8 @@ class Trained:
     best_step: int
     best_model: Model
     last: Evaluation
+    ticket: Ticket
+    best_ticket: Ticket
 
 
 def train_level(
@@ -64,30 +77,55 @@ def train_level(
     on_evaluation: Callable[[Evaluation], None] = lambda evaluation: None,
     between_steps: Callable[[Progress], None] = lambda progress: None,
 ) -> Trained:
-    """Train one level to its end.
+    """Train one level to its end, which its dynamics may set before its last step.
+
+    After an update come, in this order, keeping, the evaluation, the dynamics, ``between_steps``: what is
+    evaluated has trained under its masks. After the last step nothing moves any more.
 
     ``resume`` is the progress and engine state of an earlier call that stopped. ``between_steps``
     is called after every update and may save, or raise to stop. Raises Diverged when the
     training or the validation loss is not finite.
     """
     engine.start(level.model, level.ticket)
+    dynamics = level.dynamics() if level.dynamics is not None else None
     now = Progress(kept=engine.model() if level.keep_at == 0 else None)
     if resume is not None:
         now, state = resume
         engine.restore(state)
-    while now.step < level.steps:
+        if dynamics is not None:
+            dynamics.restore(now.dynamics)
+    while now.step < level.steps and not now.ended:
         engine.step(dataset.draw(seed, level.number, now.step, train.batch, train.sampling))
         now = replace(now, step=now.step + 1)
         if now.step == level.keep_at:
             now = replace(now, kept=engine.model())
         if now.step % train.eval_every == 0 or now.step == level.steps:
             now = _evaluated(engine, dataset, level, now)
-            assert now.last is not None
-            on_evaluation(now.last)
+            on_evaluation(_last(now))
+        if dynamics is not None and now.step < level.steps:
+            now = replace(now, ended=dynamics.after_step(now.step, engine), dynamics=dynamics.state())
+            if now.ended and now.last is not None and now.last.step == now.step:
+                now = _counted(engine, level, now)
+            elif now.ended:
+                now = _evaluated(engine, dataset, level, now)
+                on_evaluation(_last(now))
         between_steps(now)
-    assert now.last is not None
     assert now.best_model is not None
-    return Trained(engine.model(), now.kept, now.best, now.best_step, now.best_model, now.last)
+    return Trained(
+        model=engine.model(),
+        kept=now.kept,
+        best=now.best,
+        best_step=now.best_step,
+        best_model=now.best_model,
+        last=_last(now),
+        ticket=level.ticket if dynamics is None else engine.ticket,
+        best_ticket=now.best_ticket or level.ticket,
+    )
+
+
+def _last(now: Progress) -> Evaluation:
+    assert now.last is not None
+    return now.last
 
 
 def _evaluated(engine: Engine, dataset: Dataset, level: Level, now: Progress) -> Progress:
@@ -99,9 +137,16 @@ def _evaluated(engine: Engine, dataset: Dataset, level: Level, now: Progress) ->
         raise Diverged(
             f"level {level.number}, step {now.step}: the validation loss is {look.val.loss}; lower train.lr"
         )
-    if look.val.accuracy > now.best:
-        return Progress(now.step, look.val.accuracy, now.step, engine.model(), now.kept, look)
-    return replace(now, last=look)
+    return _counted(engine, level, replace(now, last=look))
+
+
+def _counted(engine: Engine, level: Level, now: Progress) -> Progress:
+    """The progress with what was just evaluated as the best, if it is."""
+    best, at_end = _last(now).val.accuracy, now.ended or now.step == level.steps
+    if best <= now.best or (now.step < level.best_from and not at_end):
+        return now
+    ticket = None if level.dynamics is None else engine.ticket
+    return replace(now, best=best, best_step=now.step, best_model=engine.model(), best_ticket=ticket)
 
 
 def to_arrays(progress: Progress) -> Arrays:
@@ -109,25 +154,39 @@ def to_arrays(progress: Progress) -> Arrays:
     last = progress.last
     look = [last.train_loss, *vars(last.val).values(), last.step] if last else []
     arrays: Arrays = {
-        "progress": np.array([progress.step, progress.best, progress.best_step], np.float64),
+        "progress": np.array([progress.step, progress.best, progress.best_step, progress.ended], np.float64),
         "last": np.array(look, np.float64),
     }
     for name, model in (("best", progress.best_model), ("kept", progress.kept)):
         if model is not None:
             arrays |= {f"{name}.{k}": v for k, v in model.to_arrays().items()}
-    return arrays
+    if progress.best_ticket is not None:
+        arrays |= {f"best.{k}": v for k, v in kept_arrays(progress.best_ticket).items()}
+    return arrays | {f"dynamics.{k}": v for k, v in progress.dynamics.items()}
 
 
 def from_arrays(arrays: Arrays, level: int) -> Progress:
     """The inverse of to_arrays."""
 
-    def model(name: str) -> Model | None:
-        own = {k.removeprefix(f"{name}."): v for k, v in arrays.items() if k.startswith(f"{name}.")}
-        return Model.from_arrays(own) if own else None
+    def under(name: str) -> Arrays:
+        return {k.removeprefix(f"{name}."): v for k, v in arrays.items() if k.startswith(f"{name}.")}
 
-    step, best, best_step = arrays["progress"].tolist()
+    def model(name: str) -> Model | None:
+        return Model.from_arrays(under(name)) if under(name) else None
+
+    step, best, best_step, *ended = arrays["progress"].tolist()
     last = None
     if arrays["last"].size:
         loss, images, correct, correct5, loss_sum, at = arrays["last"].tolist()
         last = Evaluation(level, int(at), loss, Score(int(images), int(correct), int(correct5), loss_sum))
-    return Progress(int(step), best, int(best_step), model("best"), model("kept"), last)
+    return Progress(
+        step=int(step),
+        best=best,
+        best_step=int(best_step),
+        best_model=model("best"),
+        kept=model("kept"),
+        last=last,
+        best_ticket=kept_ticket(under("best")),
+        ended=any(ended),  # a checkpoint of before there were early ends has no such number
+        dynamics=under("dynamics"),
+    )

@@ -18,6 +18,7 @@ from prunescope.native import kernels
 from prunescope.native.blas import find_blas
 from prunescope.network import EPSILON
 from prunescope.training.engine import Engine, Score
+from prunescope.training.masks import fitting_ticket, kept_arrays
 from prunescope.training.torch_step import AVERAGE_DECAY
 
 RULES = ("sgd", "momentum", "adam")
@@ -57,6 +58,11 @@ class NativeEngine(Engine):
         self._losses: tuple[float, int] = (0.0, 0)
         self._network: Any = None
         self._start, self._ticket = Model(()), Ticket((), ())
+
+    @property
+    def ticket(self) -> Ticket:
+        """What is kept."""
+        return self._ticket
 
     def start(self, model: Model, ticket: Ticket) -> None:
         """Begin a level; raises InputError for a hidden layer that keeps no weight."""
@@ -109,11 +115,14 @@ class NativeEngine(Engine):
             for index, array in enumerate(_trained(moments)):
                 arrays[f"moment{(slot - 1) * len(_trained(moments)) + index}"] = array
         arrays["counts"] = np.array([self._network.steps, *self._losses], np.float64)
-        return arrays
+        return arrays | kept_arrays(self._ticket)
 
     def restore(self, state: Arrays) -> None:
         """Put back what state() gave."""
         model = Model.from_arrays({k: v for k, v in state.items() if k.startswith("layer")})
+        ticket = fitting_ticket(state, self._ticket)
+        if ticket is not None:  # what is cut off is in no kernel: it comes from the model of the start
+            self.start(model, ticket)
         self._exchange("write", model, 0)
         for slot in range(1, self._moments + 1):
             moments = _zeros(self._start)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import partial
 
 import numpy as np
@@ -18,6 +18,8 @@ from prunescope.network import batches, forward, network_inputs, torch_averages,
 from prunescope.training.captured_step import Capture, CapturedStep, Step, cuda_capture
 from prunescope.training.engine import Engine, Score
 from prunescope.training.feeds import Feed, ResidentImages
+from prunescope.training.masks import fitting_ticket
+from prunescope.training.step_rules import Feedback
 from prunescope.training.torch_step import TorchStep
 
 EVALUATION_ROWS = 2000
@@ -54,6 +56,17 @@ class TorchEngine(Engine):
         """Begin a level."""
         self._level = self._feed = self._run = None  # first give back what the last level held
         self._level = TorchStep(self._experiment, model, ticket, self._mean, self._live_pixels)
+
+    @property
+    def ticket(self) -> Ticket:
+        """What is kept now."""
+        return self._started.rule.ticket()
+
+    def keep_largest(self, counts: Sequence[int]) -> None:
+        """Under prune.method=dpf: move the masks to the so many largest weights of each hidden layer."""
+        rule = self._started.rule
+        assert isinstance(rule, Feedback)
+        rule.keep_largest(counts)
 
     def step(self, batch: Batch) -> None:
         """One update."""
@@ -96,11 +109,14 @@ class TorchEngine(Engine):
         return Score(len(images.labels), int(correct), int(correct5), loss_sum)
 
     def state(self) -> Arrays:
-        """Parameters, averages, optimiser moments, counters."""
+        """Parameters, averages, optimiser moments, counters, masks."""
         return self._started.state()
 
     def restore(self, state: Arrays) -> None:
         """Put back what state() gave."""
+        ticket = fitting_ticket(state, self.ticket)
+        if ticket is not None and ticket != self.ticket:
+            self.start(Model.from_arrays({k: v for k, v in state.items() if k.startswith("layer")}), ticket)
         self._started.restore(state)
 
     @property

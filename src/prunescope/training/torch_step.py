@@ -11,8 +11,10 @@ from torch import Tensor
 from prunescope.experiment import Experiment
 from prunescope.mask import BoolArray
 from prunescope.model import Arrays, Layer, Model, Ticket
-from prunescope.network import Statistics, forward, network_inputs, torch_averages, torch_layer, torch_layers
+from prunescope.network import Statistics, TorchLayer, forward, network_inputs, torch_averages, torch_layer
 from prunescope.products import products
+from prunescope.training.masks import kept_arrays
+from prunescope.training.step_rules import RULES, Feedback, Masked
 
 AVERAGE_DECAY = 0.99
 ADAM_BETAS = (0.9, 0.999)
@@ -33,9 +35,10 @@ class TorchStep:
         device = mean.device
         self._train, self._norm, self._mean = experiment.train, experiment.network.norm, mean
         self._products = products(self._train.precision, device)
-        self.layers = torch_layers(model, ticket, live_pixels, device)
-        self._parameters = [p for layer in self.layers for p in layer.parameters]
-        self._masks = _pruned_parameters(ticket, device)
+        rule = RULES.get(experiment.prune.method, Masked)
+        layers = _layers(model if rule is Feedback else ticket.applied_to(model), ticket, live_pixels, device)
+        self._layers, self.rule = layers, rule(experiment, layers, ticket)
+        self._parameters = [p for layer in layers for p in layer.parameters]
         self.averages = torch_averages(model, device)
         per_parameter = {"sgd": 0, "momentum": 1, "adam": 2}[self._train.optimizer]
         self._moments = [torch.zeros_like(p) for _ in range(per_parameter) for p in self._parameters]
@@ -47,23 +50,31 @@ class TorchStep:
             parameter.requires_grad_()
 
     @property
+    def layers(self) -> list[TorchLayer]:
+        """The layers as forward passes see them: pruned entries are 0."""
+        return self.rule.seen()
+
+    @property
     def tensors(self) -> list[Tensor]:
         """All that an update changes."""
         averages = [tensor for pair in self.averages for tensor in pair]
-        return [*self._parameters, *averages, *self._moments, self._counts, self._share]
+        own = [*self._parameters, *averages, *self._moments, self._counts, self._share]
+        return [*own, *self.rule.tensors]
 
     def update(self, rows: Tensor, labels: Tensor) -> None:
         """One step on images uint8 or float32 [B, n0] and labels int64 [B]."""
         inputs = network_inputs(rows, self._mean)
-        logits, statistics = forward(self.layers, inputs, self._norm, None, products=self._products)
+        layers = self.layers
+        logits, statistics = forward(layers, inputs, self._norm, None, products=self._products)
         loss = torch.nn.functional.cross_entropy(logits, labels)
-        gradients = torch.autograd.grad(loss, self._parameters, materialize_grads=True)
+        seen = [p for layer in layers for p in layer.parameters]
+        gradients = torch.autograd.grad(loss, seen, materialize_grads=True)
         with torch.no_grad():
             self._update_averages(statistics)
             self._steps += 1
-            for index, mask in self._masks:
-                gradients[index].mul_(mask)
+            self.rule.correct(gradients)
             self._descend(gradients)
+            self.rule.settle()
             self._loss_sum += loss
             self._loss_steps += 1
 
@@ -74,28 +85,31 @@ class TorchStep:
         return loss_sum / steps if steps else float("nan")
 
     def model(self) -> Model:
-        """A copy of the parameters and averages."""
+        """A copy of the parameters and averages, pruned entries 0."""
+        return self._copied(self.layers)
+
+    def _copied(self, layers: list[TorchLayer]) -> Model:
         empty = np.zeros(0, np.float32)
         averages = iter(self.averages)
         numbers = []
-        for layer in self.layers:
+        for layer in layers:
             pair = tuple(_copy(x) for x in next(averages)) if layer.gamma.numel() else (empty, empty)
             numbers.append(Layer(*(_copy(p) for p in layer.parameters), *pair))
         return Model(tuple(numbers))
 
     def state(self) -> Arrays:
-        """Parameters, averages, optimiser moments, counters."""
-        arrays = self.model().to_arrays()
+        """Parameters, pruned ones that are trained included; averages, moments, counters, masks."""
+        arrays = self._copied(self._layers).to_arrays()
         for index, moment in enumerate(self._moments):
             arrays[f"moment{index}"] = _copy(moment)
         arrays["counts"] = _copy(self._counts)
-        return arrays
+        return arrays | kept_arrays(self.rule.ticket())
 
     @torch.no_grad()
     def restore(self, state: Arrays) -> None:
-        """Put back what state() gave."""
+        """Put back what state() gave, under the same masks."""
         model = Model.from_arrays({k: v for k, v in state.items() if k.startswith("layer")})
-        for layer, source in zip(self.layers, model.layers, strict=True):
+        for layer, source in zip(self._layers, model.layers, strict=True):
             for own, given in zip(layer.parameters, torch_layer(source, layer.live).parameters, strict=True):
                 own.copy_(given)
         for pair, given_pair in zip(self.averages, torch_averages(model, self._mean.device), strict=True):
@@ -136,16 +150,9 @@ class TorchStep:
             torch._foreach_addcdiv_(parameters, first, divisor, -1)
 
 
-def _pruned_parameters(ticket: Ticket, device: torch.device) -> list[tuple[int, Tensor]]:
-    """The masks that are not all ones, with the index of their parameter."""
-    pairs = zip(ticket.masks, ticket.biases, strict=True)
-    arrays = [array for mask, bias in pairs for array in (mask.array, bias)]
-    places = [4 * layer + field for layer in range(len(ticket.masks)) for field in (0, 1)]
-    return [
-        (place, torch.tensor(array, dtype=torch.float32, device=device))
-        for place, array in zip(places, arrays, strict=True)
-        if not array.all()
-    ]
+def _layers(model: Model, ticket: Ticket, live_pixels: BoolArray, device: torch.device) -> list[TorchLayer]:
+    live = [torch.tensor(x, dtype=torch.float32, device=device) for x in ticket.live_inputs(live_pixels)]
+    return [torch_layer(layer, own) for layer, own in zip(model.layers, live, strict=True)]
 
 
 def _copy(tensor: Tensor) -> np.ndarray:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -34,31 +35,55 @@ def read(root: Path) -> Raw:
     labels, of which a fixed tenth per class is then held out for validation. Images are uint8, or
     float in [0, 1]; [N, H, W], [N, H, W, C] or [N, C, H, W] with C = 1 or 3. Raises InputError.
     """
-    path = _one_file(root)
-    keys = _form(path)
-    arrays = load_arrays(path, keys)
-    images, shape = _as_rows(arrays[keys[0]], f"{path}: {keys[0]}")
-    where = f"{path}: {keys[1]}"
-    labels = _as_labels(arrays[keys[1]], len(images), where)
-    classes = int(labels.max()) + 1 if labels.size else 0
-    if len(keys) == 4:
-        held, held_shape = _as_rows(arrays[keys[2]], f"{path}: {keys[2]}")
-        if held_shape != shape:
-            raise InputError(f"{path}: {keys[2]} holds images {held_shape}, {keys[0]} {shape}")
-        held_labels = _as_labels(arrays[keys[3]], len(held), f"{path}: {keys[3]}")
-        checked_labels(held_labels, classes, f"{path}: {keys[3]}")
-        train, validation = (images, labels), (held, held_labels)
-    else:
-        chosen = held_out(labels)
-        train, validation = (images[~chosen], labels[~chosen]), (images[chosen], labels[chosen])
+    path, train, validation = read_splits(root)
+    images, shape = _as_rows(train.values, train.where)
+    held, held_shape = _as_rows(validation.values, validation.where)
+    if held_shape != shape:
+        raise InputError(f"{validation.where} holds images {held_shape}, {train.where} {shape}")
     return Raw(
         source="npz",
         shape=shape,
-        classes=tuple(str(i) for i in range(classes)),
-        train=Split(partial(_pieces, *train), len(train[1])),
-        validation=Split(partial(_pieces, *validation), len(validation[1])),
+        classes=class_numbers(train),
+        train=Split(partial(_pieces, images, train.labels), len(images)),
+        validation=Split(partial(_pieces, held, validation.labels), len(held)),
         files=(path,),
     )
+
+
+@dataclass(frozen=True, eq=False)
+class Part:
+    """A split as the file holds it; ``where`` names it in messages."""
+
+    values: NDArray[Any]
+    labels: Labels
+    where: str
+
+
+def read_splits(root: Path) -> tuple[Path, Part, Part]:
+    """The file of ``root`` and its training and validation parts, labels checked; raises InputError."""
+    path = _one_file(root)
+    keys = _form(path)
+    arrays = load_arrays(path, keys)
+    parts = []
+    for values, numbers in zip(keys[::2], keys[1::2], strict=True):
+        if not len(arrays[values]):
+            raise InputError(f"{path}: {values} holds no image; training and validation each need some")
+        _check_finite(arrays[values], f"{path}: {values}")
+        labels = _as_labels(arrays[numbers], len(arrays[values]), f"{path}: {numbers}")
+        parts.append(Part(arrays[values], labels, f"{path}: {values}"))
+    if len(parts) == 2:
+        checked_labels(parts[1].labels, int(parts[0].labels.max()) + 1, f"{path}: {keys[3]}")
+        return path, parts[0], parts[1]
+    whole, chosen = parts[0], held_out(parts[0].labels)
+    kept, held = (Part(whole.values[rows], whole.labels[rows], whole.where) for rows in (~chosen, chosen))
+    if not len(held.labels):
+        raise InputError(f"{whole.where} holds no image to hold out; training and validation each need some")
+    return path, kept, held
+
+
+def class_numbers(train: Part) -> tuple[str, ...]:
+    """Names of classes that have none: their numbers."""
+    return tuple(str(number) for number in range(int(train.labels.max()) + 1))
 
 
 def held_out(labels: Labels) -> NDArray[np.bool_]:
@@ -120,8 +145,6 @@ def _form(path: Path) -> tuple[str, ...]:
 
 
 def _as_rows(images: NDArray[Any], where: str) -> tuple[Pixels, ImageShape]:
-    if not len(images):
-        raise InputError(f"{where} holds no image; training and validation each need some")
     if images.ndim == 4 and images.shape[3] not in (1, 3) and images.shape[1] in (1, 3):
         images = images.transpose(0, 2, 3, 1)
     if images.ndim not in (3, 4) or (images.ndim == 4 and images.shape[3] not in (1, 3)):
@@ -133,6 +156,14 @@ def _as_rows(images: NDArray[Any], where: str) -> tuple[Pixels, ImageShape]:
     return to_planes(_as_bytes(images, where)), (channels, images.shape[1], images.shape[2])
 
 
+def _check_finite(values: NDArray[Any], where: str) -> None:
+    for start in range(0, len(values) if values.dtype.kind == "f" else 0, _PIECE):
+        finite = np.isfinite(values[start : start + _PIECE]).reshape(-1, values[0].size).all(axis=1)
+        if not finite.all():
+            row = start + int(np.flatnonzero(~finite)[0])
+            raise InputError(f"{where}[{row}] has NaN or infinite values")
+
+
 def _as_bytes(images: NDArray[Any], where: str) -> Pixels:
     if images.dtype == np.uint8:
         return images
@@ -141,10 +172,6 @@ def _as_bytes(images: NDArray[Any], where: str) -> Pixels:
     out = np.empty(images.shape, np.uint8)
     for start in range(0, len(images), _PIECE):
         piece = images[start : start + _PIECE]
-        finite = np.isfinite(piece)
-        if not finite.all():
-            row = start + int(np.flatnonzero(~finite.reshape(len(piece), -1).all(axis=1))[0])
-            raise InputError(f"{where}: image {row} has NaN or infinite pixels")
         if piece.min(initial=0) < 0 or piece.max(initial=0) > 1:
             raise InputError(
                 f"{where}: float pixels from {piece.min():g} to {piece.max():g}, they must lie in [0, 1]"

@@ -5,35 +5,61 @@ Reads like Section 3 of Pellegrini & Biroli (2022).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+from prunescope.errors import InputError
+from prunescope.experiment import Prune
 from prunescope.levels import Level, Procedure, Setting
-from prunescope.model import Ticket, initial
-from prunescope.pruning.pools import is_exhausted, prune_smallest
+from prunescope.model import Model, Ticket, initial
+from prunescope.pruning.dynamics.early_bird import early_bird
+from prunescope.pruning.pools import check_each_layer, is_exhausted, prune_smallest
 
 
 def procedure(setting: Setting) -> Procedure:
     """Train, remove the share p of smallest magnitude, rewind, repeat (paper, Section 3).
 
-    Ends when a hidden layer's share of connected units would be ``prune.stop_units`` or less,
-    or after ``prune.levels`` levels.
+    ``prune.layer_rates`` gives each hidden layer its own p, 0 leaving it alone; a level's nominal density
+    is then that of the first layer that is pruned. Ends when a hidden layer's share of connected
+    units would be ``prune.stop_units`` or less, or after ``prune.levels`` levels. With ``prune.early_bird``
+    a level ends when the next one's mask stops moving, level 0 not before the step to rewind to.
     """
     experiment, sizes = setting.experiment, setting.sizes
     prune, steps = experiment.prune, experiment.train.steps
+    rates = _rates(prune, sizes)
     start = initial(sizes, experiment.network.norm, setting.seed, common=prune.scope == "global")
-    ticket = Ticket.dense(sizes)
+    number, pruned, ticket = 0, [0.0] * len(rates), Ticket.dense(sizes)
+
+    def next_ticket(model: Model) -> Ticket:
+        more = _further(pruned, rates)
+        return prune_smallest(model, ticket, more if prune.layer_rates else more[0], prune)
 
     keep_at = prune.rewind_step if prune.rewind else None
-    outcome = yield Level(0, ticket, start, steps, nominal_density=1.0, keep_at=keep_at)
+    dynamics = early_bird(prune, next_ticket, not_before=keep_at or 0)
+    outcome = yield Level(0, ticket, start, steps, nominal_density=1.0, keep_at=keep_at, dynamics=dynamics)
     rewind_to = outcome.kept
     if prune.retrain == "remaining":
         steps -= prune.rewind_step
 
-    number, pruned = 0, 0.0
     while prune.levels is None or number < prune.levels:
         number += 1
-        pruned = pruned + prune.rate * (1 - pruned)
-        ticket = prune_smallest(outcome.trained, ticket, pruned, prune)
+        ticket, pruned = next_ticket(outcome.trained), _further(pruned, rates)
         if is_exhausted(ticket, prune.stop_units):
             return
         start = (rewind_to or outcome.trained).restarted()
-        density = (1 - prune.rate) ** number
-        outcome = yield Level(number, ticket, start, steps, nominal_density=density)
+        density = (1 - next(filter(None, rates))) ** number
+        dynamics = early_bird(prune, next_ticket)
+        outcome = yield Level(number, ticket, start, steps, nominal_density=density, dynamics=dynamics)
+
+
+def _further(pruned: list[float], rates: Sequence[float]) -> list[float]:
+    """What is pruned of each hidden layer, counted from dense, one level on."""
+    return [r + p * (1 - r) for r, p in zip(pruned, rates, strict=True)]
+
+
+def _rates(prune: Prune, sizes: tuple[int, ...]) -> tuple[float, ...]:
+    """p of each hidden layer; raises InputError for rates that do not fit the network or prune nothing."""
+    check_each_layer("layer_rates", prune, sizes)
+    rates = prune.layer_rates or (prune.rate,) * (len(sizes) - 2)
+    if not any(rates):
+        raise InputError(f"prune.layer_rates is {list(rates)}: at least one must be above 0")
+    return rates

@@ -1,0 +1,55 @@
+"""What methods that prune before training share: the batch they score on, and one level a density."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from prunescope.errors import InputError
+from prunescope.experiment import Prune
+from prunescope.levels import Level, Procedure, Setting
+from prunescope.model import Model, Ticket, initial
+from prunescope.pruning.scores import Scoring
+
+# batches are a function of (seed, level, step): of a level that no run trains
+SCORING_LEVEL = -1
+
+
+def wanted_densities(prune: Prune) -> tuple[float, ...]:
+    """``prune.density`` as a tuple; raises InputError when it is not given."""
+    if not prune.densities:
+        raise InputError(
+            f"prune.density is not given: prune.method={prune.method} needs what is to be kept, "
+            "as in prune.density=0.1 or prune.density=[0.1,0.01]"
+        )
+    return prune.densities
+
+
+def untrained(setting: Setting) -> Model:
+    """The initial model of the run's seed."""
+    return initial(setting.sizes, setting.experiment.network.norm, setting.seed)
+
+
+def train_each(setting: Setting, start: Model, ticket_at: Callable[[float], Ticket]) -> Procedure:
+    """One level for each density asked for, numbered 1, 2, …; there is no dense level 0.
+
+    Each trains all of ``train.steps`` from ``start`` under the ticket of its density.
+    """
+    for number, density in enumerate(wanted_densities(setting.experiment.prune), 1):
+        ticket = ticket_at(density)
+        yield Level(number, ticket, start, setting.experiment.train.steps, nominal_density=density)
+
+
+def scoring_batch(setting: Setting) -> Scoring:
+    """``prune.score_images`` training images, drawn like a batch of training that no level has."""
+    dataset, experiment = setting.dataset, setting.experiment
+    assert dataset is not None
+    images, sampling = experiment.prune.score_images, experiment.train.sampling
+    batch = dataset.draw(setting.seed, SCORING_LEVEL, 0, images, sampling)
+    inputs = np.asarray(batch.pixels[batch.indices])
+    if inputs.dtype == np.uint8:
+        inputs = (inputs - dataset.mean) * np.float32(1 / 255)
+    return Scoring(
+        inputs, batch.labels, dataset.live_pixels, experiment.network.norm, experiment.prune.score_pool
+    )

@@ -1,0 +1,1 @@
+"""What pruning methods do inside a level: masks that shrink or move, and early ends."""

@@ -1,0 +1,54 @@
+"""Masks that lose weights on a schedule, from dense: gradual pruning, and DPF's masks that may come back."""
+
+from __future__ import annotations
+
+from prunescope.levels import Dynamics
+from prunescope.mask import Mask
+from prunescope.model import Ticket
+from prunescope.pruning.dynamics.magnitudes import magnitudes
+from prunescope.pruning.dynamics.schedule import Schedule
+from prunescope.pruning.layouts import kept_count
+from prunescope.pruning.selection import keep_top
+from prunescope.training.engine import Engine
+from prunescope.training.masks import change
+from prunescope.training.probe import Probe
+
+
+class GradualPruning(Dynamics):
+    """Every update keeps the largest weights of each hidden layer among those kept so far; biases stay."""
+
+    def __init__(self, schedule: Schedule, density: float, probe: Probe) -> None:
+        self._schedule, self._density, self._probe = schedule, density, probe
+
+    def after_step(self, step: int, engine: Engine) -> bool:
+        """Prune, at an update."""
+        if step % self._schedule.every == 0 and step <= self._schedule.end:
+            density = self._schedule.density(step, self._density)
+            masks = []
+            for size, mask in zip(magnitudes(engine.model(), step), engine.ticket.masks, strict=True):
+                count = min(kept_count(density, mask.array.size), mask.kept)
+                [kept] = keep_top([size], [mask.array], count)
+                masks.append(Mask(kept))
+            change(engine, Ticket(tuple(masks), engine.ticket.biases), self._probe, step)
+        return False
+
+
+class Feedback(Dynamics):
+    """Every update keeps the largest of all weights of each hidden layer, those pruned so far included.
+
+    For the torch engine under prune.method=dpf, whose steps move all weights.
+    """
+
+    def __init__(self, schedule: Schedule, density: float, sizes: tuple[int, ...]) -> None:
+        self._schedule, self._density, self._sizes = schedule, density, sizes
+
+    def after_step(self, step: int, engine: Engine) -> bool:
+        """Move the masks, at an update; after the schedule's end too, at its density."""
+        if step % self._schedule.every == 0:
+            from prunescope.training.torch_engine import TorchEngine
+
+            assert isinstance(engine, TorchEngine)
+            density = self._schedule.density(step, self._density)
+            layers = zip(self._sizes[:-2], self._sizes[1:-1], strict=True)
+            engine.keep_largest([kept_count(density, n_in * n_out) for n_in, n_out in layers])
+        return False

@@ -1,0 +1,84 @@
+"""How a density is laid out over the hidden layers, and random tickets with it: the nulls of pruning.
+
+Uniform: each layer keeps the same share. Erdős–Rényi (Mocanu et al. 2018; the "kernel" form of Evci et
+al. 2020, which for fully connected layers is the same): a layer keeps a share proportional to
+(n_in + n_out) / (n_in · n_out).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+
+import numpy as np
+
+from prunescope.mask import Mask
+from prunescope.model import Ticket
+from prunescope.observe.connectivity import shuffle_at_fan_in
+from prunescope.randomness import generator
+
+
+def layer_densities(sizes: Sequence[int], density: float, layout: str) -> tuple[float, ...]:
+    """What each hidden layer keeps so that all keep ``density`` together.
+
+    sizes: (n0, …, nL); layout: "uniform" or "erk". Raises ValueError for another layout.
+    """
+    if layout == "uniform":
+        return (density,) * (len(sizes) - 2)
+    if layout == "erk":
+        return erdos_renyi(sizes, density)
+    raise ValueError(f"no layout {layout!r}: use uniform or erk")
+
+
+def erdos_renyi(sizes: Sequence[int], density: float) -> tuple[float, ...]:
+    """Erdős–Rényi densities min(1, ε (n_in + n_out) / (n_in · n_out)) of the hidden layers.
+
+    sizes: (n0, …, nL). ε solves Σ density_l · N_l = density · Σ N_l over the hidden layers: layers that
+    would keep more than all are dense, and what they cannot take goes to the others. Source: Evci et al.
+    2020, Section 3.
+    """
+    n_in, n_out = np.array(sizes[:-2], np.float64), np.array(sizes[1:-1], np.float64)
+    weights, raw = n_in * n_out, (n_in + n_out) / (n_in * n_out)
+    dense = np.zeros(len(weights), np.bool_)
+    while not dense.all():
+        left = density * weights.sum() - weights[dense].sum()
+        scale = left / (raw * weights)[~dense].sum()
+        over = ~dense & (scale * raw > 1)
+        if not over.any():
+            return tuple(np.where(dense, 1.0, scale * raw).tolist())
+        dense |= over
+    return (1.0,) * len(weights)
+
+
+def overall_density(sizes: Sequence[int], densities: Sequence[float]) -> float:
+    """The density of all hidden weights together when layer l keeps the share ``densities[l]``."""
+    weights = [n_in * n_out for n_in, n_out in pairwise(sizes[:-1])]
+    return float(np.average(densities, weights=weights))
+
+
+def kept_count(density: float, size: int) -> int:
+    """round(density · size), at least 1: a layer is never emptied."""
+    return max(1, round(density * size))
+
+
+def random_ticket(sizes: Sequence[int], densities: Sequence[float], seed: int, level: int = 0) -> Ticket:
+    """A ticket whose hidden layers keep exactly round(density · N) weights at uniform positions, all biases.
+
+    sizes: (n0, …, nL); densities: one a hidden layer. A function of its arguments alone.
+    """
+    masks: list[Mask] = []
+    for (n_in, n_out), density in zip(pairwise(sizes[:-1]), densities, strict=True):
+        rng = generator(seed, f"random ticket, layer {len(masks) + 1}", level)
+        kept = np.zeros(n_in * n_out, np.bool_)
+        kept[rng.choice(kept.size, kept_count(density, kept.size), replace=False, shuffle=False)] = True
+        masks.append(Mask(kept.reshape(n_out, n_in)))
+    return Ticket(tuple(masks), Ticket.dense(tuple(sizes)).biases)
+
+
+def shuffled(ticket: Ticket, seed: int, level: int = 0) -> Ticket:
+    """The ticket with each unit's connections moved to uniform positions: same fan-ins, same biases."""
+    masks = [
+        shuffle_at_fan_in(mask, generator(seed, f"shuffled ticket, layer {number}", level))
+        for number, mask in enumerate(ticket.masks, 1)
+    ]
+    return Ticket(tuple(masks), ticket.biases)

@@ -1,0 +1,82 @@
+"""The run that another one is made like: its tickets, and what its levels started from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from prunescope.arrays_file import read_arrays
+from prunescope.errors import InputError
+from prunescope.levels import Setting
+from prunescope.model import Model, Ticket, initial, layer_sizes
+from prunescope.store import Run
+
+
+@dataclass(frozen=True, eq=False)
+class LikeLevel:
+    """A pruned level of the other run."""
+
+    number: int
+    ticket: Ticket
+    nominal_density: float
+
+
+@dataclass(frozen=True, eq=False)
+class Like:
+    """The other run's levels > 0, and the parameters they started from, averages restarted."""
+
+    levels: tuple[LikeLevel, ...]
+    start: Model
+
+
+def like_run(setting: Setting) -> Like:
+    """What ``prune.like`` names, "{seed}" standing for the run's seed.
+
+    Raises InputError when it is not given, is no finished run with pruned levels, or has other layers.
+    """
+    path = setting.experiment.prune.like.replace("{seed}", str(setting.seed))
+    if not path:
+        raise InputError(
+            "prune.like is not given: prune.layout=shuffle needs a run directory, "
+            "as in prune.like=runs/quickstart-0123456789ab/seed-{seed}"
+        )
+    try:
+        run = Run(path)
+    except InputError:
+        raise InputError(
+            f"prune.like is {path!r}: not a run directory; give one, as in …/seed-{{seed}}"
+        ) from None
+    _check(run, setting)
+    nominal = {row["level"]: row["nominal_density"] for row in run.table.iter_rows(named=True)}
+    levels = [LikeLevel(n, run.ticket(n), nominal[n]) for n in run.levels if n > 0]
+    return Like(tuple(levels), _start(run, setting.sizes))
+
+
+def _check(run: Run, setting: Setting) -> None:
+    where = f"prune.like: {run.path}"
+    if run.status != "done":
+        raise InputError(f"{where} is {run.status}: finish that run first")
+    if not any(number > 0 for number in run.levels):
+        raise InputError(f"{where} has no pruned level: give a run with levels above 0")
+    channels, height, width = run.shape
+    sizes = layer_sizes(channels * height * width, run.experiment.network, len(run.classes))
+    if sizes != setting.sizes:
+        raise InputError(
+            f"{where} has layers of {_words(sizes)}; this experiment has {_words(setting.sizes)}"
+        )
+    theirs, ours = run.experiment.network.norm, setting.experiment.network.norm
+    if theirs != ours:
+        raise InputError(f"{where} has network.norm={theirs}; this experiment has {ours}")
+
+
+def _words(sizes: tuple[int, ...]) -> str:
+    return "-".join(map(str, sizes)) + " units"
+
+
+def _start(run: Run, sizes: tuple[int, ...]) -> Model:
+    rewind = Path(run.path) / "rewind.safetensors"
+    if rewind.is_file():
+        return Model.from_arrays(read_arrays(rewind)[0]).restarted()
+    prune = run.experiment.prune
+    common = prune.method in ("imp", "oneshot") and prune.scope == "global"
+    return initial(sizes, run.experiment.network.norm, run.seed, common=common)

@@ -1,0 +1,37 @@
+"""β-LASSO: an L1 pull and a cut at every step; what is left is the mask (Neyshabur 2020).
+
+One level, numbered 1, from the initial parameters: each step pulls the hidden layers' weights towards 0 by
+λ (``prune.shrink``, in the gradient) and then sets those below βλ (``prune.shrink_cut`` · ``prune.shrink``) to 0,
+from where the gradient may bring them back. Biases and batch norm are left alone. The density is an
+outcome: the level's nominal density is that of all hidden weights at its end, and its best evaluation the
+last one. Runs on the torch engine, whose steps do the work (training/step_rules.py).
+"""
+
+from __future__ import annotations
+
+from prunescope.levels import Dynamics, Level, Procedure, Setting
+from prunescope.model import Ticket
+from prunescope.pruning.at_initialisation import untrained
+from prunescope.training.engine import Engine
+
+
+class MasksOfTheStep(Dynamics):
+    """Nothing between steps: the masks move within them."""
+
+    def after_step(self, step: int, engine: Engine) -> bool:
+        """Go on."""
+        return False
+
+
+def procedure(setting: Setting) -> Procedure:
+    """Train; what is not 0 at the end is kept."""
+    steps = setting.experiment.train.steps
+    yield Level(
+        1,
+        Ticket.dense(setting.sizes),
+        untrained(setting),
+        steps,
+        nominal_density=None,
+        dynamics=MasksOfTheStep,
+        best_from=steps,
+    )

@@ -1,0 +1,54 @@
+"""Progressive pruning: iterative magnitude pruning of one layer at a time, from the input (paper, B.6).
+
+Level 0 is dense. A layer is pruned by the share p a level as in iterative pruning, rewinding included, the
+other layers left alone. A level whose best validation accuracy is below the dense network's ends its
+layer, and so does the stop rule: the layer's mask goes back to the last level that was good enough, where
+it stays, and the next layer is pruned by the magnitudes of that level. ``nominal_density`` is (1-p)^k of
+the layer being pruned; layers behind it are still dense, so it is ``layer_being_pruned`` of the masks.
+"""
+
+from __future__ import annotations
+
+from prunescope.levels import Level, Outcome, Procedure, Setting
+from prunescope.model import Ticket, initial
+from prunescope.pruning.pools import is_exhausted, prune_smallest
+
+
+def procedure(setting: Setting) -> Procedure:
+    """Prune each layer until the network is worse than the dense one, then the next.
+
+    Ends after the last hidden layer, or after ``prune.levels`` levels in all.
+    """
+    experiment, sizes = setting.experiment, setting.sizes
+    prune, steps = experiment.prune, experiment.train.steps
+    keep_at = prune.rewind_step if prune.rewind else None
+    start = initial(sizes, experiment.network.norm, setting.seed)
+    good = yield Level(0, Ticket.dense(sizes), start, steps, nominal_density=1.0, keep_at=keep_at)
+    dense, rewind_to = good.best, good.kept
+    if prune.retrain == "remaining":
+        steps -= prune.rewind_step
+
+    number = 0
+    for layer in range(len(sizes) - 2):
+        pruned, density = 0.0, 1.0
+        while True:
+            pruned = pruned + prune.rate * (1 - pruned)
+            density *= 1 - prune.rate
+            shares = [pruned if index == layer else 0.0 for index in range(len(sizes) - 2)]
+            ticket = prune_smallest(good.trained, good.ticket, shares, prune)
+            if is_exhausted(ticket, prune.stop_units):
+                break
+            if number == prune.levels:
+                return
+            number += 1
+            start = (rewind_to or good.trained).restarted()
+            outcome: Outcome = yield Level(number, ticket, start, steps, nominal_density=density)
+            if outcome.best < dense:
+                break
+            good = outcome
+
+
+def layer_being_pruned(ticket: Ticket) -> int:
+    """The layer (1 = first hidden) that a level of this method prunes: the last that is not dense, 0 for none."""
+    pruned = [number for number in range(1, len(ticket.masks) + 1) if ticket.density(number - 1) < 1]
+    return max(pruned, default=0)

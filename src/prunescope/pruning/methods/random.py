@@ -1,0 +1,49 @@
+"""Random pruning before training, the null of everything: the same densities, or fan-ins too, elsewhere.
+
+There is no level 0. With ``prune.layout`` uniform or erk (Erdős–Rényi, Evci et al. 2020) each entry of
+``prune.density`` is a level, numbered 1, 2, …, trained in full from the initial parameters: every layer keeps
+exactly round(density · N) weights at uniform positions, and all biases; ``prune.layer_densities`` gives the
+layers' own densities, one level. With ``prune.layout=shuffle`` every level > 0 of the run in ``prune.like``
+is a level of the same number and biases in which each unit's connections are moved to uniform
+positions; training starts from what that run rewinds to (its initial parameters where it does not
+rewind): that run's fan-ins and densities without its positions.
+"""
+
+from __future__ import annotations
+
+from prunescope.levels import Level, Procedure, Setting
+from prunescope.pruning.at_initialisation import untrained, wanted_densities
+from prunescope.pruning.layouts import layer_densities, overall_density, random_ticket, shuffled
+from prunescope.pruning.like import like_run
+from prunescope.pruning.pools import check_each_layer
+
+
+def procedure(setting: Setting) -> Procedure:
+    """Keep random weights; train.
+
+    Raises InputError when no density is given, or for the layout shuffle no finished run of the same sizes.
+    """
+    return (_moved if setting.experiment.prune.layout == "shuffle" else _laid_out)(setting)
+
+
+def _laid_out(setting: Setting) -> Procedure:
+    prune, sizes = setting.experiment.prune, setting.sizes
+    if prune.layer_densities:
+        check_each_layer("layer_densities", prune, sizes)
+        plans = [(overall_density(sizes, prune.layer_densities), prune.layer_densities)]
+    else:
+        plans = [(u, layer_densities(sizes, u, prune.layout)) for u in wanted_densities(prune)]
+    start, steps = untrained(setting), setting.experiment.train.steps
+    for number, (nominal, densities) in enumerate(plans, 1):
+        ticket = random_ticket(sizes, densities, setting.seed, number)
+        yield Level(number, ticket, start, steps, nominal_density=nominal)
+
+
+def _moved(setting: Setting) -> Procedure:
+    like = like_run(setting)
+    prune, steps = setting.experiment.prune, setting.experiment.train.steps
+    if prune.retrain == "remaining":
+        steps -= prune.rewind_step
+    for level in like.levels:
+        ticket = shuffled(level.ticket, setting.seed, level.number)
+        yield Level(level.number, ticket, like.start, steps, nominal_density=level.nominal_density)

@@ -1,0 +1,34 @@
+"""RigL: drop the smallest weights, grow those of the largest gradient (Evci et al. 2020).
+
+There is no level 0: each entry of ``prune.density`` is a level, numbered 1, 2, …, that starts with random
+masks laid out by ``prune.layout`` (the authors' best: erk). Every ``prune.update_every`` (100) steps of the
+first 75 % (UPDATES_END, T_end), each hidden layer drops f = (α/2)(1 + cos(πt/T_end)) of its weights, α =
+``prune.drop``, those of smallest |w|, and grows as many where the dense gradient of the coming step's batch is
+largest, at 0: what a layer keeps is constant. Biases stay.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+
+from prunescope.levels import Dynamics, Procedure, Setting
+from prunescope.pruning.dynamics.regrowth import GradientRegrowth, random_start
+from prunescope.pruning.dynamics.schedule import UPDATES_END, schedule
+from prunescope.training.probe import Probe
+
+EVERY = 100
+
+
+def procedure(setting: Setting) -> Procedure:
+    """Train under masks that follow the gradient.
+
+    Raises InputError when ``prune.density`` is not given, ``prune.layout`` is not uniform or erk, or no
+    update fits into the level.
+    """
+    prune, steps = setting.experiment.prune, setting.experiment.train.steps
+    every, end = schedule(setting.experiment, EVERY).every, int(UPDATES_END * steps)
+
+    def dynamics(probe: Probe) -> Dynamics:
+        return GradientRegrowth(every, prune.drop, end, probe)
+
+    return random_start(setting, lambda number: partial(dynamics, Probe(setting, number)))

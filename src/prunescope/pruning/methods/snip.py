@@ -1,0 +1,32 @@
+"""SNIP: prune before training by the loss's sensitivity |w ∂L/∂w| (Lee, Ajanthan & Torr 2019).
+
+There is no level 0: each entry of ``prune.density`` is a level, numbered 1, 2, …, trained in full from the
+initial parameters. The score is taken there, on one batch of ``prune.score_images`` training images in one
+piece (training-mode batch norm); all hidden weights are one pool; all biases stay. With
+``prune.score_pool=all``, the authors' setting, the output's weights and the hidden biases rank in the pool
+too; biases are 0 at initialisation, score 0 and so go first; the output's weights take places but all stay.
+"""
+
+from __future__ import annotations
+
+from prunescope.levels import Procedure, Setting
+from prunescope.model import Ticket
+from prunescope.pruning.at_initialisation import (
+    scoring_batch,
+    train_each,
+    untrained,
+    wanted_densities,
+)
+from prunescope.pruning.pools import as_ticket, keep_best
+from prunescope.pruning.scores import snip
+
+
+def procedure(setting: Setting) -> Procedure:
+    """Keep the highest |w ∂L/∂w| of the whole network; train (paper, Section 3).
+
+    Raises InputError when ``prune.density`` is not given.
+    """
+    wanted_densities(setting.experiment.prune)
+    start = untrained(setting)
+    scores = snip(start, Ticket.dense(setting.sizes), scoring_batch(setting))
+    return train_each(setting, start, lambda density: as_ticket(keep_best(scores, density), setting.sizes))

@@ -1,0 +1,51 @@
+"""Kurtosis by its definition, cavities by removing each weight, hierarchies by walking every path."""
+
+from __future__ import annotations
+
+import numpy as np
+
+
+def kurtosis(samples):
+    """The excess kurtosis of a list of numbers; nan when they are all the same."""
+    mean = sum(samples) / len(samples)
+    second = sum((a - mean) ** 2 for a in samples) / len(samples)
+    fourth = sum((a - mean) ** 4 for a in samples) / len(samples)
+    return fourth / second**2 - 3 if second > 1e-20 else float("nan")
+
+
+def cavity(weights, mask, inputs):
+    """(node, input, kurtosis without the weight - kurtosis with all) of each kept weight, by removing it."""
+    result = []
+    for node, row in enumerate(mask):
+        kept = np.where(row, weights[node], 0.0)
+        whole = kurtosis(inputs @ kept)
+        for i in np.flatnonzero(row):
+            without = kept.copy()
+            without[i] = 0.0
+            result.append((node, int(i), kurtosis(inputs @ without) - whole))
+    return result
+
+
+def paths_below(masks, weights, layer, node):
+    """Π|w| of every path from ``node`` down, by the (layer, node) it ends at, summed; and the edges walked.
+
+    Nodes that no input reaches are not entered.
+    """
+    strength, edges = {}, set()
+
+    def fed(layer, node):
+        if layer == 0:
+            return True
+        return any(fed(layer - 1, k) for k in np.flatnonzero(masks[layer - 1][node]))
+
+    def walk(layer, node, product):
+        strength[layer, node] = strength.get((layer, node), 0.0) + product
+        if layer == 1:
+            return
+        for k in np.flatnonzero(masks[layer - 1][node]):
+            if fed(layer - 1, k):
+                edges.add((layer, node, int(k), float(weights[layer - 1][node, k])))
+                walk(layer - 1, int(k), product * abs(weights[layer - 1][node, k]))
+
+    walk(layer, node, 1.0)
+    return strength, edges
