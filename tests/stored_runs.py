@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ import numpy as np
 from prunescope.experiment import Data, Experiment, Network, Prune, Train
 from prunescope.mask import ImageShape, Mask
 from prunescope.model import Arrays, Model, Ticket, initial
-from prunescope.observe import fan_in_variance_ratio, measure
+from prunescope.observe import effective_masks, fan_in_variance_ratio, measure, most_connected
 from prunescope.observing import SCHEMA
 from prunescope.randomness import generator
 from prunescope.run_writer import RunWriter, open_run
@@ -32,11 +32,13 @@ def write_run(
     name: str = "synthetic",
     classes: Sequence[str] = ("photograph", "scrambled"),
     flip: bool = False,
+    changes: Mapping[str, Mapping[str, Any]] | None = None,
+    densities: Sequence[float] | None = None,
 ) -> Run:
     """A run of ``levels`` levels (0 is dense) whose first-layer masks become local as they thin out.
 
     Its accuracy peaks at three quarters of the levels. ``flip`` changes the experiment's identity and
-    nothing else.
+    nothing else, ``changes`` fields of its sections. ``densities``: levels 1, 2, … of these, and no level 0.
     """
     experiment = Experiment(
         name=name,
@@ -45,6 +47,11 @@ def write_run(
         train=Train(steps=2000, batch=100),
         prune=Prune(rate=RATE, levels=levels - 1),
     )
+    fields = experiment.model_dump()
+    for section, values in (changes or {}).items():
+        fields[section] |= values
+    experiment = Experiment.model_validate(fields)
+    shown = dict(enumerate(densities, 1)) if densities else {n: (1 - RATE) ** n for n in range(levels)}
     rng = generator(seed, "stored run")
     sizes = (int(np.prod(shape)), *hidden, len(classes))
     scores, model = _scores_and_model(sizes, shape, seed, rng)
@@ -52,9 +59,10 @@ def write_run(
     rows: list[dict[str, Any]] = []
     with open_run(experiment, seed, out) as writer:
         writer.write_about(data={**data, "fingerprint": "0" * 64})
-        for level in range(levels):
-            ticket = _ticket(scores, (1 - RATE) ** level)
-            rows += _rows(ticket, level, levels, shape, seed, rng)
+        for level, density in shown.items():
+            ticket = _ticket(scores, density)
+            of_level = _rows(ticket, level, levels, shape, seed, rng)
+            rows += [row | {"nominal_density": density} for row in of_level]
             writer.write_level(
                 level, ticket, ticket.applied_to(model), _observed(ticket, shape, rng, rows[-1])
             )
@@ -140,6 +148,7 @@ def _layer_row(ticket: Ticket, index: int, shape: ImageShape, seed: int) -> dict
         for name in ("locality", "half_width", "anisotropy", "radius_of_gyration"):
             entries = {"": "value", "_null": "null_mean", "_null_sd": "null_sd", "_z": "z"}
             row |= {f"{name}{ending}": measured[name][key] for ending, key in entries.items()}
+        row |= {"kurtosis": 1 - mask.density, "kurtosis_null": 0.1, "kurtosis_null_sd": 0.02}
     return {key: value for key, value in row.items() if key in SCHEMA}
 
 
@@ -156,6 +165,20 @@ def _observed(ticket: Ticket, shape: ImageShape, rng: np.random.Generator, row: 
         "top_activations": -np.sort(-rng.uniform(1, 9, (len(nodes), 3)), axis=1).astype(np.float32),
         "ablation_removed": removed,
         **{f"ablation_{k}": chance + (accuracy - chance) * (1 - share**power) for k, power in curves.items()},
+        **_deeper(ticket, shape),
+    }
+
+
+def _deeper(ticket: Ticket, shape: ImageShape) -> Arrays:
+    """Top images of the second layer, and cavity effects of four nodes that grow with the input's number."""
+    nodes = most_connected(effective_masks(ticket.masks[:2])[-1], PICTURES)
+    rng = generator(0, "stored run, second layer")
+    node, place = np.nonzero(ticket.masks[0].array[:4])
+    return {
+        "layer2_nodes": nodes,
+        "layer2_top_images": rng.integers(0, 256, (len(nodes), 3, int(np.prod(shape))), dtype=np.uint8),
+        "cavity_place": np.stack([node, place], axis=1).astype(np.int32),
+        "cavity_effect": (place / ticket.masks[0].n_in).astype(np.float32),
     }
 
 

@@ -17,18 +17,21 @@ if TYPE_CHECKING:
 class FigureSpec:
     """A figure that can be drawn: its name on the command line, what it shows and which runs it takes.
 
-    ``source`` is ``module:function`` within this package.
+    ``source`` is ``module:function`` within this package; ``fewest`` is the smallest number of runs it takes.
     """
 
     id: str
     title: str
     needs: str
     source: str
+    fewest: int = 1
 
 
 _SEEDS = "runs of one experiment (any number of seeds)"
 _ANY = "runs of any experiments"
 _ONE = "one run (the first given)"
+_NO_RUN = "no run"
+_PERHAPS = "no run, or one (the first given) to compare with"
 
 FIGURES: dict[str, FigureSpec] = {
     spec.id: spec
@@ -38,13 +41,46 @@ FIGURES: dict[str, FigureSpec] = {
         FigureSpec("1a", "Best validation accuracy against u", _ANY, "accuracy:figure_1a"),
         FigureSpec("1b", "Fan-in histograms at three u's", _SEEDS, "connectivity:figure_1b"),
         FigureSpec("1c", "Accuracy against the number of removed nodes", _SEEDS, "connectivity:figure_1c"),
+        FigureSpec("2a", "What S(d) counts, on a small mask", _NO_RUN, "sketch:figure_2a", 0),
         FigureSpec("2b", "Locality maps S_sc and S_dc at three u's", _SEEDS, "locality:figure_2b"),
         FigureSpec("g", "g(d) = S/E S, as maps and against distance", _SEEDS, "relative:figure_g"),
+        FigureSpec("gain", "Gain in accuracy over the dense network against u", _ANY, "accuracy:figure_gain"),
+        FigureSpec(
+            "methods", "Accuracy and locality of all methods against u", _ANY, "methods:figure_methods"
+        ),
         FigureSpec("3a", "Masks of the 30 most connected nodes", _ONE, "masks:figure_3a"),
         FigureSpec("3b", "Mask, weights and top images of chosen nodes", _ONE, "masks:figure_3b"),
+        FigureSpec("4", "The same nodes under different pruning", _ANY, "same_nodes:figure_4"),
+        FigureSpec("5", "S_sc, fan-in and masks of several experiments", _ANY, "comparison:figure_5"),
+        FigureSpec("6", "Minimisers: accuracy and training curves", _ANY, "convergence:figure_6"),
+        FigureSpec("7", "Architectures: accuracy, training, S_sc, fan-in", _ANY, "convergence:figure_7"),
+        FigureSpec("8", "Pruning parameters: accuracy, training, locality", _ANY, "convergence:figure_8"),
+        FigureSpec("9", "S_sc of nodes pruned at random", _PERHAPS, "random_nodes:figure_9", 0),
         FigureSpec("10", "Fan-out of each pixel, C_out,0", _ANY, "connectivity:figure_10"),
         FigureSpec("11", "S_sc by fan-in", _ANY, "locality:figure_11"),
         FigureSpec("12", "Most connected masks of every hidden layer", _ONE, "masks:figure_12"),
+        FigureSpec("13", "Most connected masks of several experiments", _ANY, "comparison:figure_13"),
+        FigureSpec("14", "S_sc and fan-in of pruning methods", _ANY, "comparison:figure_14"),
+        FigureSpec("15", "Second-layer nodes, what feeds them, top images", _ONE, "hierarchy:figure_15"),
+        FigureSpec("16", "Progressive pruning: curves, a traced node", _ONE, "progressive:figure_16"),
+        FigureSpec("17", "Classes, gain, S_sc and fan-in of tasks", _ANY, "tasks:figure_17"),
+        FigureSpec("18", "Tasks between semantic and random", _ANY, "tasks:figure_18"),
+        FigureSpec("19", "Gain, S_sc and fan-in against the amount of data", _ANY, "tasks:figure_19"),
+        FigureSpec("20", "Rotated images: S_sc, S_dc, their direction, masks", _SEEDS, "variants:figure_20"),
+        FigureSpec("21", "Larger images: accuracy, S_sc, S_dc, masks", _SEEDS, "variants:figure_21"),
+        FigureSpec("22", "Translated images: accuracy, S_sc, masks, weights", _SEEDS, "variants:figure_22"),
+        FigureSpec(
+            "table1", "The macro-classes beside the paper's", _PERHAPS, "superclasses:figure_table1", 0
+        ),
+        FigureSpec("videos", "Masks and weights over the levels, as movies", _ONE, "videos:figure_videos"),
+        FigureSpec(
+            "densities", "Densities of the layers against Erdős–Rényi's", _ANY, "flow:figure_densities"
+        ),
+        FigureSpec("flow", "Magnitude of the layers and its flow", _ANY, "flow:figure_flow"),
+        FigureSpec("gabor", "R² of Gabor fits over the levels", _SEEDS, "filters:figure_gabor"),
+        FigureSpec(
+            "kurtosis", "Kurtosis and cavity effect over the levels", _ANY, "gaussianity:figure_kurtosis"
+        ),
     )
 }
 
@@ -57,16 +93,16 @@ def draw(
     levels: Sequence[int] | None = None,
     nodes: Sequence[int] | None = None,
 ) -> list[Path]:
-    """Draw a figure into folder ``out``: PDF, PNG (300 dpi) and its data (CSV table or NPZ arrays).
+    """Draw a figure into folder ``out``: PDF, PNG (300 dpi), movies (MP4) and its data (CSV or NPZ).
 
     ``levels``: the levels shown, where a figure shows some, default those the paper chooses around the best
-    accuracy; ``nodes``: first-layer nodes of Fig. 3b, default the most connected. Returns the paths written.
-    Raises InputError for an unknown figure, no runs, runs without a finished level, or levels or nodes that
-    are not there.
+    accuracy; ``nodes``: first-layer nodes of Fig. 3b and of the videos, default the most connected. Returns
+    the paths written. Raises InputError for an unknown figure, no runs, runs without a finished level, or
+    levels or nodes that are not there.
     """
     if figure_id not in FIGURES:
         raise InputError(f"unknown figure {figure_id!r}: figures are {', '.join(FIGURES)}")
-    if not runs:
+    if len(runs) < FIGURES[figure_id].fewest:
         raise InputError(f"figure {figure_id} needs {FIGURES[figure_id].needs}; none given")
     from importlib import import_module
 

@@ -1,42 +1,51 @@
-"""Accuracy, locality and fan-in variance against u (paper Fig. 1a and an overview)."""
+"""Accuracy, gain, locality and fan-in variance against u (paper Fig. 1a and overviews)."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
 import polars
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
+from matplotlib.figure import Figure, FigureBase
 
+from prunescope.figures import paper
 from prunescope.figures.choice import Group, groups, shown_levels
+from prunescope.figures.curves import (
+    SHUFFLED,
+    dense_accuracies,
+    dense_fields,
+    draw_curve,
+    draw_null,
+    gains,
+    looks,
+    of,
+    summary,
+)
 from prunescope.figures.drawing import Drawing, Options
-from prunescope.figures.style import COLUMN, MUTED, PALETTE, density_axis, grid, panel_letter
+from prunescope.figures.style import COLUMN, INK, MUTED, density_axis, grid, panel_letter
 from prunescope.store import Run
 
-ACCURACIES = ("best_val_accuracy", "final_val_accuracy", "heldout_accuracy")
-SCALARS = ("locality", "locality_null", "locality_null_sd", "locality_z", "fan_in_var_ratio")
+BELOW = 0.13  # inches, a row of a legend below the axes
+CHARACTER, BESIDES = 0.053, 14  # inches, and characters that line and number of seeds take
+FEW = 4  # more dashed lines of dense networks are hard to read
 
 
 def figure_1a(runs: Sequence[Run], options: Options) -> Drawing:
     """Best validation accuracy against u: mean ± sd over seeds, one curve an experiment.
 
-    The dashed line is the dense network; circles mark the levels of Figs. 1b and 2b. Data: one row an
+    Dashed lines are the dense networks; circles mark the levels of Figs. 1b and 2b. Data: one row an
     experiment and level. Paper Fig. 1a.
     """
     found = groups(runs)
-    figure = Figure(figsize=(COLUMN, 2.3))
+    figure = Figure(figsize=(COLUMN, 2.3 + legend_room(found)))
     axes = figure.add_subplot()
-    table = _summary(found)
-    for group, colour in zip(found, _colours(len(found)), strict=True):
-        _accuracy_curve(axes, table, group, colour, label=f"{group.label}, {group.seeds}")
-        if len(found) == 1:
-            rows = _of(table, group).filter(polars.col("level").is_in(shown_levels(group, options)))
-            x, y = rows["nominal_density"], 100 * rows["best_val_accuracy_mean"]
-            axes.plot(x, y, "o", ms=8, mfc="none", mec=colour, mew=0.8)
-    density_axis(axes, table["nominal_density"].to_list())
-    axes.set_ylabel("best validation accuracy (%)")
-    axes.legend(loc="best")
+    table = summary(found)
+    accuracy_panel(axes, found, table)
+    if len(found) == 1:
+        rows = of(table, found[0]).filter(polars.col("level").is_in(shown_levels(found[0], options)))
+        x, y = rows["nominal_density"], 100 * rows["best_val_accuracy_mean"]
+        axes.plot(x, y, "o", ms=8, mfc="none", mec=looks(1)[0]["color"], mew=0.8)
+    draw_legend(figure, axes, found)
     return Drawing(figure, table)
 
 
@@ -46,20 +55,16 @@ def levels(runs: Sequence[Run], options: Options) -> Drawing:
     The grey band is locality ± 2 sd of masks shuffled at matched fan-in. Data: one row an experiment and level.
     """
     found = groups(runs)
-    figure = Figure(figsize=(COLUMN, 5.0))
+    figure = Figure(figsize=(COLUMN, 5.0 + legend_room(found)))
     top, middle, bottom = grid(figure, 3, 1)[:, 0]
-    table = _summary(found)
-    for group, colour in zip(found, _colours(len(found)), strict=True):
-        _accuracy_curve(top, table, group, colour, label=f"{group.label}, {group.seeds}")
-        rows = _of(table, group)
-        _scalar_curve(middle, rows, "locality", colour)
-        _scalar_curve(bottom, rows, "fan_in_var_ratio", colour)
-        _null_band(middle, rows)
-    top.set_ylabel("best validation accuracy (%)")
-    top.legend(loc="best")
-    middle.set_ylabel("locality (first layer)")
+    table = summary(found)
+    accuracy_panel(top, found, table)
+    locality_panel(middle, found, table)
+    for group, look in zip(found, looks(len(found)), strict=True):
+        draw_curve(bottom, of(table, group), "fan_in_var_ratio", **look)
     bottom.set_ylabel("fan-in variance /\nbinomial variance")
     bottom.axhline(1, color=MUTED, lw=0.7, ls=":")
+    draw_legend(figure, top, found)
     for letter, axes in zip("abc", (top, middle, bottom), strict=True):
         density_axis(axes, table["nominal_density"].to_list())
         panel_letter(axes, letter)
@@ -68,57 +73,79 @@ def levels(runs: Sequence[Run], options: Options) -> Drawing:
     return Drawing(figure, table)
 
 
-def _summary(found: Sequence[Group]) -> polars.DataFrame:
-    """One row an experiment and level: mean and sample sd over seeds of the first layer's numbers."""
-    parts = []
-    for group in found:
-        # Levels that only some seeds have reached would be means over other seeds than their neighbours.
-        table = group.table().filter(polars.col("layer") == 1, polars.col("level").is_in(group.levels))
-        names = [name for name in (*ACCURACIES, *SCALARS) if name in table.columns]
-        statistics = [polars.len().alias("seeds"), polars.col("nominal_density").mean()]
-        statistics += [polars.col(name).mean().alias(f"{name}_mean") for name in names]
-        statistics += [polars.col(name).std().alias(f"{name}_sd") for name in names]
-        part = table.group_by("level").agg(statistics).sort("level")
-        parts.append(part.select(polars.lit(group.label).alias("experiment"), polars.all()))
-    return polars.concat(parts, how="diagonal_relaxed")
+def figure_gain(runs: Sequence[Run], options: Options) -> Drawing:
+    """Gain in best validation accuracy over the dense network against u, one curve an experiment.
+
+    Mean ± sd over seeds of each seed's gain over its own dense network, percentage points. Experiments that
+    do not train the dense network take that of an experiment that does. Data: one row an experiment and level.
+    """
+    found = groups(runs)
+    figure = Figure(figsize=(COLUMN, 2.3 + legend_room(found)))
+    axes = figure.add_subplot()
+    table = gains(found)
+    gain_panel(axes, found, table)
+    draw_legend(figure, axes, found)
+    return Drawing(figure, table)
 
 
-def _of(table: polars.DataFrame, group: Group) -> polars.DataFrame:
-    return table.filter(polars.col("experiment") == group.label)
+def accuracy_panel(axes: Axes, found: Sequence[Group], table: polars.DataFrame) -> None:
+    """Best validation accuracy (%) against u, with the dense networks' as dashed lines where that is readable."""
+    dense: dict[str, tuple[float, str]] = {}
+    for group, look in zip(found, looks(len(found)), strict=True):
+        draw_curve(
+            axes, of(table, group), "best_val_accuracy", scale=100, label=f"{group.label}, {group.n}", **look
+        )
+        accuracies = dense_accuracies(group, found)
+        if accuracies:
+            value = 100 * sum(accuracies.values()) / len(accuracies)
+            fields = dense_fields(group.runs[0].experiment)
+            dense.setdefault(fields, (value, look["color"] if 0 in group.levels else INK))
+    for number, (value, colour) in enumerate(dense.values() if len(dense) <= FEW else ()):
+        label = None if number else "dense"
+        axes.axhline(value, color=colour, lw=0.7, ls=(0, (4, 2)), alpha=0.6, label=label, zorder=1)
+    if any(paper.is_main(group.runs[0].experiment) for group in found):
+        paper.draw_main(axes)
+    density_axis(axes, table["nominal_density"].to_list())
+    axes.set_ylabel("best validation accuracy (%)")
 
 
-def _colours(count: int) -> list[str]:
-    return [PALETTE[number % len(PALETTE)] for number in range(count)]
+def gain_panel(axes: Axes, found: Sequence[Group], table: polars.DataFrame) -> None:
+    """Gain over the dense network (percentage points) against u."""
+    for group, look in zip(found, looks(len(found)), strict=True):
+        rows = of(table, group)
+        if len(rows):
+            draw_curve(axes, rows, "gain", scale=100, label=f"{group.label}, {group.n}", **look)
+    axes.axhline(0, color=INK, lw=0.7, ls=":", zorder=1)
+    density_axis(axes, table["nominal_density"].to_list())
+    axes.set_ylabel("gain over dense (% points)")
 
 
-def _accuracy_curve(axes: Axes, table: polars.DataFrame, group: Group, colour: str, label: str) -> None:
-    rows = _of(table, group)
-    _scalar_curve(axes, rows, "best_val_accuracy", colour, scale=100, label=label)
-    dense = rows.filter(polars.col("level") == 0)
-    if len(dense):
-        value = 100 * float(dense["best_val_accuracy_mean"][0])
-        axes.axhline(value, color=colour, lw=0.7, ls="--", alpha=0.6, label="dense", zorder=1)
-
-
-def _scalar_curve(
-    axes: Axes, rows: polars.DataFrame, name: str, colour: str, scale: float = 1, label: str | None = None
+def locality_panel(
+    axes: Axes, found: Sequence[Group], table: polars.DataFrame, *, x: str = "nominal_density"
 ) -> None:
-    """Mean with error bars of one sd; levels at which it is not defined are left out."""
-    if f"{name}_mean" not in rows.columns:
-        return
-    rows = rows.filter(polars.col(f"{name}_mean").is_not_null())
-    sd = scale * rows[f"{name}_sd"].cast(polars.Float64).fill_null(0).to_numpy()
-    x, mean = rows["nominal_density"].to_numpy(), scale * rows[f"{name}_mean"].to_numpy()
-    axes.plot(x, mean, "-o", color=colour, label=label)
-    if np.any(sd > 0):
-        axes.fill_between(x, mean - sd, mean + sd, color=colour, alpha=0.2, lw=0)
+    """Locality of the first layer against u, and that of masks shuffled at matched fan-in as a grey band."""
+    for group, look in zip(found, looks(len(found)), strict=True):
+        draw_curve(axes, of(table, group), "locality", x=x, **look)
+        draw_null(axes, of(table, group), x=x, label=SHUFFLED if group is found[0] else None)
+    density_axis(axes, table[x].to_list())
+    axes.set_ylabel("locality (first layer)")
+    axes.legend(loc="upper left")
 
 
-def _null_band(axes: Axes, rows: polars.DataFrame) -> None:
-    if not {"locality_null_mean", "locality_null_sd_mean"} <= set(rows.columns):
+def legend_room(found: Sequence[Group], width: float = COLUMN) -> float:
+    """Inches of height that the legend takes below axes of this width."""
+    return BELOW * -(-(len(found) + 1) // _columns(found, width)) if len(found) > 1 else 0.0
+
+
+def _columns(found: Sequence[Group], width: float) -> int:
+    longest = max(len(group.label) for group in found)
+    return max(1, int(width / (CHARACTER * (longest + BESIDES))))
+
+
+def draw_legend(figure: FigureBase, axes: Axes, found: Sequence[Group], width: float = COLUMN) -> None:
+    """The legend of one panel's curves: inside it when there is one, else below, within ``width`` inches."""
+    if len(found) == 1:
+        axes.legend(loc="best")
         return
-    rows = rows.filter(polars.col("locality_null_mean").is_not_null())
-    x, mean = rows["nominal_density"].to_numpy(), rows["locality_null_mean"].to_numpy()
-    sd = rows["locality_null_sd_mean"].cast(polars.Float64).fill_null(0).to_numpy()
-    axes.fill_between(x, mean - 2 * sd, mean + 2 * sd, color=MUTED, alpha=0.35, lw=0)
-    axes.plot(x, mean, color=MUTED, lw=0.7)
+    handles, names = axes.get_legend_handles_labels()
+    figure.legend(handles, names, loc="outside lower center", ncols=min(_columns(found, width), len(names)))

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import polars
 
 from prunescope.errors import InputError
 from prunescope.figures.drawing import Options
+from prunescope.figures.labels import labels
 from prunescope.store import Run
 
 # The paper's three sparsities, 4 %, 1 % and 0.3 %, as multiples of the best one; then what else to take
@@ -31,15 +33,30 @@ class Group:
         return f"{len(self.runs)} seed{'s' if len(self.runs) > 1 else ''}"
 
     @property
+    def n(self) -> str:
+        """The number of seeds, as a legend says it: ``n = 4``."""
+        return f"n = {len(self.runs)}"
+
+    @cached_property
     def levels(self) -> list[int]:
-        """Levels that every run of the group has finished; raises InputError when there is none."""
+        """Levels that every run of the group has finished; raises InputError when there is none.
+
+        Level 0 is the dense network; methods that do not train it count from 1.
+        """
         for run in self.runs:
             if not run.levels:
                 raise InputError(f"{run.path}: no level is finished yet")
-        return sorted(set.intersection(*(set(run.levels) for run in self.runs)))
+        common = sorted(set.intersection(*(set(run.levels) for run in self.runs)))
+        if not common:
+            raise InputError(f"{self.label}: no level that all its {self.seeds} have finished")
+        return common
 
     def table(self) -> polars.DataFrame:
         """levels.parquet of all runs of the group, with their seeds in a column ``seed``."""
+        return self._table
+
+    @cached_property
+    def _table(self) -> polars.DataFrame:
         parts = [run.table.with_columns(seed=polars.lit(run.seed)) for run in self.runs]
         return polars.concat(parts, how="diagonal_relaxed")
 
@@ -48,16 +65,33 @@ class Group:
         row = self.table().filter(polars.col("level") == level).row(0, named=True)
         return float(row["nominal_density"])
 
-    def best_level(self) -> int:
-        """The level whose best validation accuracy, averaged over seeds, is highest."""
+    def best_level(self, *, pruned: bool = False) -> int:
+        """The level whose best validation accuracy, averaged over seeds, is highest; ``pruned``: other than dense."""
         levels, accuracy = self._mean_accuracy()
+        if pruned and len(levels) > 1:
+            accuracy = np.where(levels > 0, accuracy, -1)
         return int(levels[int(np.argmax(accuracy))])
 
     def sparsest_no_worse(self) -> int:
-        """The level that sparsest_no_worse finds in the best validation accuracy averaged over seeds, else the last."""
+        """The sparsest level whose best validation accuracy, averaged over seeds, is at least the dense network's.
+
+        The sparsest of all where there is none, or no dense network to compare with.
+        """
         levels, accuracy = self._mean_accuracy()
-        found = sparsest_no_worse(accuracy.tolist())
-        return int(levels[-1 if found is None else found])
+        order = sorted(range(len(levels)), key=lambda k: -self.density(int(levels[k])))
+        known = 0 in self.levels
+        found = sparsest_no_worse([float(accuracy[k]) for k in order]) if known else None
+        return int(levels[order[-1 if found is None else found]])
+
+    def densest_first(self) -> list[int]:
+        """The levels from dense to sparse, whatever order the method numbers them in."""
+        return sorted(self.levels, key=self.density, reverse=True)
+
+    def nearest(self, density: float) -> int:
+        """The pruned level whose u is nearest to ``density`` by ratio; level 0 only where nothing is pruned."""
+        pruned = [level for level in self.levels if level > 0] or self.levels
+        distance = [abs(np.log(self.density(level) / density)) for level in pruned]
+        return pruned[int(np.argmin(distance))]
 
     def _mean_accuracy(self) -> tuple[np.ndarray, np.ndarray]:
         """Levels, ascending, and their best validation accuracy averaged over seeds."""
@@ -79,18 +113,14 @@ def sparsest_no_worse(accuracy: Sequence[float]) -> int | None:
 
 
 def groups(runs: Sequence[Run]) -> list[Group]:
-    """Runs by experiment, in the order given; the identity joins the label where names collide."""
+    """Runs by experiment, in the order given, each labelled by what it differs in from the others."""
     by_identity: dict[str, list[Run]] = {}
     for run in runs:
         members = by_identity.setdefault(run.experiment.identity, [])
         if run.path.resolve() not in {member.path.resolve() for member in members}:
             members.append(run)
-    names = [members[0].experiment.name for members in by_identity.values()]
-    result = []
-    for name, (identity, members) in zip(names, by_identity.items(), strict=True):
-        label = name if names.count(name) == 1 else f"{name} ({identity[:6]})"
-        result.append(Group(label, tuple(members)))
-    return result
+    names = labels([members[0].experiment for members in by_identity.values()])
+    return [Group(name, tuple(members)) for name, members in zip(names, by_identity.values(), strict=True)]
 
 
 def one_group(runs: Sequence[Run], figure: str) -> Group:
@@ -115,12 +145,26 @@ def shown_levels(group: Group, options: Options, count: int = 3) -> list[int]:
         if not options.levels:
             raise InputError(f"no level given; finished levels are {group.levels}")
         return list(options.levels)
-    available = [level for level in group.levels if level > 0] or group.levels
     best = group.density(group.best_level())
-    logs = np.log([group.density(level) for level in available])
     chosen: list[int] = []
     for factor in (1.0, *AROUND_BEST, *FURTHER):
-        nearest = available[int(np.argmin(np.abs(logs - np.log(best * factor))))]
+        nearest = group.nearest(best * factor)
         if nearest not in chosen and len(chosen) < count:
             chosen.append(nearest)
-    return sorted(chosen)
+    return sorted(chosen, key=group.density, reverse=True)
+
+
+def given_nodes(run: Run, options: Options) -> np.ndarray | None:
+    """``options.nodes`` as int64 [K] of the first layer, None when the figure is to choose.
+
+    Raises InputError for a node that is not there, and for none.
+    """
+    if options.nodes is None:
+        return None
+    count = run.mask(run.levels[0]).n_out
+    if not options.nodes:
+        raise InputError(f"{run.path}: no node given; the first layer has nodes 0 to {count - 1}")
+    for node in options.nodes:
+        if node >= count:
+            raise InputError(f"{run.path}: no node {node}; the first layer has nodes 0 to {count - 1}")
+    return np.array(options.nodes, np.int64)

@@ -42,8 +42,8 @@ def figure_1b(runs: Sequence[Run], options: Options) -> Drawing:
     figure = Figure(figsize=(max(COLUMN, PAGE * len(shown) / 3), 2.2))
     parts = []
     for number, (axes, level) in enumerate(zip(grid(figure, 1, len(shown))[0], shown, strict=True)):
-        part = _histogram(group, level)
-        _draw_histogram(axes, part, PALETTE[number % len(PALETTE)])
+        part = fan_in_histogram(group, level)
+        draw_histogram(axes, part, PALETTE[number % len(PALETTE)])
         axes.set_title(group.title(level))
         axes.set_xlabel("connections per node $C_{in}$")
         parts.append(part)
@@ -53,7 +53,7 @@ def figure_1b(runs: Sequence[Run], options: Options) -> Drawing:
     return Drawing(figure, polars.concat(parts))
 
 
-def _histogram(group: Group, level: int) -> polars.DataFrame:
+def fan_in_histogram(group: Group, level: int) -> polars.DataFrame:
     """Nodes a bar, measured and expected under random pruning at the same density."""
     masks = [run.mask(level) for run in group.runs]
     counts = np.stack([np.bincount(fan_in(mask), minlength=mask.n_in + 1) for mask in masks]).mean(axis=0)
@@ -77,7 +77,7 @@ def _histogram(group: Group, level: int) -> polars.DataFrame:
     )
 
 
-def _draw_histogram(axes: Axes, part: polars.DataFrame, colour: str) -> None:
+def draw_histogram(axes: Axes, part: polars.DataFrame, colour: str) -> None:
     starts = part["fan_in_from"].to_numpy()
     width = int(starts[1] - starts[0]) if len(starts) > 1 else 1
     edges = np.append(starts, starts[-1] + width) - 0.5

@@ -10,6 +10,7 @@ import polars
 from matplotlib.figure import Figure
 
 from prunescope.errors import InputError
+from prunescope.figures.movie import Movie, write_movie
 from prunescope.model import Arrays
 
 PNG_DPI = 300
@@ -25,21 +26,26 @@ class Options:
 
 @dataclass(frozen=True, eq=False)
 class Drawing:
-    """A figure and the numbers in it: a tidy table, or named arrays for maps and masks."""
+    """A figure and the numbers in it: a tidy table, or named arrays for maps and masks; movies beside it."""
 
     figure: Figure
     data: polars.DataFrame | Arrays
+    movies: tuple[Movie, ...] = ()
 
 
 def write(drawing: Drawing, out: Path, name: str) -> list[Path]:
-    """Write ``name``.pdf, .png and .csv or .npz into ``out``; raises InputError when it cannot be written."""
+    """Write ``name``.pdf, .png, its movies (.mp4), then .csv or .npz, into ``out``.
+
+    Returns the paths in that order. Raises InputError when it cannot be written.
+    """
     try:
         out.mkdir(parents=True, exist_ok=True)
         pdf, png = out / f"{name}.pdf", out / f"{name}.png"
         # No creation date: the same run draws the same bytes.
         drawing.figure.savefig(pdf, metadata={"CreationDate": None, "Creator": "prunescope"})
         drawing.figure.savefig(png, dpi=PNG_DPI)
-        return [pdf, png, _write_data(drawing.data, out / name)]
+        movies = [write_movie(movie, out, name) for movie in drawing.movies]
+        return [pdf, png, *movies, _write_data(drawing.data, out / name)]
     except (FileExistsError, NotADirectoryError, PermissionError) as error:
         raise InputError(f"{out}: cannot write there ({error.strerror}); choose another --out") from None
 

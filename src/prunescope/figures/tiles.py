@@ -57,34 +57,49 @@ def write(axes: Axes, x: float, y: float, text: str, **style: Any) -> None:
     axes.text(x, y, text, **look)
 
 
+def axes_at(figure: Figure, x: float, y: float, width: float, height: float) -> Axes:
+    """Axes of their own on a blank page, upper left corner at (x, y) inches."""
+    whole_width, whole_height = figure.get_size_inches()
+    bottom = 1 - (y + height) / whole_height
+    return figure.add_axes((x / whole_width, bottom, width / whole_width, height / whole_height))
+
+
 def stacked(sheets: Sequence[Sheet], width: float) -> Figure:
     """Sheets below each other on one page of this width."""
-    heights = [_height(sheet, width) for sheet in sheets]
+    heights = [sheet_height(sheet, width) for sheet in sheets]
     figure, axes = blank(width, sum(heights) + GAP)
     top = 0.0
     for sheet, height in zip(sheets, heights, strict=True):
-        write(axes, GAP, top + TITLE - 0.05, sheet.title, ha="left")
-        side, row_height = _tile(sheet, width)
-        for number, (image, caption) in enumerate(zip(sheet.images, sheet.captions, strict=True)):
-            row, column = divmod(number, sheet.columns)
-            place(
-                axes,
-                image,
-                GAP + column * (side + GAP),
-                top + TITLE + CAPTION + row * row_height,
-                side,
-                caption,
-            )
+        draw_sheet(axes, sheet, 0.0, top, width)
         top += height
     return figure
 
 
-def _tile(sheet: Sheet, width: float) -> tuple[float, float]:
-    """The width of a picture, and the height of a row with its captions."""
+def draw_sheet(axes: Axes, sheet: Sheet, x: float, y: float, width: float, letter: str = "") -> None:
+    """Draw a sheet with its upper left corner at (x, y), its title behind the panel's letter."""
+    if letter:
+        panel(axes, x + GAP, y + TITLE - 0.05, letter)
+    write(axes, x + GAP + (0.2 if letter else 0), y + TITLE - 0.05, sheet.title, ha="left", va="baseline")
+    side, row_height, caption_height = _tile(sheet, width)
+    for number, (image, caption) in enumerate(zip(sheet.images, sheet.captions, strict=True)):
+        row, column = divmod(number, sheet.columns)
+        left, top = x + GAP + column * (side + GAP), y + TITLE + caption_height + row * row_height
+        place(axes, image, left, top, side, caption)
+
+
+def panel(axes: Axes, x: float, y: float, letter: str) -> None:
+    """A panel's bold letter."""
+    write(axes, x, y, letter, ha="left", va="baseline", fontweight="bold", fontsize=8)
+
+
+def sheet_height(sheet: Sheet, width: float) -> float:
+    """The height in inches that a sheet takes at this width."""
+    return TITLE + -(-len(sheet.images) // sheet.columns) * _tile(sheet, width)[1] + GAP
+
+
+def _tile(sheet: Sheet, width: float) -> tuple[float, float, float]:
+    """The width of a picture, the height of a row with its captions, and that of the captions alone."""
     side = (width - GAP) / sheet.columns - GAP
     shape = sheet.images[0].shape if sheet.images else (1, 1)
-    return side, side * shape[0] / shape[1] + GAP / 2 + CAPTION
-
-
-def _height(sheet: Sheet, width: float) -> float:
-    return TITLE + -(-len(sheet.images) // sheet.columns) * _tile(sheet, width)[1] + GAP
+    caption = CAPTION if any(sheet.captions) else GAP / 2
+    return side, side * shape[0] / shape[1] + GAP / 2 + caption, caption

@@ -1,0 +1,146 @@
+"""How pruning spreads over the layers: their densities, and how the weights' magnitude flows between them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import polars
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from prunescope.figures.choice import Group, groups
+from prunescope.figures.curves import draw_curve, of
+from prunescope.figures.drawing import Drawing, Options
+from prunescope.figures.style import COLUMN, INK, MUTED, PALETTE, density_axis, grid, panel_letter
+from prunescope.observe import flow
+from prunescope.pruning.layouts import erdos_renyi
+from prunescope.store import Run
+
+DASHES = ("-", "--", ":", "-.")
+
+
+def figure_densities(runs: Sequence[Run], options: Options) -> Drawing:
+    """The density of each hidden layer over that of all of them, against the latter: mean ± sd over seeds.
+
+    1 is layer-wise pruning. Thin dash-dotted lines are Erdős–Rényi densities of the first experiment's layer
+    sizes. Colours are layers, dashes experiments. Data: one row an experiment, level and layer.
+    """
+    found = groups(runs)
+    table = polars.concat([_densities(group) for group in found])
+    figure = Figure(figsize=(COLUMN + 1.2, 2.4))
+    axes = figure.add_subplot()
+    axes.axhline(1, color=MUTED, lw=0.7, zorder=1)
+    for group, dashes in zip(found, DASHES * len(found), strict=False):
+        _layer_curves(axes, of(table, group), "relative", x="density", ls=dashes)
+    first = of(table, found[0])
+    for layer in sorted(set(first["layer"])):
+        rows = first.filter(polars.col("layer") == layer)
+        colour = PALETTE[(layer - 1) % len(PALETTE)]
+        axes.plot(rows["density"], rows["erk"] / rows["density"], "-.", color=colour, lw=0.6, zorder=1)
+    density_axis(axes, table["density"].to_list())
+    axes.set_xlabel("unpruned hidden weights (%)")
+    axes.set_ylabel("density of the layer / of all layers")
+    extra = [Line2D([], [], color=MUTED, ls="-.", lw=0.6, label="Erdős–Rényi")]
+    _legend(figure, found, sorted(set(table["layer"])), extra)
+    return Drawing(figure, table)
+
+
+def figure_flow(runs: Sequence[Run], options: Options) -> Drawing:
+    """Each layer's share of the hidden weights' magnitude (a) and the exponent σ of its change (b) against u.
+
+    M_l = Σ|w_l|/Σ|w| at the end of each level; σ_l = ln(M_l(n+1)/M_l(n)) / ln(1/(1-p)), drawn at the level it
+    leads to, p being the share of all hidden weights that the pruning removed. Above 0 a layer gains at the
+    others' cost. Mean ± sd over seeds. Data: one row an experiment, level and layer. SCIENCE §3, Redman et
+    al. 2022.
+    """
+    found = groups(runs)
+    table = polars.concat([_flow(group) for group in found])
+    figure = Figure(figsize=(COLUMN + 1.2, 4.0))
+    top, bottom = grid(figure, 2, 1)[:, 0]
+    for group, dashes in zip(found, DASHES * len(found), strict=False):
+        _layer_curves(top, of(table, group), "share", x="nominal_density", ls=dashes)
+        _layer_curves(bottom, of(table, group), "exponent", x="nominal_density", ls=dashes)
+    bottom.axhline(0, color=MUTED, lw=0.7, zorder=1)
+    top.set_ylabel("share of the magnitude $M_l$")
+    top.set_ylim(0, None)
+    bottom.set_ylabel("flow exponent $\\sigma_l$")
+    for letter, axes in zip("ab", (top, bottom), strict=True):
+        density_axis(axes, table["nominal_density"].to_list())
+        panel_letter(axes, letter)
+    top.set_xlabel("")
+    _legend(figure, found, sorted(set(table["layer"])), [])
+    return Drawing(figure, table)
+
+
+def _densities(group: Group) -> polars.DataFrame:
+    rows = []
+    for run in group.runs:
+        for level in group.levels:
+            masks = run.ticket(level).masks
+            size = np.array([mask.array.size for mask in masks])
+            kept = np.array([mask.kept for mask in masks])
+            sizes = (masks[0].n_in, *(mask.n_out for mask in masks), len(run.classes))
+            overall = float(kept.sum() / size.sum())
+            erk = erdos_renyi(sizes, overall)
+            rows += [
+                {"level": level, "layer": layer + 1, "seed": run.seed, "density": overall, "erk": erk[layer]}
+                | {
+                    "layer_density": kept[layer] / size[layer],
+                    "relative": kept[layer] / size[layer] / overall,
+                }
+                for layer in range(len(masks))
+                if overall > 0
+            ]
+    return _over_seeds(group, rows, ("layer_density", "relative"), ("density", "erk"))
+
+
+def _flow(group: Group) -> polars.DataFrame:
+    rows = []
+    levels = group.densest_first()
+    for run in group.runs:
+        weights = [[layer.weight for layer in run.model(level).layers[:-1]] for level in levels]
+        tickets = [run.ticket(level) for level in levels]
+        kept = np.array([sum(mask.kept for mask in ticket.masks) for ticket in tickets], np.float64)
+        measured = flow(weights, 1 - kept[1:] / np.maximum(kept[:-1], 1))
+        exponent = np.vstack([np.full((1, measured.share.shape[1]), np.nan), measured.exponent])
+        rows += [
+            {"level": level, "layer": layer + 1, "seed": run.seed, "nominal_density": group.density(level)}
+            | {"share": measured.share[n, layer], "exponent": exponent[n, layer]}
+            for n, level in enumerate(levels)
+            for layer in range(measured.share.shape[1])
+        ]
+    return _over_seeds(group, rows, ("share", "exponent"), ("nominal_density",))
+
+
+def _over_seeds(
+    group: Group, rows: list[dict[str, float]], names: Sequence[str], same: Sequence[str]
+) -> polars.DataFrame:
+    """One row a level and layer: means of ``same``, mean and sample sd of ``names``; nan is missing."""
+    statistics = [polars.len().alias("seeds"), *(polars.col(name).mean() for name in same)]
+    statistics += [polars.col(name).mean().alias(f"{name}_mean") for name in names]
+    statistics += [polars.col(name).std().alias(f"{name}_sd") for name in names]
+    table = polars.DataFrame(rows).with_columns(polars.col(polars.Float64).fill_nan(None))
+    table = (
+        table.group_by("level", "layer").agg(statistics).sort([*same[:1], "layer"], descending=[True, False])
+    )
+    return table.select(polars.lit(group.label).alias("experiment"), polars.all())
+
+
+def _layer_curves(axes: Axes, table: polars.DataFrame, name: str, *, x: str, ls: str) -> None:
+    for layer in sorted(set(table["layer"])):
+        rows = table.filter(polars.col("layer") == layer)
+        draw_curve(axes, rows, name, x=x, color=PALETTE[(layer - 1) % len(PALETTE)], ls=ls)
+
+
+def _legend(figure: Figure, found: Sequence[Group], layers: Sequence[int], extra: Sequence[Line2D]) -> None:
+    """Colours for layers, then dashes for experiments."""
+    entries = [
+        Line2D([], [], color=PALETTE[(layer - 1) % len(PALETTE)], label=f"layer {layer}") for layer in layers
+    ]
+    entries += [
+        Line2D([], [], color=INK, ls=dashes, label=f"{group.label}, {group.n}")
+        for group, dashes in zip(found, DASHES * len(found), strict=False)
+    ]
+    figure.legend(handles=[*entries, *extra], loc="outside right upper")

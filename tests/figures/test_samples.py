@@ -1,0 +1,65 @@
+"""prunescope.figures.samples and paper: run with `pytest tests/figures/test_samples.py`."""
+
+import numpy as np
+import pytest
+
+import tiny
+from prunescope.driver import run
+from prunescope.experiment import build, load
+from prunescope.figures import paper
+from prunescope.figures.choice import groups
+from prunescope.figures.samples import class_samples
+
+
+@pytest.fixture(scope="module")
+def two_tasks(images_file, tmp_path_factory):
+    out = tmp_path_factory.mktemp("tasks")
+    return [
+        run(
+            tiny.experiment(data={"root": str(images_file), "task": task}, prune={"levels": 0}),
+            out=out,
+        )
+        for task in ("classes", "modulo:2")
+    ]
+
+
+def test_a_picture_for_each_pair_of_classes(two_tasks, images_file):
+    samples = class_samples(groups(two_tasks))
+    with np.load(images_file) as file:
+        images, labels = file["x_test"][:60], file["y_test"][:60]
+    assert samples.columns == list(two_tasks[0].classes)
+    assert samples.tasks == ("original classes", "random classes")
+    assert samples.pictures.shape == (2, 3, 6, 6, 3)
+    for row in range(2):
+        for column in range(3):
+            found = np.flatnonzero((labels == column) & (labels % 2 == row))
+            expected = images[found[0]] / 255 if len(found) else np.ones((6, 6, 3))
+            np.testing.assert_allclose(samples.pictures[row, column], expected)
+
+
+def test_one_task_has_its_classes_in_rows(two_tasks, images_file):
+    samples = class_samples(groups(two_tasks[1:]))
+    with np.load(images_file) as file:
+        images, labels = file["x_test"][:60], file["y_test"][:60]
+    odd = images[labels % 2 == 1][:10] / 255
+    np.testing.assert_allclose(samples.pictures[1], odd)
+
+
+def test_the_papers_numbers_stand_only_at_the_papers_scale():
+    main = load("paper/main")
+    assert paper.is_main(main)
+    assert paper.figure_4_accuracy(main, 0.7**13) == 0.126
+    assert paper.figure_4_accuracy(main, 0.7**6) == 0.104
+    assert paper.figure_4_accuracy(main, 1.0) == 0.081
+    assert paper.figure_4_accuracy(main, 0.4) is None
+    for field in (
+        "network.hidden=[256,256,256]",
+        "data.fraction=0.5",
+        "data.task='modulo:10'",
+        "train.lr=0.5",
+    ):
+        changed = load("paper/main", [field])
+        assert not paper.is_main(changed)
+        assert paper.figure_4_accuracy(changed, 0.01) is None
+    assert paper.task_accuracy(load("paper/main", ["data.task='modulo:10'"])) == 0.13
+    assert paper.task_accuracy(build({"name": "x", "data": {"task": "modulo:10"}})) is None
