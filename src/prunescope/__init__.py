@@ -14,11 +14,12 @@ if TYPE_CHECKING:
     from prunescope.observe import fan_in as fan_in
     from prunescope.observe import fan_out as fan_out
     from prunescope.observe import inhomogeneous_null as inhomogeneous_null
-    from prunescope.observe import locality as locality
-    from prunescope.observe import measure as measure
     from prunescope.observe import uniform_null as uniform_null
     from prunescope.observe import weight_image as weight_image
+    from prunescope.observe.locality import locality as locality
+    from prunescope.observe.measure import measure as measure
     from prunescope.store import Run as Run
+    from prunescope.tables.collect import table as table
 
     load = Run
 
@@ -29,6 +30,7 @@ _HOMES = {
     "Run": ("store", "Run"),
     "load": ("store", "Run"),
     "run": ("driver", "run"),
+    "table": ("tables", "table"),
 } | {
     name: ("observe", name)
     for name in (

@@ -1,0 +1,44 @@
+"""What runs will cost: measured once for each kind of step, and known better where a run of the kind is done."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from prunescope.estimate import Estimate, estimate
+from prunescope.experiment import Experiment
+from prunescope.store import Run
+
+
+def threads_of(experiment: Experiment, threads: int | None) -> int:
+    """Threads that a run in a sweep gets: those asked for, else run.threads, else one."""
+    return threads or experiment.run.threads or 1
+
+
+def pinned(experiment: Experiment, threads: int | None) -> Experiment:
+    """The experiment with run.threads set to what it gets in a sweep."""
+    place = experiment.run.model_copy(update={"threads": threads_of(experiment, threads)})
+    return experiment.model_copy(update={"run": place})
+
+
+class Costs:
+    """Estimates, each experiment measured once."""
+
+    def __init__(self, threads: int | None = None) -> None:
+        self._threads = threads
+        self._known: dict[tuple[str, int], Estimate] = {}
+        self._seconds: dict[str, float] = {}
+
+    def of(self, experiment: Experiment) -> Estimate:
+        """The estimate of a whole run; its seconds are those of a finished run of the experiment, where known."""
+        key = (experiment.identity, threads_of(experiment, self._threads))
+        if key not in self._known:
+            self._known[key] = estimate(pinned(experiment, self._threads))
+        seconds = self._seconds.get(experiment.identity)
+        return replace(self._known[key], seconds=seconds) if seconds else self._known[key]
+
+    def learn(self, experiment: Experiment, path: Path) -> None:
+        """Take the seconds of a finished run for those of its experiment."""
+        if experiment.identity not in self._seconds:
+            table = Run(path).table
+            self._seconds[experiment.identity] = float(table.filter(layer=1)["seconds"].sum())

@@ -1,0 +1,129 @@
+"""Runs in a process of their own, one after the other: ``python -m prunescope.sweep.worker``, started by Child.
+
+Each line of stdin is a job. stdin stays open as long as whoever started it lives and wants it to go on; its end means:
+save and stop. So a killed parent stops its runs too. What happens goes to stdout, a JSON object a line.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from queue import SimpleQueue
+from typing import TYPE_CHECKING, Any
+
+from prunescope.errors import InputError
+from prunescope.progress import Reporter
+
+if TYPE_CHECKING:
+    from prunescope.experiment import Experiment
+    from prunescope.levels import Level
+    from prunescope.mask import ImageShape
+    from prunescope.training.loop import Evaluation
+
+EVERY = 0.25  # seconds between two reports of steps
+ROW = (
+    "level",
+    "weight_density",
+    "best_val_accuracy",
+    "final_val_accuracy",
+    "locality",
+    "locality_z",
+    "seconds",
+)
+Say = Callable[..., None]
+
+
+class Events(Reporter):
+    """Says what a run does through ``say``."""
+
+    def __init__(self, say: Say) -> None:
+        self._say = say
+        self._said = 0.0
+
+    def preparing(self, done: int, total: int, what: str) -> None:
+        if time.monotonic() - self._said > EVERY:
+            self._said = time.monotonic()
+            self._say("preparing", text=f"{what}: {done} of {total}")
+
+    def started(
+        self, path: Path, experiment: Experiment, rows: list[dict[str, Any]], engine: str = ""
+    ) -> None:
+        if rows:
+            self._say("level_finished", **_row(rows))
+
+    def level_started(self, level: Level, step: int, shape: ImageShape) -> None:
+        self._said = time.monotonic()
+        self._say("level_started", level=level.number, step=step, steps=level.steps)
+
+    def stepped(self, level: Level, step: int) -> None:
+        if time.monotonic() - self._said > EVERY:
+            self._said = time.monotonic()
+            self._say("stepped", level=level.number, step=step, steps=level.steps)
+
+    def evaluated(self, look: Evaluation) -> None:
+        self._say("evaluated", level=look.level, accuracy=look.val.accuracy)
+
+    def level_finished(self, rows: list[dict[str, Any]]) -> None:
+        self._say("level_finished", **_row(rows))
+
+
+def _row(rows: list[dict[str, Any]]) -> dict[str, Any]:
+    """What a view shows of the last finished level."""
+    last = [row for row in rows if row["layer"] == 1][-1]
+    return {"levels": len({row["level"] for row in rows}), **{name: last.get(name) for name in ROW}}
+
+
+def main() -> int:
+    """Run the jobs on stdin until it ends; 0 done, 130 stopped with everything saved."""
+    for number in (signal.SIGINT, signal.SIGTERM):  # a shell may have started us with SIGINT ignored
+        signal.signal(number, signal.default_int_handler)
+    orders: SimpleQueue[dict[str, Any] | None] = SimpleQueue()
+    try:
+        threading.Thread(target=_listen, args=(orders,), daemon=True).start()
+        while (order := orders.get()) is not None:
+            code, message = _run(order)
+            _say("ended", code=code, message=message)
+    except KeyboardInterrupt:
+        return 130
+    return 0
+
+
+def _run(order: dict[str, Any]) -> tuple[int, str]:
+    """0, or 1 and what went wrong."""
+    from prunescope.driver import run
+    from prunescope.experiment import build
+
+    try:
+        run(build(order["experiment"]), seed=order["seed"], out=order["out"], reporter=Events(_say))
+    except (InputError, RuntimeError, OSError) as error:
+        return 1, " ".join(str(error).split()) or type(error).__name__
+    except Exception as error:  # one run's defect is no other's
+        traceback.print_exc()
+        return 1, f"{type(error).__name__}: {' '.join(str(error).split())}"
+    return 0, ""
+
+
+def _listen(orders: SimpleQueue[dict[str, Any] | None]) -> None:
+    """Pass on orders; at the end of input, interrupt what runs."""
+    with open(0, "rb", buffering=0, closefd=False) as lines:
+        while line := lines.readline():
+            orders.put(json.loads(line))
+    orders.put(None)
+    os.kill(os.getpid(), signal.SIGINT)
+
+
+def _say(event: str, **facts: Any) -> None:
+    with contextlib.suppress(OSError):  # nobody listens any more: the end of stdin stops us
+        os.write(1, (json.dumps({"event": event, **facts}) + "\n").encode())
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,67 @@
+"""What one run comes to: a number for each quantity that runs are compared by."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from prunescope.store import Run
+
+Facts = dict[str, float | None]
+
+
+@dataclass(frozen=True)
+class Quantity:
+    """A number that every run has, or has not: its column, and what it is. ``percent``: printed as a percentage."""
+
+    name: str
+    title: str
+    percent: bool = False
+
+
+QUANTITIES = (
+    Quantity("dense_accuracy", "accuracy of the dense network", True),
+    Quantity("best_accuracy", "best accuracy of a pruned network", True),
+    Quantity("gain", "gain: best less dense", True),
+    Quantity("best_u", "u at the best", True),
+    Quantity("heldout_accuracy", "held-out accuracy at the best", True),
+    Quantity("locality", "locality at the best"),
+    Quantity("locality_z", "locality z at the best"),
+    Quantity("fan_in_var_ratio", "fan-in variance ratio at the best"),
+    Quantity("sparsest_u", "u of the sparsest no worse than dense", True),
+    Quantity("sparsest_heldout_accuracy", "held-out accuracy there", True),
+    Quantity("sparsest_locality", "locality there"),
+    Quantity("sparsest_locality_z", "locality z there"),
+    Quantity("sparsest_fan_in_var_ratio", "fan-in variance ratio there"),
+)
+AT_A_LEVEL = ("heldout_accuracy", "locality", "locality_z", "fan_in_var_ratio")
+
+
+def facts(run: Run) -> Facts:
+    """The quantities of a run; None for what it has not.
+
+    Accuracy is the best validation accuracy of a level, 0 to 1, and u the nominal density. The best level is
+    the pruned one of highest accuracy (the densest of equals). Methods that prune before training
+    have no dense level, so no gain and no level to be no worse than it. Locality and fan-in are of the first layer.
+    """
+    rows = run.table.filter(layer=1).sort("nominal_density", descending=True).to_dicts()
+    dense = next((row for row in rows if row["level"] == 0), None)
+    pruned = [row for row in rows if row["level"] > 0]
+    best = max(pruned, key=_accuracy) if pruned else None
+    before = _accuracy(dense) if dense else None
+    no_worse = [row for row in pruned if before is not None and _accuracy(row) >= before]
+    sparsest = no_worse[-1] if no_worse else None
+    found: Facts = {
+        "dense_accuracy": before,
+        "best_accuracy": _accuracy(best) if best else None,
+        "gain": _accuracy(best) - before if best and before is not None else None,
+        "best_u": best["nominal_density"] if best else None,
+        "sparsest_u": sparsest["nominal_density"] if sparsest else None,
+    }
+    found |= {name: best.get(name) if best else None for name in AT_A_LEVEL}
+    found |= {f"sparsest_{name}": sparsest.get(name) if sparsest else None for name in AT_A_LEVEL}
+    return {quantity.name: found[quantity.name] for quantity in QUANTITIES}
+
+
+def _accuracy(row: dict[str, Any]) -> float:
+    return float(row["best_val_accuracy"])

@@ -1,0 +1,267 @@
+"""prunescope.tables: comparing runs. Run with `pytest tests/test_compare.py`."""
+
+import csv
+import io
+import json
+import math
+
+import numpy as np
+import pytest
+
+from prunescope.cli import main
+from prunescope.errors import InputError
+from prunescope.experiment import build
+from prunescope.observing import SCHEMA
+from prunescope.run_writer import open_run
+from prunescope.store import Run
+from prunescope.tables import compare, find_runs
+from prunescope.tables.facts import facts
+from prunescope.tables.intervals import difference, spread
+
+
+def write(out, method, seed, accuracies, first=0, locality=2.0, status="done", lr=0.1, **more):
+    """A run whose level n has the n-th accuracy (counted from ``first``), u = 0.5^n and locality + n."""
+    experiment = build({"name": method, "train": {"lr": lr}, "prune": {"method": method, "density": 0.1}})
+    rows = [
+        {
+            "level": level,
+            "layer": layer,
+            "nominal_density": 0.5**level,
+            "best_val_accuracy": accuracy,
+            "heldout_accuracy": accuracy - 0.01,
+            "locality": locality + level if layer == 1 else None,
+            "locality_z": 10.0 * level if layer == 1 else None,
+            "fan_in_var_ratio": 1.0 + level,
+            **more,
+        }
+        for level, accuracy in enumerate(accuracies, first)
+        for layer in (1, 2)
+    ]
+    with open_run(experiment, seed, out) as writer:
+        writer.write_table(rows, SCHEMA)
+        writer.write_about(status=status)
+    return Run(writer.path)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Iterative runs of three seeds, and random ones, which have no dense level, of seeds 0, 1 and 5."""
+    for seed, best in enumerate((0.80, 0.83, 0.86)):
+        write(tmp_path, "imp", seed, (0.75, best, 0.76 - 0.01 * seed, 0.70))
+    for seed, best in ((0, 0.70), (1, 0.71), (5, 0.75)):
+        write(tmp_path, "random", seed, (best, best - 0.1), first=1, locality=1.0)
+    return tmp_path
+
+
+def rows_of(comparison):
+    return {(row["quantity"], row["group"]): row for row in comparison.rows()}
+
+
+def test_facts_of_a_run(tmp_path):
+    found = facts(write(tmp_path, "imp", 0, (0.75, 0.80, 0.76, 0.70)))
+    assert found == pytest.approx(
+        {
+            "dense_accuracy": 0.75,
+            "best_accuracy": 0.80,
+            "gain": 0.05,
+            "best_u": 0.5,
+            "heldout_accuracy": 0.79,
+            "locality": 3.0,
+            "locality_z": 10.0,
+            "fan_in_var_ratio": 2.0,
+            "sparsest_u": 0.25,
+            "sparsest_heldout_accuracy": 0.75,
+            "sparsest_locality": 4.0,
+            "sparsest_locality_z": 20.0,
+            "sparsest_fan_in_var_ratio": 3.0,
+        }
+    )
+
+
+def test_a_method_without_a_dense_level_has_no_gain(tmp_path):
+    found = facts(write(tmp_path, "random", 0, (0.6, 0.7), first=1))
+    assert (found["best_accuracy"], found["best_u"]) == (0.7, 0.25)
+    assert [name for name, value in found.items() if value is None] == [
+        "dense_accuracy",
+        "gain",
+        *(name for name in found if name.startswith("sparsest")),
+    ]
+
+
+def test_a_gain_may_be_a_loss_and_no_level_be_as_good_as_dense(tmp_path):
+    found = facts(write(tmp_path, "imp", 0, (0.75, 0.74)))
+    assert found["gain"] == pytest.approx(-0.01)
+    assert found["sparsest_u"] is None
+
+
+def test_only_a_dense_level_has_no_pruned_best(tmp_path):
+    found = facts(write(tmp_path, "imp", 0, (0.75,)))
+    assert (found["dense_accuracy"], found["best_accuracy"], found["locality"]) == (0.75, None, None)
+
+
+def test_means_and_spreads_over_seeds(folder):
+    rows = rows_of(compare(find_runs([folder]).runs))
+    best = rows["best_accuracy", "IMP"]
+    assert (best["n"], best["mean"], best["sd"]) == pytest.approx((3, 0.83, 0.03))
+    assert (best["low"], best["high"]) == pytest.approx((0.80, 0.86))  # of three values: least and greatest
+    assert rows["gain", "IMP"]["mean"] == pytest.approx(0.08)
+    assert rows["sparsest_u", "IMP"]["mean"] == pytest.approx((0.25 + 0.25 + 0.5) / 3)
+    other = rows["best_accuracy", "random"]
+    assert (other["n"], other["mean"], other["sd"]) == pytest.approx((3, 0.72, 0.0264575131))
+    assert (rows["gain", "random"]["n"], rows["gain", "random"]["mean"]) == (0, None)
+
+
+def test_a_difference_is_paired_by_the_seeds_that_both_have(folder):
+    rows = rows_of(compare(find_runs([folder]).runs, baseline="random"))
+    best = rows["best_accuracy", "IMP"]
+    assert best["paired"] is True
+    assert best["difference_n"] == 2  # seeds 0 and 1
+    assert best["difference"] == pytest.approx((0.10 + 0.12) / 2)
+    assert (best["difference_low"], best["difference_high"]) == pytest.approx((0.10, 0.12))
+    assert rows["best_accuracy", "random"]["difference"] is None
+    assert rows["gain", "IMP"]["difference"] is None
+
+
+def test_groups_of_other_seeds_are_not_paired(tmp_path):
+    for seed, best in enumerate((0.80, 0.83, 0.86)):
+        write(tmp_path, "imp", seed, (0.75, best))
+        write(tmp_path, "random", seed + 7, (best - 0.3,), first=1)
+    best = rows_of(compare(find_runs([tmp_path]).runs, baseline="random"))["best_accuracy", "IMP"]
+    assert (best["paired"], best["difference_n"]) == (False, 3)
+    assert best["difference"] == pytest.approx(0.3)
+    assert best["difference_low"] < 0.3 < best["difference_high"]
+
+
+def test_groups_by_fields(folder, tmp_path):
+    write(tmp_path, "imp", 0, (0.75, 0.9), lr=0.5)
+    runs = find_runs([folder]).runs
+    by_method = compare(runs, ["prune.method"])
+    assert [(group.label, len(group.seeds)) for group in by_method.groups] == [("imp", 4), ("random", 3)]
+    both = compare(runs, ["prune.method", "train.lr"])
+    assert [group.label for group in both.groups] == [
+        "method imp, lr 0.1",
+        "method imp, lr 0.5",
+        "method random, lr 0.1",
+    ]
+    pooled = rows_of(compare(runs, ["prune.method"], "random"))["best_accuracy", "imp"]
+    assert pooled["paired"] is False  # seed 0 is there twice
+
+
+@pytest.mark.parametrize(
+    ("by", "baseline", "message"),
+    [
+        (["train.lrr"], None, "--by is 'train.lrr', no field of an experiment: did you mean 'train.lr'"),
+        ([], "snip", "--baseline is 'snip', which is no group: groups are IMP, random"),
+        (["prune.method", "train.lr"], "0.1", "which is 2 groups"),
+    ],
+)
+def test_what_is_no_field_or_group_is_refused(folder, by, baseline, message):
+    with pytest.raises(InputError, match=message):
+        compare(find_runs([folder]).runs, by, baseline)
+
+
+@pytest.mark.parametrize("name", ["IMP", "imp"])
+def test_a_baseline_goes_by_label_name_or_method(folder, name):
+    assert compare(find_runs([folder]).runs, baseline=name).baseline.label == "IMP"
+
+
+def test_spreads_of_few_values():
+    assert spread([]) == spread([])
+    assert (spread([]).n, spread([]).mean) == (0, None)
+    assert (spread([2.0]).mean, spread([2.0]).sd, spread([2.0]).low) == (2.0, None, None)
+    assert difference([1.0], [3.0]).mean == -2.0
+    assert difference([1.0], [3.0]).low is None
+    assert difference([], [3.0]).mean is None
+    same = spread([4.0] * 5)
+    assert (same.sd, same.low, same.high) == (0, 4, 4)
+
+
+def test_an_interval_of_many_values_is_that_of_student():
+    values = np.random.Generator(np.random.Philox(3)).standard_normal(60)
+    found = spread(list(values))
+    error = values.std(ddof=1) / math.sqrt(60)
+    assert found.mean == values.mean()
+    assert (found.low, found.high) == pytest.approx(
+        (found.mean - 2.001 * error, found.mean + 2.001 * error), abs=0.12 * error
+    )
+    assert spread(list(values)) == found
+    gap = difference(list(values + 5), list(values))
+    assert (gap.low, gap.high) == pytest.approx(
+        (5 - 2.001 * math.sqrt(2) * error, 5 + 2.001 * math.sqrt(2) * error), abs=0.2 * error
+    )
+
+
+@pytest.fixture
+def shown(capsys):
+    """``prunescope compare``; returns stdout and stderr."""
+
+    def command(*arguments):
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as left:
+            main(["compare", *map(str, arguments)])
+        stdout, stderr = capsys.readouterr()
+        assert left.value.code == 0, stderr
+        return stdout, stderr
+
+    return command
+
+
+def test_text_is_a_block_for_each_quantity(folder, shown):
+    text, _ = shown(folder, "--baseline", "random")
+    blocks = dict(block.split("\n", 1) for block in text.split("\n\n")[1:])
+    assert list(blocks)[:3] == [
+        "accuracy of the dense network, %",
+        "best accuracy of a pruned network, %",
+        "gain: best less dense, %",
+    ]
+    imp, other = blocks["best accuracy of a pruned network, %"].splitlines()
+    assert imp.split() == [
+        "IMP",
+        "3",
+        "83.00",
+        "3.00",
+        "80.00",
+        "…",
+        "86.00",
+        "+11.00",
+        "10.00",
+        "…",
+        "12.00",
+        "2",
+        "seeds",
+    ]
+    assert other.split()[:3] == ["random", "3", "72.00"]
+
+
+def test_json_csv_and_markdown_hold_the_same_numbers(folder, shown):
+    told = json.loads(shown(folder, "--baseline", "random", "--json")[0])
+    assert told["baseline"] == "random"
+    assert told["groups"] == [{"group": "IMP", "seeds": [0, 1, 2]}, {"group": "random", "seeds": [0, 1, 5]}]
+    assert told["rows"] == compare(find_runs([folder]).runs, baseline="random").rows()
+    lines = list(csv.DictReader(io.StringIO(shown(folder, "--baseline", "random", "--csv")[0])))
+    assert len(lines) == len(told["rows"])
+    assert float(lines[2]["mean"]) == told["rows"][2]["mean"]
+    assert lines[2]["group"] == "IMP"
+    heading, ruler, first, *_ = shown(folder, "--markdown")[0].splitlines()
+    assert heading == "| quantity | group | n | mean | sd | 95 % interval |"
+    assert ruler == "| --- | --- | ---: | ---: | ---: | ---: |"
+    assert first == "| accuracy of the dense network, % | IMP | 3 | 75.00 | 0.00 | 75.00 … 75.00 |"
+
+
+def test_unfinished_runs_are_left_out_and_named(folder, tmp_path, shown):
+    write(tmp_path, "imp", 9, (0.75, 0.1), status="running")
+    text, stderr = shown(folder, "--json")
+    assert json.loads(text)["groups"][0]["seeds"] == [0, 1, 2]
+    assert "seed-9: running, left out" in stderr
+
+
+def test_wrong_input_is_one_line(tmp_path, capsys, folder):
+    write(tmp_path / "other", "imp", 9, (0.75, 0.1), status="running")
+    for arguments, message in (
+        ([str(folder), "--csv", "--json"], "--csv and --json: give one of them"),
+        ([str(tmp_path / "other")], "no finished run to compare"),
+    ):
+        with pytest.raises(SystemExit) as left:
+            main(["compare", *arguments])
+        assert left.value.code == 2
+        assert message in capsys.readouterr().err.splitlines()[-1]
