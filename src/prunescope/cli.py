@@ -28,6 +28,10 @@ Overrides = Annotated[
     list[str] | None, typer.Argument(help="fields to set, as in train.steps=2000", metavar="[KEY=VALUE]...")
 ]
 Runs = Annotated[list[Path], typer.Argument(help="run directories", metavar="RUN...")]
+Trackers = Annotated[
+    list[str] | None,
+    typer.Option(help="feed tensorboard, wandb, mlflow or trackio; NAME=FOLDER; several are allowed"),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="print JSON")]
 
 
@@ -37,6 +41,7 @@ def run_command(
     overrides: Overrides = None,
     seed: Annotated[int, typer.Option(help="0, 1, 2 …; each is a run of its own")] = 0,
     out: Annotated[Path, typer.Option(help="folder of run directories")] = Path("runs"),
+    track: Trackers = None,
     dry_run: Annotated[bool, typer.Option(help="print the plan and an estimate; run nothing")] = False,
 ) -> None:
     """Run an experiment with one seed; resume it, or say that it is done. Prints the run directory."""
@@ -52,11 +57,13 @@ def run_command(
     from prunescope.progress import Lines, Live
     from prunescope.run_writer import run_path
     from prunescope.store import Run
+    from prunescope.track import tracked
 
     path = run_path(resolved, seed, out)
+    reporter = tracked(Live() if sys.stderr.isatty() else Lines(), track or ())
     if (path / "run.json").is_file() and Run(path).status == "done":
         print(f"{path}: done before; nothing to do", file=sys.stderr)
-    reporter = Live() if sys.stderr.isatty() else Lines()
+        reporter.finished(path, [])  # trackers may not have it yet
     try:
         finished = run(resolved, seed=seed, out=out, reporter=reporter)
     finally:
@@ -64,14 +71,74 @@ def run_command(
     print(finished.path)
 
 
+@app.command("sweep")
+def sweep_command(
+    source: Annotated[
+        str, typer.Argument(help="a preset's name, a TOML file or a SWEEP.toml", metavar="EXPERIMENT")
+    ],
+    overrides: Annotated[
+        list[str] | None,
+        typer.Argument(help="fields; lists span a grid, as in train.lr=[0.1,0.05]", metavar="[KEY=VALUE]..."),
+    ] = None,
+    seeds: Annotated[int | None, typer.Option(help="N: seeds 0 to N-1 of each experiment")] = None,
+    out: Annotated[Path, typer.Option(help="folder of run directories")] = Path("runs"),
+    jobs: Annotated[
+        int | None, typer.Option(help="runs at once; as many as there is room for unless told")
+    ] = None,
+    threads: Annotated[int | None, typer.Option(min=1, help="threads of a run; run.threads, else 1")] = None,
+    dry_run: Annotated[bool, typer.Option(help="print the plan and an estimate; run nothing")] = False,
+) -> None:
+    """Run a grid of experiments and seeds, many at once; resume what was begun. Prints the run directories."""
+    from prunescope.sweep.show import sweep
+
+    code = sweep(source, overrides or [], seeds, out, at_once=jobs, threads=threads, dry_run=dry_run)
+    raise typer.Exit(code)
+
+
+@app.command("table")
+def table_command(
+    folder: Annotated[Path, typer.Argument(help="a folder of run directories", metavar="OUT")],
+    out: Annotated[Path | None, typer.Option(help="file to write; OUT/runs.parquet unless told")] = None,
+) -> None:
+    """Write every run below a folder as one tidy Parquet: fields, seed, level, layer, observables."""
+    from prunescope.tables.show import print_table
+
+    print_table(folder, out)
+
+
+@app.command("compare")
+def compare_command(
+    places: Annotated[
+        list[Path], typer.Argument(help="run directories, or folders of them", metavar="RUN...")
+    ],
+    by: Annotated[
+        list[str] | None, typer.Option(help="group by this field, as train.lr; several are allowed")
+    ] = None,
+    baseline: Annotated[str | None, typer.Option(help="group that the others are held against")] = None,
+    csv: Annotated[bool, typer.Option("--csv", help="print CSV")] = False,
+    markdown: Annotated[bool, typer.Option("--markdown", help="print a Markdown table")] = False,
+    json: AsJson = False,
+) -> None:
+    """Compare runs over seeds: accuracy, sparsity, locality, fan-in, each with n, spread and 95 % interval."""
+    from prunescope.tables.show import print_comparison
+
+    forms = [name for name, wanted in (("csv", csv), ("markdown", markdown), ("json", json)) if wanted]
+    if len(forms) > 1:
+        raise InputError(f"--{forms[0]} and --{forms[1]}: give one of them")
+    print_comparison(places, by or [], baseline, forms[0] if forms else "text")
+
+
 @app.command("list")
 def list_command(
     figures: Annotated[bool, typer.Option("--figures", help="list the figures instead")] = False,
+    methods: Annotated[bool, typer.Option("--methods", help="list the pruning methods instead")] = False,
 ) -> None:
-    """List the presets with what they are, or the figures."""
-    from prunescope.verbs import print_figures, print_presets
+    """List the presets with what they are, the figures, or the pruning methods."""
+    from prunescope.verbs import print_figures, print_methods, print_presets
 
-    (print_figures if figures else print_presets)()
+    if figures and methods:
+        raise InputError("--figures and --methods: give one of them")
+    (print_figures if figures else print_methods if methods else print_presets)()
 
 
 @app.command("show")
@@ -99,7 +166,9 @@ def observe_command(
 @app.command("figure")
 def figure_command(
     figure: Annotated[str, typer.Argument(help="as in: prunescope list --figures", metavar="ID")],
-    runs: Runs,
+    runs: Annotated[
+        list[Path] | None, typer.Argument(help="run directories; a few figures need none", metavar="[RUN]...")
+    ] = None,
     out: Annotated[Path, typer.Option(help="folder to draw into")] = Path("figures"),
     levels: Annotated[str | None, typer.Option(help="levels to show, as in 9,13,16")] = None,
     nodes: Annotated[str | None, typer.Option(help="first-layer nodes to show, as in 3,77,120")] = None,
@@ -109,8 +178,43 @@ def figure_command(
     from prunescope.store import Run
 
     wanted = {"levels": _numbers(levels, "--levels"), "nodes": _numbers(nodes, "--nodes")}
-    for path in draw(figure, [Run(path) for path in runs], out, **wanted):
+    for path in draw(figure, [Run(path) for path in runs or ()], out, **wanted):
         print(path)
+
+
+@app.command("reproduce")
+def reproduce_command(
+    figures: Annotated[
+        list[str], typer.Argument(help="figures, or all; fields to set", metavar="FIGURE... [KEY=VALUE]...")
+    ],
+    scale: Annotated[str, typer.Option(help="mini, laptop, small or paper")] = "laptop",
+    data: Annotated[
+        list[str] | None,
+        typer.Option(help="images: FOLDER, SOURCE=FOLDER or photographs; again for imagenet64=FOLDER"),
+    ] = None,
+    out: Annotated[Path, typer.Option(help="folder of run directories")] = Path("runs"),
+    drawn: Annotated[Path, typer.Option("--figures", help="folder to draw into")] = Path("figures"),
+    seeds: Annotated[
+        int | None, typer.Option(help="N: seeds 0 to N-1 of each experiment; as the scale has it unless told")
+    ] = None,
+    jobs: Annotated[
+        int | None, typer.Option(help="runs at once; as many as there is room for unless told")
+    ] = None,
+    dry_run: Annotated[bool, typer.Option(help="print the plan and an estimate; run nothing")] = False,
+) -> None:
+    """Run what figures of the paper need and is missing, and draw them; all --scale mini is one page."""
+    from prunescope.reproduce.show import print_reproduction
+
+    print_reproduction(
+        figures,
+        scale=scale,
+        data=data or [],
+        out=out,
+        figures=drawn,
+        seeds=seeds,
+        at_once=jobs,
+        dry_run=dry_run,
+    )
 
 
 @app.command("report")
@@ -122,6 +226,20 @@ def report_command(
     from prunescope.store import Run
 
     print(write_report([Run(path) for path in runs], out or runs[0] / "report.html"))
+
+
+@app.command("track")
+def track_command(
+    runs: Annotated[list[Path], typer.Argument(help="run directories, or folders of them", metavar="RUN...")],
+    to: Annotated[str, typer.Option(help="tensorboard, wandb, mlflow or trackio")],
+    out: Annotated[
+        Path | None, typer.Option(help="folder to write to; ./tensorboard, or the tracker's own choice")
+    ] = None,
+) -> None:
+    """Send runs to a tracker, from their files; again and again, it never holds anything twice."""
+    from prunescope.track.show import print_tracked
+
+    print_tracked(runs, to, out)
 
 
 @app.command("bench")

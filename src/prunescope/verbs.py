@@ -49,8 +49,18 @@ def print_figures() -> None:
     """Every figure with its title."""
     from prunescope.figures import FIGURES
 
+    width = max(map(len, FIGURES))
     for figure in FIGURES.values():
-        print(f"{figure.id:>8}  {figure.title}")
+        print(f"{figure.id:>{width}}  {figure.title}")
+
+
+def print_methods() -> None:
+    """Every pruning method, those of other packages included, with what it is."""
+    from prunescope.pruning import about_method, method_names
+
+    width = max(map(len, method_names()))
+    for name in method_names():
+        print(f"{name:{width}}  {about_method(name).rstrip('.')}")
 
 
 def print_run(path: Path, *, as_json: bool) -> None:
@@ -127,7 +137,8 @@ def _masks(
             raise InputError("--shape is for mask files: a run knows the shape of its inputs")
         level = run.levels[-1] if level is None else level
         number = 1 if layer is None else layer
-        geometry = run.shape if number == 1 else None
+        spatial = number == 1 and run.experiment.data.geometry != "none"
+        geometry = run.shape if spatial else None
         mask = run.mask(level, number)
         return [
             (f"level {level}, layer {number}", mask, geometry, run.model(level).layers[number - 1].weight)

@@ -1,0 +1,22 @@
+"""The paper again: run what a figure needs, draw it; the paper in miniature on one page."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from prunescope.reproduce.running import Reproduced as Reproduced
+    from prunescope.reproduce.running import Request as Request
+    from prunescope.reproduce.running import needed as needed
+    from prunescope.reproduce.running import planned as planned
+    from prunescope.reproduce.running import reproduce as reproduce
+
+__all__ = ["Reproduced", "Request", "needed", "planned", "reproduce"]
+
+
+def __getattr__(name: str) -> Any:
+    # on demand: reading a recipe must not load what runs it
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module("prunescope.reproduce.running"), name)

@@ -1,0 +1,97 @@
+"""Recipes: which experiments, and how many seeds, each figure needs. Cheap to import."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from prunescope.errors import InputError
+
+
+@dataclass(frozen=True)
+class Need:
+    """A preset, what is set beside the scale, and whether the paper shows several seeds of it."""
+
+    preset: str
+    several: bool = False
+    overrides: tuple[str, ...] = ()
+
+
+def _paper(*names: str, several: bool = False) -> tuple[Need, ...]:
+    return tuple(Need(f"paper/{name}", several) for name in names)
+
+
+_MAIN = _paper("main")
+_TASKS = ("semantic", "semantic-5-random-5", "semantic-partial", "random-classes")
+_FRACTIONS = ("main", "fraction-50", "fraction-30", "fraction-10", "fraction-5", "fraction-2")
+_METHODS = ("main", "oneshot", "snip", "synflow", "grasp", "random")
+
+# In the order in which the paper shows them. Figures that are not named here show the main run.
+RECIPES: dict[str, tuple[Need, ...]] = {
+    "1a": _paper("main", several=True),
+    "4": _paper("main", "oneshot", "snip", "synflow"),
+    "5": _paper("fraction-50", "fraction-10", "semantic", "random-classes"),
+    "6": _paper("sgd-0.02", "main", "sgd-0.5", "adam"),
+    "7": _paper("main", "width-256", "width-512", "width-2048", "width-4096", "depth-4", "depth-5"),
+    "8": _paper(
+        "main",
+        "steps-500000",
+        "steps-10000",
+        "steps-5000",
+        "rewind-500",
+        "rewind-100",
+        "rewind-0",
+        "rate-0.2",
+        "global",
+    ),
+    "10": _paper("main", "fraction-10", "semantic", "random-classes", "translated"),
+    "11": _paper("main", "fraction-30", "semantic", "random-classes"),
+    "13": _paper("fraction-50", "fraction-30", "semantic", "random-classes"),
+    "14": _paper("snip", "synflow"),
+    "16": _paper("progressive"),
+    "17": _paper("semantic", "random-classes", several=True),
+    "18": _paper(*_TASKS),
+    "19": _paper(*_FRACTIONS, several=True),
+    "20": _paper("rotated"),
+    "21": _paper("imagenet64"),
+    "22": _paper("translated"),
+    "methods": _paper(*_METHODS),
+    "gain": _paper("main", "fraction-10", "semantic", "random-classes"),
+    "densities": _paper("main", "global", "snip", "synflow"),
+    "levels": _paper("main", several=True),
+}
+SEEDS = {"mini": 3, "laptop": 2, "small": 3, "paper": 4}
+
+# The densities of IMP's levels 6, 8, 10 and 13 (p = 0.3): the paper's 10 % and 1 %, and two between. Methods with
+# one pool prune the first layer further: at 3 % in all it still has about the 1 % that masks are compared at.
+DENSITIES = (0.7**6, 0.7**8, 0.7**10, 0.7**13)
+_AT = f"prune.density={[round(density, 8) for density in DENSITIES]}"
+
+# The paper in miniature, by the names that claims use.
+MINIATURE: dict[str, Need] = {
+    "imp": Need("paper/main"),
+    "oneshot": Need("paper/oneshot", overrides=(_AT,)),
+    "snip": Need("paper/snip", overrides=(_AT,)),
+    "synflow": Need("paper/synflow", overrides=(_AT,)),
+    "grasp": Need("paper/grasp", overrides=(_AT,)),
+    "random": Need("paper/random", overrides=(_AT,)),
+    "global": Need("paper/global"),
+    "progressive": Need(
+        "paper/progressive", overrides=("network.hidden=[128, 128, 128, 128, 128]", "prune.rate=0.5")
+    ),
+    "fraction-30": Need("paper/fraction-30"),
+    "fraction-10": Need("paper/fraction-10"),
+    "fraction-3": Need("paper/main", overrides=("name=mini/fraction-3", "data.fraction=0.03")),
+    "noise-50": Need("paper/main", overrides=("name=mini/noise-50", "data.label_noise=0.5")),
+    "noise-100": Need("paper/main", overrides=("name=mini/noise-100", "data.label_noise=1.0")),
+    "rotated": Need("paper/rotated"),
+    "translated": Need("paper/translated"),
+}
+
+
+def recipe(figure: str) -> tuple[Need, ...]:
+    """What a figure needs, in the order it is drawn from; raises InputError for an unknown figure."""
+    from prunescope.figures import FIGURES
+
+    if figure not in FIGURES:
+        raise InputError(f"unknown figure {figure!r}: figures are all, {', '.join(FIGURES)}")
+    return () if FIGURES[figure].fewest == 0 else RECIPES.get(figure, _MAIN)

@@ -1,0 +1,173 @@
+"""Reproduce: run what figures need and is missing, then draw them."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from prunescope.errors import InputError
+from prunescope.experiment import Experiment, load
+from prunescope.reproduce.recipes import MINIATURE, SEEDS, Need, recipe
+from prunescope.reproduce.sources import overrides_for
+
+if TYPE_CHECKING:
+    from prunescope.store import Run
+    from prunescope.sweep import Job, Plan
+    from prunescope.sweep.reporting import SweepReporter
+
+ALL = "all"
+PAGE = "miniature.html"
+
+
+@dataclass(frozen=True)
+class Request:
+    """What is to be reproduced, and how. ``seeds``: so many of each experiment in place of the recipe's."""
+
+    figures: tuple[str, ...]
+    scale: str = "laptop"
+    data: tuple[str, ...] = ()
+    out: Path = Path("runs")
+    drawn: Path = Path("figures")
+    seeds: int | None = None
+    overrides: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        from prunescope.scale import find_scale
+
+        find_scale(self.scale)
+        if self.seeds is not None and self.seeds < 1:
+            raise InputError(f"--seeds is {self.seeds}; it must be 1 or more")
+        if not self.figures:
+            raise InputError("no figure given: as in prunescope reproduce 1a, or reproduce all")
+
+    @property
+    def miniature(self) -> bool:
+        """Whether this is the paper in miniature: one page in place of figures."""
+        return self.figures == (ALL,) and self.scale == "mini"
+
+    @property
+    def wanted(self) -> list[str]:
+        """The figures by name, each once."""
+        from prunescope.figures import FIGURES
+
+        return list(dict.fromkeys(FIGURES if ALL in self.figures else self.figures))
+
+    def experiment(self, need: Need) -> Experiment:
+        """An experiment at the scale and on the images asked for."""
+        images = overrides_for(load(need.preset), self.data, self.scale)
+        return load(need.preset, [f"scale={self.scale}", *images, *need.overrides, *self.overrides])
+
+    def jobs(self, needs: Iterable[Need]) -> list[Job]:
+        """Experiments and seeds."""
+        return [job for need in needs for job in self._seeds(need)]
+
+    def _seeds(self, need: Need) -> list[Job]:
+        from prunescope.sweep import Job
+
+        usual = SEEDS[self.scale] if need.several or self.miniature else 1
+        experiment = self.experiment(need)
+        return [Job(experiment, seed) for seed in range(self.seeds or usual)]
+
+
+@dataclass(frozen=True)
+class Reproduced:
+    """Files written, the page or the figures in their order; what runs have died of, and why figures are not drawn."""
+
+    written: tuple[Path, ...]
+    failed: dict[Path, str]
+    undrawn: dict[str, str] = field(default_factory=dict)
+
+
+def needed(request: Request) -> list[Job]:
+    """Every experiment and seed of the request, each identity and seed once, in the order they are asked for."""
+    if request.miniature:
+        jobs = request.jobs(MINIATURE.values())
+    else:
+        jobs = [job for figure in request.wanted for job in request.jobs(recipe(figure))]
+    found: dict[tuple[str, int], Job] = {}
+    for job in jobs:
+        found.setdefault(_key(job), job)
+    return list(found.values())
+
+
+def planned(request: Request) -> Plan:
+    """What is done, what is to be run and what that will cost."""
+    from prunescope.sweep import plan
+
+    return plan(_missing(request, needed(request)), request.out)
+
+
+def reproduce(
+    request: Request, *, at_once: int | None = None, reporter: SweepReporter | None = None
+) -> Reproduced:
+    """Run what is missing and draw what can be drawn.
+
+    Runs that exist below ``request.out`` under any name are taken as they are. ``at_once``: runs at a time, by
+    default what the machine has room for. Raises InputError for wrong input, Interrupted after Ctrl-C.
+    """
+    from prunescope.sweep import execute
+    from prunescope.sweep.reporting import silent
+
+    missing = _missing(request, needed(request))
+    failed = execute(missing, request.out, jobs_at_once=at_once, reporter=reporter or silent).failed
+    if request.miniature:
+        from prunescope.reproduce.page import write_page
+
+        kinds = {kind: stored(request, request.jobs([need])) for kind, need in MINIATURE.items()}
+        return Reproduced(tuple(write_page(kinds, request.out / PAGE)), failed)
+    written: list[Path] = []
+    undrawn: dict[str, str] = {}
+    for figure in request.wanted:
+        try:
+            written += _drawn(request, figure)
+        except InputError as error:  # one figure's trouble is not another's
+            undrawn[figure] = str(error)
+    return Reproduced(tuple(written), failed, undrawn)
+
+
+def _drawn(request: Request, figure: str) -> list[Path]:
+    from prunescope.figures import draw
+
+    jobs = request.jobs(recipe(figure))
+    runs = stored(request, jobs)
+    if len(runs) < len(jobs):
+        raise InputError("a run that it needs is not done")
+    return draw(figure, runs, request.drawn)
+
+
+def stored(request: Request, jobs: Sequence[Job]) -> list[Run]:
+    """Those runs of ``jobs`` that are done, under whatever name."""
+    from prunescope.store import Run
+
+    found = _finished(request.out)
+    return [Run(found[_key(job)]) for job in jobs if _key(job) in found]
+
+
+def _missing(request: Request, jobs: Sequence[Job]) -> list[Job]:
+    """Those without a finished run directory under another name."""
+    found = _finished(request.out)
+    return [job for job in jobs if found.get(_key(job)) in (None, job.path(request.out))]
+
+
+def _key(job: Job) -> tuple[str, int]:
+    return job.experiment.identity, job.seed
+
+
+def _finished(out: Path) -> dict[tuple[str, int], Path]:
+    """Finished runs below a folder by identity and seed, whatever their names."""
+    from prunescope.store import Run
+
+    found = {}
+    for folder, folders, files in os.walk(out):
+        if "run.json" in files:
+            folders.clear()  # what lies in a run is its own
+            with contextlib.suppress(InputError):  # a damaged one is not a finished one
+                run = Run(folder)
+                if run.status == "done":
+                    found[str(run.about["identity"]), run.seed] = run.path
+        folders.sort()
+    return found

@@ -1,0 +1,74 @@
+"""Which images a reproduction is run on: what --data names, told apart by what lies there."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import get_args
+
+from prunescope.errors import InputError
+from prunescope.experiment import Experiment, Source
+
+EMBEDDED = ("photographs", "nlgp", "nlgp-clone")
+# Their file names are the same: only the user can tell them apart.
+LARGE = "imagenet64"
+
+
+def overrides_for(preset: Experiment, given: Sequence[str], scale: str) -> list[str]:
+    """What sets the images of ``preset`` from the values of --data: ROOT, SOURCE=ROOT, or photographs or nlgp.
+
+    ImageNet64 is taken from imagenet64=ROOT alone; without it photographs of 64x64 pixels stand in. At
+    scale mini no images are needed. Raises InputError when there are none, or none that can be told.
+    """
+    if not given and scale == "mini":
+        return []
+    sources = dict(_source(value) for value in given)
+    wanted = preset.data.source
+    if wanted in sources:
+        return _fields(wanted, sources[wanted])
+    others = {name: root for name, root in sources.items() if name != LARGE}
+    if wanted == LARGE and (others or LARGE not in sources):
+        return ["data.source=photographs"]
+    if not others:
+        raise InputError(
+            f"{preset.name} needs images at scale {scale}: give --data FOLDER (ImageNet32, parquet, CIFAR, class "
+            "folders, .npz) or --data photographs"
+        )
+    name = next(iter(others))
+    return _fields(name, others[name])
+
+
+def _fields(source: str, root: str) -> list[str]:
+    return [f"data.source={source}", *([f"data.root={root}"] if root else [])]
+
+
+def _source(value: str) -> tuple[str, str]:
+    if value in EMBEDDED:
+        return value, ""
+    name, equals, root = value.partition("=")
+    if equals and name in get_args(Source):
+        return name, root
+    path = Path(value)
+    if not path.exists():
+        raise InputError(f"--data {value}: not there; give a folder, a file, photographs, or SOURCE=FOLDER")
+    return _kind(path), value
+
+
+def _kind(path: Path) -> str:
+    """The source that can read ``path``, from the names of its files."""
+    if path.is_file() and path.suffix == ".npz":
+        return "npz"
+    names = {file.name.split(".")[0] for file in path.glob("*")} | {file.name for file in path.glob("*/*")}
+    if "train_data_batch_1" in names:
+        return "imagenet32"
+    if any(name.endswith(".parquet") for name in names) or any(path.glob("*.parquet")):
+        return "parquet"
+    if "data_batch_1" in names:
+        return "cifar10"
+    if {"train", "test", "meta"} <= names and not (path / "train").is_dir():
+        return "cifar100"
+    if path.is_dir() and any(entry.is_dir() for entry in path.iterdir()):
+        return "folder"
+    raise InputError(
+        f"--data {path}: cannot tell what it holds; say it as SOURCE=FOLDER, SOURCE one of data.source"
+    )

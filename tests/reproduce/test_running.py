@@ -1,0 +1,118 @@
+"""prunescope reproduce with tiny runs: run with `pytest tests/reproduce/test_running.py`."""
+
+import pytest
+
+from prunescope.cli import main
+from prunescope.driver import run
+from prunescope.experiment import load
+from prunescope.reproduce import Request, needed, reproduce
+from prunescope.reproduce.running import stored
+
+TINY = (
+    "network.hidden=[12,10]", "train.steps=20", "train.batch=20", "prune.levels=2", "data.validation=60",
+    "data.flip=false", "run.threads=1",
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def request_of(images_file, tmp_path_factory):
+    out = tmp_path_factory.mktemp("reproduced")
+    data = (f"npz={images_file}",)
+    return lambda *figures: Request(figures, "laptop", data, out / "runs", out / "figures", 1, TINY)
+
+
+@pytest.fixture
+def command(capsys):
+    def call(*arguments):
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as left:
+            main([str(a) for a in arguments])
+        return left.value.code, *capsys.readouterr()
+
+    return call
+
+
+def words(request, *more):
+    return [
+        "reproduce", *request.figures, *request.overrides, "--data", request.data[0], "--out", request.out,
+        "--figures", request.drawn, "--seeds", 1, *more,
+    ]  # fmt: skip
+
+
+def test_missing_runs_are_run_and_figures_drawn_then_nothing_is_run_again(request_of, command):
+    request = request_of("1a", "2b")
+    code, stdout, _ = command(*words(request, "--dry-run"))
+    assert code == 0
+    assert "laptop/main" in stdout
+    assert not request.out.exists()
+
+    code, stdout, stderr = command(*words(request, "--jobs", 1))
+    assert code == 0, stderr
+    written = stdout.splitlines()
+    assert [path.rpartition("/")[2] for path in written] == [
+        "figure-1a.pdf", "figure-1a.png", "figure-1a.csv", "figure-2b.pdf", "figure-2b.png", "figure-2b.npz",
+    ]  # fmt: skip
+    [made] = stored(request, needed(request))
+    assert made.status == "done"
+    assert made.experiment.name == "laptop/main"
+
+    table = (made.path / "levels.parquet").stat().st_mtime_ns
+    assert reproduce(request).failed == {}
+    assert (made.path / "levels.parquet").stat().st_mtime_ns == table
+
+
+def test_a_run_of_another_name_is_taken(request_of, tmp_path):
+    request = request_of("1a")
+    [job] = needed(request)
+    elsewhere = Request(request.figures, request.scale, request.data, tmp_path / "runs", tmp_path, 1, TINY)
+    other = job.experiment.model_copy(update={"name": "mine/other"})
+    made = run(other, seed=0, out=elsewhere.out)
+    result = reproduce(elsewhere)
+    assert result.failed == {}
+    assert not (elsewhere.out / "laptop").exists()
+    assert [found.path for found in stored(elsewhere, [job])] == [made.path]
+
+
+def test_a_figure_without_runs_needs_no_data(command, tmp_path):
+    code, stdout, stderr = command("reproduce", "2a", "--out", tmp_path / "runs", "--figures", tmp_path)
+    assert code == 0, stderr
+    assert "figure-2a.pdf" in stdout
+    assert not (tmp_path / "runs").exists()
+
+
+def test_a_failed_run_is_told_and_what_needs_it_is_not_drawn(request_of, command):
+    request = request_of("1a", "2a")
+    out = request.out.parent / "failing"
+    broken = Request(request.figures, "laptop", request.data, out, out, 1, (*TINY, "train.lr=1e30"))
+    code, stdout, stderr = command(*words(broken, "--jobs", 1))
+    assert code == 1
+    assert "figure-2a.pdf" in stdout
+    assert "figure-1a" not in stdout
+    assert "seed-0: " in stderr
+    assert "figure 1a is not drawn: a run that it needs is not done" in stderr
+    assert stderr.strip().splitlines()[-1] == "prunescope: 1 runs failed, 1 figures are not drawn"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("1a", "scale=mini"), "see --scale"),
+        (("1a", "train.stepz=3", "--scale", "mini"), "unknown field 'train.stepz'"),
+        (("99",), "unknown figure '99'"),
+        (("1a", "--scale", "huge"), "scale is 'huge'"),
+        (("1a", "--data", "/nowhere"), "--data /nowhere: not there"),
+    ],
+)
+def test_wrong_use_is_one_line_and_code_2(arguments, message, command):
+    code, _, stderr = command("reproduce", *arguments)
+    assert code == 2
+    assert message in stderr
+    assert len(stderr.strip().splitlines()) == 1
+
+
+def test_scale_is_an_override_of_run_too(command):
+    fields = ["scale=mini", "prune.levels=1", "train.steps=20"]
+    code, stdout, _ = command("run", "paper/main", *fields, "--dry-run")
+    assert code == 0
+    assert 'name = "mini/main"' in stdout
+    assert load("paper/main", fields).identity in stdout
