@@ -1,0 +1,88 @@
+"""What trackers are sent of a run, in the order in which the run made it."""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from prunescope.store import Run
+
+# columns of levels.parquet that say the same in each layer's row
+WHOLE = {
+    "nominal_density",
+    "best_val_accuracy",
+    "best_step",
+    "final_val_accuracy",
+    "final_val_top5",
+    "heldout_accuracy",
+    "heldout_images",
+    "train_loss",
+    "seconds",
+    "steps",
+}
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A line of metrics.jsonl, or what levels.parquet has of one level. ``values``: finite numbers by name.
+
+    ``step`` is what they are drawn over: for an evaluation ``global_step``, which is level · train.steps + step;
+    for a level its number.
+    """
+
+    kind: Literal["evaluation", "level"]
+    level: int
+    step: int
+    global_step: int
+    values: dict[str, float]
+
+
+def entries(run: Run) -> list[Entry]:
+    """Everything a run has to show so far: a level's evaluations, then the level, then the next one.
+
+    The order is that of a run that was never interrupted, so a later call returns the same and more, also of a run that
+    is being written. Names are ``evaluation/val_loss``, ``level/seconds`` and, by layer, ``layer-1/locality``.
+    """
+    table = _table(run)  # first: a level that it has is then whole in metrics.jsonl
+    looks: dict[int, list[Entry]] = defaultdict(list)
+    for line in run.metrics:
+        looks[line["level"]].append(_evaluation(line, run.experiment.train.steps))
+    found = []
+    for level in sorted(looks.keys() | table.keys()):
+        found += looks[level]
+        if level not in table:  # what is behind it was written after the table was read
+            pass
+        found.append(_level(level, table[level], run.experiment.train.steps))
+    return found
+
+
+def _table(run: Run) -> dict[int, list[dict[str, Any]]]:
+    rows: dict[int, list[dict[str, Any]]] = defaultdict(list)
+    if (run.path / "levels.parquet").is_file():
+        for row in run.table.to_dicts():
+            rows[row["level"]].append(row)
+    return rows
+
+
+def _evaluation(line: dict[str, Any], steps: int) -> Entry:
+    values = {f"evaluation/{name}": value for name, value in line.items() if name != "step"}
+    at = line["level"] * steps + line["step"]
+    return Entry("evaluation", line["level"], at, at, _numbers(values))
+
+
+def _level(level: int, rows: list[dict[str, Any]], steps: int) -> Entry:
+    values = {f"level/{name}": rows[0][name] for name in rows[0] if name in WHOLE}
+    for row in rows:
+        layer = f"layer-{row['layer']}"
+        values |= {f"{layer}/{name}": row[name] for name in row if name not in WHOLE | {"level", "layer"}}
+    return Entry("level", level, level, level * steps + rows[0]["steps"], _numbers(values))
+
+
+def _numbers(values: dict[str, Any]) -> dict[str, float]:
+    return {
+        name: value
+        for name, value in values.items()
+        if isinstance(value, int | float) and math.isfinite(value)
+    }

@@ -1,0 +1,150 @@
+"""Trackers fed while a run goes on, from threads of their own: a slow or broken one does not hold the run up."""
+
+from __future__ import annotations
+
+import sys
+import threading
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from prunescope.errors import InputError
+from prunescope.progress import Reporter
+from prunescope.store import Run
+from prunescope.track.feeding import Destination, feed, reason
+from prunescope.track.sink import Sink
+
+if TYPE_CHECKING:
+    from prunescope.experiment import Experiment
+    from prunescope.levels import Level
+    from prunescope.mask import ImageShape
+    from prunescope.training.loop import Evaluation
+
+EVERY = 1.0  # seconds between two looks at a run's files
+PATIENCE = 60.0  # seconds that a run, when it ends, waits for a tracker to take the rest
+Warn = Callable[[str], None]
+
+
+def tracked(reporter: Reporter, trackers: Sequence[str], warn: Warn | None = None) -> Reporter:
+    """A reporter that does what ``reporter`` does and feeds ``trackers`` (NAME or NAME=FOLDER) from the run's files.
+
+    A tracker that fails is left alone for the rest of the run, with one line to ``warn`` (stderr unless given).
+    ``close`` waits for the trackers. Raises InputError, before anything runs, for an unknown tracker or a missing package.
+    """
+    try:
+        destinations = [Destination.read(text) for text in trackers]
+        names = [destination.name for destination in destinations]
+        if twice := [name for name in names if names.count(name) > 1]:
+            raise InputError(f"--track names {twice[0]} twice")
+        sinks = {destination: destination.sink() for destination in destinations}
+    except InputError:
+        reporter.close()
+        raise
+    return Tracked(reporter, sinks, warn or _to_stderr) if sinks else reporter
+
+
+class Tracked(Reporter):
+    """Passes on what it hears, and has the run's files looked at. Use ``tracked``."""
+
+    def __init__(self, inner: Reporter, sinks: dict[Destination, Sink], warn: Warn) -> None:
+        self._inner = inner
+        self._sinks = sinks
+        self._warn = warn
+        self._path: Path | None = None
+        self._feeders: list[_Feeder] = []
+
+    def preparing(self, done: int, total: int, what: str) -> None:
+        self._inner.preparing(done, total, what)
+
+    def started(
+        self, path: Path, experiment: Experiment, rows: list[dict[str, Any]], engine: str = ""
+    ) -> None:
+        self._path = path
+        self._inner.started(path, experiment, rows, engine)
+
+    def level_started(self, level: Level, step: int, shape: ImageShape) -> None:
+        # not sooner: a resumed level has by now dropped the evaluations that it makes again
+        self._look()
+        self._inner.level_started(level, step, shape)
+
+    def stepped(self, level: Level, step: int) -> None:
+        self._inner.stepped(level, step)
+
+    def evaluated(self, look: Evaluation) -> None:
+        self._look()
+        self._inner.evaluated(look)
+
+    def level_finished(self, rows: list[dict[str, Any]]) -> None:
+        self._look()
+        self._inner.level_finished(rows)
+
+    def finished(self, path: Path, rows: list[dict[str, Any]]) -> None:
+        self._path = path
+        self._look()
+        self._inner.finished(path, rows)
+
+    def close(self) -> None:
+        try:
+            for feeder in self._feeders:
+                feeder.stop()
+            for feeder in self._feeders:
+                feeder.wait()
+        finally:  # also where waiting was interrupted
+            self._inner.close()
+
+    def _look(self) -> None:
+        if not self._feeders and self._path is not None:
+            run = Run(self._path)
+            self._feeders = [_Feeder(run, to, sink, self._warn) for to, sink in self._sinks.items()]
+        for feeder in self._feeders:
+            feeder.look()
+
+
+class _Feeder:
+    """The thread that feeds one tracker."""
+
+    def __init__(self, run: Run, destination: Destination, sink: Sink, warn: Warn) -> None:
+        self._run = run
+        self._destination = destination
+        self._sink = sink
+        self._warn = warn
+        self._new = threading.Event()
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._work, name=f"track {destination.name}", daemon=True)
+        self._thread.start()
+
+    def look(self) -> None:
+        """There may be something new."""
+        self._new.set()
+
+    def stop(self) -> None:
+        """Send what is left and end."""
+        self._stop.set()
+        self._new.set()
+
+    def wait(self) -> None:
+        """Return when it has ended, or when patience has."""
+        self._thread.join(PATIENCE)
+        if self._thread.is_alive():
+            self._say(f"has not taken everything in {PATIENCE:.0f} s")
+
+    def _work(self) -> None:
+        try:
+            with feed(self._run, self._destination.name, self._sink) as feeding:
+                while not self._stop.is_set():
+                    self._new.wait()
+                    self._new.clear()
+                    feeding.update()
+                    self._stop.wait(EVERY)
+                feeding.finish()
+        except Exception as error:  # whatever a tracker raises is no reason to stop a run
+            self._say(f"failed ({reason(error)}); the run goes on without it")
+
+    def _say(self, what: str) -> None:
+        to = self._destination
+        again = f"prunescope track {self._run.path} --to {to.name}" + (f" --out {to.out}" if to.out else "")
+        self._warn(f"{to.name} {what}; to send the run afterwards: {again}")
+
+
+def _to_stderr(text: str) -> None:
+    print(f"prunescope: {text}", file=sys.stderr, flush=True)
