@@ -72,9 +72,11 @@ def test_console_commands(
         if "PREPARED" in command:
             names["PREPARED"] = str(next((here / "cache").glob("folder-*")))
         arguments = [names.get(word, word) for word in command[1:]]
-        if arguments[0] == "run":
+        if arguments[0] in ("run", "sweep"):
             extra = SMALL if "data.source=folder" not in arguments else SMALL[3:]
-            arguments += extra
+            arguments[2:2] = extra
+        if arguments[0] == "reproduce":
+            arguments.append("--dry-run")
         output = call(arguments, capsys)
         assert output.strip(), f"{command} printed nothing"
         if arguments[0] == "run" and "--dry-run" not in arguments:
