@@ -80,17 +80,20 @@ def test_kurtosis_and_cavity_effects(seeds, tmp_path):
     row = table.filter(level=5).row(0, named=True)
     assert row["kurtosis_mean"] == pytest.approx(1 - np.mean([run.mask(5).density for run in seeds]))
     assert row["kurtosis_null_mean"] == pytest.approx(0.1)
-    kept, removed = [], []
+    contrasts, alike = [], []
     for run in seeds:  # the stored effects are the inputs' numbers over 432
         now, after = run.mask(5).array[:4], run.mask(6).array[:4]
         size = np.abs(run.model(5).layers[0].weight[:4])
         effect = np.broadcast_to(np.arange(432) / 432, now.shape)
-        kept.append(effect[after].sum() / size[after].sum())
-        removed.append(effect[now & ~after].sum() / size[now & ~after].sum())
-    assert row["kept_mean"] == pytest.approx(np.mean(kept), rel=1e-4)
-    assert row["removed_mean"] == pytest.approx(np.mean(removed), rel=1e-4)
-    assert row["removed_sd"] == pytest.approx(np.std(removed, ddof=1), rel=1e-4)
-    assert table.filter(level=11)["kept_mean"].null_count() == 1  # nothing is pruned after the last level
+        pruned = now & ~after
+        contrasts.append(effect[after].mean() - effect[pruned].mean())
+        threshold = size[pruned].max()
+        near = effect[after & (size < 1.25 * threshold)].mean()
+        alike.append(near - effect[pruned & (size > threshold / 1.25)].mean())
+    assert row["contrast_mean"] == pytest.approx(np.mean(contrasts), rel=1e-4)
+    assert row["contrast_sd"] == pytest.approx(np.std(contrasts, ddof=1), rel=1e-4)
+    assert row["contrast_like_size_mean"] == pytest.approx(np.mean(alike), rel=1e-4)
+    assert table.filter(level=11)["contrast_mean"].null_count() == 1  # nothing is pruned after the last level
 
 
 def test_a_run_that_measured_no_kurtosis(tmp_path):

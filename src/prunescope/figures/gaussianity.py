@@ -16,17 +16,18 @@ from prunescope.figures.style import COLUMN, FAINT, MUTED, density_axis, grid, p
 from prunescope.observe import split_cavity, stored_cavity
 from prunescope.store import Run
 
-# Of a run's level: the mean over nodes with its null, and the cavity effect per unit of |w|.
-VALUES = ("kurtosis", "kurtosis_null", "kurtosis_null_sd", "kept", "removed")
+# Of a run's level: the mean over nodes with its null, and the cavity contrast, kept minus removed weights.
+VALUES = ("kurtosis", "kurtosis_null", "kurtosis_null_sd", "contrast", "contrast_like_size")
 
 
 def figure_kurtosis(runs: Sequence[Run], options: Options) -> Drawing:
     """Excess kurtosis of the first layer's preactivations (a) and cavity effect of its weights (b) against u.
 
     a: mean over nodes, then ± sd over seeds; 0 is Gaussian; grey is the same weights at random positions ± 2
-    sd. b: how a node's kurtosis changes on removing one weight, per unit of |w|, for the weights that the
-    next pruning keeps and those it removes. Data: one row an experiment and level. Raises InputError for runs
-    that did not measure it. SCIENCE §3, Redman et al. 2024.
+    sd. b: how a node's kurtosis changes on removing one weight: the mean over weights that the next pruning keeps
+    minus that over those it removes, for all of them and for those within a quarter of the pruning threshold. The
+    effect grows with the weight, and kept weights are larger: only weights of like size compare like with like.
+    Data: one row an experiment and level. Raises InputError for runs that did not measure it. Redman et al. 2024.
     """
     found = groups(runs)
     tables = [_table(group) for group in found]
@@ -39,12 +40,15 @@ def figure_kurtosis(runs: Sequence[Run], options: Options) -> Drawing:
         top.fill_between(u, null - 2 * sd, null + 2 * sd, color=FAINT, lw=0, zorder=0.5, label=shuffled)
         top.plot(u, null, color=MUTED, lw=0.7, zorder=0.6)
         draw_curve(top, rows, "kurtosis", label=f"{group.label}, {group.n}", **look)
-        for name, style in (("kept", {"ls": "-"}), ("removed", {"ls": ":", "marker": "s"})):
-            label = f"{name} at the next pruning" if group is found[0] else None
+        for name, words, style in (
+            ("contrast", "all weights", {"ls": "-"}),
+            ("contrast_like_size", "weights of like size", {"ls": ":", "marker": "s"}),
+        ):
+            label = words if group is found[0] else None
             draw_curve(bottom, rows, name, label=label, **(look | style))
     bottom.axhline(0, color=MUTED, lw=0.7)
     top.set_ylabel("excess kurtosis\n(first layer, mean over nodes)")
-    bottom.set_ylabel("its change on removing\na weight, per unit of $|w|$")
+    bottom.set_ylabel("its change on removing a\nweight: kept minus pruned")
     table = polars.concat(tables)
     for letter, axes in zip("ab", (top, bottom), strict=True):
         density_axis(axes, table["nominal_density"].to_list())
@@ -73,14 +77,15 @@ def _row(run: Run, level: int, levels: Sequence[int]) -> dict[str, Any]:
         raise InputError(f"{run.path}: measured no kurtosis (an older run); figure kurtosis needs a new one")
     values = {name: row[name] for name in ("level", "nominal_density", *VALUES[:3])}
     effects = stored_cavity(run.observations(level))
-    nothing = {"kept": None, "removed": None}
+    nothing = {"contrast": None, "contrast_like_size": None}
     if effects is None or level + 1 not in levels:
         return values | nothing
     mask, after = run.mask(level), run.mask(level + 1)
     if (after.array & ~mask.array).any():  # the next level was not pruned from this one
         return values | nothing
-    kept, removed = split_cavity(effects, run.model(level).layers[0].weight, after).per_weight()
-    return values | {"kept": _finite(kept), "removed": _finite(removed)}
+    parts = split_cavity(effects, run.model(level).layers[0].weight, after)
+    like_size = _finite(parts.near_threshold())
+    return values | {"contrast": _finite(parts.contrast), "contrast_like_size": like_size}
 
 
 def _finite(value: float) -> float | None:

@@ -120,13 +120,6 @@ class CavitySplit:
         kept = self.kept.effect[self.kept_size < threshold * factor]
         return _mean(kept) - _mean(self.pruned.effect[self.pruned_size > threshold / factor])
 
-    def per_weight(self) -> tuple[float, float]:
-        """Σ effect / Σ |w| of the kept and of the pruned: the direction, with the size taken out."""
-        return (
-            _mean(self.kept.effect, self.kept_size),
-            _mean(self.pruned.effect, self.pruned_size),
-        )
-
     def lowering(self) -> tuple[float, float]:
         """The share of the kept and of the pruned whose removal lowers the kurtosis."""
         return _mean(self.kept.effect < 0.0), _mean(self.pruned.effect < 0.0)
@@ -213,6 +206,5 @@ def _matrix(values: Any, name: str) -> NDArray[Any]:
     return values if values.dtype == np.float32 else values.astype(np.float64)
 
 
-def _mean(values: NDArray[Any], sizes: Floats | None = None) -> float:
-    total = len(values) if sizes is None else float(sizes.sum())
-    return float(values.sum()) / total if total else float("nan")
+def _mean(values: NDArray[Any]) -> float:
+    return float(values.mean()) if len(values) else float("nan")

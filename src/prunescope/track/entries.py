@@ -53,7 +53,7 @@ def entries(run: Run) -> list[Entry]:
     for level in sorted(looks.keys() | table.keys()):
         found += looks[level]
         if level not in table:  # what is behind it was written after the table was read
-            pass
+            break
         found.append(_level(level, table[level], run.experiment.train.steps))
     return found
 
