@@ -146,11 +146,14 @@ def kill_and_resume(folder: Path, kills: int, seed: int, *, steps: int = 200, sp
 
 
 def differences(whole: Path, resumed: Path) -> Iterator[str]:
-    """Names of what differs between two run directories, the seconds taken aside."""
+    """Names of what differs between two run directories, the seconds and the trackers' locks taken aside."""
     from prunescope.arrays_file import read_arrays
     from prunescope.store import Run
 
-    files, others = ({str(f.relative_to(p)) for f in p.rglob("*") if f.is_file()} for p in (whole, resumed))
+    files, others = (
+        {str(f.relative_to(p)) for f in p.rglob("*") if f.is_file() and not f.name.startswith(".track-")}
+        for p in (whole, resumed)
+    )
     yield from (f"{name} (in one of them)" for name in sorted(files ^ others))
     for name in sorted(files & others):
         if name.endswith(".safetensors"):
