@@ -1,9 +1,9 @@
 """Kill runs of a sweep and the sweep itself at random moments, start it again, and compare every bit with runs left alone.
 
-    python benchmarks/sweep_faults.py [ROUNDS] [--seed N]
+    python benchmarks/sweep_faults.py [ROUNDS] [--seed N] [--ray]
 
 A round is a sweep of six runs, two at once: one run's process gets SIGKILL, then the sweep's own, and the same command
-is given again at once. Prints one line: rounds, runs, kills, retries, seconds, all identical or what differs.
+is given again at once; with --ray see ray_faults. Prints one line: rounds, runs, kills, retries, seconds, all identical or what differs.
 """
 
 from __future__ import annotations
@@ -133,7 +133,10 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("rounds", nargs="?", type=int, default=10)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--ray", action="store_true", help="on a Ray cluster of a head and two nodes")
     arguments = parser.parse_args()
+    if arguments.ray:
+        from ray_faults import repeat
     with tempfile.TemporaryDirectory() as scratch:
         result = repeat(Path(scratch), arguments.rounds, arguments.seed)
     print(result)

@@ -37,7 +37,7 @@ def test_every_default_is_written_out():
         f"{section}.{field}" for section, values in written.items() if section != "name" for field in values
     }
     options = {"layer_rates", "layer_densities", "early_bird", "update_every"}
-    unset = {"prune.density", *(f"prune.{name}" for name in options)}  # TOML has no null
+    unset = {"prune.density", "run.gpus", *(f"prune.{name}" for name in options)}  # TOML has no null
     assert names == set(field_names()) - {"name"} - unset
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -10,6 +11,7 @@ import typer
 
 from prunescope.errors import InputError
 
+ADDRESS = r"auto|local|\w+://.*|[^=\s/]+:\d+"  # of a Ray cluster
 _UsageError: Any = typer.BadParameter.__mro__[1]  # typer does not export it
 
 app = typer.Typer(
@@ -86,12 +88,18 @@ def sweep_command(
         int | None, typer.Option(help="runs at once; as many as there is room for unless told")
     ] = None,
     threads: Annotated[int | None, typer.Option(min=1, help="threads of a run; run.threads, else 1")] = None,
+    ray: Annotated[
+        str | None,
+        typer.Option(
+            metavar="[HOST:PORT]", help="as tasks of a Ray cluster, or of one started for it on this machine"
+        ),
+    ] = None,
     dry_run: Annotated[bool, typer.Option(help="print the plan and an estimate; run nothing")] = False,
 ) -> None:
     """Run a grid of experiments and seeds, many at once; resume what was begun. Prints the run directories."""
     from prunescope.sweep.show import sweep
 
-    code = sweep(source, overrides or [], seeds, out, at_once=jobs, threads=threads, dry_run=dry_run)
+    code = sweep(source, overrides or [], seeds, out, at_once=jobs, threads=threads, dry_run=dry_run, ray=ray)
     raise typer.Exit(code)
 
 
@@ -312,6 +320,7 @@ def _numbers(text: str | None, option: str) -> list[int] | None:
 
 def main(arguments: list[str] | None = None) -> Any:
     """Entry point: 0 done, 2 wrong usage or input, 130 interrupted with everything saved, 1 anything else."""
+    arguments = _ray_alone(sys.argv[1:] if arguments is None else arguments)
     try:
         code = app(
             arguments, prog_name="prunescope", standalone_mode=False
@@ -338,6 +347,15 @@ def main(arguments: list[str] | None = None) -> Any:
     except RuntimeError as error:
         _say(str(error))
         sys.exit(1)
+
+
+def _ray_alone(arguments: list[str]) -> list[str]:
+    """``--ray`` without an address is ``--ray=local``: typer has no options whose value may be left out."""
+    following = [*arguments[1:], ""]
+    return [
+        "--ray=local" if here == "--ray" and not re.fullmatch(ADDRESS, after) else here
+        for here, after in zip(arguments, following, strict=True)
+    ]
 
 
 def _verb(error: Any) -> str:

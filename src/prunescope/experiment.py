@@ -194,6 +194,13 @@ class Place(_Section):
     )
     device: str = "cpu"
     threads: Annotated[int, Field(ge=0)] = Field(0, description="0: all cores")
+    cpus: Annotated[int, Field(ge=0)] = Field(
+        0, description="cores that a sweep keeps for a run; 0: one for each thread"
+    )
+    gpus: Annotated[float, Field(ge=0, le=1)] | None = Field(
+        None,
+        description="share of a CUDA device that a sweep keeps for a run; 1 with device=cuda unless told",
+    )
     checkpoint_seconds: Annotated[float, Field(gt=0)] = 60.0
 
 

@@ -144,6 +144,18 @@ def test_cuda_devices_are_dealt_out(tmp_path):
     assert Room(2, 99).device(planned(tmp_path / "2", 1), []) is None
 
 
+def test_a_run_gets_the_cores_and_the_share_of_a_device_that_it_asks_for(tmp_path):
+    wide = planned(tmp_path / "1", 1, cpus=3)
+    assert Room(4, 99).slots(Plan(tmp_path, (wide, wide)), None) == 1
+    assert Room(6, 99).has_room(wide, [Child(wide)], None)
+    assert not Room(5, 99).has_room(wide, [Child(wide)], None)
+    half = planned(tmp_path / "2", 1, device="cuda", gpus=0.5)
+    room = Room(cores=1, memory=1, devices=("0",))
+    assert room.has_room(half, [Child(half, device="0")], None)
+    assert not room.has_room(half, [Child(half, device="0")] * 2, None)
+    assert room.slots(Plan(tmp_path, (half,) * 9), None) == 2
+
+
 def test_cuda_without_a_device_is_refused(tmp_path, monkeypatch):
     monkeypatch.setattr("prunescope.sweep.room.cuda_devices", list)
     with pytest.raises(InputError, match=r"run.device is cuda and no CUDA device is here"):

@@ -8,7 +8,7 @@ import pytest
 from filelock import FileLock
 
 import tiny
-from prunescope.sweep import Job, scheduling
+from prunescope.sweep import Job, crew, scheduling
 from prunescope.sweep.planning import Plan, Planned, plan
 from prunescope.sweep.reporting import SweepReporter
 from prunescope.sweep.room import Room
@@ -20,7 +20,7 @@ class Heard(SweepReporter):
     def __init__(self):
         self.log = []
 
-    def started(self, run, pid):
+    def started(self, run, pid, node=""):
         self.log.append(("started", run.path.name, pid))
 
     def ended(self, run, how, message):
@@ -46,6 +46,7 @@ def children(monkeypatch):
 
         def give(self, run, experiment, out):
             self.planned = run
+            self.messages.put((self, {"event": "began", "pid": self.pid, "node": ""}))
             self.threads_given = experiment.run.threads
             outcome = (Fake.outcomes.get(run.path.name) or ["done"]).pop(0)
             if outcome == "done":
@@ -61,6 +62,11 @@ def children(monkeypatch):
                 self.code = outcome
                 self.messages.put((self, None))
 
+        def free(self, code):
+            self.leaving = bool(code)
+            if code:
+                self.messages.put((self, None))
+
         def ask_to_stop(self):
             self.leaving = True
 
@@ -69,7 +75,7 @@ def children(monkeypatch):
 
         code = 0
 
-    monkeypatch.setattr(scheduling, "Child", Fake)
+    monkeypatch.setattr(crew, "Child", Fake)
     return Fake
 
 
@@ -85,7 +91,9 @@ def a_plan(folder, seconds, **like):
 
 def go(found, at_once=1):
     heard = Heard()
-    scheduler = scheduling.Scheduler(found, Room(9, 10**12, at_once=at_once), None, heard)
+    scheduler = scheduling.Scheduler(
+        found, crew.LocalCrew(Room(9, 10**12, at_once=at_once), None), None, heard
+    )
     scheduler.run()
     return scheduler, heard.log
 
@@ -150,5 +158,5 @@ def test_a_started_run_keeps_its_threads(children, tmp_path):
     about = {"name": "x", "identity": "x", "seed": 0, "status": "interrupted", "threads": 3}
     (tmp_path / "a" / "run.json").write_text(json.dumps(about))
     (tmp_path / "a" / "experiment.toml").touch()
-    scheduler = scheduling.Scheduler(found, Room(9, 10**12), 2, Heard())
+    scheduler = scheduling.Scheduler(found, crew.LocalCrew(Room(9, 10**12), 2), 2, Heard())
     assert scheduler._resumable(found.runs[0]).run.threads == 3

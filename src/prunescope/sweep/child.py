@@ -22,15 +22,24 @@ POOLS = ("OMP", "MKL", "OPENBLAS", "VECLIB", "NUMEXPR")
 TAIL = 4000
 
 Message = tuple["Child", dict[str, Any] | None]
+Order = dict[str, Any]
+
+
+def order(planned: Planned, experiment: Experiment, out: Path) -> Order:
+    """What a worker is told: run ``planned``, as ``experiment``."""
+    return {"experiment": experiment.model_dump(mode="json"), "seed": planned.job.seed, "out": str(out)}
 
 
 class Child:
     """A process that runs what it is given. What it says goes to ``messages`` as (child, event), its end as (child, None).
 
-    ``planned`` is the run it works on, None while it waits for one; ``leaving``: it was asked to stop.
+    ``planned`` is the run it works on, None while it waits for one; ``leaving``: it was asked to stop. It works in
+    ``folder``, by default in this process's.
     """
 
-    def __init__(self, threads: int, device: str | None, messages: SimpleQueue[Message]) -> None:
+    def __init__(
+        self, threads: int, device: str | None, messages: SimpleQueue[Message], folder: Path | None = None
+    ) -> None:
         self.planned: Planned | None = None
         self.leaving = False
         self.threads = threads
@@ -42,6 +51,7 @@ class Child:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._errors,
+            cwd=folder,
             env=_environment(threads, device),
             start_new_session=True,  # Ctrl-C reaches the parent alone, which asks each child once
         )
@@ -54,13 +64,27 @@ class Child:
         """The number of the process."""
         return self._process.pid
 
+    @property
+    def alive(self) -> bool:
+        """Whether the process is there and was not asked to stop."""
+        return not self.leaving and self._process.poll() is None
+
     def give(self, planned: Planned, experiment: Experiment, out: Path) -> None:
         """Have it run ``planned``, as ``experiment``."""
         self.planned = planned
-        order = {"experiment": experiment.model_dump(mode="json"), "seed": planned.job.seed, "out": str(out)}
+        self._messages.put((self, {"event": "began", "pid": self.pid, "node": ""}))
+        self.send(order(planned, experiment, out))
+
+    def send(self, order: Order) -> None:
+        """Have it do what prunescope.sweep.worker does with such an order."""
         with contextlib.suppress(OSError):  # it was killed: its end is on its way
             self._input.write(json.dumps(order).encode() + b"\n")
             self._input.flush()
+
+    def free(self, code: int) -> None:
+        """Its run has ended with ``code``; what broke the run may have broken the process."""
+        if code:
+            self.ask_to_stop()
 
     def ask_to_stop(self) -> None:
         """Have it save and end; returns at once."""

@@ -11,8 +11,20 @@ from prunescope.store import Run
 
 
 def threads_of(experiment: Experiment, threads: int | None) -> int:
-    """Threads that a run in a sweep gets: those asked for, else run.threads, else one."""
-    return threads or experiment.run.threads or 1
+    """Threads that a run in a sweep gets: those asked for, else run.threads, else run.cpus, else one."""
+    return threads or experiment.run.threads or experiment.run.cpus or 1
+
+
+def cpus_of(experiment: Experiment, threads: int | None) -> int:
+    """Cores that are kept for a run: run.cpus, else one for each of its threads."""
+    return experiment.run.cpus or threads_of(experiment, threads)
+
+
+def gpus_of(experiment: Experiment) -> float:
+    """The share of a CUDA device that is kept for a run: run.gpus, else 1 with run.device=cuda."""
+    if experiment.run.gpus is not None:
+        return experiment.run.gpus
+    return float(experiment.run.device == "cuda")
 
 
 def pinned(experiment: Experiment, threads: int | None) -> Experiment:

@@ -1,4 +1,4 @@
-"""Execute: jobs as processes on this machine, as many at once as it has room for."""
+"""Execute: jobs as processes on this machine or on a Ray cluster, as many at once as there is room for."""
 
 from __future__ import annotations
 
@@ -9,14 +9,18 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from prunescope.errors import InputError
+from prunescope.sweep.crew import Crew, LocalCrew
 from prunescope.sweep.jobs import Job
 from prunescope.sweep.planning import Plan, check_room, plan
 from prunescope.sweep.reporting import SweepReporter, silent
 from prunescope.sweep.room import Room
 from prunescope.sweep.scheduling import Scheduler
+
+if TYPE_CHECKING:
+    from prunescope.sweep.ray_cluster import Cluster
 
 
 @dataclass(frozen=True)
@@ -38,43 +42,89 @@ def execute(
     jobs_at_once: int | None = None,
     threads: int | None = None,
     reporter: SweepReporter = silent,
+    ray: str | None = None,
 ) -> Results:
     """Run ``jobs`` below ``out``, each in a process of its own with ``threads`` threads (default run.threads, else 1).
 
     ``jobs_at_once`` is by default what cores, memory and CUDA devices have room for. Done runs are taken as they
     are, interrupted ones go on; one that fails does not stop the others; one whose process is killed is tried
-    again twice. Raises InputError before any work for what is wrong with it, Interrupted after Ctrl-C or
-    SIGTERM, when every run has saved its state.
+    again twice. ``ray`` is HOST:PORT of a Ray cluster, ``auto`` on a node of one, or ``local`` for one that is
+    started on this machine: Ray says where and when each runs, and a lost node is like a killed process. Raises
+    InputError before any work for what is wrong with it, Interrupted after Ctrl-C or SIGTERM, when every run has
+    saved its state.
     """
+    if ray is None:
+        return _execute(jobs, Path(out), jobs_at_once, threads, reporter, None)
+    from prunescope.sweep.ray_cluster import check_address, connected
+
+    check_address(ray, Path(out))
+    with connected(ray) as cluster:
+        return _execute(jobs, Path(out).absolute(), jobs_at_once, threads, reporter, cluster)
+
+
+def _execute(
+    jobs: Iterable[Job],
+    out: Path,
+    at_once: int | None,
+    threads: int | None,
+    reporter: SweepReporter,
+    cluster: Cluster | None,
+) -> Results:
     from prunescope.driver import Interrupted
 
     planned = plan(jobs, out, threads)
-    room = Room.of_this_machine(planned, jobs_at_once)
-    scheduler = Scheduler(planned, room, threads, reporter)
+    failed, retries = {}, 0
     if planned.todo:
+        room = cluster.room(planned, at_once) if cluster else Room.of_this_machine(planned, at_once)
         check_room(planned)
         reporter.planned(planned, room, threads)
-        _ready(planned, reporter)
-        with _signals(scheduler):
-            scheduler.run()
+        with _crew(planned, room, threads, reporter, cluster) as crew:
+            scheduler = Scheduler(planned, crew, threads, reporter)
+            with _signals(scheduler):
+                scheduler.run()
         if scheduler.stopping:
             raise Interrupted
-    done = tuple(run.path for run in planned.runs if run.path not in scheduler.failed)
-    return Results(done, scheduler.failed, scheduler.retries)
+        failed, retries = scheduler.failed, scheduler.retries
+    done = tuple(run.path for run in planned.runs if run.path not in failed)
+    return Results(done, failed, retries)
 
 
-def _ready(planned: Plan, reporter: SweepReporter) -> None:
+@contextlib.contextmanager
+def _crew(
+    planned: Plan, room: Room, threads: int | None, reporter: SweepReporter, cluster: Cluster | None
+) -> Iterator[Crew[Any]]:
+    """Who does the runs, once it is known that they can."""
+    _make_folder(planned.out)
+    if cluster is None:
+        _open_data(planned, reporter)
+        yield LocalCrew(room, threads)
+        return
+    from prunescope.sweep.beacon import Beacon
+    from prunescope.sweep.ray_crew import RayCrew
+    from prunescope.sweep.ray_node import Sweep, versions
+
+    with Beacon(planned.out) as beacon:
+        sweep = Sweep(beacon.path, Path.cwd(), versions())
+        if cluster.local:
+            _open_data(planned, reporter)
+        else:
+            cluster.check(planned, sweep, beacon, reporter)
+        yield RayCrew(sweep, beacon, cluster.largest, room.at_once)
+
+
+def _make_folder(out: Path) -> None:
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"{out}: cannot write there ({error.strerror}); choose another --out") from None
+    if not os.access(out, os.W_OK):
+        raise InputError(f"{out}: cannot write there; choose another --out")
+
+
+def _open_data(planned: Plan, reporter: SweepReporter) -> None:
     """Open each data set once, so that bad data is said before any work and workers find it prepared."""
     from prunescope.data import open_dataset
 
-    try:
-        planned.out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(
-            f"{planned.out}: cannot write there ({error.strerror}); choose another --out"
-        ) from None
-    if not os.access(planned.out, os.W_OK):
-        raise InputError(f"{planned.out}: cannot write there; choose another --out")
     seen: set[Any] = set()
     for run in planned.todo:
         data = run.job.experiment.data

@@ -31,8 +31,8 @@ class SweepReporter:
     def preparing(self, done: int, total: int, what: str) -> None:
         """Data preparation has done ``done`` of ``total`` of ``what``."""
 
-    def started(self, run: Planned, pid: int) -> None:
-        """A run starts or goes on in process ``pid``."""
+    def started(self, run: Planned, pid: int, node: str = "") -> None:
+        """A run starts or goes on in process ``pid`` of this machine, or of a cluster's ``node``."""
 
     def heard(self, run: Planned, event: dict[str, Any]) -> None:
         """A run says something: see prunescope.sweep.worker."""
@@ -68,9 +68,10 @@ class SweepLines(SweepReporter):
             self._what, self._said = what, time.monotonic()
             _say(f"{what}: {done} of {total}")
 
-    def started(self, run: Planned, pid: int) -> None:
+    def started(self, run: Planned, pid: int, node: str = "") -> None:
         state = self._board.started(run)
-        _say(f"{state.label}: {'goes on' if state.finished else 'starts'}, {run.path}, process {pid}")
+        where = f"process {pid}{f' on {node}' if node else ''}"
+        _say(f"{state.label}: {'goes on' if state.finished else 'starts'}, {run.path}, {where}")
 
     def heard(self, run: Planned, event: dict[str, Any]) -> None:
         state = self._board.heard(run, event)
@@ -110,7 +111,7 @@ class SweepLive(SweepReporter):
     def preparing(self, done: int, total: int, what: str) -> None:
         self._note = f"{what}: {done:,} of {total:,}"
 
-    def started(self, run: Planned, pid: int) -> None:
+    def started(self, run: Planned, pid: int, node: str = "") -> None:
         self._note = ""
         if self._board:
             self._board.started(run)

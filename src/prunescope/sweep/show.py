@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import sys
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 
 from prunescope.figures.labels import labels
 from prunescope.progress import span
 from prunescope.sweep.executing import Results, execute
 from prunescope.sweep.planning import Plan, Planned, check_room, plan
+from prunescope.sweep.ray_cluster import LOCAL, check_address, connected
 from prunescope.sweep.reading import read_jobs
 from prunescope.sweep.reporting import SweepLines, SweepLive
 from prunescope.sweep.resources import free_disk
@@ -25,21 +29,40 @@ def sweep(
     at_once: int | None,
     threads: int | None,
     dry_run: bool,
+    ray: str | None = None,
 ) -> int:
     """Plan and run; the exit code: 0 done, 1 when a run failed. Run directories go to stdout, one a line."""
+    if ray is not None:
+        check_address(ray, out)
     jobs = read_jobs(source, overrides, seeds)
     if dry_run:
         planned = plan(jobs, out, threads)
         check_room(planned)
-        room = Room.of_this_machine(planned, at_once)
+        room = _room(planned, at_once, ray)
         print("\n".join([*run_lines(planned), *plan_lines(planned, room, threads)]))
         return 0
     reporter = SweepLive(plan_lines) if sys.stderr.isatty() else SweepLines(plan_lines)
     try:
-        results = execute(jobs, out, jobs_at_once=at_once, threads=threads, reporter=reporter)
+        with _silence_on_stdout() if ray else contextlib.nullcontext():
+            results = execute(jobs, out, jobs_at_once=at_once, threads=threads, reporter=reporter, ray=ray)
     finally:
         reporter.close()
     return _print_results(results)
+
+
+def _room(planned: Plan, at_once: int | None, ray: str | None) -> Room:
+    """What the runs will share; a local instance of Ray has what this machine has."""
+    if ray is None or ray == LOCAL:
+        return Room.of_this_machine(planned, at_once)
+    with _silence_on_stdout(), connected(ray) as cluster:
+        return cluster.room(planned, at_once)
+
+
+@contextlib.contextmanager
+def _silence_on_stdout() -> Iterator[None]:
+    """Ray says there what it thinks of lost workers; stdout is for run directories."""
+    with open(os.devnull, "w", encoding="utf-8") as nowhere, contextlib.redirect_stdout(nowhere):
+        yield
 
 
 def _print_results(results: Results) -> int:

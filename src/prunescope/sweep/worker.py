@@ -1,7 +1,8 @@
 """Runs in a process of their own, one after the other: ``python -m prunescope.sweep.worker``, started by Child.
 
-Each line of stdin is a job. stdin stays open as long as whoever started it lives and wants it to go on; its end means:
-save and stop. So a killed parent stops its runs too. What happens goes to stdout, a JSON object a line.
+Each line of stdin is an order: a run, or data sets to open. stdin stays open as long as whoever started it lives and
+wants it to go on; its end means: save and stop. So a killed parent stops its runs too. What happens goes to stdout, a
+JSON object a line.
 """
 
 from __future__ import annotations
@@ -51,7 +52,7 @@ class Events(Reporter):
     def preparing(self, done: int, total: int, what: str) -> None:
         if time.monotonic() - self._said > EVERY:
             self._said = time.monotonic()
-            self._say("preparing", text=f"{what}: {done} of {total}")
+            self._say("preparing", text=f"{what}: {done} of {total}", done=done, total=total, what=what)
 
     def started(
         self, path: Path, experiment: Experiment, rows: list[dict[str, Any]], engine: str = ""
@@ -83,8 +84,9 @@ def _row(rows: list[dict[str, Any]]) -> dict[str, Any]:
 
 def main() -> int:
     """Run the jobs on stdin until it ends; 0 done, 130 stopped with everything saved."""
-    for number in (signal.SIGINT, signal.SIGTERM):  # a shell may have started us with SIGINT ignored
+    for number in (signal.SIGINT, signal.SIGTERM):  # whoever started us may ignore or block them
         signal.signal(number, signal.default_int_handler)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT, signal.SIGTERM})
     orders: SimpleQueue[dict[str, Any] | None] = SimpleQueue()
     try:
         threading.Thread(target=_listen, args=(orders,), daemon=True).start()
@@ -98,17 +100,30 @@ def main() -> int:
 
 def _run(order: dict[str, Any]) -> tuple[int, str]:
     """0, or 1 and what went wrong."""
-    from prunescope.driver import run
-    from prunescope.experiment import build
-
     try:
-        run(build(order["experiment"]), seed=order["seed"], out=order["out"], reporter=Events(_say))
+        _open(order["data"]) if "data" in order else _train(order)
     except (InputError, RuntimeError, OSError) as error:
         return 1, " ".join(str(error).split()) or type(error).__name__
     except Exception as error:  # one run's defect is no other's
         traceback.print_exc()
         return 1, f"{type(error).__name__}: {' '.join(str(error).split())}"
     return 0, ""
+
+
+def _train(order: dict[str, Any]) -> None:
+    from prunescope.driver import run
+    from prunescope.experiment import build
+
+    run(build(order["experiment"]), seed=order["seed"], out=order["out"], reporter=Events(_say))
+
+
+def _open(data: list[tuple[dict[str, Any], int]]) -> None:
+    """Open data sets, which prepares them where that was not done."""
+    from prunescope.data import open_dataset
+    from prunescope.experiment import Data
+
+    for fields, seed in data:
+        open_dataset(Data.model_validate(fields), seed, progress=Events(_say).preparing)
 
 
 def _listen(orders: SimpleQueue[dict[str, Any] | None]) -> None:
