@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import typer
 
-from prunescope.cli import app
+from prunescope.cli import app, ray_alone
 from prunescope.errors import InputError
 from prunescope.experiment import load, preset_names
 from prunescope.figures import FIGURES
@@ -68,11 +68,11 @@ def check(line: str, page: str = "") -> None:
     """Parse a command line as it stands and look up the names in it; raises what is wrong with it."""
     words = shlex.split(line, comments=True)[1:]
     command, arguments = verb_of(words)
-    given = command.make_context(words[0], list(arguments)).params
+    given = command.make_context(words[0], ray_alone(list(arguments))).params
     fields = [field for field in given.get("overrides") or [] if field != OWN_METHOD]
     source = str(given["source"]) if words[0] == "sweep" else ""
     if source.endswith(".toml"):
-        assert f"# {source}" in page, f"{source} is not shown on the page"
+        assert f"# {Path(source).name}" in page, f"{source} is not shown on the page"
     elif source:
         read_jobs(source, fields, given["seeds"])
     elif "experiment" in given:

@@ -320,7 +320,7 @@ def _numbers(text: str | None, option: str) -> list[int] | None:
 
 def main(arguments: list[str] | None = None) -> Any:
     """Entry point: 0 done, 2 wrong usage or input, 130 interrupted with everything saved, 1 anything else."""
-    arguments = _ray_alone(sys.argv[1:] if arguments is None else arguments)
+    arguments = ray_alone(sys.argv[1:] if arguments is None else arguments)
     try:
         code = app(
             arguments, prog_name="prunescope", standalone_mode=False
@@ -349,7 +349,7 @@ def main(arguments: list[str] | None = None) -> Any:
         sys.exit(1)
 
 
-def _ray_alone(arguments: list[str]) -> list[str]:
+def ray_alone(arguments: list[str]) -> list[str]:
     """``--ray`` without an address is ``--ray=local``: typer has no options whose value may be left out."""
     following = [*arguments[1:], ""]
     return [

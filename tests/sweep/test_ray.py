@@ -9,7 +9,7 @@ import pytest
 import ray_faults
 from sweep_faults import Tally
 
-from prunescope.cli import _ray_alone
+from prunescope.cli import ray_alone
 from prunescope.store import Run
 from prunescope.sweep import beacon
 
@@ -143,4 +143,4 @@ def test_beacons_of_killed_sweeps_are_removed_and_those_of_others_left(tmp_path)
     ],
 )
 def test_ray_without_an_address_is_a_local_instance(given, taken):
-    assert _ray_alone(given) == taken
+    assert ray_alone(given) == taken
