@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from prunescope.levels import Dynamics
+from collections.abc import Callable
+from functools import partial
+
+from prunescope.levels import Dynamics, Level, Procedure, Setting
 from prunescope.mask import Mask
 from prunescope.model import Ticket
+from prunescope.pruning.at_initialisation import untrained, wanted_densities
 from prunescope.pruning.dynamics.magnitudes import magnitudes
-from prunescope.pruning.dynamics.schedule import Schedule
+from prunescope.pruning.dynamics.schedule import Schedule, schedule
 from prunescope.pruning.layouts import kept_count
 from prunescope.pruning.selection import keep_top
 from prunescope.training.engine import Engine
@@ -52,3 +56,34 @@ class Feedback(Dynamics):
             layers = zip(self._sizes[:-2], self._sizes[1:-1], strict=True)
             engine.keep_largest([kept_count(density, n_in * n_out) for n_in, n_out in layers])
         return False
+
+
+def dense_start(
+    setting: Setting, every: int, dynamics: Callable[[Schedule, float, int], Dynamics]
+) -> Procedure:
+    """One level for each density asked for, dense at first, under the ``dynamics`` of (schedule, density, number).
+
+    ``every``: steps between updates unless the experiment says. Raises InputError when no density is given, or no
+    update fits into the level.
+    """
+    densities = wanted_densities(setting.experiment.prune)
+    return _levels(setting, densities, schedule(setting.experiment, every), dynamics)
+
+
+def _levels(
+    setting: Setting,
+    densities: tuple[float, ...],
+    when: Schedule,
+    dynamics: Callable[[Schedule, float, int], Dynamics],
+) -> Procedure:
+    start, steps = untrained(setting), setting.experiment.train.steps
+    for number, density in enumerate(densities, 1):
+        yield Level(
+            number,
+            Ticket.dense(setting.sizes),
+            start,
+            steps,
+            nominal_density=density,
+            dynamics=partial(dynamics, when, density, number),
+            best_from=when.end + 1,  # the evaluation at step ``end`` precedes the masks of the final density
+        )

@@ -10,13 +10,9 @@ m ⊙ w. A level's best evaluation is one at the final density. Runs on the torc
 
 from __future__ import annotations
 
-from functools import partial
-
-from prunescope.levels import Level, Procedure, Setting
-from prunescope.model import Ticket
-from prunescope.pruning.at_initialisation import untrained, wanted_densities
-from prunescope.pruning.dynamics.schedule import Schedule, schedule
-from prunescope.pruning.dynamics.shrinking import Feedback
+from prunescope.levels import Dynamics, Procedure, Setting
+from prunescope.pruning.dynamics.schedule import Schedule
+from prunescope.pruning.dynamics.shrinking import Feedback, dense_start
 
 EVERY = 16
 
@@ -26,19 +22,8 @@ def procedure(setting: Setting) -> Procedure:
 
     Raises InputError when ``prune.density`` is not given, or no update fits into the level.
     """
-    densities = wanted_densities(setting.experiment.prune)
-    return _levels(setting, densities, schedule(setting.experiment, EVERY))
 
+    def dynamics(when: Schedule, density: float, number: int) -> Dynamics:
+        return Feedback(when, density, setting.sizes)
 
-def _levels(setting: Setting, densities: tuple[float, ...], when: Schedule) -> Procedure:
-    start, steps = untrained(setting), setting.experiment.train.steps
-    for number, density in enumerate(densities, 1):
-        yield Level(
-            number,
-            Ticket.dense(setting.sizes),
-            start,
-            steps,
-            nominal_density=density,
-            dynamics=partial(Feedback, when, density, setting.sizes),
-            best_from=when.end + 1,  # the evaluation at step ``end`` precedes the masks of the final density
-        )
+    return dense_start(setting, EVERY, dynamics)

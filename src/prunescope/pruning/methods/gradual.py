@@ -8,13 +8,9 @@ round(density · N) exactly; biases stay. A level's best evaluation is one at th
 
 from __future__ import annotations
 
-from functools import partial
-
-from prunescope.levels import Level, Procedure, Setting
-from prunescope.model import Ticket
-from prunescope.pruning.at_initialisation import untrained, wanted_densities
-from prunescope.pruning.dynamics.schedule import Schedule, schedule
-from prunescope.pruning.dynamics.shrinking import GradualPruning
+from prunescope.levels import Dynamics, Procedure, Setting
+from prunescope.pruning.dynamics.schedule import Schedule
+from prunescope.pruning.dynamics.shrinking import GradualPruning, dense_start
 from prunescope.training.probe import Probe
 
 EVERY = 100
@@ -25,19 +21,8 @@ def procedure(setting: Setting) -> Procedure:
 
     Raises InputError when ``prune.density`` is not given, or no update fits into the level.
     """
-    densities = wanted_densities(setting.experiment.prune)
-    return _levels(setting, densities, schedule(setting.experiment, EVERY))
 
+    def dynamics(when: Schedule, density: float, number: int) -> Dynamics:
+        return GradualPruning(when, density, Probe(setting, number))
 
-def _levels(setting: Setting, densities: tuple[float, ...], when: Schedule) -> Procedure:
-    start, steps = untrained(setting), setting.experiment.train.steps
-    for number, density in enumerate(densities, 1):
-        yield Level(
-            number,
-            Ticket.dense(setting.sizes),
-            start,
-            steps,
-            nominal_density=density,
-            dynamics=partial(GradualPruning, when, density, Probe(setting, number)),
-            best_from=when.end + 1,  # the evaluation at step ``end`` precedes the last pruning
-        )
+    return dense_start(setting, EVERY, dynamics)
