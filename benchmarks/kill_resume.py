@@ -16,7 +16,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -67,12 +67,13 @@ def write_inputs(folder: Path, steps: int = 200) -> Path:
     return experiment
 
 
-def start(experiment: Path, out: Path) -> subprocess.Popen[str]:
-    """``prunescope run`` as a process of its own."""
+def start(
+    experiment: Path, out: Path, verb: str = "run", fields: Sequence[str] = ()
+) -> subprocess.Popen[str]:
+    """``prunescope run`` (or another verb) as a process of its own."""
     environment = os.environ | {"OMP_NUM_THREADS": "1", "PRUNESCOPE_CACHE": str(experiment.parent / "cache")}
-    command = [*MAIN, "run", str(experiment), "--out", str(out)]
     return subprocess.Popen(
-        command,
+        [*MAIN, verb, str(experiment), *fields, "--out", str(out)],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

@@ -30,16 +30,7 @@ SPAN = 2.5  # seconds after a run's process was started within which a kill hits
 
 def start(experiment: Path, out: Path) -> subprocess.Popen[str]:
     """``prunescope sweep`` as a process of its own."""
-    environment = os.environ | {"OMP_NUM_THREADS": "1", "PRUNESCOPE_CACHE": str(experiment.parent / "cache")}
-    command = [*kill_resume.MAIN, "sweep", str(experiment), *GRID, "--out", str(out)]
-    return subprocess.Popen(
-        command,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env=environment,
-        start_new_session=True,
-    )
+    return kill_resume.start(experiment, out, "sweep", GRID)
 
 
 def finish(sweep: subprocess.Popen[str]) -> tuple[list[Path], int]:
