@@ -6,7 +6,7 @@ STAMP := $(VENV)/.ready
 BUILD_FILES := pyproject.toml CMakeLists.txt $(wildcard cmake/*.cmake src/prunescope/native/*.[ch]pp)
 INSTALL := -m pip install --quiet --no-deps --no-build-isolation
 
-.PHONY: setup demo test check format sanitize clean
+.PHONY: setup demo test check explore format sanitize clean
 .DEFAULT_GOAL := setup
 
 setup: $(STAMP)
@@ -35,6 +35,11 @@ check: setup
 
 test: check
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --dist worksteal --quiet
+
+# The property tests with examples never tried before; `make test` takes the same ones each time.
+explore: setup
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --hypothesis-profile default --numprocesses auto --quiet \
+	  $$(grep -rl "hypothesis import" tests)
 
 # The kernels' tests against kernels that stop at the first access out of bounds or undefined operation. They are installed
 # into build/sanitize/site, and -S keeps the editable install's import hook, which would come first, out of the way.

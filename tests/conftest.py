@@ -1,13 +1,16 @@
-"""Shared by all tests: a cache of their own, one thread, and a tiny data file."""
+"""Shared by all tests: a cache of their own, one thread, the same examples each time, and a tiny data file."""
 
 import os
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 import tiny
 
 os.environ["OMP_NUM_THREADS"] = "1"
+hypothesis.settings.register_profile("repeatable", derandomize=True)
+hypothesis.settings.load_profile("repeatable")
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -14,15 +14,18 @@ def kurtosis(samples):
 
 
 def cavity(weights, mask, inputs):
-    """(node, input, kurtosis without the weight - kurtosis with all) of each kept weight, by removing it."""
+    """(node, input, kurtosis without the weight - kurtosis with all, share) of each kept weight, by removing it.
+
+    The share: the smaller of the two standard deviations over what the contributions' could sum to.
+    """
     result = []
     for node, row in enumerate(mask):
         kept = np.where(row, weights[node], 0.0)
-        whole = kurtosis(inputs @ kept)
+        whole, possible = inputs @ kept, np.abs(kept) @ inputs.std(axis=0)
         for i in np.flatnonzero(row):
-            without = kept.copy()
-            without[i] = 0.0
-            result.append((node, int(i), kurtosis(inputs @ without) - whole))
+            without = inputs @ np.where(np.arange(len(kept)) == i, 0.0, kept)
+            share = min(whole.std(), without.std()) / possible
+            result.append((node, int(i), kurtosis(without) - kurtosis(whole), share))
     return result
 
 

@@ -17,6 +17,7 @@ Floats = NDArray[np.float64]
 
 ROWS = 500  # images whose powers are held at once
 FLAT = 1e-6  # of what the contributions could sum to: below it a spread is rounding
+CANCELLED = 1e-3  # the same where a spread comes from moments: its fourth power is left four of float64's 16 digits
 
 
 def excess_kurtosis(samples: Any) -> Floats:
@@ -56,7 +57,7 @@ class Cavity:
 
     ``node``, ``input`` int64 [M] are the weights' places; ``effect`` float64 [M] is the excess kurtosis without the weight
     minus that with all weights: negative where the weight makes the node less Gaussian; nan
-    where either is not defined (a node's only weight).
+    where either is not defined: a node's only weight, or contributions that cancel to a thousandth of their sum.
     """
 
     node: NDArray[np.int64]
@@ -87,7 +88,7 @@ def cavity(weights: Any, mask: Any, inputs: Any, *, nodes: Any = None) -> Cavity
             1 + relative
         ) ** 2
         possible = np.abs(v) @ np.sqrt(moments.x2)
-        flat = np.minimum(before[0], before[0] + change2) <= (FLAT * possible[:, np.newaxis]) ** 2
+        flat = np.minimum(before[0], before[0] + change2) <= (CANCELLED * possible[:, np.newaxis]) ** 2
     effect = np.where(flat, np.nan, effect)
     row, column = np.nonzero(kept)
     return Cavity(chosen[row], column, effect[row, column])
