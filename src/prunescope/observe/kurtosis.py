@@ -17,7 +17,9 @@ Floats = NDArray[np.float64]
 
 ROWS = 500  # images whose powers are held at once
 FLAT = 1e-6  # of what the contributions could sum to: below it a spread is rounding
-CANCELLED = 1e-3  # the same where a spread comes from moments: its fourth power is left four of float64's 16 digits
+CANCELLED = (
+    1e-3  # the same where a spread comes from moments: its fourth power keeps 4 of float64's 16 digits
+)
 
 
 def excess_kurtosis(samples: Any) -> Floats:
