@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
 from typing import Any
 
@@ -18,6 +19,7 @@ from prunescope.observe import Locality, fan_in, locality, locality_by_fan_in
 from prunescope.store import Run
 
 MOST_BINS = 8
+LABEL = 18  # characters in a line beside a map
 # d = 0, which is no pair, and displacements with too few pairs: neither end of any colour scale.
 REMOVED = "#8A8F96"
 
@@ -62,7 +64,7 @@ def figure_11(runs: Sequence[Run], options: Options) -> Drawing:
     Data: int64 [2H-1, 2W-1] a bin. Paper Fig. 11.
     """
     members = [(group, group.runs[0]) for group in groups(runs)]
-    figure = Figure(figsize=(PAGE, 1.1 * len(members) + 0.25), layout="compressed")
+    figure = Figure(figsize=(PAGE, 0.98 * len(members) + 0.25), layout="compressed")
     places = grid(figure, len(members), MOST_BINS)
     data: Arrays = {}
     for row, (group, run) in enumerate(members):
@@ -80,7 +82,8 @@ def figure_11(runs: Sequence[Run], options: Options) -> Drawing:
             axes.set_xlabel(f"{part.low}–{part.high} ({part.nodes})", fontsize=5.5, labelpad=2)
         for axes in places[row, len(bins) :]:
             axes.set_visible(False)
-        places[row, 0].set_ylabel(f"{group.label}\n$u$ = {percent(group.density(level))}", fontsize=6)
+        title = [*textwrap.wrap(group.label, LABEL), f"$u$ = {percent(group.density(level))}"]
+        places[row, 0].set_ylabel("\n".join(title), fontsize=5.5)
     figure.supxlabel(
         "$S_{sc}(d)$ of the nodes with so many connections (number of nodes); each from 0 to its maximum",
         fontsize=6.5,

@@ -1,0 +1,47 @@
+"""The verbs of data: prepare, info, verify."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from prunescope.cli.options import AsJson, ExperimentName, Overrides
+from prunescope.errors import InputError
+
+
+def prepare_command(
+    experiment: ExperimentName,
+    overrides: Overrides = None,
+    out: Annotated[Path | None, typer.Option(help="folder to prepare into, instead of the cache")] = None,
+) -> None:
+    """Convert an experiment's images once into a memory-mapped array; prints the folder."""
+    from prunescope.data import prepare
+    from prunescope.experiment import load
+    from prunescope.progress import Lines
+
+    print(prepare(load(experiment, overrides or ()).data, out=out, progress=Lines().preparing))
+
+
+def info_command(
+    folder: Annotated[Path, typer.Argument(help="a prepared folder")],
+    sheet: Annotated[Path | None, typer.Option(help="also draw a sheet of samples, a PNG")] = None,
+    json: AsJson = False,
+) -> None:
+    """Show a prepared folder: images, classes, where they come from."""
+    from prunescope.verbs import print_data
+
+    print_data(folder, sheet, as_json=json)
+
+
+def verify_command(folder: Annotated[Path, typer.Argument(help="a prepared folder")]) -> None:
+    """Check a prepared folder against its checksums."""
+    from prunescope.data import verify
+
+    problems = verify(folder)
+    if problems:
+        raise InputError(
+            f"{folder}: {problems[0]}" + (f" (and {len(problems) - 1} more)" * (len(problems) > 1))
+        )
+    print(f"{folder}: as prepared")

@@ -1,0 +1,80 @@
+"""Verbs that look at what is there: presets, masks, a run, its figures and page."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from prunescope.cli.options import AsJson, Runs
+from prunescope.errors import InputError
+
+
+def list_command(
+    figures: Annotated[bool, typer.Option("--figures", help="list the figures instead")] = False,
+    methods: Annotated[bool, typer.Option("--methods", help="list the pruning methods instead")] = False,
+) -> None:
+    """List the presets with what they are, the figures, or the pruning methods."""
+    from prunescope.verbs import print_figures, print_methods, print_presets
+
+    if figures and methods:
+        raise InputError("--figures and --methods: give one of them")
+    (print_figures if figures else print_methods if methods else print_presets)()
+
+
+def show_command(run: Annotated[Path, typer.Argument(help="a run directory")], json: AsJson = False) -> None:
+    """Print a run's levels: densities, accuracies, locality against its null."""
+    from prunescope.verbs import print_run
+
+    print_run(run, as_json=json)
+
+
+def observe_command(
+    source: Annotated[Path, typer.Argument(help="a run directory, or a mask: .npy .npz .safetensors .pt")],
+    level: Annotated[int | None, typer.Option(help="level of a run; the last one unless told")] = None,
+    layer: Annotated[int | None, typer.Option(help="hidden layer, 1 = first")] = None,
+    shape: Annotated[str | None, typer.Option(help="CxHxW of the inputs, for a mask file")] = None,
+    json: AsJson = False,
+) -> None:
+    """Measure a mask: fan-in, locality and its companions, each against shuffled masks."""
+    from prunescope.verbs import print_observables
+
+    print_observables(source, level, layer, shape, as_json=json)
+
+
+def figure_command(
+    figure: Annotated[str, typer.Argument(help="as in: prunescope list --figures", metavar="ID")],
+    runs: Annotated[
+        list[Path] | None, typer.Argument(help="run directories; a few figures need none", metavar="[RUN]...")
+    ] = None,
+    out: Annotated[Path, typer.Option(help="folder to draw into")] = Path("figures"),
+    levels: Annotated[str | None, typer.Option(help="levels to show, as in 9,13,16")] = None,
+    nodes: Annotated[str | None, typer.Option(help="first-layer nodes to show, as in 3,77,120")] = None,
+) -> None:
+    """Draw a figure of the paper from stored runs, as PDF and PNG with its data beside it."""
+    from prunescope.figures import draw
+    from prunescope.store import Run
+
+    wanted = {"levels": _numbers(levels, "--levels"), "nodes": _numbers(nodes, "--nodes")}
+    for path in draw(figure, [Run(path) for path in runs or ()], out, **wanted):
+        print(path)
+
+
+def report_command(
+    runs: Runs, out: Annotated[Path | None, typer.Option(help="file to write")] = None
+) -> None:
+    """Write one HTML page to explore runs with: accuracy, masks, locality, level by level."""
+    from prunescope.report import write_report
+    from prunescope.store import Run
+
+    print(write_report([Run(path) for path in runs], out or runs[0] / "report.html"))
+
+
+def _numbers(text: str | None, option: str) -> list[int] | None:
+    if text is None:
+        return None
+    parts = text.split(",")
+    if not all(part.strip().isdigit() for part in parts):
+        raise InputError(f"{option} is {text!r}: give whole numbers separated by commas, as in 3,7,9")
+    return [int(part) for part in parts]

@@ -1,0 +1,19 @@
+"""Arguments and options that several verbs have."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+ExperimentName = Annotated[str, typer.Argument(help="a preset's name or a TOML file", metavar="EXPERIMENT")]
+Overrides = Annotated[
+    list[str] | None, typer.Argument(help="fields to set, as in train.steps=2000", metavar="[KEY=VALUE]...")
+]
+Runs = Annotated[list[Path], typer.Argument(help="run directories", metavar="RUN...")]
+Trackers = Annotated[
+    list[str] | None,
+    typer.Option(help="feed tensorboard, wandb, mlflow or trackio; NAME=FOLDER; several are allowed"),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="print JSON")]

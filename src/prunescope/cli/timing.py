@@ -1,0 +1,29 @@
+"""The verb bench."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from prunescope.cli.options import AsJson
+
+
+def bench_command(
+    quick: Annotated[
+        bool, typer.Option("--quick", help="fewer rounds: under two minutes on two cores")
+    ] = False,
+    json: AsJson = False,
+    plot: Annotated[
+        Path | None, typer.Option(help="draw step times: .png, .pdf or .svg; data beside it")
+    ] = None,
+    only: Annotated[
+        str | None, typer.Option(help="parts, as in step,imp: step, layer, imp, observables, threads")
+    ] = None,
+    threads: Annotated[int | None, typer.Option(help="threads to use; all cores unless told")] = None,
+) -> None:
+    """Time the engines against plain PyTorch on this machine, and say which one to use."""
+    from prunescope.bench.show import print_bench
+
+    print_bench(quick=quick, only=only, threads=threads, plot=plot, as_json=json)
