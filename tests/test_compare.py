@@ -15,7 +15,7 @@ from prunescope.observing import SCHEMA
 from prunescope.run_writer import open_run
 from prunescope.store import Run
 from prunescope.tables import compare, find_runs
-from prunescope.tables.facts import facts
+from prunescope.tables.facts import facts, quantities
 from prunescope.tables.intervals import difference, spread
 
 
@@ -97,6 +97,37 @@ def test_a_gain_may_be_a_loss_and_no_level_be_as_good_as_dense(tmp_path):
 def test_only_a_dense_level_has_no_pruned_best(tmp_path):
     found = facts(write(tmp_path, "imp", 0, (0.75,)))
     assert (found["dense_accuracy"], found["best_accuracy"], found["locality"]) == (0.75, None, None)
+
+
+def test_facts_at_a_density_are_those_of_the_nearest_level(tmp_path):
+    run = write(tmp_path, "imp", 0, (0.75, 0.80, 0.76, 0.70))
+    found = facts(run, 0.28)  # levels have u = 0.5, 0.25, 0.125
+    assert found == pytest.approx(
+        {
+            "dense_accuracy": 0.75,
+            "u": 0.25,
+            "accuracy": 0.76,
+            "gain": 0.01,
+            "heldout_accuracy": 0.75,
+            "locality": 4.0,
+            "locality_z": 20.0,
+            "fan_in_var_ratio": 3.0,
+        }
+    )
+    far = facts(run, 0.35)  # 1.4 times each of its neighbours
+    assert far.pop("dense_accuracy") == 0.75
+    assert set(far.values()) == {None}
+    assert facts(run, 1.0)["u"] is None  # the dense network is no pruned one
+    assert facts(write(tmp_path, "random", 0, (0.7, 0.6), first=1), 0.5)["gain"] is None
+
+
+def test_groups_are_compared_at_one_density(folder):
+    comparison = compare(find_runs([folder]).runs, baseline="random", density=0.25)
+    rows = rows_of(comparison)
+    assert rows["accuracy", "IMP"]["mean"] == pytest.approx((0.76 + 0.75 + 0.74) / 3)
+    assert rows["u", "random"]["mean"] == 0.25
+    assert rows["locality", "IMP"]["difference"] == pytest.approx(1.0)
+    assert {name for name, _ in rows} == {quantity.name for quantity in quantities(0.25)}
 
 
 def test_means_and_spreads_over_seeds(folder):
@@ -248,6 +279,17 @@ def test_json_csv_and_markdown_hold_the_same_numbers(folder, shown):
     assert first == "| accuracy of the dense network, % | IMP | 3 | 75.00 | 0.00 | 75.00 … 75.00 |"
 
 
+def test_at_a_density_text_has_only_what_is_there(folder, shown):
+    text, _ = shown(folder, "--density", "0.5")
+    titles = [line for line in text.splitlines() if not line.startswith("  ")]
+    assert [title for title in titles if title][:3] == [
+        "accuracy of the dense network, %",
+        "u nearest to the one asked for, %",
+        "accuracy there, %",
+    ]
+    assert "best" not in text
+
+
 def test_unfinished_runs_are_left_out_and_named(folder, tmp_path, shown):
     write(tmp_path, "imp", 9, (0.75, 0.1), status="running")
     text, stderr = shown(folder, "--json")
@@ -260,6 +302,8 @@ def test_wrong_input_is_one_line(tmp_path, capsys, folder):
     for arguments, message in (
         ([str(folder), "--csv", "--json"], "--csv and --json: give one of them"),
         ([str(tmp_path / "other")], "no finished run to compare"),
+        ([str(folder), "--density", "10"], "--density is 10; it must be over 0 and at most 1"),
+        ([str(folder), "--density", "0.01"], "no run has a pruned level within a factor 1.2 of it"),
     ):
         with pytest.raises(SystemExit) as left:
             main(["compare", *arguments])

@@ -29,6 +29,9 @@ def compare_command(
         list[str] | None, typer.Option(help="group by this field, as train.lr; several are allowed")
     ] = None,
     baseline: Annotated[str | None, typer.Option(help="group that the others are held against")] = None,
+    density: Annotated[
+        float | None, typer.Option(help="compare at this u, as 0.01, in place of each run's best level")
+    ] = None,
     csv: Annotated[bool, typer.Option("--csv", help="print CSV")] = False,
     markdown: Annotated[bool, typer.Option("--markdown", help="print a Markdown table")] = False,
     json: AsJson = False,
@@ -39,7 +42,7 @@ def compare_command(
     forms = [name for name, wanted in (("csv", csv), ("markdown", markdown), ("json", json)) if wanted]
     if len(forms) > 1:
         raise InputError(f"--{forms[0]} and --{forms[1]}: give one of them")
-    print_comparison(places, by or [], baseline, forms[0] if forms else "text")
+    print_comparison(places, by or [], baseline, density, forms[0] if forms else "text")
 
 
 def track_command(

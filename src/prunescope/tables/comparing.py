@@ -13,7 +13,7 @@ from prunescope.errors import InputError
 from prunescope.figures.labels import labels
 from prunescope.store import Run
 from prunescope.tables.collect import field_values
-from prunescope.tables.facts import QUANTITIES, Facts, facts
+from prunescope.tables.facts import NEAR, Facts, facts, quantities
 from prunescope.tables.intervals import Spread, difference, spread
 
 
@@ -40,10 +40,11 @@ class Group:
 
 @dataclass(frozen=True)
 class Comparison:
-    """Groups, and the one that the others are held against, if any."""
+    """Groups, the one that the others are held against, if any, and the density they are compared at."""
 
     groups: tuple[Group, ...]
     baseline: Group | None = None
+    density: float | None = None
 
     def difference(self, group: Group, quantity: str) -> tuple[Spread, bool]:
         """``group`` less the baseline, and whether it is paired by seed: where two seeds or more are in both."""
@@ -61,7 +62,8 @@ class Comparison:
         With a baseline also difference, difference_low, difference_high, difference_n and paired, which are
         None for the baseline itself. low and high are the 95 % interval of the mean.
         """
-        return [self._row(quantity.name, group) for quantity in QUANTITIES for group in self.groups]
+        names = [quantity.name for quantity in quantities(self.density)]
+        return [self._row(name, group) for name in names for group in self.groups]
 
     def _row(self, quantity: str, group: Group) -> dict[str, Any]:
         own = spread(group.values(quantity))
@@ -81,12 +83,17 @@ class Comparison:
         return polars.DataFrame(self.rows(), infer_schema_length=None)
 
 
-def compare(runs: Iterable[Run], by: Sequence[str] = (), baseline: str | None = None) -> Comparison:
+def compare(
+    runs: Iterable[Run], by: Sequence[str] = (), baseline: str | None = None, density: float | None = None
+) -> Comparison:
     """Group finished runs by experiment, or by the dotted fields ``by`` (also name), and hold them side by side.
 
-    ``baseline`` is a group's label, the value of a field in ``by``, or an experiment's name or identity. Raises
-    InputError for no runs, an unknown field and a baseline that is no group or several.
+    ``baseline`` is a group's label, the value of a field in ``by``, or an experiment's name or identity; ``density``
+    the u to compare at, over 0 and at most 1, in place of each run's best level. Raises InputError for no runs, an
+    unknown field, a baseline that is no group or several, and a density that is none or that no run has been near.
     """
+    if density is not None and not 0 < density <= 1:
+        raise InputError(f"--density is {density:g}; it must be over 0 and at most 1")
     members: dict[Any, list[Run]] = {}
     for run in runs:
         key = tuple(_value(run, name) for name in by) if by else run.experiment.identity
@@ -98,18 +105,22 @@ def compare(runs: Iterable[Run], by: Sequence[str] = (), baseline: str | None = 
     firsts = [group[0].experiment for group in members.values()]
     titles = [_title(by, key) for key in members] if by else labels(firsts)
     groups = tuple(
-        _group(title, key if by else (), group)
+        _group(title, key if by else (), group, density)
         for title, (key, group) in zip(titles, members.items(), strict=True)
     )
-    return Comparison(groups, None if baseline is None else _baseline(groups, baseline))
+    if density is not None and not any(group.values("u") for group in groups):
+        raise InputError(f"--density is {density:g}; no run has a pruned level within a factor {NEAR} of it")
+    return Comparison(groups, None if baseline is None else _baseline(groups, baseline), density)
 
 
-def _group(title: str, values: Sequence[Any], runs: list[Run]) -> Group:
+def _group(title: str, values: Sequence[Any], runs: list[Run], density: float | None) -> Group:
     names = {title, *map(str, values)}
     if not values:
         names |= {name for run in runs for name in (run.experiment.name, run.experiment.identity)}
         names.add(runs[0].experiment.prune.method)
-    return Group(title, frozenset(names), tuple(run.seed for run in runs), tuple(map(facts, runs)))
+    return Group(
+        title, frozenset(names), tuple(run.seed for run in runs), tuple(facts(run, density) for run in runs)
+    )
 
 
 def _value(run: Run, name: str) -> Any:

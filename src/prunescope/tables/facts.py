@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -34,21 +35,42 @@ QUANTITIES = (
     Quantity("sparsest_locality_z", "locality z there"),
     Quantity("sparsest_fan_in_var_ratio", "fan-in variance ratio there"),
 )
+AT_DENSITY = (
+    Quantity("dense_accuracy", "accuracy of the dense network", True),
+    Quantity("u", "u nearest to the one asked for", True),
+    Quantity("accuracy", "accuracy there", True),
+    Quantity("gain", "gain: accuracy there less dense", True),
+    Quantity("heldout_accuracy", "held-out accuracy there", True),
+    Quantity("locality", "locality there"),
+    Quantity("locality_z", "locality z there"),
+    Quantity("fan_in_var_ratio", "fan-in variance ratio there"),
+)
+NEAR = 1.2  # as far as the u compared may be from the one asked for: half a level of p = 0.3
 AT_A_LEVEL = ("heldout_accuracy", "locality", "locality_z", "fan_in_var_ratio")
 
 
-def facts(run: Run) -> Facts:
+def quantities(density: float | None = None) -> tuple[Quantity, ...]:
+    """What ``facts`` finds: at the best and the sparsest level, or at the one nearest to a density."""
+    return QUANTITIES if density is None else AT_DENSITY
+
+
+def facts(run: Run, density: float | None = None) -> Facts:
     """The quantities of a run; None for what it has not.
 
     Accuracy is the best validation accuracy of a level, 0 to 1, and u the nominal density. The best level is
     the pruned one of highest accuracy (the densest of equals). Methods that prune before training
     have no dense level, so no gain and no level to be no worse than it. Locality and fan-in are of the first layer.
+    With ``density``, those of the pruned level whose u is nearest to it, if that is within a factor NEAR.
     """
     rows = run.table.filter(layer=1).sort("nominal_density", descending=True).to_dicts()
     dense = next((row for row in rows if row["level"] == 0), None)
-    pruned = [row for row in rows if row["level"] > 0]
-    best = max(pruned, key=_accuracy) if pruned else None
     before = _accuracy(dense) if dense else None
+    pruned = [row for row in rows if row["level"] > 0]
+    return _at_best(pruned, before) if density is None else _at_density(pruned, before, density)
+
+
+def _at_best(pruned: list[dict[str, Any]], before: float | None) -> Facts:
+    best = max(pruned, key=_accuracy) if pruned else None
     no_worse = [row for row in pruned if before is not None and _accuracy(row) >= before]
     sparsest = no_worse[-1] if no_worse else None
     found: Facts = {
@@ -61,6 +83,20 @@ def facts(run: Run) -> Facts:
     found |= {name: best.get(name) if best else None for name in AT_A_LEVEL}
     found |= {f"sparsest_{name}": sparsest.get(name) if sparsest else None for name in AT_A_LEVEL}
     return {quantity.name: found[quantity.name] for quantity in QUANTITIES}
+
+
+def _at_density(pruned: list[dict[str, Any]], before: float | None, density: float) -> Facts:
+    def distance(row: dict[str, Any]) -> float:
+        return abs(math.log(row["nominal_density"] / density)) if row["nominal_density"] > 0 else math.inf
+
+    nearest = min(pruned, key=distance, default=None)
+    found: Facts = dict.fromkeys(quantity.name for quantity in AT_DENSITY) | {"dense_accuracy": before}
+    if nearest is None or distance(nearest) > math.log(NEAR):
+        return found
+    accuracy = _accuracy(nearest)
+    found |= {"u": nearest["nominal_density"], "accuracy": accuracy}
+    found["gain"] = None if before is None else accuracy - before
+    return found | {name: nearest.get(name) for name in AT_A_LEVEL}
 
 
 def _accuracy(row: dict[str, Any]) -> float:

@@ -11,7 +11,7 @@ from typing import Any
 from prunescope.errors import InputError
 from prunescope.tables.collect import Found, find_runs, table_of, write_table
 from prunescope.tables.comparing import Comparison, compare
-from prunescope.tables.facts import QUANTITIES, Quantity
+from prunescope.tables.facts import Quantity, quantities
 
 FILE = "runs.parquet"
 
@@ -32,7 +32,9 @@ def print_table(place: Path, out: Path | None) -> None:
     print(path)
 
 
-def print_comparison(places: Sequence[Path], by: Sequence[str], baseline: str | None, form: str) -> None:
+def print_comparison(
+    places: Sequence[Path], by: Sequence[str], baseline: str | None, density: float | None, form: str
+) -> None:
     """Compare the finished runs at and below ``places``; form: text, csv, markdown or json."""
     found = find_runs(places)
     _say_problems(found)
@@ -42,7 +44,7 @@ def print_comparison(places: Sequence[Path], by: Sequence[str], baseline: str | 
             print(f"prunescope: {run.path}: {run.status}, left out", file=sys.stderr)
     if not done:
         raise InputError(f"{places[0]}: no finished run to compare")
-    comparison = compare(done, by, baseline)
+    comparison = compare(done, by, baseline, density)
     forms = {"csv": _csv, "json": _json, "markdown": _markdown, "text": _text}
     print(forms[form](comparison))
 
@@ -90,7 +92,7 @@ def _cells(comparison: Comparison) -> list[list[str]]:
     heading = ["quantity", "group", "n", "mean", "sd", "95 % interval"]
     if comparison.baseline is not None:
         heading += [f"less {comparison.baseline.label}", "95 % interval", "paired"]
-    about = {quantity.name: quantity for quantity in QUANTITIES}
+    about = {quantity.name: quantity for quantity in quantities(comparison.density)}
     rows = comparison.rows()
     known = {row["quantity"] for row in rows if row["n"]}
     return [heading, *(_row(row, about[row["quantity"]]) for row in rows if row["quantity"] in known)]
