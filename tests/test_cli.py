@@ -56,6 +56,16 @@ def test_every_verb_has_help(succeed, verb):
     assert f"prunescope {verb}" in succeed(verb, "--help")
 
 
+@pytest.mark.parametrize("arguments", [[], ["data"]])
+def test_without_a_verb_the_help_goes_to_stderr(arguments, capsys):
+    with pytest.raises(SystemExit) as left:
+        main(arguments)
+    stdout, stderr = capsys.readouterr()
+    assert (left.value.code, stdout) == (2, "")
+    assert stderr.startswith("Usage: prunescope ")
+    assert "Commands:" in stderr
+
+
 def test_run_prints_the_directory_last_and_is_idempotent(succeed, toml, tmp_path, capsys):
     command = ("run", toml, "train.steps=8", "train.eval_every=4", "--seed", "2", "--out", tmp_path / "runs")
     path = succeed(*command).splitlines()[-1]

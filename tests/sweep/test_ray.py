@@ -4,6 +4,7 @@ import importlib.util
 import random
 import signal
 import time
+from pathlib import Path
 
 import pytest
 import ray_faults
@@ -12,6 +13,7 @@ from sweep_faults import Tally
 from prunescope.cli import ray_alone
 from prunescope.store import Run
 from prunescope.sweep import beacon
+from track.event_files import assert_holds
 
 STEPS = 60
 GRID = [*ray_faults.GRID, "prune.levels=1"]
@@ -104,6 +106,18 @@ def test_a_node_without_the_data_is_one_line_before_any_work(cluster, experiment
     assert stderr.splitlines()[-1].startswith("prunescope: node ")
     assert stderr.splitlines()[-1].endswith("elsewhere.npz: no such file or folder")
     assert list((tmp_path / "runs").iterdir()) == []
+
+
+def test_trackers_are_fed_on_the_nodes(cluster, experiment, tmp_path):
+    pytest.importorskip("tensorboard")
+    logs = tmp_path / "logs"
+    grid = ["prune.levels=1", "--track", f"tensorboard={logs}"]
+    sweep = ray_faults.start(experiment, tmp_path / "runs", cluster.address, grid, seeds=2)
+    stdout, stderr = sweep.communicate(timeout=60)
+    assert (sweep.returncode, stderr.count("tensorboard")) == (0, 0)
+    for path in map(Path, stdout.splitlines()):
+        assert_holds(logs / path.parent.name / path.name, Run(path))
+    assert len(list(logs.glob("*/*/*"))) == 2
 
 
 def test_a_folder_that_is_no_absolute_path_is_refused(experiment):

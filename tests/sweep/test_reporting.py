@@ -33,12 +33,14 @@ def test_lines_say_what_each_run_does(planned, capsys):
     lines.started(first, 17)
     lines.heard(first, {"event": "level_started", "level": 3, "step": 0, "steps": 30})
     lines.heard(first, FINISHED)
+    lines.heard(first, {"event": "tracker", "text": "wandb failed"})
     lines.ended(first, "done", "")
     lines.started(second, 18)
     lines.ended(second, "failed", "why")
-    starts, level, done, _, failed = capsys.readouterr().err.splitlines()
+    starts, level, tracker, done, _, failed = capsys.readouterr().err.splitlines()
     assert starts.endswith(f"seed 0: starts, {first.path}, process 17")
     assert "level 3  u 49.00 %  best 81.25 %  locality 1.25 (z 7)  left " in level
+    assert tracker.endswith("seed 0: wandb failed")
     assert done.endswith("seed 0: done")
     assert failed.endswith("seed 0: failed, why")
 
@@ -51,6 +53,8 @@ def test_the_table_shows_the_runs_that_are_on(planned):
         first, second = planned.runs
         live.started(first, 1)
         live.heard(first, FINISHED)
+        live.heard(first, {"event": "tracker", "text": "wandb failed [5]"})
+        assert "seed 0: wandb failed [5]" in live._live.console.file.getvalue()
         live.started(second, 2)
         live.heard(second, {"event": "preparing", "text": "train images: 3 of 9"})
         console = Console(width=150, file=io.StringIO(), record=True)

@@ -44,10 +44,10 @@ def children(monkeypatch):
             Fake.born += 1
             self.pid = Fake.born
 
-        def give(self, run, experiment, out):
+        def give(self, run, order):
             self.planned = run
             self.messages.put((self, {"event": "began", "pid": self.pid, "node": ""}))
-            self.threads_given = experiment.run.threads
+            self.threads_given = order["experiment"]["run"]["threads"]
             outcome = (Fake.outcomes.get(run.path.name) or ["done"]).pop(0)
             if outcome == "done":
                 run.path.mkdir(parents=True, exist_ok=True)

@@ -1,6 +1,7 @@
 """Trackers beside a run that goes on: they cannot stop it. Run with `pytest tests/track/test_live.py`."""
 
 import threading
+from contextlib import ExitStack
 
 import pytest
 
@@ -8,6 +9,7 @@ from prunescope.cli import main
 from prunescope.driver import run as run_it
 from prunescope.errors import InputError
 from prunescope.progress import Reporter, silent
+from prunescope.store import Run
 from prunescope.track import Destination, entries, send, tracked
 from prunescope.track.feeding import feed
 from prunescope.track.live import Tracked
@@ -100,6 +102,21 @@ def test_two_senders_of_one_run_are_refused(finished_run):
         pass
     with feed(finished_run, "mlflow", Recording()) as feeding:
         assert feeding.finish() == "here"
+
+
+def test_live_it_waits_for_the_process_that_had_the_run_before(small_run, tmp_path):
+    experiment, sink, said = small_run(), Recording(), []
+    with ExitStack() as before:
+
+        class Ending(Reporter):
+            def started(self, path, *rest):
+                before.enter_context(feed(Run(path), "mlflow", Recording()))
+
+        reporter = reporter_of(sink, said, Ending())
+        finished = run_it(experiment, out=tmp_path, reporter=reporter)
+        assert sink.got == []
+    reporter.close()
+    assert (sink.got, said) == (entries(finished), [])
 
 
 def test_evaluations_of_a_level_wait_for_the_row_of_the_one_before(finished_run, monkeypatch):

@@ -4,43 +4,22 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 
-import numpy as np
 import pytest
 
 from prunescope.cli import main
 from prunescope.driver import run as run_it
+from prunescope.errors import InputError
 from prunescope.progress import silent
 from prunescope.run_writer import run_path
 from prunescope.store import Run
 from prunescope.track import Destination, send, tracked
 from stored_runs import write_run
-from track.truth import numbers
+from track.event_files import assert_holds, read_back
 
 pytest.importorskip("tensorboard")
-
-
-def read_back(folder):
-    """Every scalar below a folder as (name, step, value), and its hyperparameters, as TensorBoard reads them."""
-    from tensorboard.backend.event_processing.event_accumulator import SCALARS, EventAccumulator
-    from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData
-
-    events = EventAccumulator(str(folder), size_guidance={SCALARS: 0}).Reload()
-    points = [
-        (name, event.step, event.value) for name in events.Tags()["scalars"] for event in events.Scalars(name)
-    ]
-    content = events.SummaryMetadata("_hparams_/session_start_info").plugin_data.content
-    return points, HParamsPluginData.FromString(content).session_start_info
-
-
-def assert_holds(folder, run):
-    points, _ = read_back(folder)
-    truth = numbers(run)
-    assert len(points) == len(truth) > 100
-    assert {(name, step): value for name, step, value in points} == {
-        where: float(np.float32(value)) for where, value in truth.items()
-    }
 
 
 def test_event_files_hold_every_number_once_however_often_they_are_written(finished_run, tmp_path):
@@ -51,6 +30,17 @@ def test_event_files_hold_every_number_once_however_often_they_are_written(finis
         assert send(finished_run, to) == str(tmp_path / title)
         assert_holds(tmp_path / title, finished_run)
         assert len(list((tmp_path / title).iterdir())) == 1
+
+
+def test_what_fails_leaves_no_thread_that_writes(finished_run, tmp_path, monkeypatch):
+    def damaged(run):
+        raise InputError("damaged")
+
+    monkeypatch.setattr("prunescope.track.feeding.entries", damaged)
+    before = threading.active_count()
+    with pytest.raises(InputError, match="damaged"):
+        send(finished_run, Destination("tensorboard", tmp_path))
+    assert threading.active_count() == before
 
 
 def test_hyperparameters_are_the_fields_and_seeds_share_a_group(tmp_path):

@@ -66,12 +66,23 @@ def sweep_command(
             metavar="[HOST:PORT]", help="as tasks of a Ray cluster, or of one started for it on this machine"
         ),
     ] = None,
+    track: Trackers = None,
     dry_run: Annotated[bool, typer.Option(help="print the plan and an estimate; run nothing")] = False,
 ) -> None:
     """Run a grid of experiments and seeds, many at once; resume what was begun. Prints the run directories."""
     from prunescope.sweep.show import sweep
 
-    code = sweep(source, overrides or [], seeds, out, at_once=jobs, threads=threads, dry_run=dry_run, ray=ray)
+    code = sweep(
+        source,
+        overrides or [],
+        seeds,
+        out,
+        at_once=jobs,
+        threads=threads,
+        dry_run=dry_run,
+        ray=ray,
+        track=track or (),
+    )
     raise typer.Exit(code)
 
 

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+from collections.abc import Sequence
 from pathlib import Path
 from queue import SimpleQueue
 from typing import Any
@@ -25,9 +26,10 @@ Message = tuple["Child", dict[str, Any] | None]
 Order = dict[str, Any]
 
 
-def order(planned: Planned, experiment: Experiment, out: Path) -> Order:
-    """What a worker is told: run ``planned``, as ``experiment``."""
-    return {"experiment": experiment.model_dump(mode="json"), "seed": planned.job.seed, "out": str(out)}
+def order(planned: Planned, experiment: Experiment, out: Path, trackers: Sequence[str] = ()) -> Order:
+    """What a worker is told: run ``planned``, as ``experiment``, and feed ``trackers`` from its files."""
+    fields = experiment.model_dump(mode="json")
+    return {"experiment": fields, "seed": planned.job.seed, "out": str(out), "track": list(trackers)}
 
 
 class Child:
@@ -69,11 +71,11 @@ class Child:
         """Whether the process is there and was not asked to stop."""
         return not self.leaving and self._process.poll() is None
 
-    def give(self, planned: Planned, experiment: Experiment, out: Path) -> None:
-        """Have it run ``planned``, as ``experiment``."""
+    def give(self, planned: Planned, order: Order) -> None:
+        """Have it run ``planned``, as ``order`` says."""
         self.planned = planned
         self._messages.put((self, {"event": "began", "pid": self.pid, "node": ""}))
-        self.send(order(planned, experiment, out))
+        self.send(order)
 
     def send(self, order: Order) -> None:
         """Have it do what prunescope.sweep.worker does with such an order."""

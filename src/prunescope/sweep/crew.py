@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Any, Generic, Protocol, TypeVar
 
 from prunescope.experiment import Experiment
-from prunescope.sweep.child import Child
+from prunescope.sweep.child import Child, Order, order
 from prunescope.sweep.costs import threads_of
 from prunescope.sweep.planning import Planned
 from prunescope.sweep.room import Room
@@ -25,8 +26,8 @@ class Member(Protocol):
 
     planned: Planned | None
 
-    def give(self, planned: Planned, experiment: Experiment, out: Path) -> None:
-        """Have it run ``planned``, as ``experiment``."""
+    def give(self, planned: Planned, order: Order) -> None:
+        """Have it run ``planned``, as ``order`` says."""
 
     def free(self, code: int) -> None:
         """Its run has ended with ``code``."""
@@ -45,9 +46,10 @@ M = TypeVar("M", bound=Member)
 
 
 class Crew(ABC, Generic[M]):
-    """Members, and what they say."""
+    """Members, and what they say. ``trackers``: NAME or NAME=FOLDER, what each feeds from its run's files."""
 
-    def __init__(self) -> None:
+    def __init__(self, trackers: Sequence[str] = ()) -> None:
+        self._trackers = trackers
         self._members: list[M] = []
         self._messages: SimpleQueue[tuple[M, Event | None]] = SimpleQueue()
 
@@ -71,7 +73,7 @@ class Crew(ABC, Generic[M]):
 
     def start(self, run: Planned, experiment: Experiment, out: Path) -> None:
         """Have ``run`` done, as ``experiment``; returns at once."""
-        self._member(run, experiment).give(run, experiment, out)
+        self._member(run, experiment).give(run, order(run, experiment, out, self._trackers))
 
     def hear(self, seconds: float) -> tuple[Planned, Event] | None:
         """The next thing said of a run, None when nothing is for so many seconds. The last one is ``ended``."""
@@ -115,8 +117,8 @@ class Crew(ABC, Generic[M]):
 class LocalCrew(Crew[Child]):
     """Processes of this machine, each for run after run."""
 
-    def __init__(self, room: Room, threads: int | None) -> None:
-        super().__init__()
+    def __init__(self, room: Room, threads: int | None, trackers: Sequence[str] = ()) -> None:
+        super().__init__(trackers)
         self._room, self._threads = room, threads
 
     def has_room(self, run: Planned) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
@@ -43,23 +43,29 @@ def execute(
     threads: int | None = None,
     reporter: SweepReporter = silent,
     ray: str | None = None,
+    track: Sequence[str] = (),
 ) -> Results:
     """Run ``jobs`` below ``out``, each in a process of its own with ``threads`` threads (default run.threads, else 1).
 
     ``jobs_at_once`` is by default what cores, memory and CUDA devices have room for. Done runs are taken as they
     are, interrupted ones go on; one that fails does not stop the others; one whose process is killed is tried
     again twice. ``ray`` is HOST:PORT of a Ray cluster, ``auto`` on a node of one, or ``local`` for one that is
-    started on this machine: Ray says where and when each runs, and a lost node is like a killed process. Raises
-    InputError before any work for what is wrong with it, Interrupted after Ctrl-C or SIGTERM, when every run has
-    saved its state.
+    started on this machine: Ray says where and when each runs, and a lost node is like a killed process. ``track``:
+    NAME or NAME=FOLDER of trackers that each process feeds from its run's files; one that fails is said to the reporter
+    and its run goes on. Raises InputError before any work for what is wrong with it, Interrupted after Ctrl-C or SIGTERM,
+    when every run has saved its state.
     """
+    if track:
+        from prunescope.sweep.tracking import check_trackers
+
+        check_trackers(track, ray)
     if ray is None:
-        return _execute(jobs, Path(out), jobs_at_once, threads, reporter, None)
+        return _execute(jobs, Path(out), jobs_at_once, threads, reporter, None, track)
     from prunescope.sweep.ray_cluster import check_address, connected
 
     check_address(ray, Path(out))
     with connected(ray) as cluster:
-        return _execute(jobs, Path(out).absolute(), jobs_at_once, threads, reporter, cluster)
+        return _execute(jobs, Path(out).absolute(), jobs_at_once, threads, reporter, cluster, track)
 
 
 def _execute(
@@ -69,6 +75,7 @@ def _execute(
     threads: int | None,
     reporter: SweepReporter,
     cluster: Cluster | None,
+    track: Sequence[str],
 ) -> Results:
     from prunescope.driver import Interrupted
 
@@ -78,7 +85,7 @@ def _execute(
         room = cluster.room(planned, at_once) if cluster else Room.of_this_machine(planned, at_once)
         check_room(planned)
         reporter.planned(planned, room, threads)
-        with _crew(planned, room, threads, reporter, cluster) as crew:
+        with _crew(planned, room, threads, reporter, cluster, track) as crew:
             scheduler = Scheduler(planned, crew, threads, reporter)
             with _signals(scheduler):
                 scheduler.run()
@@ -91,13 +98,18 @@ def _execute(
 
 @contextlib.contextmanager
 def _crew(
-    planned: Plan, room: Room, threads: int | None, reporter: SweepReporter, cluster: Cluster | None
+    planned: Plan,
+    room: Room,
+    threads: int | None,
+    reporter: SweepReporter,
+    cluster: Cluster | None,
+    track: Sequence[str],
 ) -> Iterator[Crew[Any]]:
     """Who does the runs, once it is known that they can."""
     _make_folder(planned.out)
     if cluster is None:
         _open_data(planned, reporter)
-        yield LocalCrew(room, threads)
+        yield LocalCrew(room, threads, track)
         return
     from prunescope.sweep.beacon import Beacon
     from prunescope.sweep.ray_crew import RayCrew
@@ -108,8 +120,8 @@ def _crew(
         if cluster.local:
             _open_data(planned, reporter)
         else:
-            cluster.check(planned, sweep, beacon, reporter)
-        yield RayCrew(sweep, beacon, cluster.largest, room.at_once)
+            cluster.check(planned, sweep, beacon, reporter, track)
+        yield RayCrew(sweep, beacon, cluster.largest, room.at_once, track)
 
 
 def _make_folder(out: Path) -> None:

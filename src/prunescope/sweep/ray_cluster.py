@@ -8,7 +8,7 @@ import os
 import re
 import secrets
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from queue import SimpleQueue
@@ -75,17 +75,25 @@ class Cluster:
         devices = tuple(map(str, range(int(total[2])))) if wanted else ()
         return Room(int(total[0]), int(total[1]), devices, at_once)
 
-    def check(self, plan: Plan, sweep: Sweep, beacon: Beacon, reporter: SweepReporter) -> None:
+    def check(
+        self,
+        plan: Plan,
+        sweep: Sweep,
+        beacon: Beacon,
+        reporter: SweepReporter,
+        trackers: Sequence[str] = (),
+    ) -> None:
         """Open the data on every node, which prepares them there once; raises InputError for a node that cannot.
 
-        A node that is lost meanwhile is none of the sweep's.
+        Nodes also look whether they have the packages of ``trackers``. A node that is lost meanwhile is none of the sweep's.
         """
         from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
         from prunescope.sweep.ray_crew import LOST, RayTask, task
 
         data = {run.job.experiment.data: run.job.seed for run in plan.todo}
-        order = {"data": [(fields.model_dump(mode="json"), seed) for fields, seed in data.items()]}
+        fields_and_seeds = [(fields.model_dump(mode="json"), seed) for fields, seed in data.items()]
+        order = {"data": fields_and_seeds, "track": list(trackers)}
         messages: SimpleQueue[Any] = SimpleQueue()
         looking = {}
         for node in self.nodes:

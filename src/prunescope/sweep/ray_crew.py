@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from pathlib import Path
+from collections.abc import Sequence
 from queue import SimpleQueue
 from typing import Any
 
@@ -12,7 +12,7 @@ from ray.exceptions import RayError, RayTaskError, RuntimeEnvSetupError
 
 from prunescope.experiment import Experiment
 from prunescope.sweep.beacon import Beacon
-from prunescope.sweep.child import Order, order
+from prunescope.sweep.child import Order
 from prunescope.sweep.costs import cpus_of, gpus_of
 from prunescope.sweep.crew import Crew, Event
 from prunescope.sweep.planning import Planned
@@ -35,9 +35,9 @@ class RayTask:
         self._code, self._words = LOST, "its node ended it"
         self._listener = threading.Thread(target=self._listen, daemon=True)
 
-    def give(self, planned: Planned, experiment: Experiment, out: Path) -> None:
+    def give(self, planned: Planned, order: Order) -> None:
         self.planned = planned
-        self.send(order(planned, experiment, out), experiment.run.threads)
+        self.send(order, order["experiment"]["run"]["threads"])
 
     def send(self, order: Order, threads: int) -> None:
         """Have a node do ``order``."""
@@ -83,8 +83,15 @@ class RayTask:
 class RayCrew(Crew[RayTask]):
     """Tasks of the cluster that this process is connected to. ``largest``: resources of which no node has more."""
 
-    def __init__(self, sweep: Sweep, beacon: Beacon, largest: dict[str, float], at_once: int | None) -> None:
-        super().__init__()
+    def __init__(
+        self,
+        sweep: Sweep,
+        beacon: Beacon,
+        largest: dict[str, float],
+        at_once: int | None,
+        trackers: Sequence[str] = (),
+    ) -> None:
+        super().__init__(trackers)
         self._sweep, self._beacon, self._largest = sweep, beacon, largest
         self._at_once = at_once or AHEAD
 

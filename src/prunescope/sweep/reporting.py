@@ -75,6 +75,8 @@ class SweepLines(SweepReporter):
 
     def heard(self, run: Planned, event: dict[str, Any]) -> None:
         state = self._board.heard(run, event)
+        if event["event"] == "tracker":
+            _say(f"{state.label}: {event['text']}")
         if event["event"] == "level_finished":
             cells = zip(COLUMNS, _cells(state, self._board), strict=True)
             _say(f"{state.label}: {'  '.join(f'{name} {cell}' for name, cell in cells)}")
@@ -117,8 +119,11 @@ class SweepLive(SweepReporter):
             self._board.started(run)
 
     def heard(self, run: Planned, event: dict[str, Any]) -> None:
-        if self._board:
-            self._board.heard(run, event)
+        if not self._board:
+            return
+        state = self._board.heard(run, event)
+        if event["event"] == "tracker":
+            self._live.console.print(f"{state.label}: {event['text']}", highlight=False, markup=False)
 
     def ended(self, run: Planned, how: str, message: str) -> None:
         if not self._board:

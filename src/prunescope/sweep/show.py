@@ -6,7 +6,7 @@ import contextlib
 import os
 import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from prunescope.figures.labels import labels
@@ -30,6 +30,7 @@ def sweep(
     threads: int | None,
     dry_run: bool,
     ray: str | None = None,
+    track: Sequence[str] = (),
 ) -> int:
     """Plan and run; the exit code: 0 done, 1 when a run failed. Run directories go to stdout, one a line."""
     if ray is not None:
@@ -44,7 +45,9 @@ def sweep(
     reporter = SweepLive(plan_lines) if sys.stderr.isatty() else SweepLines(plan_lines)
     try:
         with _silence_on_stdout() if ray else contextlib.nullcontext():
-            results = execute(jobs, out, jobs_at_once=at_once, threads=threads, reporter=reporter, ray=ray)
+            results = execute(
+                jobs, out, jobs_at_once=at_once, threads=threads, reporter=reporter, ray=ray, track=track
+            )
     finally:
         reporter.close()
     return _print_results(results)

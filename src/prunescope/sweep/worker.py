@@ -2,7 +2,7 @@
 
 Each line of stdin is an order: a run, or data sets to open. stdin stays open as long as whoever started it lives and
 wants it to go on; its end means: save and stop. So a killed parent stops its runs too. What happens goes to stdout, a
-JSON object a line.
+JSON object a line; what trackers print does not.
 """
 
 from __future__ import annotations
@@ -87,21 +87,22 @@ def main() -> int:
     for number in (signal.SIGINT, signal.SIGTERM):  # whoever started us may ignore or block them
         signal.signal(number, signal.default_int_handler)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT, signal.SIGTERM})
+    say = _speaker()
     orders: SimpleQueue[dict[str, Any] | None] = SimpleQueue()
     try:
         threading.Thread(target=_listen, args=(orders,), daemon=True).start()
         while (order := orders.get()) is not None:
-            code, message = _run(order)
-            _say("ended", code=code, message=message)
+            code, message = _run(order, say)
+            say("ended", code=code, message=message)
     except KeyboardInterrupt:
         return 130
     return 0
 
 
-def _run(order: dict[str, Any]) -> tuple[int, str]:
+def _run(order: dict[str, Any], say: Say) -> tuple[int, str]:
     """0, or 1 and what went wrong."""
     try:
-        _open(order["data"]) if "data" in order else _train(order)
+        _look(order, say) if "data" in order else _train(order, say)
     except (InputError, RuntimeError, OSError) as error:
         return 1, " ".join(str(error).split()) or type(error).__name__
     except Exception as error:  # one run's defect is no other's
@@ -110,20 +111,42 @@ def _run(order: dict[str, Any]) -> tuple[int, str]:
     return 0, ""
 
 
-def _train(order: dict[str, Any]) -> None:
+def _train(order: dict[str, Any], say: Say) -> None:
     from prunescope.driver import run
     from prunescope.experiment import build
 
-    run(build(order["experiment"]), seed=order["seed"], out=order["out"], reporter=Events(_say))
+    reporter = _tracked(Events(say), order["track"], say)
+    try:
+        run(build(order["experiment"]), seed=order["seed"], out=order["out"], reporter=reporter)
+    finally:
+        reporter.close()
 
 
-def _open(data: list[tuple[dict[str, Any], int]]) -> None:
-    """Open data sets, which prepares them where that was not done."""
+def _tracked(reporter: Reporter, trackers: list[str], say: Say) -> Reporter:
+    """Feeds ``trackers`` too. They were looked at before, so what is wrong with one now is no reason not to run."""
+    if not trackers:
+        return reporter
+    from prunescope.track import tracked
+
+    def warn(text: str) -> None:
+        say("tracker", text=text)
+
+    try:
+        return tracked(reporter, trackers, warn)
+    except InputError as error:
+        warn(f"{error}; the run goes on untracked")
+        return reporter
+
+
+def _look(order: dict[str, Any], say: Say) -> None:
+    """Open data sets, which prepares them where that was not done; raise InputError for a tracker that is not there."""
     from prunescope.data import open_dataset
     from prunescope.experiment import Data
+    from prunescope.track import tracked
 
-    for fields, seed in data:
-        open_dataset(Data.model_validate(fields), seed, progress=Events(_say).preparing)
+    tracked(Reporter(), order["track"])
+    for fields, seed in order["data"]:
+        open_dataset(Data.model_validate(fields), seed, progress=Events(say).preparing)
 
 
 def _listen(orders: SimpleQueue[dict[str, Any] | None]) -> None:
@@ -135,9 +158,17 @@ def _listen(orders: SimpleQueue[dict[str, Any] | None]) -> None:
     os.kill(os.getpid(), signal.SIGINT)
 
 
-def _say(event: str, **facts: Any) -> None:
-    with contextlib.suppress(OSError):  # nobody listens any more: the end of stdin stops us
-        os.write(1, (json.dumps({"event": event, **facts}) + "\n").encode())
+def _speaker() -> Say:
+    """Says events on stdout and takes it from all others: what trackers print, or the processes they start, goes to stderr."""
+    stdout, one_at_a_time = os.dup(1), threading.Lock()
+    os.dup2(2, 1)
+
+    def say(event: str, **facts: Any) -> None:
+        # an OSError: nobody listens any more, and the end of stdin stops us
+        with one_at_a_time, contextlib.suppress(OSError):
+            os.write(stdout, (json.dumps({"event": event, **facts}) + "\n").encode())
+
+    return say
 
 
 if __name__ == "__main__":

@@ -74,11 +74,16 @@ class Feed:
 
 
 @contextlib.contextmanager
-def feed(run: Run, name: str, sink: Sink) -> Iterator[Feed]:
-    """Begin to send a run to a tracker; raises InputError while another process does so."""
-    with _alone(run, name):
-        sink.start(About.of(run))
-        yield Feed(run, sink)
+def feed(run: Run, name: str, sink: Sink, wait: float = 0) -> Iterator[Feed]:
+    """Begin to send a run to a tracker; raises InputError when another process does so for ``wait`` seconds more."""
+    with _alone(run, name, wait):
+        try:
+            sink.start(About.of(run))
+            yield Feed(run, sink)
+        except BaseException:
+            with contextlib.suppress(Exception):
+                sink.abandon()
+            raise
 
 
 def send(run: Run, destination: Destination) -> str:
@@ -103,12 +108,12 @@ def reason(error: BaseException) -> str:
 
 
 @contextlib.contextmanager
-def _alone(run: Run, name: str) -> Iterator[None]:
+def _alone(run: Run, name: str, wait: float) -> Iterator[None]:
     from filelock import FileLock, Timeout
 
     with contextlib.ExitStack() as held:
         try:
-            held.enter_context(FileLock(run.path / f".track-{name}.lock", timeout=0))
+            held.enter_context(FileLock(run.path / f".track-{name}.lock", timeout=wait))
         except Timeout:
             raise InputError(f"{run.path}: another process is sending it to {name}") from None
         except OSError:  # a folder that nobody here can write to: there is nothing to lock with

@@ -130,7 +130,8 @@ class _Feeder:
 
     def _work(self) -> None:
         try:
-            with feed(self._run, self._destination.name, self._sink) as feeding:
+            # a run taken over from a stopped process: that one may still be sending its last numbers
+            with feed(self._run, self._destination.name, self._sink, PATIENCE) as feeding:
                 while not self._stop.is_set():
                     self._new.wait()
                     self._new.clear()

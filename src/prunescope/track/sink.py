@@ -65,6 +65,9 @@ class Sink(abc.ABC):
     def finish(self, status: str) -> str:
         """End with the run, of this status (run.json); says where to look for it."""
 
+    def abandon(self) -> None:  # noqa: B027  (most have nothing to let go of)
+        """Let go of what it holds open: sending has failed. What it raises is not heard."""
+
 
 def needed(module: str, name: str) -> Any:
     """Import a tracker's module; raises InputError when its package is not installed."""

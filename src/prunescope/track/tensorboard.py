@@ -50,5 +50,9 @@ class TensorBoard(Sink):
         self._writer.close()
         return str(self._folder)
 
+    def abandon(self) -> None:
+        if self._writer is not None:  # it has a thread, which would write on
+            self._writer.close()
+
     def _add(self, step: int, **content: Any) -> None:
         self._writer.add_event(self._events.Event(wall_time=time.time(), step=step, **content))
