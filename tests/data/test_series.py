@@ -165,18 +165,18 @@ def check(done):
 
 
 def test_a_run_on_series_ends_in_a_figure_and_a_report(finished, tmp_path):
-    done = finished("series", "native")
+    done = finished("series", "auto")
     check(done)
     assert draw("g", [done], tmp_path / "figures")
     assert write_report([done], tmp_path / "report.html").stat().st_size > 10_000
 
 
-def test_a_run_on_series_with_the_other_engine(finished):
+def test_a_run_on_series_with_the_torch_engine(finished):
     check(finished("series", "torch"))
 
 
 def test_a_run_on_tables_has_no_spatial_scalars(finished, tmp_path):
-    done = finished("none", "native")
+    done = finished("none", "auto")
     table = done.table
     assert table["locality"].null_count() == table["radius_of_gyration"].null_count() == len(table)
     assert table["fan_in_var_ratio"].null_count() < len(table)

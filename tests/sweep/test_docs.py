@@ -23,7 +23,7 @@ def here(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("prunescope.estimate.MEASURED_STEPS", 1)
     (tmp_path / "methods.toml").write_text(blocks("toml")[0])
-    small = {"shape": (1, 6, 6), "hidden": (8, 6), "levels": 3}
+    small = {"shape": (1, 6, 6), "hidden": (8, 6), "levels": 7}
     for seed in (0, 1):
         write_run(tmp_path / "runs", seed=seed, **small)
         write_run(tmp_path / "runs", seed=seed, name="random", flip=True, **small)
