@@ -31,6 +31,15 @@ void Network::weight_gradient(int layer) {
     });
     return;
   }
+  if (m.whole) {
+    const int tasks = std::max(1, pieces(m.n_live, WHOLE_COLUMNS));  // without a live column, the sums alone
+    parallel(tasks, [&](int task) {
+      const int c0 = task * WHOLE_COLUMNS, c1 = std::min(c0 + WHOLE_COLUMNS, m.n_live);
+      s_.kernels->weights_whole(rows, c0, c1, tiles_, d.data, d.stride, d.tile, x.data, x.stride, x.tile,
+                                m.gradient.get(), m.n_columns(), task == 0 ? m.row_sum.get() : nullptr);
+    });
+    return;
+  }
   // Tasks are halves of the tiles times shares of the rows: with two threads each reads its inputs once.
   const bool blocks = by_blocks(layer);
   const int parts = blocks ? 1 : std::max(1, std::min(rows, (s_.threads + 1) / 2));

@@ -173,6 +173,13 @@ void Network::forward(int layer, bool statistics) {
     });
     return;
   }
+  if (m.whole) {
+    parallel(tiles_, [&](int t) {
+      s_.kernels->forward_whole(m.folded.get(), m.n_columns(), rows, m.n_live, x.at(t), x.stride, out.at(t), out.stride,
+                                m.folded_bias.get(), valid(t));
+    });
+    return;
+  }
   const int chunks = row_chunks(rows);
   parallel(tiles_ * chunks, [&](int task) {
     const int t = task / chunks, chunk = task % chunks;

@@ -10,6 +10,7 @@
 #include "loss.hpp"
 #include "products.hpp"
 #include "updates.hpp"
+#include "whole.hpp"
 
 namespace prunescope {
 namespace {
@@ -41,10 +42,12 @@ const Kernels TABLE(PRUNESCOPE_ISA) = {
     .forward_f32 = forward<float>,
     .forward_i8 = forward<int8_t>,
     .forward_blocks = forward_blocks,
+    .forward_whole = forward_whole,
     .finish_rows = finish_rows,
     .weights_f32 = weights<float>,
     .weights_i8 = weights<int8_t>,
     .weights_blocks = weights_blocks,
+    .weights_whole = weights_whole,
     .inputs = inputs,
     .finish_inputs = finish_inputs,
     .fold = fold,

@@ -65,6 +65,9 @@ struct Kernels {
   // `scratch` holds width * TILE floats.
   void (*forward_blocks)(const Blocks&, const float* weight, int rows, const int8_t* x, float* out, long os,
                          const float* bias, bool relu, int valid, float* mean, float* squares, float* scratch);
+  // The same without `relu` for a few rows that keep every weight, `pitch` apart; every sum has the same order.
+  void (*forward_whole)(const float* weight, long pitch, int rows, int columns, const float* x, long xs, float* out,
+                        long os, const float* bias, int valid);
   // The same epilogue for n rows that something else has multiplied: out += bias, and so on.
   void (*finish_rows)(int n, float* out, long os, const float* bias, bool relu, int valid, float* mean,
                       float* squares);
@@ -77,6 +80,10 @@ struct Kernels {
 
   void (*weights_blocks)(const Blocks&, int rows, const float* delta, long ds, const int8_t* x, float* gradient,
                          float* sum, float* scratch);
+  // The same for columns c0 <= c < c1 of a few rows that keep every weight, over all tiles, which are `dt` and `xt`
+  // apart: gradients, and sums unless null, are written, not added to.
+  void (*weights_whole)(int rows, int c0, int c1, int tiles, const float* delta, long ds, long dt, const float* x,
+                        long xs, long xt, float* gradient, long pitch, float* sum);
 
   // Towards the inputs c0 <= c < c1, on the transposed pattern: h[c] becomes
   // (sum_k weight[k] delta[column[k]] - shift[c] - (h[c] - mean[c]) slope[c]) where h[c] > 0, else 0.

@@ -68,6 +68,7 @@ Map::Map(const uint8_t* mask, int n_out_, int n_in_, std::vector<int> rows_, std
     pattern = Pattern(mask, n_in, rows, columns, n_live);
     size = pattern.entries();
     parts = HALVES;
+    whole = last && !first && size == rows.size() * columns.size();
     if (!first) pattern.transpose();  // the first map needs no gradient towards the pixels
     if (first && double(size) > BLOCKS_ABOVE * n_rows() * n_columns()) pattern.cut_into_blocks();
     t_weight = Buffer<float>(pattern.source.size());

@@ -40,6 +40,7 @@ struct Map {
   std::vector<int> rows, columns;
   int n_live;
   bool dense, last;
+  bool whole = false;  // an output layer too thin for BLAS: sparse, with every weight kept
   std::vector<uint8_t> bias_kept;  // one entry a row
 
   Pattern pattern;  // sparse
