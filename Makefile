@@ -38,7 +38,7 @@ test: check
 
 # The property tests with examples never tried before; `make test` takes the same ones each time.
 explore: setup
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --hypothesis-profile default --numprocesses auto --quiet \
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --hypothesis-profile explore --numprocesses auto --quiet \
 	  $$(grep -rl "hypothesis import" tests)
 
 # The kernels' tests against kernels that stop at the first access out of bounds or undefined operation. They are installed

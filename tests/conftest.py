@@ -9,7 +9,8 @@ import pytest
 import tiny
 
 os.environ["OMP_NUM_THREADS"] = "1"
-hypothesis.settings.register_profile("repeatable", derandomize=True)
+hypothesis.settings.register_profile("repeatable", derandomize=True, deadline=None)
+hypothesis.settings.register_profile("explore", deadline=None)
 hypothesis.settings.load_profile("repeatable")
 
 
