@@ -20,8 +20,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from itertools import pairwise
-from typing import Any
 
 DENSITIES = (1.0, 0.3, 0.1, 0.03, 0.01)
 ROUNDS = 3
@@ -41,26 +39,15 @@ def per_second(step: Callable[[], object], seconds: float) -> float:
     return best
 
 
-def masks(sizes: list[int], density: float, seed: int) -> list[Any]:
-    """Random masks of the hidden layers, in which each row keeps something."""
-    import numpy as np
-
-    rng = np.random.default_rng(seed)
-    found = [rng.random((n_out, n_in)) < density for n_in, n_out in pairwise(sizes[:-1])]
-    for mask in found:
-        mask[:, 0] = True
-    return found
-
-
 def alone(preset: str, engine: str, density: float, seed: int, seconds: float) -> float:
     """Steps a second of one network in this process, with a real engine."""
     import numpy as np
     import torch
 
+    from prunescope.bench.problem import random_ticket
     from prunescope.data import Batch
     from prunescope.experiment import load
-    from prunescope.mask import Mask
-    from prunescope.model import Ticket, initial, layer_sizes
+    from prunescope.model import initial, layer_sizes
     from prunescope.training import make_engine
 
     torch.set_num_threads(1)
@@ -68,8 +55,7 @@ def alone(preset: str, engine: str, density: float, seed: int, seconds: float) -
     sizes = layer_sizes(3 * experiment.data.size**2, experiment.network, 2)
     n_in = sizes[0]
     machine = make_engine(experiment, np.full(n_in, 127, np.float32), np.ones(n_in, np.bool_))
-    ticket = Ticket(tuple(map(Mask, masks(list(sizes), density, seed))), Ticket.dense(sizes).biases)
-    machine.start(initial(sizes, experiment.network.norm, seed), ticket)
+    machine.start(initial(sizes, experiment.network.norm, seed), random_ticket(sizes, density))
     rng = np.random.default_rng(seed)
     pixels = rng.integers(0, 256, (experiment.train.batch, n_in), dtype=np.uint8)
     batch = Batch(pixels, np.arange(len(pixels)), rng.integers(0, 2, len(pixels)))
@@ -81,19 +67,17 @@ def stacked(preset: str, density: float, seeds: int, cores: int, seconds: float)
     import torch
     from torch.nn.functional import batch_norm, cross_entropy
 
+    from prunescope.bench.problem import random_ticket
     from prunescope.experiment import load
     from prunescope.model import layer_sizes
 
     torch.set_num_threads(cores)
     torch.manual_seed(0)
     experiment = load(preset)
-    sizes = list(layer_sizes(3 * experiment.data.size**2, experiment.network, 2))
+    sizes = layer_sizes(3 * experiment.data.size**2, experiment.network, 2)
     batch, lr = experiment.train.batch, experiment.train.lr
-    by_seed = [masks(sizes, density, seed) for seed in range(seeds)]
-    kept = [
-        torch.stack([torch.from_numpy(mask) for mask in layer]).float()
-        for layer in zip(*by_seed, strict=True)
-    ]
+    masks = random_ticket(sizes, density).masks
+    kept = [torch.tensor(mask.array, dtype=torch.float32).repeat(seeds, 1, 1) for mask in masks]
     kept.append(torch.ones(seeds, sizes[-1], sizes[-2]))
     weights = [(torch.randn_like(mask) * mask.shape[2] ** -0.5).requires_grad_() for mask in kept]
     biases = [torch.zeros(seeds, n, 1, requires_grad=True) for n in sizes[1:]]

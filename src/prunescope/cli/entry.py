@@ -19,10 +19,8 @@ def main(arguments: list[str] | None = None) -> Any:
     """Entry point: 0 done, 2 wrong usage or input, 130 interrupted with everything saved, 1 anything else."""
     arguments = ray_alone(sys.argv[1:] if arguments is None else arguments)
     try:
-        code = app(
-            arguments, prog_name="prunescope", standalone_mode=False
-        )  # an interrupt comes back as the code 130
-        if code == 130:
+        code = app(arguments, prog_name="prunescope", standalone_mode=False)
+        if code == 130:  # how an interrupt comes back
             _say("interrupted; run the same command to go on")
         sys.exit(code or 0)
     except InputError as error:

@@ -17,9 +17,8 @@ Floats = NDArray[np.float64]
 
 ROWS = 500  # images whose powers are held at once
 FLAT = 1e-6  # of what the contributions could sum to: below it a spread is rounding
-CANCELLED = (
-    1e-3  # the same where a spread comes from moments: its fourth power keeps 4 of float64's 16 digits
-)
+# The same for a spread that comes from moments: its fourth power keeps 4 of float64's 16 digits.
+CANCELLED = 1e-3
 
 
 def excess_kurtosis(samples: Any) -> Floats:
