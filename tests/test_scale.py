@@ -4,6 +4,7 @@ from itertools import pairwise
 
 import pytest
 
+from prunescope.data import photographs
 from prunescope.errors import InputError
 from prunescope.experiment import load, preset_names
 from prunescope.scale import SCALES
@@ -78,6 +79,14 @@ def test_mini_takes_photographs_and_noise_in_place_of_tasks():
     assert at("paper/imagenet64", "mini").data.size == 32
 
 
+@pytest.mark.parametrize("scale", ORDER)
+def test_photographs_are_large_enough_for_every_experiment_of_the_paper(scale):
+    for preset in preset_names():
+        if preset.startswith("paper/"):
+            data = at(preset, scale, "data.source=photographs").data
+            assert photographs.read(data.size, data.patches, data.validation).shape == (3, data.size, data.size)
+
+
 def test_rotated_images_are_not_mirrored():
     assert at("paper/main", "mini").data.flip
     assert not at("paper/rotated", "mini").data.flip
@@ -95,8 +104,8 @@ def test_what_is_set_by_hand_stays_and_bounds_what_follows_from_it():
         "semantic",
         True,
     )
-    photographs = at("paper/imagenet64", "laptop", "data.source=photographs").data
-    assert (photographs.size, photographs.patches, photographs.task) == (64, 100_000, "classes")
+    large = at("paper/imagenet64", "laptop", "data.source=photographs").data
+    assert (large.size, large.patches, large.task) == (64, 100_000, "classes")
 
 
 def test_small_experiments_are_only_capped():

@@ -106,8 +106,25 @@ def test_normalise_gives_every_patch_the_same_contrast():
 
 
 def test_too_large_a_centre_is_refused():
-    with pytest.raises(InputError, match=r"data.size is 64: centres of photograph patches are at most 48"):
-        prepare(Data(size=64))
+    with pytest.raises(InputError, match=r"data.size is 65: centres of photograph patches are at most 64"):
+        prepare(Data(size=65))
+
+
+def test_the_largest_centres_keep_a_border_and_every_photograph(tmp_path):
+    assert [photographs.patch_size(size) for size in (16, 32, 48, 64)] == [64, 64, 64, 86]
+    for path in photographs.files():
+        for split in ("train", "validation"):
+            part = photographs.parts(path, split, 64)[0]
+            y, x = np.divmod(part.corners, part.pixels.shape[2])
+            assert y.max() <= part.pixels.shape[1] - 86
+            assert x.max() <= part.pixels.shape[2] - 86
+    large = open_dataset(Data(**{**SMALL, "size": 64}), 0, cache=tmp_path)
+    batch = large.draw(0, 0, 0, 600, "epochs")
+    images = np.asarray(batch.pixels[batch.indices]).reshape(600, 3, 64, 64).astype(float)
+    # Opposite edges of a whole scrambled patch fit together like neighbours; those of a centre must not.
+    scrambled = images[batch.labels == 1]
+    across = np.abs(scrambled[..., 0] - scrambled[..., -1]).mean()
+    assert across > 2 * np.abs(scrambled[..., 0] - scrambled[..., 1]).mean()
 
 
 def test_a_prepared_folder_of_other_parameters_is_refused(tmp_path):

@@ -7,6 +7,7 @@ the same amplitude spectrum, so only what phases carry (edges, lines) tells them
 from __future__ import annotations
 
 import importlib.util
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -22,7 +23,7 @@ from prunescope.randomness import generator
 RECIPE = 2  # raise it when the same parameters give other images
 CLASSES = ("photograph", "scrambled")
 PATCH = 64
-LARGEST = 48  # a scrambled patch is periodic, so its own border would tell
+LARGEST = 64  # beyond it patches no longer fit the validation part of every photograph
 SCALES = (1.0, 1.5, 2.0, 3.0)
 TRAIN_SHARE = 0.8
 DULL = 10.0  # grey levels; least standard deviation of a patch and of its centre
@@ -63,7 +64,7 @@ def read(size: int, patches: int, validation: int) -> Raw:
     """``patches`` training and ``validation`` further patches [3, size, size], half of them scrambled.
 
     Training patches lie in the left 80 % of each photograph, validation patches in the rest.
-    Raises InputError for a size above 48.
+    Raises InputError for a size above 64.
     """
     if size > LARGEST:
         raise InputError(f"data.size is {size}: centres of photograph patches are at most {LARGEST}")
@@ -80,6 +81,14 @@ def read(size: int, patches: int, validation: int) -> Raw:
     )
 
 
+def patch_size(size: int) -> int:
+    """Height and width that are cut and scrambled, of which the centre of ``size`` is kept.
+
+    A scrambled patch is periodic, so its own border would tell: at least a sixth of ``size`` goes on each side.
+    """
+    return max(PATCH, size + 2 * math.ceil(size / 6))
+
+
 def parts(path: Path, split: str, size: int) -> list[Part]:
     """The split's part of a photograph at every scale at which a patch fits.
 
@@ -93,10 +102,10 @@ def parts(path: Path, split: str, size: int) -> list[Part]:
     border = int(TRAIN_SHARE * width)
     left, right = (0, border) if split == "train" else (border, width)
     part = photograph.crop((left, 0, right, height))
-    found = []
+    found, patch = [], patch_size(size)
     for scale in SCALES:
         w, h = round(part.width / scale), round(part.height / scale)
-        if min(w, h) < PATCH:
+        if min(w, h) < patch:
             continue
         small = part if scale == 1 else part.resize((w, h), Pillow.Resampling.LANCZOS)
         pixels = np.asarray(small, dtype=np.float32).transpose(2, 0, 1)
@@ -142,11 +151,12 @@ def _standard(values: Image) -> Image:
 
 def _lively_corners(pixels: Image, size: int) -> NDArray[np.int64]:
     """Corners of all patches that are dull neither as a whole nor in the centre that is kept."""
-    rows, columns = pixels.shape[1] - PATCH + 1, pixels.shape[2] - PATCH + 1
-    margin = (PATCH - size) // 2
+    patch = patch_size(size)
+    rows, columns = pixels.shape[1] - patch + 1, pixels.shape[2] - patch + 1
+    margin = (patch - size) // 2
     tables = [_integral(plane) for plane in (*pixels, np.square(pixels).sum(axis=0))]
     centre = _window_std(tables, size)[margin : margin + rows, margin : margin + columns]
-    y, x = np.nonzero((_window_std(tables, PATCH) >= DULL) & (centre >= DULL))
+    y, x = np.nonzero((_window_std(tables, patch) >= DULL) & (centre >= DULL))
     return y * pixels.shape[2] + x
 
 
@@ -189,14 +199,15 @@ def _balanced(count: int, rng: np.random.Generator) -> NDArray[np.int64]:
 def _patches(
     photographs: list[list[Part]], labels: NDArray[np.int64], size: int, rng: np.random.Generator
 ) -> Pixels:
-    margin = (PATCH - size) // 2
+    patch = patch_size(size)
+    margin = (patch - size) // 2
     out = np.empty((len(labels), 3, size, size), np.uint8)
     which = rng.integers(0, len(photographs), len(labels))
     for index, found in enumerate(photographs):
         scale = rng.integers(0, len(found), len(labels))
         for number, part in enumerate(found):
             rows = np.flatnonzero((which == index) & (scale == number))
-            patches = _cut(part, len(rows), rng)
+            patches = _cut(part, patch, len(rows), rng)
             scrambled = labels[rows] == 1
             patches[scrambled] = scramble(patches[scrambled], rng)
             out[rows] = normalise(patches[..., margin : margin + size, margin : margin + size])
@@ -205,7 +216,7 @@ def _patches(
     return out.reshape(len(labels), -1)
 
 
-def _cut(part: Part, count: int, rng: np.random.Generator) -> Image:
+def _cut(part: Part, patch: int, count: int, rng: np.random.Generator) -> Image:
     y, x = np.divmod(rng.choice(part.corners, count), part.pixels.shape[2])
-    windows = np.lib.stride_tricks.sliding_window_view(part.pixels, (PATCH, PATCH), axis=(1, 2))
+    windows = np.lib.stride_tricks.sliding_window_view(part.pixels, (patch, patch), axis=(1, 2))
     return np.ascontiguousarray(windows[:, y, x].transpose(1, 0, 2, 3))
