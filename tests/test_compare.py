@@ -32,6 +32,8 @@ def write(out, method, seed, accuracies, first=0, locality=2.0, status="done", l
             "locality": locality + level if layer == 1 else None,
             "locality_z": 10.0 * level if layer == 1 else None,
             "fan_in_var_ratio": 1.0 + level,
+            "fan_in_mean": 101 * 0.5**level,
+            "weight_density": 0.5**level,
             **more,
         }
         for level, accuracy in enumerate(accuracies, first)
@@ -69,11 +71,13 @@ def test_facts_of_a_run(tmp_path):
             "locality": 3.0,
             "locality_z": 10.0,
             "fan_in_var_ratio": 2.0,
+            "fan_in_excess": math.sqrt((2 - 1) * 0.5 / (100 * 0.5)),
             "sparsest_u": 0.25,
             "sparsest_heldout_accuracy": 0.75,
             "sparsest_locality": 4.0,
             "sparsest_locality_z": 20.0,
             "sparsest_fan_in_var_ratio": 3.0,
+            "sparsest_fan_in_excess": math.sqrt((3 - 1) * 0.75 / (100 * 0.25)),
         }
     )
 
@@ -112,6 +116,7 @@ def test_facts_at_a_density_are_those_of_the_nearest_level(tmp_path):
             "locality": 4.0,
             "locality_z": 20.0,
             "fan_in_var_ratio": 3.0,
+            "fan_in_excess": math.sqrt((3 - 1) * 0.75 / (100 * 0.25)),
         }
     )
     far = facts(run, 0.35)  # 1.4 times each of its neighbours

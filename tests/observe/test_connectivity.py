@@ -14,6 +14,7 @@ from prunescope.observe import (
     binomial_fan_in,
     effective_masks,
     fan_in,
+    fan_in_excess,
     fan_in_variance_ratio,
     fan_out,
     fan_out_image,
@@ -51,6 +52,30 @@ def test_variance_ratio_of_random_pruning_is_about_one():
     ratios = [fan_in_variance_ratio(generator(k, "test").random((300, 400)) < 0.1) for k in range(20)]
     # The variance of 300 samples has relative standard deviation √(2/299) = 0.08; the mean of 20, 0.018.
     assert abs(np.mean(ratios) - 1) < 0.08
+
+
+@pytest.mark.parametrize("n_in", [200, 2000])
+def test_excess_is_the_spread_of_the_keep_probabilities_whatever_the_number_of_inputs(n_in):
+    rng = generator(n_in, "test")
+    p = rng.choice([0.05, 0.15], 2000)  # mean 0.1, standard deviation 0.05
+    mask = rng.random((2000, n_in)) < p[:, np.newaxis]
+    assert fan_in_excess(mask) == pytest.approx(0.5, rel=0.03)
+    assert fan_in_variance_ratio(mask) == pytest.approx(1 + (n_in - 1) * 0.05**2 / 0.09, rel=0.06)
+
+
+def test_excess_of_a_small_mask():
+    # Fan-ins 4 and 0: variance 4, binomial 1; (4 - 1) / (4·3) = var p = 1/4, so sd p / mean p = 1.
+    assert fan_in_excess([[1, 1, 1, 1], [0, 0, 0, 0]]) == pytest.approx(1.0)
+    assert fan_in_excess([[1, 1, 0, 0], [0, 0, 1, 1]]) == 0.0  # less variance than by chance
+    assert fan_in_excess(np.ones((3, 4))) == 0.0
+    assert np.isnan(fan_in_excess(np.zeros((3, 4))))
+    assert np.isnan(fan_in_excess([[1], [0]]))
+
+
+def test_random_pruning_has_next_to_no_excess():
+    found = [fan_in_excess(generator(k, "test").random((1000, 400)) < 0.1) for k in range(10)]
+    # sd p / mean p of 0.03 alone would make the variance 1.04 times the binomial one
+    assert max(found) < 0.06
 
 
 def test_binomial_is_a_distribution_with_the_right_moments():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -56,6 +57,25 @@ def variance_ratio(connections: NDArray[np.int64], n_in: int) -> float:
     u = float(connections.mean()) / n_in
     binomial = n_in * u * (1 - u)
     return float(connections.var()) / binomial if binomial > 0 else float("nan")
+
+
+def fan_in_excess(mask: Any) -> float:
+    """How unequal nodes are beyond chance: the relative standard deviation of their keep probabilities.
+
+    mask: [n_out, n_in]. If node j keeps each connection with its own probability p_j, the fan-in's variance exceeds
+    the binomial one by n_in·(n_in-1)·var p, and this is sd p / mean p: 0 under random pruning, and the same for the
+    same p_j whatever n_in, where ``fan_in_variance_ratio`` grows with n_in. 0 also when there is less variance than
+    chance gives; nan for an empty mask or a single input.
+    """
+    mask = Mask.of(mask)
+    return excess(variance_ratio(mask.fan_in, mask.n_in), mask.n_in, mask.density)
+
+
+def excess(ratio: float, n_in: float, u: float) -> float:
+    """fan_in_excess of a mask with this fan_in_variance_ratio, number of inputs and density."""
+    if not 0 < u <= 1 or n_in <= 1:
+        return float("nan")
+    return math.sqrt(max(0.0, (ratio - 1) * (1 - u) / ((n_in - 1) * u))) if u < 1 else 0.0
 
 
 def binomial_fan_in(n_in: int, u: float) -> NDArray[np.float64]:

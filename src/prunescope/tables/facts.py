@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
+from prunescope.observe.connectivity import excess
 from prunescope.store import Run
 
 Facts = dict[str, float | None]
@@ -29,11 +30,13 @@ QUANTITIES = (
     Quantity("locality", "locality at the best"),
     Quantity("locality_z", "locality z at the best"),
     Quantity("fan_in_var_ratio", "fan-in variance ratio at the best"),
+    Quantity("fan_in_excess", "fan-in sd beyond chance at the best", True),
     Quantity("sparsest_u", "u of the sparsest no worse than dense", True),
     Quantity("sparsest_heldout_accuracy", "held-out accuracy there", True),
     Quantity("sparsest_locality", "locality there"),
     Quantity("sparsest_locality_z", "locality z there"),
     Quantity("sparsest_fan_in_var_ratio", "fan-in variance ratio there"),
+    Quantity("sparsest_fan_in_excess", "fan-in sd beyond chance there", True),
 )
 AT_DENSITY = (
     Quantity("dense_accuracy", "accuracy of the dense network", True),
@@ -44,9 +47,10 @@ AT_DENSITY = (
     Quantity("locality", "locality there"),
     Quantity("locality_z", "locality z there"),
     Quantity("fan_in_var_ratio", "fan-in variance ratio there"),
+    Quantity("fan_in_excess", "fan-in sd beyond chance there", True),
 )
 NEAR = 1.2  # as far as the u compared may be from the one asked for: half a level of p = 0.3
-AT_A_LEVEL = ("heldout_accuracy", "locality", "locality_z", "fan_in_var_ratio")
+AT_A_LEVEL = ("heldout_accuracy", "locality", "locality_z", "fan_in_var_ratio", "fan_in_excess")
 
 
 def quantities(density: float | None = None) -> tuple[Quantity, ...]:
@@ -62,7 +66,8 @@ def facts(run: Run, density: float | None = None) -> Facts:
     have no dense level, so no gain and no level to be no worse than it. Locality and fan-in are of the first layer.
     With ``density``, those of the pruned level whose u is nearest to it, if that is within a factor NEAR.
     """
-    rows = run.table.filter(layer=1).sort("nominal_density", descending=True).to_dicts()
+    table = run.table.filter(layer=1).sort("nominal_density", descending=True)
+    rows = [row | {"fan_in_excess": _excess(row)} for row in table.iter_rows(named=True)]
     dense = next((row for row in rows if row["level"] == 0), None)
     before = _accuracy(dense) if dense else None
     pruned = [row for row in rows if row["level"] > 0]
@@ -97,6 +102,15 @@ def _at_density(pruned: list[dict[str, Any]], before: float | None, density: flo
     found |= {"u": nearest["nominal_density"], "accuracy": accuracy}
     found["gain"] = None if before is None else accuracy - before
     return found | {name: nearest.get(name) for name in AT_A_LEVEL}
+
+
+def _excess(row: dict[str, Any]) -> float | None:
+    """observe.fan_in_excess from what the run stored, so that older runs have it too."""
+    ratio, mean, u = (row.get(name) for name in ("fan_in_var_ratio", "fan_in_mean", "weight_density"))
+    if ratio is None or not mean or not u:
+        return None
+    found = excess(ratio, mean / u, u)
+    return found if math.isfinite(found) else None
 
 
 def _accuracy(row: dict[str, Any]) -> float:
