@@ -68,7 +68,12 @@ def test_console_commands(
         if command[0] == "make":
             assert re.search(rf"^{command[1]}:", (README.parent / "Makefile").read_text(), re.MULTILINE)
             continue
-        names = {"RUN": run, "PREPARED": "", "data.root=IMAGES": f"data.root={here / 'images'}"}
+        names = {
+            "RUN": run,
+            "PREPARED": "",
+            "FOLDER": str(here / "images"),
+            "data.root=IMAGES": f"data.root={here / 'images'}",
+        }
         if "PREPARED" in command:
             names["PREPARED"] = str(next((here / "cache").glob("folder-*")))
         arguments = [names.get(word, word) for word in command[1:]]
