@@ -10,6 +10,7 @@ from prunescope.observe import (
     fan_out_image,
     inhomogeneous_null,
     locality,
+    mirror_symmetry,
     radial_profile,
     relative_density,
     shuffle_at_fan_in,
@@ -201,3 +202,38 @@ def test_radial_profile_is_summed_counts_over_summed_expectations():
     null = uniform_null([4], (1, 3, 3))
     assert np.isnan(radial_profile(null.same, null.same)[0])
     assert radial_profile(null.same, null.same)[1:] == pytest.approx(1)
+
+
+def test_mirror_symmetry_of_a_small_mask():
+    # One node, 1x2x4, keeps three of eight: the outer pair of row 0 and one more. Two of six ordered pairs are mirrored;
+    # of all 8·7 ordered pairs 8 are.
+    mask = np.zeros((1, 2, 4), bool)
+    mask[0, 0, [0, 3]] = mask[0, 1, 1] = True
+    assert mirror_symmetry(mask.reshape(1, 8), (1, 2, 4)) == pytest.approx(2 / (6 * 8 / 56))
+    assert np.isnan(mirror_symmetry(np.zeros((1, 8), bool), (1, 2, 4)))
+    with pytest.raises(ValueError, match="1x2x3"):
+        mirror_symmetry(mask.reshape(1, 8), (1, 2, 3))
+
+
+@given(SHAPES, st.integers(1, 4), st.floats(0.1, 1), st.integers(0, 2**32 - 1))
+def test_mirror_symmetry_is_that_of_the_pair_loop(shape, n_out, density, seed):
+    mask = random_mask(shape, n_out, density, seed)
+    place = np.arange(mask.shape[1]).reshape(shape)
+    mirrored = place[..., ::-1].ravel()
+    found = sum(
+        bool(row[i] and row[mirrored[i]]) for row in mask for i in range(len(row)) if mirrored[i] != i
+    )
+    share = np.count_nonzero(mirrored != place.ravel()) / max(1, place.size * (place.size - 1))
+    expected = share * sum(row.sum() * (row.sum() - 1.0) for row in mask)
+    if expected == 0:
+        assert np.isnan(mirror_symmetry(mask, shape))
+    else:
+        assert mirror_symmetry(mask, shape) == pytest.approx(found / expected)
+
+
+@pytest.mark.parametrize("width", [8, 9])
+def test_mirror_symmetry_tells_symmetric_masks_from_random_ones(width):
+    half = generator(width, "test").random((2000, 2, 6, width)) < 0.1
+    assert mirror_symmetry(half.reshape(2000, -1), (2, 6, width)) == pytest.approx(1, abs=0.1)
+    both = half | half[..., ::-1]
+    assert mirror_symmetry(both.reshape(2000, -1), (2, 6, width)) > 4

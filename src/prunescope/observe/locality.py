@@ -98,6 +98,25 @@ def radial_profile(counts: NDArray[Any], expected: NDArray[np.float64]) -> NDArr
     return relative_density(found, awaited)
 
 
+def mirror_symmetry(mask: Any, shape: ImageShape) -> float:
+    """How often a node keeps both an input and its mirror image, left to right, over how often by chance.
+
+    mask: [n_out, C·H·W]; shape: (C, H, W). 1 is chance: each node's connections anywhere (uniform_null); nan where
+    no such pair is expected. Networks trained on mirrored images keep such pairs, which draw a line along dy = 0
+    into S_sc, at every second dx. Raises ValueError unless C·H·W = n_in.
+    """
+    mask = Mask.of(mask)
+    images = mask.images(shape)
+    channels, height, width = shape
+    apart = np.flatnonzero(
+        np.arange(width) != width - 1 - np.arange(width)
+    )  # an odd width has a middle column
+    found = np.count_nonzero(images[..., apart] & images[..., width - 1 - apart])
+    possible = mask.n_in * (mask.n_in - 1)
+    expected = _ordered_pairs(mask.fan_in) * channels * height * apart.size / possible if possible else 0.0
+    return found / expected if expected else float("nan")
+
+
 def rings(rows: int, columns: int) -> NDArray[np.int64]:
     """The ring |d| rounded to an integer of each entry of an S(d) array [rows, columns]."""
     dy, dx = np.arange(rows) - rows // 2, np.arange(columns) - columns // 2
