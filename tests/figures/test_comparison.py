@@ -171,7 +171,8 @@ def test_best_of_the_pruned_levels_where_none_is_better_than_dense(tmp_path):
     with open_run(run.experiment, 0, tmp_path) as writer:
         writer.write_table(rows, run.table.schema)
     group = groups([run])[0]
-    assert (group.best_level(), group.best_level(pruned=True)) == (0, 2)
+    assert group.best_level() == 2
+    assert list(_arrays("10", [run], tmp_path / "fan-out")) == ["run0_synthetic_seed0_level2"]
     arrays = _arrays("18", [run], tmp_path / "out")
     assert (arrays["accuracy_dense_mean"][0], arrays["accuracy_best_mean"][0]) == (0.9, 0.6)
 

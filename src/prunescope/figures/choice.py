@@ -65,10 +65,10 @@ class Group:
         row = self.table().filter(polars.col("level") == level).row(0, named=True)
         return float(row["nominal_density"])
 
-    def best_level(self, *, pruned: bool = False) -> int:
-        """The level whose best validation accuracy, averaged over seeds, is highest; ``pruned``: other than dense."""
+    def best_level(self) -> int:
+        """The pruned level whose best validation accuracy, averaged over seeds, is highest; the dense where it is alone."""
         levels, accuracy = self._mean_accuracy()
-        if pruned and len(levels) > 1:
+        if len(levels) > 1:
             accuracy = np.where(levels > 0, accuracy, -1)
         return int(levels[int(np.argmax(accuracy))])
 

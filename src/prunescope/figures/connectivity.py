@@ -116,7 +116,7 @@ def figure_1c(runs: Sequence[Run], options: Options) -> Drawing:
         axes.set_ylim(0, None)
         parts.append(part)
     figure.axes[0].set_ylabel("accuracy / accuracy of the whole")
-    figure.axes[0].legend(loc="lower left")
+    figure.axes[0].legend(loc="upper right")
     return Drawing(figure, polars.concat(parts))
 
 

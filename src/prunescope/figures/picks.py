@@ -80,7 +80,7 @@ def at_best(found: Sequence[Group], options: Options) -> list[Pick]:
     """Every experiment at its pruned level of best accuracy, or at ``options.levels[0]``."""
     if options.levels is not None:
         return at_common_density(found, 1.0, options)
-    return [Pick(group, group.best_level(pruned=True)) for group in found]
+    return [Pick(group, group.best_level()) for group in found]
 
 
 def at_compared_densities(found: Sequence[Group], options: Options) -> list[Pick]:

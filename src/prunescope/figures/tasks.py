@@ -101,7 +101,7 @@ def dense_and_best(found: Sequence[Group]) -> polars.DataFrame:
     """One row an experiment: accuracy of the dense network and of its best pruned level, mean and sd over seeds."""
     rows = []
     for group in found:
-        pick = Pick(group, group.best_level(pruned=True))
+        pick = Pick(group, group.best_level())
         dense, best = (
             list(dense_accuracies(group, found).values()),
             pick.rows()["best_val_accuracy"].to_list(),
