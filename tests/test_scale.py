@@ -84,11 +84,8 @@ def test_photographs_are_large_enough_for_every_experiment_of_the_paper(scale):
     for preset in preset_names():
         if preset.startswith("paper/"):
             data = at(preset, scale, "data.source=photographs").data
-            assert photographs.read(data.size, data.patches, data.validation).shape == (
-                3,
-                data.size,
-                data.size,
-            )
+            raw = photographs.read(data.size, data.patches, data.validation)
+            assert raw.shape == (3, data.size, data.size)
 
 
 def test_rotated_images_are_not_mirrored():

@@ -23,7 +23,7 @@ from prunescope.randomness import generator
 RECIPE = 2  # raise it when the same parameters give other images
 CLASSES = ("photograph", "scrambled")
 PATCH = 64
-LARGEST = 64  # beyond it patches no longer fit the validation part of every photograph
+LARGEST = 64  # ImageNet64's; from 68 on patches would not fit the validation part of every photograph
 SCALES = (1.0, 1.5, 2.0, 3.0)
 TRAIN_SHARE = 0.8
 DULL = 10.0  # grey levels; least standard deviation of a patch and of its centre

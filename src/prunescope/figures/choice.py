@@ -51,6 +51,11 @@ class Group:
             raise InputError(f"{self.label}: no level that all its {self.seeds} have finished")
         return common
 
+    @property
+    def pruned(self) -> list[int]:
+        """The levels without the dense one; that one where it is alone."""
+        return [level for level in self.levels if level > 0] or self.levels
+
     def table(self) -> polars.DataFrame:
         """levels.parquet of all runs of the group, with their seeds in a column ``seed``."""
         return self._table
@@ -67,10 +72,8 @@ class Group:
 
     def best_level(self) -> int:
         """The pruned level whose best validation accuracy, averaged over seeds, is highest; the dense where it is alone."""
-        levels, accuracy = self._mean_accuracy()
-        if len(levels) > 1:
-            accuracy = np.where(levels > 0, accuracy, -1)
-        return int(levels[int(np.argmax(accuracy))])
+        accuracy = dict(zip(*self._mean_accuracy(), strict=True))
+        return max(self.pruned, key=lambda level: float(accuracy[level]))
 
     def sparsest_no_worse(self) -> int:
         """The sparsest level whose best validation accuracy, averaged over seeds, is at least the dense network's.
@@ -89,9 +92,7 @@ class Group:
 
     def nearest(self, density: float) -> int:
         """The pruned level whose u is nearest to ``density`` by ratio; level 0 only where nothing is pruned."""
-        pruned = [level for level in self.levels if level > 0] or self.levels
-        distance = [abs(np.log(self.density(level) / density)) for level in pruned]
-        return pruned[int(np.argmin(distance))]
+        return min(self.pruned, key=lambda level: float(abs(np.log(self.density(level) / density))))
 
     def _mean_accuracy(self) -> tuple[np.ndarray, np.ndarray]:
         """Levels, ascending, and their best validation accuracy averaged over seeds."""

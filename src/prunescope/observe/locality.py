@@ -49,8 +49,7 @@ def uniform_null(fan_in: Any, shape: ImageShape) -> Locality:
     """
     channels, height, width = shape
     n_in = channels * height * width
-    density = _ordered_pairs(fan_in) / (n_in * (n_in - 1)) if n_in > 1 else 0.0
-    overlap = np.outer(_overlap(height), _overlap(width)) * density
+    overlap = np.outer(_overlap(height), _overlap(width)) * _pair_density(fan_in, n_in)
     same = channels * overlap
     same[height - 1, width - 1] = 0.0
     return Locality(same, channels * (channels - 1) * overlap)
@@ -108,12 +107,10 @@ def mirror_symmetry(mask: Any, shape: ImageShape) -> float:
     mask = Mask.of(mask)
     images = mask.images(shape)
     channels, height, width = shape
-    apart = np.flatnonzero(
-        np.arange(width) != width - 1 - np.arange(width)
-    )  # an odd width has a middle column
-    found = np.count_nonzero(images[..., apart] & images[..., width - 1 - apart])
-    possible = mask.n_in * (mask.n_in - 1)
-    expected = _ordered_pairs(mask.fan_in) * channels * height * apart.size / possible if possible else 0.0
+    columns = np.arange(width)
+    columns = columns[2 * columns != width - 1]  # without the middle one, its own image
+    found = np.count_nonzero(images[..., columns] & images[..., width - 1 - columns])
+    expected = _pair_density(mask.fan_in, mask.n_in) * channels * height * columns.size
     return found / expected if expected else float("nan")
 
 
@@ -126,6 +123,11 @@ def rings(rows: int, columns: int) -> NDArray[np.int64]:
 def _ordered_pairs(fan_in: Any) -> float:
     connections = np.asarray(fan_in, dtype=np.float64)
     return float((connections * (connections - 1)).sum())
+
+
+def _pair_density(fan_in: Any, n_in: int) -> float:
+    """The number of nodes expected to keep both inputs of a pair, at uniform positions."""
+    return _ordered_pairs(fan_in) / (n_in * (n_in - 1)) if n_in > 1 else 0.0
 
 
 def _overlap(size: int) -> NDArray[np.float64]:
