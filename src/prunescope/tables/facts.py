@@ -21,36 +21,38 @@ class Quantity:
     percent: bool = False
 
 
+OF_A_LEVEL = (
+    Quantity("heldout_accuracy", "held-out accuracy", True),
+    Quantity("locality", "locality"),
+    Quantity("locality_z", "locality z"),
+    Quantity("fan_in_var_ratio", "fan-in variance ratio"),
+    Quantity("fan_in_excess", "fan-in sd beyond chance", True),
+)
+DENSE = Quantity("dense_accuracy", "accuracy of the dense network", True)
+
+
+def _at(place: str, prefix: str = "") -> tuple[Quantity, ...]:
+    """The quantities that every level has, named for the level at this place."""
+    return tuple(Quantity(prefix + of.name, f"{of.title} {place}", of.percent) for of in OF_A_LEVEL)
+
+
 QUANTITIES = (
-    Quantity("dense_accuracy", "accuracy of the dense network", True),
+    DENSE,
     Quantity("best_accuracy", "best accuracy of a pruned network", True),
     Quantity("gain", "gain: best less dense", True),
     Quantity("best_u", "u at the best", True),
-    Quantity("heldout_accuracy", "held-out accuracy at the best", True),
-    Quantity("locality", "locality at the best"),
-    Quantity("locality_z", "locality z at the best"),
-    Quantity("fan_in_var_ratio", "fan-in variance ratio at the best"),
-    Quantity("fan_in_excess", "fan-in sd beyond chance at the best", True),
+    *_at("at the best"),
     Quantity("sparsest_u", "u of the sparsest no worse than dense", True),
-    Quantity("sparsest_heldout_accuracy", "held-out accuracy there", True),
-    Quantity("sparsest_locality", "locality there"),
-    Quantity("sparsest_locality_z", "locality z there"),
-    Quantity("sparsest_fan_in_var_ratio", "fan-in variance ratio there"),
-    Quantity("sparsest_fan_in_excess", "fan-in sd beyond chance there", True),
+    *_at("there", prefix="sparsest_"),
 )
 AT_DENSITY = (
-    Quantity("dense_accuracy", "accuracy of the dense network", True),
+    DENSE,
     Quantity("u", "u nearest to the one asked for", True),
     Quantity("accuracy", "accuracy there", True),
     Quantity("gain", "gain: accuracy there less dense", True),
-    Quantity("heldout_accuracy", "held-out accuracy there", True),
-    Quantity("locality", "locality there"),
-    Quantity("locality_z", "locality z there"),
-    Quantity("fan_in_var_ratio", "fan-in variance ratio there"),
-    Quantity("fan_in_excess", "fan-in sd beyond chance there", True),
+    *_at("there"),
 )
 NEAR = 1.2  # as far as the u compared may be from the one asked for: half a level of p = 0.3
-AT_A_LEVEL = ("heldout_accuracy", "locality", "locality_z", "fan_in_var_ratio", "fan_in_excess")
 
 
 def quantities(density: float | None = None) -> tuple[Quantity, ...]:
@@ -85,8 +87,7 @@ def _at_best(pruned: list[dict[str, Any]], before: float | None) -> Facts:
         "best_u": best["nominal_density"] if best else None,
         "sparsest_u": sparsest["nominal_density"] if sparsest else None,
     }
-    found |= {name: best.get(name) if best else None for name in AT_A_LEVEL}
-    found |= {f"sparsest_{name}": sparsest.get(name) if sparsest else None for name in AT_A_LEVEL}
+    found |= _of_level(best) | _of_level(sparsest, prefix="sparsest_")
     return {quantity.name: found[quantity.name] for quantity in QUANTITIES}
 
 
@@ -101,7 +102,11 @@ def _at_density(pruned: list[dict[str, Any]], before: float | None, density: flo
     accuracy = _accuracy(nearest)
     found |= {"u": nearest["nominal_density"], "accuracy": accuracy}
     found["gain"] = None if before is None else accuracy - before
-    return found | {name: nearest.get(name) for name in AT_A_LEVEL}
+    return found | _of_level(nearest)
+
+
+def _of_level(row: dict[str, Any] | None, prefix: str = "") -> Facts:
+    return {prefix + of.name: row.get(of.name) if row else None for of in OF_A_LEVEL}
 
 
 def _excess(row: dict[str, Any]) -> float | None:
