@@ -36,10 +36,20 @@ class Estimate:
     parameters: int
     seconds_per_step: float  # dense
     engine: str
-    seconds: float
+    level_seconds: tuple[float, ...]
     memory_bytes: int
     disk_bytes: int
     assumed: tuple[str, ...]
+
+    @property
+    def seconds(self) -> float:
+        """The time of all levels."""
+        return sum(self.level_seconds)
+
+    def seconds_after(self, finished: int, inside: float = 0.0) -> float:
+        """The time of what is left after so many levels and this share of the next, 0 to 1."""
+        left = self.level_seconds[finished:]
+        return sum(left) - inside * left[0] if left else 0.0
 
 
 def estimate(experiment: Experiment) -> Estimate:
@@ -65,7 +75,7 @@ def estimate(experiment: Experiment) -> Estimate:
     steps = int(counts.sum())
     # an evaluation is a forward pass: a third of a step's products, over its own number of images
     evaluation = experiment.data.validation / train.batch / 3
-    total = float(per_step @ counts) * (1 + evaluation / train.eval_every)
+    level_seconds = per_step * counts * (1 + evaluation / train.eval_every)
     copies = 4 + {"sgd": 0, "momentum": 1, "adam": 2}[train.optimizer]
     activations = 3 * train.batch * sum(sizes)
     validation = experiment.data.validation * n_in if images is None else 0
@@ -75,7 +85,7 @@ def estimate(experiment: Experiment) -> Estimate:
         parameters=parameters,
         seconds_per_step=measured[0],
         engine=engine_note(experiment),
-        seconds=total,
+        level_seconds=tuple(level_seconds.tolist()),
         memory_bytes=400_000_000 + 4 * (copies * parameters + activations + validation),
         disk_bytes=4 * parameters * (levels + 5) + parameters // 8 * (levels + 1),
         assumed=tuple(assumed),

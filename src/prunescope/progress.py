@@ -177,7 +177,8 @@ class Live(Reporter):
         text += f"  {span(left)} left in this level"
         if self._planned and self._level:
             levels = self._planned - self._level.number
-            text += f", {span(left + levels * self._clock.total / self._clock.rate)} in all"
+            # sparser levels are no slower than this one
+            text += f", at most {span(left + levels * self._clock.total / self._clock.rate)} in all"
         return text
 
     def _seen(self) -> str:

@@ -63,8 +63,10 @@ def test_the_time_of_a_done_run_stands_for_those_of_its_experiment(some_done):
 
     jobs, out = some_done
     found = plan(jobs, out)
-    seconds = Run(jobs[0].path(out)).table.filter(layer=1)["seconds"].sum()
-    assert [p.seconds for p in found.runs] == pytest.approx([0, seconds / 2, seconds, seconds])
+    seconds = Run(jobs[0].path(out)).table.filter(layer=1).sort("level")["seconds"]
+    assert [p.seconds for p in found.runs] == pytest.approx(
+        [0, seconds[2:].sum(), seconds.sum(), seconds.sum()]
+    )
 
 
 def test_a_directory_that_is_locked_is_in_use(some_done):
@@ -78,12 +80,12 @@ def test_a_job_given_twice_is_planned_once(some_done):
     assert len(plan([*jobs, jobs[0]], out).runs) == 4
 
 
-def planned(path, seconds, memory=1, **place):
-    """A new run that takes so long and needs so much."""
+def planned(path, *seconds, memory=1, **place):
+    """A new run whose levels take so long and that needs so much."""
     cost = plan([Job(tiny.experiment(), 0)], "nowhere").runs[0].estimate
     job = Job(tiny.experiment(run={"threads": 0, **place}), 0)
-    cost = replace(cost, seconds=seconds, memory_bytes=memory, disk_bytes=10**9)
-    return Planned(job, path, "new", 0, seconds, cost)
+    cost = replace(cost, level_seconds=seconds, memory_bytes=memory, disk_bytes=10**9)
+    return Planned(job, path, "new", 0, cost.seconds, cost)
 
 
 def test_the_time_of_a_plan_is_that_of_the_longest_first(tmp_path):
@@ -163,18 +165,33 @@ def test_cuda_without_a_device_is_refused(tmp_path, monkeypatch):
 
 
 def test_the_board_counts_and_tells_the_time_left(tmp_path):
-    runs = tuple(planned(tmp_path / str(n), 8.0) for n in range(3))
+    runs = tuple(planned(tmp_path / str(n), 5.0, 2.0, 1.0) for n in range(3))
     board = Board(Plan(tmp_path, runs), slots=2)
     assert board.all_left() == 16
-    levels = runs[0].estimate.levels + 1
     state = board.started(runs[0])
-    board.heard(runs[0], {"event": "stepped", "level": 0, "step": 15, "steps": 30})
-    assert state.share == pytest.approx(0.5 / levels)
+    board.heard(runs[0], {"event": "stepped", "level": 0, "step": 6, "steps": 30})
+    assert state.left == pytest.approx(7)
     board.heard(runs[0], {"event": "level_finished", "level": 0, "levels": 1})
-    assert state.share == pytest.approx(1 / levels)
+    assert state.left == 3
     board.ended(runs[0], "retry", "killed by signal 9")
     assert board.counts == {"waiting": 3}
     board.ended(runs[0], "done", "")
     board.ended(runs[1], "failed", "no")
     assert board.counts == {"done": 1, "failed": 1, "waiting": 1}
     assert board.all_left() == 8
+
+
+def test_the_time_left_goes_by_the_pace_of_levels_that_get_cheaper(tmp_path, monkeypatch):
+    now = [100.0]
+    monkeypatch.setattr("prunescope.sweep.board.time.monotonic", lambda: now[0])
+    run = planned(tmp_path / "0", 50.0, 20.0, 10.0)
+    board = Board(Plan(tmp_path, (run,)), slots=1)
+    board.started(run)
+    now[0] += 30  # images are read
+    board.heard(run, {"event": "level_started", "level": 0, "step": 15, "steps": 30})  # resumed inside
+    now[0] += 50  # twice as long as was estimated
+    board.heard(run, {"event": "level_finished", "level": 0, "levels": 1})
+    assert board.all_left() == pytest.approx(60)
+    now[0] += 40
+    board.heard(run, {"event": "level_finished", "level": 1, "levels": 2})
+    assert board.all_left() == pytest.approx(20)

@@ -30,14 +30,13 @@ class State:
     row: dict[str, Any] | None = None
     note: str = ""
     began: float = 0.0
-    began_at: float = 0.0
+    left_then: float = 0.0
 
     @property
-    def share(self) -> float:
-        """How much of the run is done, 0 to 1, all levels counted alike."""
-        levels = self.run.estimate.levels + 1 if self.run.estimate else 1
+    def left(self) -> float:
+        """Seconds of the estimate that are left: levels cost less the sparser they are."""
         inside = self.step / self.steps if self.steps else 0.0
-        return min((self.finished + inside) / levels, 1.0)
+        return self.run.estimate.seconds_after(self.finished, inside) if self.run.estimate else 0.0
 
     @property
     def seconds(self) -> float:
@@ -68,8 +67,7 @@ class Board:
     def started(self, run: Planned) -> State:
         """The run's process was started."""
         state = self.states[run.path]
-        state.status, state.note = "running", ""
-        state.began, state.began_at = time.monotonic(), state.share
+        state.status, state.note, state.level, state.left_then = "running", "", None, 0.0
         return state
 
     def heard(self, run: Planned, event: dict[str, Any]) -> State:
@@ -79,8 +77,11 @@ class Board:
             case "preparing":
                 state.note = event["text"]
             case "level_started" | "stepped":
+                first = state.level is None
                 state.level, state.step, state.steps = event["level"], event["step"], event["steps"]
                 state.note = ""
+                if first:  # reading images and what a resumed run had done before are not its pace
+                    state.began, state.left_then = time.monotonic(), state.left
             case "evaluated":
                 state.accuracy = event["accuracy"]
             case "level_finished":
@@ -102,7 +103,7 @@ class Board:
 
     def left(self, state: State) -> float:
         """Seconds that a run will still take."""
-        return state.seconds * (1 - state.share) * self._pace()
+        return state.left * self._pace()
 
     def all_left(self) -> float:
         """Seconds until the last run ends."""
@@ -118,8 +119,8 @@ class Board:
         """Time taken for each second estimated, over the runs that are on."""
         spent = expected = 0.0
         for state in self.running:
-            done = state.share - state.began_at
-            if done > LEAST_WORK:
+            done = state.left_then - state.left
+            if done > LEAST_WORK * state.seconds:
                 spent += time.monotonic() - state.began
-                expected += done * state.seconds
+                expected += done
         return spent / expected if expected > 0 else 1.0

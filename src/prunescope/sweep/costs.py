@@ -39,18 +39,18 @@ class Costs:
     def __init__(self, threads: int | None = None) -> None:
         self._threads = threads
         self._known: dict[tuple[str, int], Estimate] = {}
-        self._seconds: dict[str, float] = {}
+        self._taken: dict[str, tuple[float, ...]] = {}
 
     def of(self, experiment: Experiment) -> Estimate:
-        """The estimate of a whole run; its seconds are those of a finished run of the experiment, where known."""
+        """The estimate of a whole run; its times are those of a finished run of the experiment, where known."""
         key = (experiment.identity, threads_of(experiment, self._threads))
         if key not in self._known:
             self._known[key] = estimate(pinned(experiment, self._threads))
-        seconds = self._seconds.get(experiment.identity)
-        return replace(self._known[key], seconds=seconds) if seconds else self._known[key]
+        taken = self._taken.get(experiment.identity)
+        return replace(self._known[key], level_seconds=taken) if taken else self._known[key]
 
     def learn(self, experiment: Experiment, path: Path) -> None:
-        """Take the seconds of a finished run for those of its experiment."""
-        if experiment.identity not in self._seconds:
-            table = Run(path).table
-            self._seconds[experiment.identity] = float(table.filter(layer=1)["seconds"].sum())
+        """Take the times of a finished run's levels for those of its experiment."""
+        if experiment.identity not in self._taken:
+            table = Run(path).table.filter(layer=1).sort("level")
+            self._taken[experiment.identity] = tuple(table["seconds"].to_list())

@@ -80,8 +80,7 @@ def _planned(job: Job, path: Path, costs: Costs) -> Planned:
         costs.learn(job.experiment, path)
         return Planned(job, path, status, levels, 0.0, None)
     cost = costs.of(job.experiment)
-    left = max(1 - levels / (cost.levels + 1), 0.0) if levels else 1.0
-    return Planned(job, path, status, levels, left * cost.seconds, cost)
+    return Planned(job, path, status, levels, cost.seconds_after(levels), cost)
 
 
 def _state(path: Path) -> tuple[Status, int]:
