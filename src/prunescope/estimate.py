@@ -21,8 +21,12 @@ KNOWN: dict[str, tuple[ImageShape, int, int | None]] = {
     "cifar100": ((3, 32, 32), 100, 50_000),
 }
 ITERATIVE = ("imp", "progressive")
+LAYER_BY_LAYER = "progressive"
 DENSE_FIRST = ("oneshot",)  # of the methods that go to densities at once
 ASSUMED_LEVELS = 20
+ASSUMED_DEEPER_LEVELS = (
+    7  # of each layer after the first, layer by layer: what eight layers took (docs/figures/16.md)
+)
 MEASURED_STEPS = 4
 DENSITIES = (1.0, 0.3, 0.1, 0.03, 0.01)
 
@@ -60,10 +64,10 @@ def estimate(experiment: Experiment) -> Estimate:
     """
     assumed: list[str] = []
     shape, classes, images = _geometry(experiment, assumed)
-    nominal = _densities(experiment.prune, assumed)
-    levels = len(nominal) - 1
     n_in = int(np.prod(shape))
     sizes = layer_sizes(n_in, experiment.network, classes)
+    nominal = _densities(experiment.prune, sizes, assumed)
+    levels = len(nominal) - 1
     parameters = sum(a * b + b for a, b in pairwise(sizes))
     train, prune = experiment.train, experiment.prune
     # what changes no step's time is set aside: experiments that differ in it alone are measured once
@@ -92,15 +96,31 @@ def estimate(experiment: Experiment) -> Estimate:
     )
 
 
-def _densities(prune: Prune, assumed: list[str]) -> list[float]:
-    """The nominal density of every level that will be trained."""
+def _densities(prune: Prune, sizes: tuple[int, ...], assumed: list[str]) -> list[float]:
+    """The nominal density of all hidden layers at every level that will be trained."""
     if prune.densities and prune.method not in ITERATIVE:
         return [*([1.0] if prune.method in DENSE_FIRST else []), *prune.densities]
+    if prune.method == LAYER_BY_LAYER:
+        return _layer_by_layer(prune, sizes, assumed)
     levels = prune.levels
     if levels is None:
         levels = ASSUMED_LEVELS
         assumed.append(f"{levels} levels after the dense one (the stop rule decides)")
     return [(1 - prune.rate) ** level for level in range(levels + 1)]
+
+
+def _layer_by_layer(prune: Prune, sizes: tuple[int, ...], assumed: list[str]) -> list[float]:
+    weights = np.array([a * b for a, b in pairwise(sizes[:-1])])
+    counts = [ASSUMED_LEVELS] + [ASSUMED_DEEPER_LEVELS] * (len(weights) - 1)
+    kept, densities = np.ones(len(weights)), [1.0]
+    for layer, count in enumerate(counts):
+        for _ in range(count):
+            kept[layer] *= 1 - prune.rate
+            densities.append(float(kept @ weights / weights.sum()))
+    assumed.append(
+        f"{ASSUMED_LEVELS} levels of the first layer, {ASSUMED_DEEPER_LEVELS} of each other one (accuracy decides)"
+    )
+    return densities if prune.levels is None else densities[: prune.levels + 1]
 
 
 def _geometry(experiment: Experiment, assumed: list[str]) -> tuple[ImageShape, int, int | None]:
