@@ -56,6 +56,11 @@ def test_laptop_by_the_stated_rules():
     assert 0.7**main.prune.levels == pytest.approx(0.0048, rel=0.02)
 
 
+def test_layer_by_layer_goes_a_point_below_the_dense_network_at_laptop_alone():
+    assert [at("paper/progressive", scale).prune.tolerance for scale in ORDER] == [0, 0.01, 0, 0]
+    assert at("paper/main", "laptop").prune.tolerance == 0
+
+
 def test_relations_between_experiments_survive():
     assert at("paper/sgd-0.02", "laptop").train.lr == pytest.approx(0.08)
     assert at("paper/adam", "laptop").train.lr == 0.01

@@ -39,16 +39,26 @@ def grey(tmp_path_factory):
 @pytest.fixture(scope="session")
 def progressive(tmp_path_factory):
     """A run that prunes layer after layer, as PROGRESSIVE says: 3x4x4 pixels, hidden layers of 8 units."""
+    return _progressive(tmp_path_factory.mktemp("progressive"))
+
+
+@pytest.fixture(scope="session")
+def tolerant(tmp_path_factory):
+    """The same with a tolerance of 0.06, by which layer 2 would be left at level 4."""
+    return _progressive(tmp_path_factory.mktemp("tolerant"), tolerance=0.06)
+
+
+def _progressive(out, **prune):
     experiment = Experiment(
         name="progressive",
         data=Data(source="photographs", size=4),
         network=Network(hidden=(8, 8, 8)),
-        prune=Prune(method="progressive", rate=0.5),
+        prune=Prune(method="progressive", rate=0.5, **prune),
     )
     sizes = (48, 8, 8, 8, 2)
     model = initial(sizes, "before", 0)
     rows = []
-    with open_run(experiment, 0, tmp_path_factory.mktemp("progressive")) as writer:
+    with open_run(experiment, 0, out) as writer:
         writer.write_about(data={"shape": [3, 4, 4], "classes": ["a", "b"], "fingerprint": "0" * 64})
         for level, (densities, accuracy) in enumerate(PROGRESSIVE):
             ticket = _first_inputs(sizes, densities)

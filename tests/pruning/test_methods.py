@@ -233,6 +233,13 @@ def test_progressive_leaves_a_layer_dense_whose_first_level_is_worse():
     assert [densities(level) for level in levels] == [[1, 1], [0.5, 1], [1, 0.5], [1, round(33 / 130, 3)]]
 
 
+def test_progressive_goes_on_below_the_dense_network_within_the_tolerance():
+    # dense 0.5, so 0.375 is good enough; first layer: good, good, worse -> level 2; second: worse
+    levels, _ = walk(setting("progressive", rate=0.5, tolerance=0.125), [0.5, 0.4, 0.375, 0.37, 0.3])
+    assert [densities(level)[0] for level in levels] == [1, 0.5, 0.25, 0.125, 0.25]
+    assert [layer_being_pruned(level.ticket) for level in levels] == [0, 1, 1, 1, 2]
+
+
 def test_progressive_ends_a_layer_by_the_stop_rule_and_the_run_by_its_levels():
     levels, _ = walk(setting("progressive", rate=0.9, stop_units=0.5))
     layers = [layer_being_pruned(level.ticket) for level in levels]

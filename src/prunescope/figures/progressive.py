@@ -28,7 +28,7 @@ class Stage:
     """The pruning of one layer: its levels from the one it starts from, their u in that layer and accuracies.
 
     ``kept`` is the level whose mask the layer keeps: the last that is at least as accurate as the dense
-    network, the start where none is.
+    network, but for ``prune.tolerance``; the start where none is.
     """
 
     layer: int
@@ -65,10 +65,10 @@ def stages(run: Run, through: Sequence[int] | None = None) -> list[Stage]:
             f"{run.path}: level {first} prunes {len(at_once)} layers at once; "
             "figure 16 needs a run of prune.method=progressive"
         )
-    found, start = [], 0
+    found, start, tolerance = [], 0, run.experiment.prune.tolerance
     for layer, pruning in sorted(by_layer.items()):
         levels = (start, *pruning)
-        good = [level for level in levels if accuracy[level] >= accuracy[0]]
+        good = [level for level in levels if accuracy[level] >= accuracy[0] - tolerance]
         start = good[-1] if good else start
         densities = tuple(density[level, layer] for level in levels)
         found.append(Stage(layer, levels, densities, tuple(accuracy[level] for level in levels), start))
@@ -78,8 +78,8 @@ def stages(run: Run, through: Sequence[int] | None = None) -> list[Stage]:
 def figure_16(runs: Sequence[Run], options: Options) -> Drawing:
     """Accuracy against each layer's own u as layers are pruned in turn (a), a traced third-layer node (b).
 
-    White dots mark the last level at least as accurate as the dense network, from which the next layer
-    starts. b, in the masks at that level of layer 3 (of an earlier layer, where 3 could not be pruned): all
+    White dots mark the last level at least as accurate as the dense network (dotted: less
+    ``prune.tolerance``), from which the next layer starts. b, in the masks at that level of layer 3 (of an earlier layer, where 3 could not be pruned): all
     nodes that feed the node, effective masks above, masks of the first layer below; lines are weights,
     vermilion positive. The node: ``options.nodes[0]``. Data: the curves, and the nodes and masks of each
     layer. Paper Fig. 16.
@@ -91,7 +91,8 @@ def figure_16(runs: Sequence[Run], options: Options) -> Drawing:
     tiers = traced(run, last.kept, last.layer, options)
     below = 0.35 + CURVES + 0.5
     figure, page = blank(PAGE, below + 0.35 + tree_height(run, tiers, TREE_LEFT, PAGE, TILE) + 0.1)
-    _curves(axes_at(figure, LEFT, 0.35, PAGE - LEFT - 1.3, CURVES), group, found)
+    tolerance = run.experiment.prune.tolerance
+    _curves(axes_at(figure, LEFT, 0.35, PAGE - LEFT - 1.3, CURVES), group, found, tolerance)
     panel(page, 0.05, 0.2, "a")
     panel(page, 0.05, below + 0.1, "b")
     whole = all(len(tier.nodes) < WIDEST_TIER for tier in tiers)
@@ -112,7 +113,7 @@ def figure_16(runs: Sequence[Run], options: Options) -> Drawing:
     return Drawing(figure, data)
 
 
-def _curves(axes: Axes, group: Group, found: Sequence[Stage]) -> None:
+def _curves(axes: Axes, group: Group, found: Sequence[Stage], tolerance: float) -> None:
     for stage, look in zip(found, looks(len(found)), strict=True):
         x, y = np.array(stage.densities), 100 * np.array(stage.accuracies)
         axes.plot(x, y, label=f"layer {stage.layer}", **look)
@@ -120,6 +121,9 @@ def _curves(axes: Axes, group: Group, found: Sequence[Stage]) -> None:
         axes.plot(x[kept], y[kept], "o", ms=8, mfc="w", mec=look["color"], mew=1.2, zorder=4)
     dense = 100 * found[0].accuracies[0]
     axes.axhline(dense, color=MUTED, lw=0.7, ls="--", zorder=1, label="dense")
+    if tolerance:
+        least = f"dense - {100 * tolerance:g}"
+        axes.axhline(dense - 100 * tolerance, color=MUTED, lw=0.7, ls=":", zorder=1, label=least)
     density_axis(axes, [u for stage in found for u in stage.densities])
     axes.set_xlabel("unpruned weights of the layer being pruned (%)")
     axes.set_ylabel("best validation accuracy (%)")

@@ -1,8 +1,8 @@
 """Progressive pruning: iterative magnitude pruning of one layer at a time, from the input (paper, B.6).
 
 Level 0 is dense. A layer is pruned by the share p a level as in iterative pruning, rewinding included, the
-other layers left alone. A level whose best validation accuracy is below the dense network's ends its
-layer, and so does the stop rule: the layer's mask goes back to the last level that was good enough, where
+other layers left alone. A level whose best validation accuracy is below the dense network's, by more than
+``prune.tolerance``, ends its layer, and so does the stop rule: the layer's mask goes back to the last level that was good enough, where
 it stays, and the next layer is pruned by the magnitudes of that level. ``nominal_density`` is (1-p)^k of
 the layer being pruned; layers behind it are still dense, so it is ``layer_being_pruned`` of the masks.
 """
@@ -24,7 +24,7 @@ def procedure(setting: Setting) -> Procedure:
     keep_at = prune.rewind_step if prune.rewind else None
     start = initial(sizes, experiment.network.norm, setting.seed)
     good = yield Level(0, Ticket.dense(sizes), start, steps, nominal_density=1.0, keep_at=keep_at)
-    dense, rewind_to = good.best, good.kept
+    least, rewind_to = good.best - prune.tolerance, good.kept
     if prune.retrain == "remaining":
         steps -= prune.rewind_step
 
@@ -43,7 +43,7 @@ def procedure(setting: Setting) -> Procedure:
             number += 1
             start = (rewind_to or good.trained).restarted()
             outcome: Outcome = yield Level(number, ticket, start, steps, nominal_density=density)
-            if outcome.best < dense:
+            if outcome.best < least:
                 break
             good = outcome
 
