@@ -126,7 +126,8 @@ class Prune(Section):
         0.2, description="stop when a hidden layer's share of connected units is not above this"
     )
     tolerance: Annotated[float, Field(ge=0, lt=1)] = Field(
-        0.0, description="progressive: accuracy that a level may lack of the dense network's, 0.01 a point"
+        0.0,
+        description="progressive: a layer ends below the dense network's accuracy less this, 0.01 a point",
     )
     layer_rates: tuple[Annotated[float, Field(ge=0, lt=1)], ...] | None = Field(
         None, description="imp: p of each hidden layer in place of rate; 0 leaves it alone"

@@ -44,7 +44,7 @@ def progressive(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def tolerant(tmp_path_factory):
-    """The same with a tolerance of 0.06, by which layer 2 would be left at level 4."""
+    """The same with a tolerance of 0.06."""
     return _progressive(tmp_path_factory.mktemp("tolerant"), tolerance=0.06)
 
 

@@ -233,11 +233,16 @@ def test_progressive_leaves_a_layer_dense_whose_first_level_is_worse():
     assert [densities(level) for level in levels] == [[1, 1], [0.5, 1], [1, 0.5], [1, round(33 / 130, 3)]]
 
 
-def test_progressive_goes_on_below_the_dense_network_within_the_tolerance():
-    # dense 0.5, so 0.375 is good enough; first layer: good, good, worse -> level 2; second: worse
-    levels, _ = walk(setting("progressive", rate=0.5, tolerance=0.125), [0.5, 0.4, 0.375, 0.37, 0.3])
-    assert [densities(level)[0] for level in levels] == [1, 0.5, 0.25, 0.125, 0.25]
-    assert [layer_being_pruned(level.ticket) for level in levels] == [0, 1, 1, 1, 2]
+def test_progressive_passes_a_dip_within_the_tolerance_but_does_not_end_in_it():
+    # dense 0.5; first layer: a dip, good, a dip, too far down -> level 2; second: a dip, too far down -> dense
+    accuracies = [0.5, 0.4, 0.5, 0.375, 0.37, 0.4, 0.3]
+    levels, outcomes = walk(setting("progressive", rate=0.5, tolerance=0.125), accuracies)
+    assert [densities(level)[0] for level in levels] == [1, 0.5, 0.25, 0.125, 0.063, 0.25, 0.25]
+    assert [layer_being_pruned(level.ticket) for level in levels] == [0, 1, 1, 1, 1, 2, 2]
+    # within a layer by the magnitudes of the level before, good or not; the next layer by those of the good one
+    after_dip = prune_smallest(outcomes[1].trained, levels[1].ticket, [0.75, 0.0], Prune())
+    assert levels[2].ticket == after_dip
+    assert levels[5].ticket == prune_smallest(outcomes[2].trained, levels[2].ticket, [0.0, 0.5], Prune())
 
 
 def test_progressive_ends_a_layer_by_the_stop_rule_and_the_run_by_its_levels():

@@ -28,7 +28,7 @@ class Stage:
     """The pruning of one layer: its levels from the one it starts from, their u in that layer and accuracies.
 
     ``kept`` is the level whose mask the layer keeps: the last that is at least as accurate as the dense
-    network, but for ``prune.tolerance``; the start where none is.
+    network, the start where none is.
     """
 
     layer: int
@@ -65,10 +65,10 @@ def stages(run: Run, through: Sequence[int] | None = None) -> list[Stage]:
             f"{run.path}: level {first} prunes {len(at_once)} layers at once; "
             "figure 16 needs a run of prune.method=progressive"
         )
-    found, start, tolerance = [], 0, run.experiment.prune.tolerance
+    found, start = [], 0
     for layer, pruning in sorted(by_layer.items()):
         levels = (start, *pruning)
-        good = [level for level in levels if accuracy[level] >= accuracy[0] - tolerance]
+        good = [level for level in levels if accuracy[level] >= accuracy[0]]
         start = good[-1] if good else start
         densities = tuple(density[level, layer] for level in levels)
         found.append(Stage(layer, levels, densities, tuple(accuracy[level] for level in levels), start))
@@ -78,8 +78,8 @@ def stages(run: Run, through: Sequence[int] | None = None) -> list[Stage]:
 def figure_16(runs: Sequence[Run], options: Options) -> Drawing:
     """Accuracy against each layer's own u as layers are pruned in turn (a), a traced third-layer node (b).
 
-    White dots mark the last level at least as accurate as the dense network (dotted: less
-    ``prune.tolerance``), from which the next layer starts. b, in the masks at that level of layer 3 (of an earlier layer, where 3 could not be pruned): all
+    White dots mark the last level at least as accurate as the dense network, from which the next layer
+    starts; dotted: ``prune.tolerance`` below it, where a layer ends. b, in the masks at that level of layer 3 (of an earlier layer, where 3 could not be pruned): all
     nodes that feed the node, effective masks above, masks of the first layer below; lines are weights,
     vermilion positive. The node: ``options.nodes[0]``. Data: the curves, and the nodes and masks of each
     layer. Paper Fig. 16.

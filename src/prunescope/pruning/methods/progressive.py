@@ -2,14 +2,16 @@
 
 Level 0 is dense. A layer is pruned by the share p a level as in iterative pruning, rewinding included, the
 other layers left alone. A level whose best validation accuracy is below the dense network's, by more than
-``prune.tolerance``, ends its layer, and so does the stop rule: the layer's mask goes back to the last level that was good enough, where
-it stays, and the next layer is pruned by the magnitudes of that level. ``nominal_density`` is (1-p)^k of
-the layer being pruned; layers behind it are still dense, so it is ``layer_being_pruned`` of the masks.
+``prune.tolerance``, ends its layer, and so does the stop rule: the layer's mask goes back to the last level
+that was no worse than the dense network, where it stays, and the next layer is pruned by the magnitudes of
+that level. (The paper has no tolerance; with one a layer may pass a dip, but never ends in it.)
+``nominal_density`` is (1-p)^k of the layer being pruned; layers behind it are still dense, so it is
+``layer_being_pruned`` of the masks.
 """
 
 from __future__ import annotations
 
-from prunescope.levels import Level, Outcome, Procedure, Setting
+from prunescope.levels import Level, Procedure, Setting
 from prunescope.model import Ticket, initial
 from prunescope.pruning.pools import is_exhausted, prune_smallest
 
@@ -24,28 +26,29 @@ def procedure(setting: Setting) -> Procedure:
     keep_at = prune.rewind_step if prune.rewind else None
     start = initial(sizes, experiment.network.norm, setting.seed)
     good = yield Level(0, Ticket.dense(sizes), start, steps, nominal_density=1.0, keep_at=keep_at)
-    least, rewind_to = good.best - prune.tolerance, good.kept
+    dense, rewind_to = good.best, good.kept
     if prune.retrain == "remaining":
         steps -= prune.rewind_step
 
     number = 0
     for layer in range(len(sizes) - 2):
-        pruned, density = 0.0, 1.0
+        pruned, density, last = 0.0, 1.0, good
         while True:
             pruned = pruned + prune.rate * (1 - pruned)
             density *= 1 - prune.rate
             shares = [pruned if index == layer else 0.0 for index in range(len(sizes) - 2)]
-            ticket = prune_smallest(good.trained, good.ticket, shares, prune)
+            ticket = prune_smallest(last.trained, last.ticket, shares, prune)
             if is_exhausted(ticket, prune.stop_units):
                 break
             if number == prune.levels:
                 return
             number += 1
-            start = (rewind_to or good.trained).restarted()
-            outcome: Outcome = yield Level(number, ticket, start, steps, nominal_density=density)
-            if outcome.best < least:
+            start = (rewind_to or last.trained).restarted()
+            last = yield Level(number, ticket, start, steps, nominal_density=density)
+            if last.best >= dense:
+                good = last
+            elif last.best < dense - prune.tolerance:
                 break
-            good = outcome
 
 
 def layer_being_pruned(ticket: Ticket) -> int:
