@@ -24,9 +24,8 @@ ITERATIVE = ("imp", "progressive")
 LAYER_BY_LAYER = "progressive"
 DENSE_FIRST = ("oneshot",)  # of the methods that go to densities at once
 ASSUMED_LEVELS = 20
-ASSUMED_DEEPER_LEVELS = (
-    7  # of each layer after the first, layer by layer: what eight layers took (docs/figures/16.md)
-)
+# of each layer after the first, layer by layer: what eight layers took (docs/figures/16.md)
+ASSUMED_DEEPER_LEVELS = 7
 MEASURED_STEPS = 4
 DENSITIES = (1.0, 0.3, 0.1, 0.03, 0.01)
 

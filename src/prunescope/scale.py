@@ -19,8 +19,8 @@ ImageNet files     photographs     x 1/4        x 1/2        x 1
 validation images  4000            5000         10,000       10,000
 =================  ==============  ===========  ===========  ===========
 
-Layer by layer, a layer is pruned until the network is worse than the dense one (at laptop by more than a point of
-accuracy: with few images the first prunings cost about that, and 5000 images resolve half a point).
+Layer by layer, a layer is pruned until the network is worse than the dense one; at laptop through dips of a point of
+accuracy (``prune.tolerance``), since few images gain nothing by the first prunings and 5000 resolve half a point.
 Adam's learning rate stays. Rewinding is to at most a fifth of a level's steps. Images are mirrored at mini and laptop,
 where they are few, unless they are rotated (mirrored lines would lie at -20 degrees as well). Photographs stand in for
 ImageNet at mini, or where ``data.source=photographs`` is set: 16x16 pixels at mini and 32x32 above (twice that for

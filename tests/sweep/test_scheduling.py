@@ -85,7 +85,7 @@ def a_plan(folder, seconds, **like):
     for name, needed in seconds.items():
         other = {"prune": {"method": "random", "like": str(folder / like[name])}} if name in like else {}
         job = Job(tiny.experiment(**other), 0)
-        runs.append(Planned(job, folder / name, "new", 0, needed, replace(cost, seconds=needed)))
+        runs.append(Planned(job, folder / name, "new", 0, needed, replace(cost, level_seconds=(needed,))))
     return Plan(folder, tuple(runs))
 
 

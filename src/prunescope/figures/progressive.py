@@ -79,9 +79,10 @@ def figure_16(runs: Sequence[Run], options: Options) -> Drawing:
     """Accuracy against each layer's own u as layers are pruned in turn (a), a traced third-layer node (b).
 
     White dots mark the last level at least as accurate as the dense network, from which the next layer
-    starts; dotted: ``prune.tolerance`` below it, where a layer ends. b, in the masks at that level of layer 3 (of an earlier layer, where 3 could not be pruned): all
-    nodes that feed the node, effective masks above, masks of the first layer below; lines are weights,
-    vermilion positive. The node: ``options.nodes[0]``. Data: the curves, and the nodes and masks of each
+    starts; dotted: ``prune.tolerance`` below it, where a layer ends. b, in the masks at that level of layer 3
+    (of an earlier layer, where 3 could not be pruned): all nodes that feed the node, effective masks above,
+    masks of the first layer below; lines are weights, vermilion positive. The node: ``options.nodes[0]``.
+    Data: the curves, and the nodes and masks of each
     layer. Paper Fig. 16.
     """
     run, group = runs[0], groups(runs[:1])[0]
