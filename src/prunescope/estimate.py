@@ -20,8 +20,6 @@ KNOWN: dict[str, tuple[ImageShape, int, int | None]] = {
     "cifar10": ((3, 32, 32), 10, 50_000),
     "cifar100": ((3, 32, 32), 100, 50_000),
 }
-ITERATIVE = ("imp", "progressive")
-LAYER_BY_LAYER = "progressive"
 DENSE_FIRST = ("oneshot",)  # of the methods that go to densities at once
 ASSUMED_LEVELS = 20
 # of each layer after the first, layer by layer: what eight layers took (docs/figures/16.md)
@@ -97,10 +95,10 @@ def estimate(experiment: Experiment) -> Estimate:
 
 def _densities(prune: Prune, sizes: tuple[int, ...], assumed: list[str]) -> list[float]:
     """The nominal density of all hidden layers at every level that will be trained."""
-    if prune.densities and prune.method not in ITERATIVE:
-        return [*([1.0] if prune.method in DENSE_FIRST else []), *prune.densities]
-    if prune.method == LAYER_BY_LAYER:
+    if prune.method == "progressive":
         return _layer_by_layer(prune, sizes, assumed)
+    if prune.densities and prune.method != "imp":
+        return [*([1.0] if prune.method in DENSE_FIRST else []), *prune.densities]
     levels = prune.levels
     if levels is None:
         levels = ASSUMED_LEVELS

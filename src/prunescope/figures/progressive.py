@@ -82,8 +82,7 @@ def figure_16(runs: Sequence[Run], options: Options) -> Drawing:
     starts; dotted: ``prune.tolerance`` below it, where a layer ends. b, in the masks at that level of layer 3
     (of an earlier layer, where 3 could not be pruned): all nodes that feed the node, effective masks above,
     masks of the first layer below; lines are weights, vermilion positive. The node: ``options.nodes[0]``.
-    Data: the curves, and the nodes and masks of each
-    layer. Paper Fig. 16.
+    Data: the curves, and the nodes and masks of each layer. Paper Fig. 16.
     """
     run, group = runs[0], groups(runs[:1])[0]
     found = stages(run, group.levels)
