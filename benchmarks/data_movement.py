@@ -16,12 +16,13 @@ from pathlib import Path
 import numpy as np
 
 from prunescope.data import open_dataset
-from prunescope.data.preparation import prepare
+from prunescope.data.prepared.preparation import prepare
 from prunescope.experiment import Experiment, build
 from prunescope.model import Ticket, initial, layer_sizes
-from prunescope.run_writer import open_run
+from prunescope.runs.checkpoint import Checkpoint
+from prunescope.runs.writer import open_run
 from prunescope.training import make_engine
-from prunescope.training.loop import Progress, to_arrays
+from prunescope.training.loop import Progress
 
 BATCHES = 10
 
@@ -50,7 +51,7 @@ def first_step(experiment: Experiment, folder: Path) -> None:
     dataset = open_dataset(experiment.data, 0)
     timed("opening", began)
     engine = make_engine(experiment, dataset.mean, dataset.live_pixels)
-    sizes = layer_sizes(3072, experiment.network, len(dataset.classes))
+    sizes = layer_sizes(3072, experiment.network.hidden, len(dataset.classes))
     engine.start(initial(sizes, "before", 0), Ticket.dense(sizes))
     engine.step(dataset.draw(0, 0, 0, experiment.train.batch))
     timed("opening, network, first step", began)
@@ -60,7 +61,7 @@ def shares(experiment: Experiment, folder: Path) -> None:
     """Steps, one validation pass, one checkpoint: dense and at 3 % density."""
     dataset = open_dataset(experiment.data, 0)
     engine = make_engine(experiment, dataset.mean, dataset.live_pixels)
-    sizes = layer_sizes(3072, experiment.network, len(dataset.classes))
+    sizes = layer_sizes(3072, experiment.network.hidden, len(dataset.classes))
     model, ticket = initial(sizes, "before", 0), Ticket.dense(sizes)
     rng = np.random.default_rng(0)
     sparse = Ticket(tuple(type(m)(rng.random(m.array.shape) < 0.03) for m in ticket.masks), ticket.biases)
@@ -79,9 +80,7 @@ def shares(experiment: Experiment, folder: Path) -> None:
             best = engine.model()
             progress = Progress(step=1, best=0.5, best_step=1, best_model=best, kept=best)
             began = time.perf_counter()
-            arrays = {f"loop/{k}": v for k, v in to_arrays(progress).items()}
-            arrays |= {f"engine/{k}": v for k, v in engine.state().items()}
-            directory.write_checkpoint(0, arrays)
+            directory.write_checkpoint(0, Checkpoint(progress, engine.state(), seconds=0.0))
             save = time.perf_counter() - began
         every = experiment.train.eval_every * step
         level = experiment.run.checkpoint_seconds

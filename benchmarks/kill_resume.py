@@ -148,8 +148,8 @@ def kill_and_resume(folder: Path, kills: int, seed: int, *, steps: int = 200, sp
 
 def differences(whole: Path, resumed: Path) -> Iterator[str]:
     """Names of what differs between two run directories, the seconds and the trackers' locks taken aside."""
-    from prunescope.arrays_file import read_arrays
-    from prunescope.store import Run
+    from prunescope.runs.arrays import read_arrays
+    from prunescope.runs.directory import Run
 
     files, others = (
         {str(f.relative_to(p)) for f in p.rglob("*") if f.is_file() and not f.name.startswith(".track-")}

@@ -169,7 +169,7 @@ def one_round(
 
 def sequential(experiment: Path, out: Path, grid: Sequence[str] = GRID) -> list[Path]:
     """The same runs one after the other in this process."""
-    from prunescope.driver import run
+    from prunescope.pruning.running import run
     from prunescope.sweep.reading import read_jobs
 
     jobs = read_jobs(str(experiment), grid, SEEDS)

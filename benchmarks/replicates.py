@@ -52,7 +52,7 @@ def alone(preset: str, engine: str, density: float, seed: int, seconds: float) -
 
     torch.set_num_threads(1)
     experiment = load(preset, [f"run.engine={engine}", "run.threads=1"])
-    sizes = layer_sizes(3 * experiment.data.size**2, experiment.network, 2)
+    sizes = layer_sizes(3 * experiment.data.size**2, experiment.network.hidden, 2)
     n_in = sizes[0]
     machine = make_engine(experiment, np.full(n_in, 127, np.float32), np.ones(n_in, np.bool_))
     machine.start(initial(sizes, experiment.network.norm, seed), random_ticket(sizes, density))
@@ -74,7 +74,7 @@ def stacked(preset: str, density: float, seeds: int, cores: int, seconds: float)
     torch.set_num_threads(cores)
     torch.manual_seed(0)
     experiment = load(preset)
-    sizes = layer_sizes(3 * experiment.data.size**2, experiment.network, 2)
+    sizes = layer_sizes(3 * experiment.data.size**2, experiment.network.hidden, 2)
     batch, lr = experiment.train.batch, experiment.train.lr
     masks = random_ticket(sizes, density).masks
     kept = [torch.tensor(mask.array, dtype=torch.float32).repeat(seeds, 1, 1) for mask in masks]

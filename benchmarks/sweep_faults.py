@@ -97,7 +97,7 @@ def killed(process: int) -> bool:
 
 def repeat(folder: Path, rounds: int, seed: int, *, steps: int = 200, span: float = SPAN) -> Tally:
     """``rounds`` rounds, each compared with the same runs one after the other in this process."""
-    from prunescope.driver import run
+    from prunescope.pruning.running import run
     from prunescope.sweep.reading import read_jobs
 
     rng = random.Random(seed)

@@ -41,7 +41,7 @@ def small_run(images_file):
 @pytest.fixture(scope="session")
 def finished_run(images_file, tmp_path_factory):
     """A finished run of three levels after the dense one."""
-    from prunescope.driver import run
+    from prunescope.pruning.running import run
 
     chosen = tiny.experiment(data={"root": str(images_file)})
     return run(chosen, seed=3, out=tmp_path_factory.mktemp("runs"))

@@ -7,7 +7,7 @@ import numpy as np
 import tiny
 from prunescope.mask import Mask
 from prunescope.model import Model, Ticket
-from prunescope.training.torch_engine import TorchEngine
+from prunescope.training.torch.engine import TorchEngine
 from reference import network as reference
 
 FIELDS = reference.PARAMETERS

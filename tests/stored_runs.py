@@ -12,11 +12,11 @@ import numpy as np
 from prunescope.experiment import Data, Experiment, Network, Prune, Train
 from prunescope.mask import ImageShape, Mask
 from prunescope.model import Arrays, Model, Ticket, initial
-from prunescope.observe import effective_masks, fan_in_variance_ratio, measure, most_connected
-from prunescope.observing import SCHEMA
+from prunescope.observables import effective_masks, fan_in_variance_ratio, measure, most_connected
 from prunescope.randomness import generator
-from prunescope.run_writer import RunWriter, open_run
-from prunescope.store import Run
+from prunescope.runs.directory import Run
+from prunescope.runs.columns import schema
+from prunescope.runs.writer import RunWriter, open_run
 
 RATE = 0.3
 PICTURES = 12
@@ -67,7 +67,7 @@ def write_run(
                 level, ticket, ticket.applied_to(model), _observed(ticket, shape, rng, rows[-1])
             )
             _evaluations(writer, rows[-1])
-        writer.write_table(rows, SCHEMA)
+        writer.write_table(rows, schema())
         writer.write_about(status="done")
     return Run(writer.path)
 
@@ -149,7 +149,7 @@ def _layer_row(ticket: Ticket, index: int, shape: ImageShape, seed: int) -> dict
             entries = {"": "value", "_null": "null_mean", "_null_sd": "null_sd", "_z": "z"}
             row |= {f"{name}{ending}": measured[name][key] for ending, key in entries.items()}
         row |= {"kurtosis": 1 - mask.density, "kurtosis_null": 0.1, "kurtosis_null_sd": 0.02}
-    return {key: value for key, value in row.items() if key in SCHEMA}
+    return {key: value for key, value in row.items() if key in schema()}
 
 
 def _observed(ticket: Ticket, shape: ImageShape, rng: np.random.Generator, row: dict[str, Any]) -> Arrays:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
@@ -20,16 +22,36 @@ class Tape(TorchDispatchMode):
         if function.overloadpacket.__name__ in HOST_READS:
             raise RuntimeError(f"operation not permitted when stream is capturing: {function}\nmore")
         result = function(*args, **(kwargs or {}))
-        self.operations.append((function, args, kwargs or {}, result))
+        self.operations.append((function, args, kwargs or {}, result, _precision()))
         return result
 
     @torch.no_grad()
     def replay(self):
-        for function, args, kwargs, recorded in self.operations:
-            result = function(*args, **kwargs)
+        for function, args, kwargs, recorded, precision in self.operations:
+            with _precision_of(precision):
+                result = function(*args, **kwargs)
             for new, old in zip(tree_leaves(result), tree_leaves(recorded), strict=True):
                 if isinstance(old, torch.Tensor) and new.data_ptr() != old.data_ptr():
                     old.copy_(new)
+
+
+def _precision():
+    """What oneDNN may do with float32 operands: the process's setting, which no tensor operation carries."""
+    matmul = getattr(torch.backends.mkldnn, "matmul", None)
+    return None if matmul is None else matmul.fp32_precision
+
+
+@contextlib.contextmanager
+def _precision_of(precision):
+    before = _precision()
+    if precision == before:
+        yield
+        return
+    torch.backends.mkldnn.matmul.fp32_precision = precision
+    try:
+        yield
+    finally:
+        torch.backends.mkldnn.matmul.fp32_precision = before
 
 
 class TapeCapture:

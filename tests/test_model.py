@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from prunescope.experiment import Network
+from prunescope.errors import InputError
 from prunescope.mask import Mask
 from prunescope.model import LAYER_FIELDS, Model, Ticket, initial, layer_sizes
 
@@ -89,6 +89,28 @@ def test_tickets_are_equal_when_every_mask_and_bias_is():
     assert one != "ticket"
 
 
+NAMES = {(): ["layer{}.weight_mask", "layer{}.bias_mask"], ("w{}", "b{}"): ["w{}", "b{}"]}
+
+
+@pytest.mark.parametrize("names", NAMES)
+@given(st.floats(0, 1), st.integers(0, 2**32 - 1))
+def test_tickets_survive_becoming_arrays(names, density, seed):
+    ticket = random_ticket(density, seed)
+    arrays = ticket.to_arrays(*names)
+    assert list(arrays) == [name.format(layer) for layer in (1, 2) for name in NAMES[names]]
+    assert ticket.shapes == ((40, 50), (30, 40))
+    np.testing.assert_array_equal(arrays[NAMES[names][0].format(2)], np.packbits(ticket.masks[1].array))
+    assert Ticket.from_arrays(arrays, ticket.shapes, *names) == ticket
+
+
+def test_arrays_that_hold_no_ticket_of_these_shapes_are_refused():
+    ticket = random_ticket(0.3, 0)
+    with pytest.raises(InputError, match="do not hold a packed 41x50 mask"):
+        Ticket.from_arrays(ticket.to_arrays(), ((41, 50), (30, 40)))
+    with pytest.raises(KeyError, match=r"layer3\.weight_mask"):
+        Ticket.from_arrays(ticket.to_arrays(), (*ticket.shapes, (5, 30)))
+
+
 @given(st.floats(0, 1), st.integers(0, 2**32 - 1))
 def test_density_counts_weights_and_biases_together(density, seed):
     ticket = random_ticket(density, seed)
@@ -122,4 +144,4 @@ def test_inputs_live_where_a_path_of_kept_weights_starts_at_a_live_pixel(density
 
 
 def test_layer_sizes_run_from_the_pixels_to_the_classes():
-    assert layer_sizes(48, Network(hidden=(5, 6)), 10) == (48, 5, 6, 10)
+    assert layer_sizes(48, (5, 6), 10) == (48, 5, 6, 10)

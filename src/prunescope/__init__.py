@@ -5,21 +5,23 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from prunescope import _renamed
+
 if TYPE_CHECKING:
-    from prunescope.driver import run as run
+    from prunescope.analysis.tables import table as table
     from prunescope.errors import InputError as InputError
     from prunescope.experiment import Experiment as Experiment
     from prunescope.mask import Mask as Mask
-    from prunescope.observe import effective_masks as effective_masks
-    from prunescope.observe import fan_in as fan_in
-    from prunescope.observe import fan_out as fan_out
-    from prunescope.observe import inhomogeneous_null as inhomogeneous_null
-    from prunescope.observe import uniform_null as uniform_null
-    from prunescope.observe import weight_image as weight_image
-    from prunescope.observe.locality import locality as locality
-    from prunescope.observe.measure import measure as measure
-    from prunescope.store import Run as Run
-    from prunescope.tables.collect import table as table
+    from prunescope.observables import effective_masks as effective_masks
+    from prunescope.observables import fan_in as fan_in
+    from prunescope.observables import fan_out as fan_out
+    from prunescope.observables import inhomogeneous_null as inhomogeneous_null
+    from prunescope.observables import uniform_null as uniform_null
+    from prunescope.observables import weight_image as weight_image
+    from prunescope.observables.locality import locality as locality
+    from prunescope.observables.measure import measure as measure
+    from prunescope.pruning.running import run as run
+    from prunescope.runs.directory import Run as Run
 
     load = Run
 
@@ -27,12 +29,12 @@ _HOMES = {
     "Experiment": ("experiment", "Experiment"),
     "InputError": ("errors", "InputError"),
     "Mask": ("mask", "Mask"),
-    "Run": ("store", "Run"),
-    "load": ("store", "Run"),
-    "run": ("driver", "run"),
-    "table": ("tables", "table"),
+    "Run": ("runs.directory", "Run"),
+    "load": ("runs.directory", "Run"),
+    "run": ("pruning.running", "run"),
+    "table": ("analysis.tables", "table"),
 } | {
-    name: ("observe", name)
+    name: ("observables", name)
     for name in (
         "effective_masks",
         "fan_in",
@@ -46,6 +48,8 @@ _HOMES = {
 }  # fmt: skip
 
 __all__ = sorted(_HOMES)
+
+_renamed.install()
 
 
 def __getattr__(name: str) -> Any:

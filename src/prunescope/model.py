@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from prunescope.experiment import Network
 from prunescope.mask import BoolArray, Mask
 from prunescope.randomness import generator
 
@@ -33,6 +33,11 @@ class Layer:
 
 
 LAYER_FIELDS = tuple(field.name for field in fields(Layer))
+PARAMETERS = ("weight", "bias", "gamma", "beta")  # what training moves; the other fields are averages
+
+# The names that Ticket.to_arrays gives, with the hidden layer's number in the place of {}.
+WEIGHT_MASK = "layer{}.weight_mask"
+BIAS_MASK = "layer{}.bias_mask"
 
 
 @dataclass(frozen=True)
@@ -89,6 +94,39 @@ class Ticket:
             tuple(np.ones(n_out, dtype=np.bool_) for n_out, _ in hidden),
         )
 
+    def to_arrays(self, weights: str = WEIGHT_MASK, biases: str = BIAS_MASK) -> Arrays:
+        """Named arrays, eight entries a byte: of hidden layer n, ``weights`` and ``biases`` with n for {}."""
+        arrays: Arrays = {}
+        for number, (mask, bias) in enumerate(zip(self.masks, self.biases, strict=True), 1):
+            arrays[weights.format(number)] = mask.pack()
+            arrays[biases.format(number)] = np.packbits(bias)
+        return arrays
+
+    @classmethod
+    def from_arrays(
+        cls,
+        arrays: Arrays,
+        shapes: Sequence[tuple[int, int]],
+        weights: str = WEIGHT_MASK,
+        biases: str = BIAS_MASK,
+    ) -> Ticket:
+        """The inverse of to_arrays; ``shapes`` are those of the masks, which packed bits do not tell.
+
+        Raises KeyError when a layer lacks an array, InputError when one has another size.
+        """
+        return cls(
+            tuple(Mask.unpack(arrays[weights.format(n)], *shape) for n, shape in enumerate(shapes, 1)),
+            tuple(
+                np.unpackbits(arrays[biases.format(n)], count=n_out).astype(np.bool_)
+                for n, (n_out, _) in enumerate(shapes, 1)
+            ),
+        )
+
+    @property
+    def shapes(self) -> tuple[tuple[int, int], ...]:
+        """(n_out, n_in) of each hidden layer."""
+        return tuple((mask.n_out, mask.n_in) for mask in self.masks)
+
     @property
     def units_alive(self) -> tuple[int, ...]:
         """Units of each hidden layer with at least one incoming kept weight."""
@@ -120,9 +158,9 @@ class Ticket:
         return tuple(live)
 
 
-def layer_sizes(n_in: int, network: Network, classes: int) -> tuple[int, ...]:
+def layer_sizes(n_in: int, hidden: Sequence[int], classes: int) -> tuple[int, ...]:
     """(n0, …, nL)."""
-    return (n_in, *network.hidden, classes)
+    return (n_in, *hidden, classes)
 
 
 def initial(sizes: tuple[int, ...], norm: str, seed: int, *, common: bool = False) -> Model:

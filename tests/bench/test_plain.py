@@ -8,7 +8,7 @@ import pytest
 from prunescope.bench.plain import PlainTrainer
 from prunescope.bench.problem import RATE, make_experiment, make_problem, random_ticket
 from prunescope.model import Ticket, initial
-from prunescope.training.torch_engine import TorchEngine
+from prunescope.training.torch.engine import TorchEngine
 
 STEPS = 3
 

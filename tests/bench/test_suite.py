@@ -7,12 +7,12 @@ import pytest
 import torch
 
 from prunescope.bench import FULL, PARTS, QUICK, run_bench
-from prunescope.bench import show as show_module
-from prunescope.bench.machine import cores, processor
 from prunescope.bench.scaling import measure_threads, thread_counts
-from prunescope.bench.show import print_bench
+from prunescope.cli import bench as show_module
 from prunescope.cli import main
+from prunescope.cli.bench import print_bench
 from prunescope.errors import InputError
+from prunescope.runs.machine import cores, processor
 
 KEYS = {
     "step": {"classes", "u", "competitor", "seconds"},

@@ -10,7 +10,7 @@ from prunescope.bench.problem import make_experiment, make_problem, random_ticke
 from prunescope.bench.trainers import Disagreement, compare, look_for_engines, loss_errors, make_trainers
 from prunescope.errors import InputError
 from prunescope.model import initial
-from prunescope.training.torch_engine import TorchEngine
+from prunescope.training.torch.engine import TorchEngine
 
 
 class Native(TorchEngine):

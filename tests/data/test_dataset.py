@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from prunescope.data import open_dataset
 from prunescope.data.dataset import epoch_indices
-from prunescope.data.rotation import rotate
+from prunescope.data.prepared.rotation import rotate
 from prunescope.data.transforms import flip_each, roll_each, value_range
 from prunescope.errors import InputError
 from prunescope.experiment import Data

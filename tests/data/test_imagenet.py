@@ -5,9 +5,10 @@ import csv
 import numpy as np
 import pytest
 
-from prunescope.data import macro_classes, open_dataset
-from prunescope.data.imagenet import MACRO_CLASSES, categories, devkit_places, sorted_places
-from prunescope.data.macro_classes import classify, make_table, read_nouns
+import macro_classes
+from macro_classes import classify, make_table, read_nouns
+from prunescope.data import open_dataset
+from prunescope.data.tasks.imagenet import MACRO_CLASSES, categories, devkit_places, sorted_places
 from prunescope.errors import InputError
 from prunescope.experiment import Data
 

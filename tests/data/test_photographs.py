@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from prunescope.data import open_dataset, photographs, prepare
+from prunescope.data import open_dataset, prepare
+from prunescope.data.sources import photographs
 from prunescope.errors import InputError
 from prunescope.experiment import Data
 

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from prunescope.data import pickles
+from prunescope.data.sources import pickles
 from prunescope.errors import InputError
 
 plain = st.recursive(

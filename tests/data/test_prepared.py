@@ -11,8 +11,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from prunescope.data import info, prepare, prepared, verify
-from prunescope.data.folders import open_prepared
+from prunescope.data import info, prepare, verify
+from prunescope.data.prepared import writing
+from prunescope.data.prepared.reading import open_prepared
 from prunescope.data.raw import Raw, Split
 from prunescope.errors import InputError
 from prunescope.experiment import Data
@@ -33,7 +34,7 @@ def test_what_is_written(tmp_path):
     source.write_text("hello")
     raw = raw_of(lambda: iter(pieces))
     seen = []
-    out = prepared.write(
+    out = writing.write(
         Raw(**{**raw.__dict__, "files": (source,)}), tmp_path / "out", lambda *args: seen.append(args)
     )
     pixels = np.concatenate([images for images, _ in pieces])
@@ -59,9 +60,9 @@ def test_an_exception_midway_leaves_nothing(tmp_path, error):
         raise error("midway")
 
     with pytest.raises(error):
-        prepared.write(raw_of(train), tmp_path / "out")
+        writing.write(raw_of(train), tmp_path / "out")
     assert list(tmp_path.iterdir()) == []
-    assert prepared.write(raw_of(lambda: iter([chunk()])), tmp_path / "out") == tmp_path / "out"
+    assert writing.write(raw_of(lambda: iter([chunk()])), tmp_path / "out") == tmp_path / "out"
 
 
 def _hang(folder: Path) -> None:
@@ -69,7 +70,7 @@ def _hang(folder: Path) -> None:
         yield chunk()
         time.sleep(60)
 
-    prepared.write(raw_of(train), folder / "out")
+    writing.write(raw_of(train), folder / "out")
 
 
 def _wait_for(path: Path) -> None:
@@ -86,7 +87,7 @@ def test_what_a_killed_process_left_is_cleared(tmp_path):
     os.kill(process.pid, signal.SIGKILL)
     process.join()
     assert not (tmp_path / "out").exists()
-    prepared.write(raw_of(lambda: iter([chunk(9)])), tmp_path / "out")
+    writing.write(raw_of(lambda: iter([chunk(9)])), tmp_path / "out")
     assert info(tmp_path / "out")["images"]["train"] == 9
     assert not (tmp_path / ".out.partial").exists()
 
@@ -97,7 +98,7 @@ def _count(folder: Path, name: str) -> None:
         time.sleep(0.3)
         yield chunk()
 
-    prepared.write(raw_of(train), folder / "out")
+    writing.write(raw_of(train), folder / "out")
 
 
 def test_of_two_processes_one_prepares_and_the_other_waits(tmp_path):
@@ -115,13 +116,13 @@ def test_of_two_processes_one_prepares_and_the_other_waits(tmp_path):
 def test_a_folder_with_other_things_is_not_overwritten(tmp_path):
     (tmp_path / "mine").write_text("keep")
     with pytest.raises(InputError, match="exists and is not a prepared folder"):
-        prepared.write(raw_of(lambda: iter([chunk()])), tmp_path)
+        writing.write(raw_of(lambda: iter([chunk()])), tmp_path)
     assert (tmp_path / "mine").read_text() == "keep"
 
 
 def test_a_split_without_images_is_refused(tmp_path):
     with pytest.raises(InputError, match="no validation image"):
-        prepared.write(raw_of(lambda: iter([chunk()]), lambda: iter([])), tmp_path / "out")
+        writing.write(raw_of(lambda: iter([chunk()]), lambda: iter([])), tmp_path / "out")
 
 
 @pytest.fixture

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from prunescope.data.folders import open_prepared
-from prunescope.data.preparation import prepare
+from prunescope.data.prepared.preparation import prepare
+from prunescope.data.prepared.reading import open_prepared
 from prunescope.errors import InputError
 from prunescope.experiment import Data
 

@@ -4,14 +4,14 @@ import numpy as np
 import pytest
 
 from prunescope.data import open_dataset, verify
-from prunescope.data.folders import open_prepared
-from prunescope.data.preparation import prepare
-from prunescope.driver import run
+from prunescope.data.prepared.preparation import prepare
+from prunescope.data.prepared.reading import open_prepared
 from prunescope.errors import InputError
 from prunescope.experiment import Data, build
 from prunescope.figures import draw
+from prunescope.pruning.running import run
 from prunescope.report import write_report
-from prunescope.store import Run
+from prunescope.runs.directory import Run
 
 
 @pytest.fixture

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from prunescope.data import open_dataset, streams
+from prunescope.data import open_dataset
+from prunescope.data.sources import streams
 from prunescope.errors import InputError
 from prunescope.experiment import Data
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from prunescope.data import open_dataset
-from prunescope.data.tasks import resolve
+from prunescope.data.tasks.resolving import resolve
 from prunescope.errors import InputError
 from prunescope.experiment import Data
 

@@ -6,9 +6,9 @@ import pytest
 from prunescope.experiment import Data, Experiment, Network, Prune
 from prunescope.mask import Mask
 from prunescope.model import Ticket, initial
-from prunescope.observing import SCHEMA
-from prunescope.run_writer import open_run
-from prunescope.store import Run
+from prunescope.runs.directory import Run
+from prunescope.runs.columns import schema
+from prunescope.runs.writer import open_run
 from stored_runs import write_run
 
 # A progressive run: what each of three layers keeps at each level, and the accuracy. Layer 1 is left at level 2,
@@ -68,7 +68,7 @@ def _progressive(out, **prune):
                 | {"nominal_density": min(densities)}
                 for layer, density in enumerate(densities, 1)
             ]
-        writer.write_table(rows, SCHEMA)
+        writer.write_table(rows, schema())
     return Run(writer.path)
 
 

@@ -13,7 +13,7 @@ from PIL import Image
 
 from prunescope.errors import InputError
 from prunescope.figures import FIGURES, draw
-from prunescope.run_writer import open_run
+from prunescope.runs.writer import open_run
 from stored_runs import write_run
 
 
@@ -80,7 +80,7 @@ def test_nothing_heavy_is_imported_before_drawing_and_no_pyplot_after(grey, tmp_
     program = (
         "import sys; from pathlib import Path; import prunescope.figures as f, prunescope.report\n"
         "assert not {'matplotlib', 'polars', 'scipy', 'torch'} & set(sys.modules)\n"
-        "from prunescope.store import Run\n"
+        "from prunescope.runs.directory import Run\n"
         "f.draw('1b', [Run(sys.argv[1])], Path(sys.argv[2]))\n"
         "assert 'matplotlib' in sys.modules and 'matplotlib.pyplot' not in sys.modules\n"
         "assert 'torch' not in sys.modules\n"

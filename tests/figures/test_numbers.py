@@ -5,8 +5,8 @@ import polars
 import pytest
 
 from prunescope.figures import draw
-from prunescope.observe import uniform_null
-from prunescope.run_writer import open_run
+from prunescope.observables import uniform_null
+from prunescope.runs.writer import open_run
 from reference.locality import pair_counts
 from stored_runs import write_run
 
@@ -16,7 +16,7 @@ BEST, SHOWN = 9, [5, 9, 11]  # of write_run's curve over 12 levels: see test_cho
 @pytest.fixture(autouse=True)
 def _coarse(monkeypatch):
     """Only the numbers are looked at here: spare the time of fine pictures."""
-    monkeypatch.setattr("prunescope.figures.drawing.PNG_DPI", 20)
+    monkeypatch.setattr("prunescope.figures.parts.drawing.PNG_DPI", 20)
 
 
 def _table(figure, runs, out, **wish):

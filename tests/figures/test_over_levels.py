@@ -6,18 +6,18 @@ import pytest
 from PIL import Image
 
 from prunescope.data import prepare
-from prunescope.data.imagenet import categories
+from prunescope.data.tasks.imagenet import categories
 from prunescope.errors import InputError
 from prunescope.experiment import Data
 from prunescope.figures import draw
-from prunescope.observe import gabor_fit
-from prunescope.run_writer import open_run
+from prunescope.observables import gabor_fit
+from prunescope.runs.writer import open_run
 from stored_runs import write_run
 
 
 @pytest.fixture(autouse=True)
 def _coarse(monkeypatch):
-    monkeypatch.setattr("prunescope.figures.drawing.PNG_DPI", 20)
+    monkeypatch.setattr("prunescope.figures.parts.drawing.PNG_DPI", 20)
 
 
 def _table(figure, runs, out, **wish):

@@ -5,13 +5,13 @@ import pytest
 
 from prunescope.errors import InputError
 from prunescope.figures import draw
-from prunescope.figures.progressive import Stage, stages
+from prunescope.figures.paper.progressive import Stage, stages
 from stored_runs import write_run
 
 
 @pytest.fixture(autouse=True)
 def _coarse(monkeypatch):
-    monkeypatch.setattr("prunescope.figures.drawing.PNG_DPI", 20)
+    monkeypatch.setattr("prunescope.figures.parts.drawing.PNG_DPI", 20)
 
 
 def _arrays(figure, runs, out, **wish):

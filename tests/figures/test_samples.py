@@ -1,14 +1,14 @@
-"""prunescope.figures.samples and paper: run with `pytest tests/figures/test_samples.py`."""
+"""prunescope.figures.parts.samples and paper: run with `pytest tests/figures/test_samples.py`."""
 
 import numpy as np
 import pytest
 
 import tiny
-from prunescope.driver import run
+from prunescope.analysis.groups import groups
 from prunescope.experiment import build, load
-from prunescope.figures import paper
-from prunescope.figures.choice import groups
-from prunescope.figures.samples import class_samples
+from prunescope.figures.parts import published
+from prunescope.figures.parts.samples import class_samples
+from prunescope.pruning.running import run
 
 
 @pytest.fixture(scope="module")
@@ -47,11 +47,11 @@ def test_one_task_has_its_classes_in_rows(two_tasks, images_file):
 
 def test_the_papers_numbers_stand_only_at_the_papers_scale():
     main = load("paper/main")
-    assert paper.is_main(main)
-    assert paper.figure_4_accuracy(main, 0.7**13) == 0.126
-    assert paper.figure_4_accuracy(main, 0.7**6) == 0.104
-    assert paper.figure_4_accuracy(main, 1.0) == 0.081
-    assert paper.figure_4_accuracy(main, 0.4) is None
+    assert published.is_main(main)
+    assert published.figure_4_accuracy(main, 0.7**13) == 0.126
+    assert published.figure_4_accuracy(main, 0.7**6) == 0.104
+    assert published.figure_4_accuracy(main, 1.0) == 0.081
+    assert published.figure_4_accuracy(main, 0.4) is None
     for field in (
         "network.hidden=[256,256,256]",
         "data.fraction=0.5",
@@ -59,7 +59,7 @@ def test_the_papers_numbers_stand_only_at_the_papers_scale():
         "train.lr=0.5",
     ):
         changed = load("paper/main", [field])
-        assert not paper.is_main(changed)
-        assert paper.figure_4_accuracy(changed, 0.01) is None
-    assert paper.task_accuracy(load("paper/main", ["data.task='modulo:10'"])) == 0.13
-    assert paper.task_accuracy(build({"name": "x", "data": {"task": "modulo:10"}})) is None
+        assert not published.is_main(changed)
+        assert published.figure_4_accuracy(changed, 0.01) is None
+    assert published.task_accuracy(load("paper/main", ["data.task='modulo:10'"])) == 0.13
+    assert published.task_accuracy(build({"name": "x", "data": {"task": "modulo:10"}})) is None

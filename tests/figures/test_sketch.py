@@ -4,14 +4,14 @@ import numpy as np
 import pytest
 
 from prunescope.figures import draw
-from prunescope.figures.random_nodes import random_nodes
-from prunescope.figures.sketch import CONNECTED, SHOWN, pairs_at
+from prunescope.figures.paper.random_nodes import random_nodes
+from prunescope.figures.paper.sketch import CONNECTED, SHOWN, pairs_at
 from reference.locality import pair_counts
 
 
 @pytest.fixture(autouse=True)
 def _coarse(monkeypatch):
-    monkeypatch.setattr("prunescope.figures.drawing.PNG_DPI", 20)
+    monkeypatch.setattr("prunescope.figures.parts.drawing.PNG_DPI", 20)
 
 
 def _arrays(figure, runs, out, **wish):

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
+from prunescope.analysis.groups import groups
 from prunescope.figures import draw
-from prunescope.figures.angles import angular_density, by_sector, isotropic
-from prunescope.figures.choice import groups
-from prunescope.figures.variants import directions
+from prunescope.figures.paper.variants import directions
+from prunescope.analysis.directions import angular_density, by_sector, isotropic
 from prunescope.mask import Mask
 from reference.locality import pair_counts
 
@@ -15,7 +15,7 @@ BEST = 9  # of write_run's curve over 12 levels
 
 @pytest.fixture(autouse=True)
 def _coarse(monkeypatch):
-    monkeypatch.setattr("prunescope.figures.drawing.PNG_DPI", 20)
+    monkeypatch.setattr("prunescope.figures.parts.drawing.PNG_DPI", 20)
 
 
 def _arrays(figure, runs, out, **wish):

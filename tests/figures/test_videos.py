@@ -10,12 +10,12 @@ from PIL import Image, ImageSequence
 
 from prunescope.errors import InputError
 from prunescope.figures import draw
-from prunescope.figures.movie import CAPTION, HEADER, HEIGHT, HELD, LAST, WIDTH, Layout
+from prunescope.figures.parts.movie import CAPTION, HEADER, HEIGHT, HELD, LAST, WIDTH, Layout
 
 
 @pytest.fixture(autouse=True)
 def _coarse(monkeypatch):
-    monkeypatch.setattr("prunescope.figures.drawing.PNG_DPI", 20)
+    monkeypatch.setattr("prunescope.figures.parts.drawing.PNG_DPI", 20)
 
 
 def _frames(path):

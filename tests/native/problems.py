@@ -16,7 +16,7 @@ from prunescope.mask import Mask
 from prunescope.model import Model, Ticket, initial
 from prunescope.native import why_not
 from prunescope.training.native_engine import NativeEngine
-from prunescope.training.torch_engine import TorchEngine
+from prunescope.training.torch.engine import TorchEngine
 from reference import network as reference
 
 RATE = (

@@ -15,7 +15,7 @@ from prunescope.errors import InputError
 from prunescope.native import blas
 from prunescope.training import engine_note, make_engine, native_engine, why_not_native
 from prunescope.training.native_engine import NativeEngine
-from prunescope.training.torch_engine import TorchEngine
+from prunescope.training.torch.engine import TorchEngine
 
 KERNELS = "prunescope.native._kernels"
 NOT_BUILT = "the kernels were not built"
@@ -78,7 +78,8 @@ def test_both_blas_give_the_same_steps(monkeypatch, scipys_blas, set_threads, na
     set_threads(3)
     third = problem.native()
     third.step(problem.batch())
-    assert all(third.state()[k].tobytes() == v.tobytes() for k, v in other.state().items())
+    found = third.state().to_arrays()
+    assert all(found[k].tobytes() == v.tobytes() for k, v in other.state().to_arrays().items())
 
 
 @needs_kernels

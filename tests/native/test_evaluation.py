@@ -59,6 +59,37 @@ def test_counts_and_losses_are_those_of_the_reference_and_of_torch(isa, name):
         assert slack <= 3
 
 
+@pytest.mark.parametrize("name", NAMES)
+def test_the_images_that_are_right_are_those_it_counts(isa, name):
+    made, own, its, network = trained(name, isa)
+    for count in COUNTS:
+        images = Images(made.pixels[:count], made.labels[:count])
+        inputs = made.inputs(replace(made.batch(), indices=np.arange(count)))
+        logits, _ = network.forward(inputs, training=False)
+        second, first = np.sort(logits, axis=1)[:, -2:].T
+        clear = first - second > 1e-4
+        assert clear.mean() > 0.99
+        for engine in (own, its):
+            right = engine.right(images)
+            assert (right.dtype, right.shape) == (bool, (count,))
+            assert right.sum() == engine.evaluate(images).correct
+            np.testing.assert_array_equal(right[clear], (logits.argmax(1) == images.labels)[clear])
+
+
+@pytest.mark.parametrize("name", ["u=0.5", "dead, sparse", "u=0.05, floats"])
+def test_the_images_that_a_given_model_has_right_are_those_it_counts(name):
+    made, own, its, _ = trained(name)
+    early = own.model()
+    for step in range(3, 8):
+        own.step(made.batch(step, 77))
+    late = own.right(made.images)
+    for engine in (own, its):
+        right = engine.right(made.images, early)
+        assert right.sum() == engine.evaluate(made.images, early).correct
+        assert (right != late).any()
+    np.testing.assert_array_equal(own.right(made.images), late)
+
+
 def test_evaluation_without_batch_norm_is_that_of_torch(isa):
     made = named("u=0.3, blocks", norm="none", count=300)
     own, its = made.native(isa).evaluate(made.images), made.torch().evaluate(made.images)
@@ -73,9 +104,10 @@ def test_a_model_given_is_scored_without_touching_the_engine(name):
     for step in range(3, 8):
         own.step(made.batch(step, 77))
     late = own.state()
+    arrays = late.to_arrays()
     assert own.evaluate(made.images, early) == score
     assert own.evaluate(made.images) != score
-    assert all(own.state()[k].tobytes() == v.tobytes() for k, v in late.items())
+    assert all(own.state().to_arrays()[k].tobytes() == v.tobytes() for k, v in arrays.items())
     assert its.evaluate(made.images, early).loss == pytest.approx(score.loss, rel=1e-5)
     assert own.evaluate(made.images, its.model()).loss == pytest.approx(score.loss, rel=1e-5)
     later = own.model()
@@ -85,17 +117,18 @@ def test_a_model_given_is_scored_without_touching_the_engine(name):
 
 def test_a_model_that_cannot_be_scored_leaves_the_engine_as_it_was():
     made, own, _, _ = trained("u=0.3, blocks")
-    before = own.state()
+    before = own.state().to_arrays()
     other = own.model()
     with pytest.raises(IndexError):
         own.evaluate(Images(made.pixels, made.labels + 100), other)
-    assert all(own.state()[k].tobytes() == v.tobytes() for k, v in before.items())
+    assert all(own.state().to_arrays()[k].tobytes() == v.tobytes() for k, v in before.items())
 
 
 def test_no_images_have_no_score():
     made, own, _, _ = trained("u=0.3, blocks")
     score = own.evaluate(Images(made.pixels[:0], made.labels[:0]))
     assert (score.images, score.correct, score.correct5, score.loss) == (0, 0, 0, 0.0)
+    assert own.right(Images(made.pixels[:0], made.labels[:0])).shape == (0,)
 
 
 def test_top_five_counts_every_class_when_there_are_fewer(isa):
@@ -114,8 +147,10 @@ def with_output(made, own, weight, bias):
 
 def test_of_equal_logits_the_lower_class_comes_first(isa):
     made, own, _, _ = trained("u=0.3, blocks", isa, count=200)
-    score = own.evaluate(made.images, with_output(made, own, 0, np.zeros(10, np.float32)))
+    even = with_output(made, own, 0, np.zeros(10, np.float32))
+    score = own.evaluate(made.images, even)
     assert score.correct == (made.labels == 0).sum()
+    np.testing.assert_array_equal(own.right(made.images, even), made.labels == 0)
     assert score.correct5 == (made.labels < 5).sum()
     assert score.loss == pytest.approx(len(made.labels) * np.log(10), rel=1e-6)
 

@@ -127,13 +127,29 @@ def test_a_network_that_is_not_finished_does_not_run():
     with pytest.raises(ValueError, match="finish first"):
         made.step(**batch())
     with pytest.raises(ValueError, match="finish first"):
-        made.evaluate(batch()["pixels"], batch()["labels"])
+        made.evaluate(batch()["pixels"], batch()["labels"], np.zeros(10, np.uint8))
     with pytest.raises(ValueError, match="one shift a pixel"):
         made.finish(scale=1.0, shift=np.zeros(19, np.float32))
     with pytest.raises(TypeError):
         made.finish(scale=1.0, shift=np.zeros(20))
     with pytest.raises(ValueError, match="finish first"):
         made.step(**batch())
+
+
+@pytest.mark.parametrize(
+    ("right", "error"),
+    [
+        (np.zeros(9, np.uint8), ValueError),
+        (np.zeros(11, np.uint8), ValueError),
+        (np.zeros(10, bool), TypeError),
+        (np.zeros(20, np.uint8)[::2], TypeError),
+    ],
+    ids=["too few", "too many", "another type", "not contiguous"],
+)
+def test_an_evaluation_needs_a_byte_for_each_image(right, error):
+    with pytest.raises(error):
+        network().evaluate(batch()["pixels"], batch()["labels"], right)
+    assert not right.any()
 
 
 def test_a_finished_network_takes_no_more_layers():

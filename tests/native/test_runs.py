@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from native.problems import needs_kernels
-from prunescope.driver import Interrupted, run
-from prunescope.progress import Reporter
+from prunescope.pruning.running import run
+from prunescope.runs.driver import Interrupted
+from prunescope.runs.reporting import Reporter
 
 pytestmark = needs_kernels
 OPTIMIZERS = {"sgd": 0.1, "momentum": 0.02, "adam": 0.005}

@@ -8,11 +8,11 @@ import pytest
 
 import tiny
 from prunescope.errors import InputError
-from prunescope.levels import Setting
 from prunescope.model import Ticket, initial
 from prunescope.native import why_not
 from prunescope.pruning import find_method
 from prunescope.training import make_engine
+from prunescope.training.levels import Setting
 from prunescope.training.loop import Diverged, train_level
 from prunescope.training.probe import Probe
 

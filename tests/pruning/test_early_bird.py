@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 
 import tiny
-from prunescope.driver import run
 from prunescope.experiment import Prune
-from prunescope.levels import Setting
 from prunescope.model import Model, Ticket, initial
 from prunescope.pruning.dynamics.early_bird import EarlyBird, distance, early_bird
 from prunescope.pruning.methods import imp
 from prunescope.pruning.pools import prune_smallest
+from prunescope.pruning.running import run
+from prunescope.training.levels import Setting
 from prunescope.training.loop import Diverged
 
 SIZES = (20, 12, 10, 3)

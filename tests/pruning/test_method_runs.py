@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 
 from native.problems import needs_kernels
-from prunescope.arrays_file import read_arrays
-from prunescope.driver import run
 from prunescope.errors import InputError
-from prunescope.progress import Reporter
-from prunescope.run_writer import run_path
-from prunescope.store import Run
+from prunescope.pruning.running import run
+from prunescope.runs.arrays import read_arrays
+from prunescope.runs.directory import Run
+from prunescope.runs.reporting import Reporter
+from prunescope.runs.writer import run_path
 
 METHODS = {
     "imp": {"layer_rates": [0.5, 0.0], "levels": 2},
@@ -82,9 +82,9 @@ def test_a_shuffled_run_has_the_other_runs_fan_ins_and_rewinds_where_it_does(
 
 
 def test_what_a_shuffled_run_starts_from(small_run, finished_run, tmp_path):
-    from prunescope.levels import Setting
     from prunescope.model import initial
     from prunescope.pruning.like import like_run
+    from prunescope.training.levels import Setting
 
     sizes = (108, 12, 10, 3)
     start = like_run(Setting(shuffle(small_run, finished_run.path), sizes, 0, None)).start.to_arrays()

@@ -8,13 +8,13 @@ import pytest
 import tiny
 from prunescope.errors import InputError
 from prunescope.experiment import Prune
-from prunescope.levels import Outcome, Setting
 from prunescope.mask import Mask
 from prunescope.model import Model, Ticket, initial
 from prunescope.pruning import find_method
 from prunescope.pruning.at_initialisation import scoring_batch
 from prunescope.pruning.methods.progressive import layer_being_pruned
 from prunescope.pruning.pools import as_ticket, keep_best, not_emptied, prune_smallest
+from prunescope.training.levels import Outcome, Setting
 
 SIZES = (108, 12, 10, 3)
 DENSE = 12 * 108 + 10 * 12

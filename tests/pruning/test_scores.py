@@ -9,9 +9,9 @@ import torch
 
 from prunescope.mask import Mask
 from prunescope.model import Model, Ticket, initial
-from prunescope.network import forward, torch_layers
+from prunescope.network.differentiable import plain_forward, plain_layers
+from prunescope.network.forward import forward, torch_layers
 from prunescope.pruning.methods.synflow import kept_by_flow
-from prunescope.pruning.plain_forward import plain_forward, plain_layers
 from prunescope.pruning.scores import Scoring, grasp, magnitude, snip, synflow, tensors
 from reference.network import Network
 

@@ -5,7 +5,7 @@ import polars
 import pytest
 
 from prunescope.report import write_report
-from prunescope.run_writer import open_run
+from prunescope.runs.writer import open_run
 from stored_runs import write_run
 
 PIXELS = (

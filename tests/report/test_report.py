@@ -11,7 +11,7 @@ import pytest
 from prunescope.errors import InputError
 from prunescope.report import write_report
 from prunescope.report.page import as_script
-from prunescope.run_writer import open_run
+from prunescope.runs.writer import open_run
 from stored_runs import write_run
 
 

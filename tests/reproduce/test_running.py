@@ -3,8 +3,8 @@
 import pytest
 
 from prunescope.cli import main
-from prunescope.driver import run
 from prunescope.experiment import load
+from prunescope.pruning.running import run
 from prunescope.reproduce import Request, needed, reproduce
 from prunescope.reproduce.running import stored
 

@@ -8,7 +8,7 @@ import pytest
 import sweep_faults
 
 from prunescope.cli import main
-from prunescope.store import Run
+from prunescope.runs.directory import Run
 
 
 def test_a_killed_run_and_a_killed_sweep_go_on_to_the_same_bits(tmp_path, monkeypatch):

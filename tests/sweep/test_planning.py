@@ -6,9 +6,9 @@ import pytest
 from filelock import FileLock
 
 import tiny
-from prunescope.driver import run
 from prunescope.errors import InputError
-from prunescope.progress import Reporter
+from prunescope.pruning.running import run
+from prunescope.runs.reporting import Reporter
 from prunescope.sweep import Job, plan
 from prunescope.sweep.board import Board
 from prunescope.sweep.planning import Plan, Planned, check_room
@@ -59,7 +59,7 @@ def test_a_plan_says_what_is_done_and_what_goes_on(some_done):
 
 
 def test_the_time_of_a_done_run_stands_for_those_of_its_experiment(some_done):
-    from prunescope.store import Run
+    from prunescope.runs.directory import Run
 
     jobs, out = some_done
     found = plan(jobs, out)

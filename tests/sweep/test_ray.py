@@ -11,7 +11,7 @@ import ray_faults
 from sweep_faults import Tally
 
 from prunescope.cli import ray_alone
-from prunescope.store import Run
+from prunescope.runs.directory import Run
 from prunescope.sweep import beacon
 from track.event_files import assert_holds
 

@@ -6,8 +6,8 @@ import pytest
 from rich.console import Console
 
 import tiny
+from prunescope.cli.sweep_progress import SweepLines, SweepLive
 from prunescope.sweep import Job, plan
-from prunescope.sweep.reporting import SweepLines, SweepLive
 from prunescope.sweep.room import Room
 
 FINISHED = {

@@ -9,8 +9,8 @@ import pytest
 
 from prunescope.cli import main
 from prunescope.errors import InputError
-from prunescope.run_writer import run_path
-from prunescope.store import Run
+from prunescope.runs.directory import Run
+from prunescope.runs.writer import run_path
 from prunescope.sweep import Job, execute
 from prunescope.sweep.reporting import SweepReporter
 from track.event_files import assert_holds

@@ -6,10 +6,10 @@ from contextlib import ExitStack
 import pytest
 
 from prunescope.cli import main
-from prunescope.driver import run as run_it
 from prunescope.errors import InputError
-from prunescope.progress import Reporter, silent
-from prunescope.store import Run
+from prunescope.pruning.running import run as run_it
+from prunescope.runs.directory import Run
+from prunescope.runs.reporting import Reporter, silent
 from prunescope.track import Destination, entries, send, tracked
 from prunescope.track.feeding import feed
 from prunescope.track.live import Tracked

@@ -10,11 +10,11 @@ import time
 import pytest
 
 from prunescope.cli import main
-from prunescope.driver import run as run_it
 from prunescope.errors import InputError
-from prunescope.progress import silent
-from prunescope.run_writer import run_path
-from prunescope.store import Run
+from prunescope.pruning.running import run as run_it
+from prunescope.runs.directory import Run
+from prunescope.runs.reporting import silent
+from prunescope.runs.writer import run_path
 from prunescope.track import Destination, send, tracked
 from stored_runs import write_run
 from track.event_files import assert_holds, read_back
@@ -130,7 +130,11 @@ def test_killed_and_resumed_by_the_command_line(small_run, tmp_path, capfd):
         "--track",
         f"tensorboard={tmp_path / 'logs'}",
     ]
-    starts = "import sys; from prunescope.cli import main; main(sys.argv[1:])"
+    starts = (  # slow steps: the process must be killed before it is done, on any machine
+        "import sys, time; from prunescope.data import Dataset; draw = Dataset.draw; "
+        "Dataset.draw = lambda *of: time.sleep(0.002) or draw(*of); "
+        "from prunescope.cli import main; main(sys.argv[1:])"
+    )
     process = subprocess.Popen(
         [sys.executable, "-c", starts, *command], env=os.environ, stderr=subprocess.PIPE
     )

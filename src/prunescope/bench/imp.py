@@ -9,8 +9,8 @@ from prunescope.bench.problem import SEED, Problem, make_experiment, make_proble
 from prunescope.bench.sizes import Sizes
 from prunescope.bench.timing import seconds_of
 from prunescope.bench.trainers import Trainer, compare, make_trainers
-from prunescope.levels import Level, Outcome, Setting
 from prunescope.pruning.methods.imp import procedure
+from prunescope.training.levels import Level, Outcome, Setting
 
 
 class Runner:

@@ -11,7 +11,7 @@ from prunescope.bench.problem import random_mask
 from prunescope.bench.sizes import Sizes
 from prunescope.bench.timing import Turn, alternate, seconds_of, turn_of
 from prunescope.mask import Mask
-from prunescope.observe import fan_in, locality
+from prunescope.observables import fan_in, locality
 
 
 def measure_observables(sizes: Sizes, say: Callable[[str], None]) -> list[dict[str, Any]]:

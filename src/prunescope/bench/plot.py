@@ -15,8 +15,8 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from prunescope.bench.sizes import COMPETITORS
 from prunescope.errors import InputError
-from prunescope.figures.drawing import PNG_DPI
-from prunescope.figures.style import BLUE, COLUMN, MUTED, PAGE, STYLE, VERMILION, density_axis, grid
+from prunescope.figures.parts.drawing import PNG_DPI
+from prunescope.figures.parts.style import BLUE, COLUMN, MUTED, PAGE, STYLE, VERMILION, density_axis, grid
 
 SUFFIXES = (".png", ".pdf", ".svg")
 COLOURS = {"plain": MUTED, "torch": BLUE, "native": VERMILION}

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from prunescope.bench.machine import cores, machine_facts
 from prunescope.bench.sizes import FULL, PARTS, Sizes
 from prunescope.errors import InputError
+from prunescope.runs.machine import cores, machine_facts
 
 
 def run_bench(

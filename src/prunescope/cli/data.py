@@ -17,9 +17,9 @@ def prepare_command(
     out: Annotated[Path | None, typer.Option(help="folder to prepare into, instead of the cache")] = None,
 ) -> None:
     """Convert an experiment's images once into a memory-mapped array; prints the folder."""
+    from prunescope.cli.progress import Lines
     from prunescope.data import prepare
     from prunescope.experiment import load
-    from prunescope.progress import Lines
 
     print(prepare(load(experiment, overrides or ()).data, out=out, progress=Lines().preparing))
 
@@ -30,7 +30,7 @@ def info_command(
     json: AsJson = False,
 ) -> None:
     """Show a prepared folder: images, classes, where they come from."""
-    from prunescope.verbs import print_data
+    from prunescope.cli.printing import print_data
 
     print_data(folder, sheet, as_json=json)
 

@@ -16,7 +16,7 @@ def table_command(
     out: Annotated[Path | None, typer.Option(help="file to write; OUT/runs.parquet unless told")] = None,
 ) -> None:
     """Write every run below a folder as one tidy Parquet: fields, seed, level, layer, observables."""
-    from prunescope.tables.show import print_table
+    from prunescope.cli.tables import print_table
 
     print_table(folder, out)
 
@@ -37,7 +37,7 @@ def compare_command(
     json: AsJson = False,
 ) -> None:
     """Compare runs over seeds: accuracy, sparsity, locality, fan-in, each with n, spread and 95 % interval."""
-    from prunescope.tables.show import print_comparison
+    from prunescope.cli.tables import print_comparison
 
     forms = [name for name, wanted in (("csv", csv), ("markdown", markdown), ("json", json)) if wanted]
     if len(forms) > 1:
@@ -53,6 +53,6 @@ def track_command(
     ] = None,
 ) -> None:
     """Send runs to a tracker, from their files; again and again, it never holds anything twice."""
-    from prunescope.track.show import print_tracked
+    from prunescope.cli.tracking import print_tracked
 
     print_tracked(runs, to, out)

@@ -16,7 +16,7 @@ def list_command(
     methods: Annotated[bool, typer.Option("--methods", help="list the pruning methods instead")] = False,
 ) -> None:
     """List the presets with what they are, the figures, or the pruning methods."""
-    from prunescope.verbs import print_figures, print_methods, print_presets
+    from prunescope.cli.printing import print_figures, print_methods, print_presets
 
     if figures and methods:
         raise InputError("--figures and --methods: give one of them")
@@ -25,7 +25,7 @@ def list_command(
 
 def show_command(run: Annotated[Path, typer.Argument(help="a run directory")], json: AsJson = False) -> None:
     """Print a run's levels: densities, accuracies, locality against its null."""
-    from prunescope.verbs import print_run
+    from prunescope.cli.printing import print_run
 
     print_run(run, as_json=json)
 
@@ -38,7 +38,7 @@ def observe_command(
     json: AsJson = False,
 ) -> None:
     """Measure a mask: fan-in, locality and its companions, each against shuffled masks."""
-    from prunescope.verbs import print_observables
+    from prunescope.cli.printing import print_observables
 
     print_observables(source, level, layer, shape, as_json=json)
 
@@ -54,7 +54,7 @@ def figure_command(
 ) -> None:
     """Draw a figure of the paper from stored runs, as PDF and PNG with its data beside it."""
     from prunescope.figures import draw
-    from prunescope.store import Run
+    from prunescope.runs.directory import Run
 
     wanted = {"levels": _numbers(levels, "--levels"), "nodes": _numbers(nodes, "--nodes")}
     for path in draw(figure, [Run(path) for path in runs or ()], out, **wanted):
@@ -66,7 +66,7 @@ def report_command(
 ) -> None:
     """Write one HTML page to explore runs with: accuracy, masks, locality, level by level."""
     from prunescope.report import write_report
-    from prunescope.store import Run
+    from prunescope.runs.directory import Run
 
     print(write_report([Run(path) for path in runs], out or runs[0] / "report.html"))
 

@@ -24,14 +24,14 @@ def run_command(
 
     resolved = load(experiment, overrides or ())
     if dry_run:
-        from prunescope.verbs import print_plan
+        from prunescope.cli.printing import print_plan
 
         print_plan(resolved, seed, out)
         return
-    from prunescope.driver import run
-    from prunescope.progress import Lines, Live
-    from prunescope.run_writer import run_path
-    from prunescope.store import Run
+    from prunescope.cli.progress import Lines, Live
+    from prunescope.pruning.running import run
+    from prunescope.runs.directory import Run
+    from prunescope.runs.writer import run_path
     from prunescope.track import tracked
 
     path = run_path(resolved, seed, out)
@@ -70,7 +70,7 @@ def sweep_command(
     dry_run: Annotated[bool, typer.Option(help="print the plan and an estimate; run nothing")] = False,
 ) -> None:
     """Run a grid of experiments and seeds, many at once; resume what was begun. Prints the run directories."""
-    from prunescope.sweep.show import sweep
+    from prunescope.cli.sweeping import sweep
 
     code = sweep(
         source,
@@ -106,7 +106,7 @@ def reproduce_command(
     dry_run: Annotated[bool, typer.Option(help="print the plan and an estimate; run nothing")] = False,
 ) -> None:
     """Run what figures of the paper need and is missing, and draw them; all --scale mini is one page."""
-    from prunescope.reproduce.show import print_reproduction
+    from prunescope.cli.reproduction import print_reproduction
 
     print_reproduction(
         figures,

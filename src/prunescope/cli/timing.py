@@ -24,6 +24,6 @@ def bench_command(
     threads: Annotated[int | None, typer.Option(help="threads to use; all cores unless told")] = None,
 ) -> None:
     """Time the engines against plain PyTorch on this machine, and say which one to use."""
-    from prunescope.bench.show import print_bench
+    from prunescope.cli.bench import print_bench
 
     print_bench(quick=quick, only=only, threads=threads, plot=plot, as_json=json)

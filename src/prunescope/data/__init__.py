@@ -7,19 +7,19 @@ from typing import TYPE_CHECKING, Any
 from prunescope.data.dataset import Batch, Dataset, Images
 
 if TYPE_CHECKING:
-    from prunescope.data.folders import info, verify
     from prunescope.data.opening import open_dataset
-    from prunescope.data.preparation import prepare
+    from prunescope.data.prepared.preparation import prepare
+    from prunescope.data.prepared.reading import info, verify
     from prunescope.data.sheet import sample_sheet
 
 __all__ = ["Batch", "Dataset", "Images", "info", "open_dataset", "prepare", "sample_sheet", "verify"]
 
 _HOMES = {
-    "info": "folders",
+    "info": "prepared.reading",
     "open_dataset": "opening",
-    "prepare": "preparation",
+    "prepare": "prepared.preparation",
     "sample_sheet": "sheet",
-    "verify": "folders",
+    "verify": "prepared.reading",
 }
 
 

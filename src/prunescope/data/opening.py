@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 
 from prunescope import experiment
 from prunescope.data.dataset import ArraySampler, Dataset, Images, with_noise
-from prunescope.data.folders import Prepared, open_prepared
-from prunescope.data.preparation import STREAMS, prepare
+from prunescope.data.prepared.preparation import STREAMS, prepare
+from prunescope.data.prepared.reading import Prepared, open_prepared
 from prunescope.data.raw import Labels, Progress
-from prunescope.data.tasks import Task, resolve
+from prunescope.data.tasks.resolving import Task, resolve
 from prunescope.data.transforms import value_range
 from prunescope.errors import InputError
 from prunescope.randomness import generator
@@ -34,7 +34,7 @@ def open_dataset(
     prepared data, by default $PRUNESCOPE_CACHE or ~/.cache/prunescope. Raises InputError.
     """
     if data.source in STREAMS:
-        from prunescope.data.streams import open_stream
+        from prunescope.data.sources.streams import open_stream
 
         return open_stream(data)
     prepared = open_prepared(prepare(data, progress=progress, cache=cache))

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from prunescope.data.dataset import Dataset
-from prunescope.data.folders import open_prepared
+from prunescope.data.prepared.reading import open_prepared
 from prunescope.mask import ImageShape
 from prunescope.randomness import generator
 

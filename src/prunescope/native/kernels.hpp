@@ -117,9 +117,10 @@ struct Kernels {
   double (*cross_entropy)(float* logits, long stride, int classes, const int64_t* labels, int valid,
                           float per_sample);
 
-  // Adds to the counts of valid samples whose label has the largest logit, and one of the five largest
-  // (of equals the lower class first); returns their summed loss. Overwrites the logits.
-  double (*score)(float* logits, long stride, int classes, const int64_t* labels, int valid, int64_t* correct,
+  // Writes to right[n] whether sample n's label has the largest logit, and adds to correct5 those whose label has
+  // one of the five largest (of equals the lower class first); valid samples alone. Returns their summed loss.
+  // Overwrites the logits.
+  double (*score)(float* logits, long stride, int classes, const int64_t* labels, int valid, uint8_t* right,
                   int64_t* correct5);
 
   // 64 image rows (fewer: `valid`) of bytes into int8 (pixel - 128), feature-major; `pixel` lists the

@@ -43,8 +43,8 @@ double cross_entropy(float* logits, long stride, int classes, const int64_t* lab
   return loss;
 }
 
-// Of the valid samples: how many logits of other classes come before the label's; then the loss.
-double score(float* logits, long stride, int classes, const int64_t* labels, int valid, int64_t* correct,
+// Of each valid sample: how many logits of other classes come before the label's; then the loss.
+double score(float* logits, long stride, int classes, const int64_t* labels, int valid, uint8_t* right,
              int64_t* correct5) {
   alignas(64) float at_label[TILE] = {}, label[TILE] = {};
   for (int n = 0; n < valid; ++n) {
@@ -60,7 +60,7 @@ double score(float* logits, long stride, int classes, const int64_t* labels, int
     }
     for (int i = 0; i < W && v + i < valid; ++i) {
       const bool number = own[i] == own[i];
-      *correct += number && before[i] == 0;
+      right[v + i] = number && before[i] == 0;
       *correct5 += number && before[i] < 5;
     }
   }

@@ -145,11 +145,13 @@ class Bound {
   }
 
   template <class T>
-  std::tuple<int64_t, int64_t, double> evaluate(const In<T, 2>& pixels, const In<int64_t, 1>& labels) {
+  std::tuple<int64_t, int64_t, double> evaluate(const In<T, 2>& pixels, const In<int64_t, 1>& labels,
+                                                const Whole<uint8_t>& right) {
     check(pixels.shape(0), labels.size());
+    if (right.size() != labels.size()) throw std::invalid_argument("one byte an image is needed");
     nb::gil_scoped_release nogil;
-    const Scores s =
-        network_.evaluate(pixels.data(), int64_t(pixels.shape(0)), int64_t(pixels.shape(1)), labels.data());
+    const Scores s = network_.evaluate(pixels.data(), int64_t(pixels.shape(0)), int64_t(pixels.shape(1)), labels.data(),
+                                       right.data());
     return {s.correct, s.correct5, s.loss};
   }
 
@@ -242,8 +244,10 @@ NB_MODULE(_kernels, m) {
            nb::arg("labels").noconvert())
       .def("step", &Bound::step<float>, nb::arg("pixels").noconvert(), nb::arg("indices").noconvert(),
            nb::arg("labels").noconvert())
-      .def("evaluate", &Bound::evaluate<uint8_t>, nb::arg("pixels").noconvert(), nb::arg("labels").noconvert())
-      .def("evaluate", &Bound::evaluate<float>, nb::arg("pixels").noconvert(), nb::arg("labels").noconvert())
+      .def("evaluate", &Bound::evaluate<uint8_t>, nb::arg("pixels").noconvert(), nb::arg("labels").noconvert(),
+           nb::arg("right").noconvert())
+      .def("evaluate", &Bound::evaluate<float>, nb::arg("pixels").noconvert(), nb::arg("labels").noconvert(),
+           nb::arg("right").noconvert())
       .def_prop_rw(
           "steps", [](Bound& b) { return b.network_.steps(); },
           [](Bound& b, int64_t steps) { b.network_.set_steps(steps); }, "Updates since the level's start.");

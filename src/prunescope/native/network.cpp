@@ -133,7 +133,7 @@ double Network::step(const T* pixels, int64_t count, int64_t width, const int64_
 }
 
 template <class T>
-Scores Network::evaluate(const T* pixels, int64_t count, int64_t width, const int64_t* labels) {
+Scores Network::evaluate(const T* pixels, int64_t count, int64_t width, const int64_t* labels, uint8_t* right) {
   if (width != maps_.front().n_in) throw std::invalid_argument("the images do not have the network's number of pixels");
   check_labels(labels, count, maps_.back().n_rows());
   const int block = std::max(capacity_, EVALUATED);
@@ -151,8 +151,10 @@ Scores Network::evaluate(const T* pixels, int64_t count, int64_t width, const in
     const Panel logits = panels_.back();
     parallel(tiles_, [&](int t) {
       Scores& part = parts[std::size_t(t)];
-      part.loss = s_.kernels->score(logits.at(t), logits.stride, maps_.back().n_rows(), labels + first + t * TILE,
-                                    valid(t), &part.correct, &part.correct5);
+      const int64_t at = first + t * TILE;
+      part.loss = s_.kernels->score(logits.at(t), logits.stride, maps_.back().n_rows(), labels + at, valid(t),
+                                    right + at, &part.correct5);
+      for (int n = 0; n < valid(t); ++n) part.correct += right[at + n];
     });
     for (const Scores& part : parts) {
       all.correct += part.correct;
@@ -165,7 +167,7 @@ Scores Network::evaluate(const T* pixels, int64_t count, int64_t width, const in
 
 template double Network::step(const uint8_t*, int64_t, int64_t, const int64_t*, const int64_t*, int);
 template double Network::step(const float*, int64_t, int64_t, const int64_t*, const int64_t*, int);
-template Scores Network::evaluate(const uint8_t*, int64_t, int64_t, const int64_t*);
-template Scores Network::evaluate(const float*, int64_t, int64_t, const int64_t*);
+template Scores Network::evaluate(const uint8_t*, int64_t, int64_t, const int64_t*, uint8_t*);
+template Scores Network::evaluate(const float*, int64_t, int64_t, const int64_t*, uint8_t*);
 
 }  // namespace prunescope

@@ -49,8 +49,9 @@ class Network {
   // One update on images `indices` of pixels [count, width]; returns their mean loss.
   template <class T>
   double step(const T* pixels, int64_t count, int64_t width, const int64_t* indices, const int64_t* labels, int batch);
+  // Writes to right[n] whether image n is classified right, 0 or 1.
   template <class T>
-  Scores evaluate(const T* pixels, int64_t count, int64_t width, const int64_t* labels);
+  Scores evaluate(const T* pixels, int64_t count, int64_t width, const int64_t* labels, uint8_t* right);
 
   int64_t steps() const { return steps_; }
   void set_steps(int64_t steps) { steps_ = steps; }

@@ -6,24 +6,13 @@ from collections.abc import Callable
 
 import numpy as np
 
-from prunescope.errors import InputError
-from prunescope.experiment import Prune
-from prunescope.levels import Level, Procedure, Setting
 from prunescope.model import Model, Ticket, initial
 from prunescope.pruning.scores import Scoring
+from prunescope.pruning.traits import wanted_densities as wanted_densities
+from prunescope.training.levels import Level, Procedure, Setting
 
 # batches are a function of (seed, level, step): of a level that no run trains
 SCORING_LEVEL = -1
-
-
-def wanted_densities(prune: Prune) -> tuple[float, ...]:
-    """``prune.density`` as a tuple; raises InputError when it is not given."""
-    if not prune.densities:
-        raise InputError(
-            f"prune.density is not given: prune.method={prune.method} needs what is to be kept, "
-            "as in prune.density=0.1 or prune.density=[0.1,0.01]"
-        )
-    return prune.densities
 
 
 def untrained(setting: Setting) -> Model:

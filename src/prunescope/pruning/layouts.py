@@ -14,7 +14,7 @@ import numpy as np
 
 from prunescope.mask import Mask
 from prunescope.model import Ticket
-from prunescope.observe.connectivity import shuffle_at_fan_in
+from prunescope.observables.connectivity import shuffle_at_fan_in
 from prunescope.randomness import generator
 
 

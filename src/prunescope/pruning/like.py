@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from prunescope.arrays_file import read_arrays
 from prunescope.errors import InputError
-from prunescope.levels import Setting
 from prunescope.model import Model, Ticket, initial, layer_sizes
-from prunescope.store import Run
+from prunescope.runs.arrays import read_arrays
+from prunescope.runs.directory import Run
+from prunescope.training.levels import Setting
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,7 +59,7 @@ def _check(run: Run, setting: Setting) -> None:
     if not any(number > 0 for number in run.levels):
         raise InputError(f"{where} has no pruned level: give a run with levels above 0")
     channels, height, width = run.shape
-    sizes = layer_sizes(channels * height * width, run.experiment.network, len(run.classes))
+    sizes = layer_sizes(channels * height * width, run.experiment.network.hidden, len(run.classes))
     if sizes != setting.sizes:
         raise InputError(
             f"{where} has layers of {_words(sizes)}; this experiment has {_words(setting.sizes)}"

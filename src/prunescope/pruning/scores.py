@@ -19,7 +19,7 @@ from prunescope.model import FloatArray, Model, Ticket
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from prunescope.network import TorchLayer
+    from prunescope.network.forward import TorchLayer
 
 Scores = list[NDArray[np.float64]]
 
@@ -125,7 +125,7 @@ def _loss(
 ) -> tuple[list[TorchLayer], Tensor]:
     import torch
 
-    from prunescope.pruning.plain_forward import plain_forward, plain_layers
+    from prunescope.network.differentiable import plain_forward, plain_layers
 
     dtype = getattr(torch, scoring.precision)
     layers = plain_layers(model, ticket, scoring.live_pixels, dtype)

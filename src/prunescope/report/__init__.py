@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from prunescope.errors import InputError
 
 if TYPE_CHECKING:
-    from prunescope.store import Run
+    from prunescope.runs.directory import Run
 
 
 def write_report(runs: Sequence[Run], out: Path) -> Path:
@@ -20,7 +20,7 @@ def write_report(runs: Sequence[Run], out: Path) -> Path:
     """
     if not runs:
         raise InputError("a report needs at least one run; none given")
-    from prunescope.arrays_file import write_text
+    from prunescope.files import write_text
     from prunescope.report.page import html
 
     out = Path(out)

@@ -9,11 +9,11 @@ from collections.abc import Sequence
 from importlib import resources
 from typing import Any
 
-from prunescope.experiment import Experiment
-from prunescope.figures.choice import groups
+from prunescope.analysis.groups import groups
+from prunescope.analysis.methods import sentence
 from prunescope.report.run_data import run_data
 from prunescope.report.summary import group_data
-from prunescope.store import Run
+from prunescope.runs.directory import Run
 
 SCRIPTS = ("decode.js", "charts.js", "panels.js", "page.js")
 MOST_CLASSES = 12
@@ -62,15 +62,14 @@ def html(runs: Sequence[Run]) -> str:
 
 def describe(run: Run) -> str:
     """The experiment in one sentence."""
-    experiment: Experiment = run.experiment
+    experiment = run.experiment
     channels, height, width = run.shape
     layers = " × ".join(map(str, experiment.network.hidden))
     return (
         f"A fully connected network with hidden layers {layers}, trained on "
         f"{SOURCES.get(experiment.data.source, experiment.data.source)} ({width}×{height} pixels, "
         f"{'colour' if channels == 3 else 'grey'}, {len(run.classes)} classes), for {experiment.train.steps:,} steps a level; "
-        f"after each level the smallest {100 * experiment.prune.rate:g} % of the weights left are pruned"
-        f"{' and the rest rewound' if experiment.prune.rewind else ''}."
+        f"{sentence(run)}."
     )
 
 

@@ -7,47 +7,27 @@ from typing import Any
 import numpy as np
 import polars
 
+from prunescope.analysis.connectivity import fan_in_histogram
+from prunescope.analysis.groups import Group
+from prunescope.analysis.pairs import relative_locality, summed_locality
+from prunescope.analysis.statistics import band
 from prunescope.errors import InputError
 from prunescope.mask import Mask
 from prunescope.model import Arrays
-from prunescope.observe import (
-    binomial_fan_in,
-    fan_in,
-    locality,
+from prunescope.observables import (
     most_connected,
-    radial_profile,
     radius_of_gyration,
     shuffle_at_fan_in,
-    uniform_null,
 )
 from prunescope.randomness import generator
 from prunescope.report import encoding
 from prunescope.report.encoding import Sheet, number, numbers
-from prunescope.store import Run
+from prunescope.runs.columns import shown_on
+from prunescope.runs.directory import Run
 
 ATLAS_NODES = 32
 SHUFFLES = 8
 BARS = 32
-SHOWN = (
-    "density",
-    "weight_density",
-    "units",
-    "units_alive",
-    "fan_in_mean",
-    "fan_in_max",
-    "fan_in_var_ratio",
-    "locality",
-    "locality_null",
-    "locality_null_sd",
-    "locality_z",
-    "half_width",
-    "anisotropy",
-    "radius_of_gyration",
-    "best_val_accuracy",
-    "final_val_accuracy",
-    "heldout_accuracy",
-    "train_loss",
-)
 
 
 def run_data(run: Run, group: int) -> dict[str, Any]:
@@ -72,16 +52,17 @@ def run_data(run: Run, group: int) -> dict[str, Any]:
 
 def _level(run: Run, row: dict[str, Any], sheet: Sheet) -> dict[str, Any]:
     level = int(row["level"])
+    alone = Group(run.experiment.name, (run,))
     mask = run.mask(level)
     seen = run.observations(level)
     shuffled = shuffle_at_fan_in(mask, generator(run.seed, "null", level, 0))
     return {
         "level": level,
         "u": row["nominal_density"],
-        **{name: number(row.get(name)) for name in SHOWN},
+        **{column.name: number(row.get(column.name)) for column in shown_on("page")},
         **_atlas(run, level, mask, shuffled, seen, sheet),
-        **_locality(run, level, mask),
-        "histogram": _histogram(mask),
+        **_locality(alone, level),
+        "histogram": _histogram(alone, level),
         "ablation": _ablation(seen),
     }
 
@@ -119,41 +100,32 @@ def _atlas(run: Run, level: int, mask: Mask, shuffled: Mask, seen: Arrays, sheet
     }
 
 
-def _locality(run: Run, level: int, mask: Mask) -> dict[str, Any]:
+def _locality(group: Group, level: int) -> dict[str, Any]:
     """S(d), the number of ordered pairs (which fixes the null), and g by distance with that of shuffled masks."""
-    shape = run.shape
-    pairs, null = locality(mask, shape), uniform_null(mask.fan_in, shape)
-    profiles = []
-    for shuffle in range(SHUFFLES):
-        random = shuffle_at_fan_in(mask, generator(run.seed, "null", level, shuffle))
-        profiles.append(radial_profile(locality(random, shape).same, null.same))
-    mean, sd = np.mean(profiles, axis=0), np.std(profiles, axis=0, ddof=1)
-    connections = mask.fan_in.astype(np.float64)
+    run, pairs = group.runs[0], summed_locality(group, level)
+    relative = relative_locality(group, level, SHUFFLES)
+    low, high = band(relative.shuffled)
+    connections = run.mask(level).fan_in.astype(np.float64)
     return {
         "same": encoding.counts(pairs.same),
-        "different": encoding.counts(pairs.different) if shape[0] > 1 else None,
+        "different": encoding.counts(pairs.different) if run.shape[0] > 1 else None,
         "pairs": float((connections * (connections - 1)).sum()),
-        "g": numbers(radial_profile(pairs.same, null.same)),
-        "g_low": numbers(mean - 2 * sd),
-        "g_high": numbers(mean + 2 * sd),
+        "g": numbers(relative.radial),
+        "g_low": numbers(low),
+        "g_high": numbers(high),
     }
 
 
-def _histogram(mask: Mask) -> dict[str, Any]:
+def _histogram(group: Group, level: int) -> dict[str, Any]:
     """Nodes by fan-in, and how many random pruning at the same density would leave there."""
-    counts = np.bincount(fan_in(mask), minlength=mask.n_in + 1)
-    expected = mask.n_out * binomial_fan_in(mask.n_in, mask.density)
-    seen = np.flatnonzero((counts > 0) | (expected > 0.05))
-    low, high = int(seen[0]), int(seen[-1])
-    width = max(1, -(-(high + 1 - low) // BARS))
-    low -= low % width
-    starts = np.arange(low, high + 1, width)
+    bars = fan_in_histogram(group, level, BARS)
+    starts = bars["fan_in_from"].to_list()
     return {
-        "start": low,
-        "width": width,
-        "nodes": np.add.reduceat(counts[: high + 1], starts).tolist(),
-        "expected": numbers(np.add.reduceat(expected[: high + 1], starts), 3),
-        "mean": number(mask.n_in * mask.density, 4),
+        "start": starts[0],
+        "width": starts[1] - starts[0] if len(starts) > 1 else 1,
+        "nodes": [int(nodes) for nodes in bars["nodes"]],
+        "expected": numbers(bars["nodes_if_random"], 3),
+        "mean": number(bars["binomial_mean"][0], 4),
     }
 
 

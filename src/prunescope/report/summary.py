@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
-import polars
-
-from prunescope.figures.choice import Group, sparsest_no_worse
+from prunescope.analysis.best_levels import DENSE
+from prunescope.analysis.curves import summary
+from prunescope.analysis.formats import percent
+from prunescope.analysis.groups import Group
 from prunescope.report.encoding import number
-
-CURVES = ("best_val_accuracy", "locality", "locality_null", "locality_null_sd", "fan_in_var_ratio")
 
 
 def group_data(group: Group) -> dict[str, Any]:
     """Mean and sd over seeds of each level's numbers, and the facts."""
-    rows = _over_seeds(group)
+    rows = curves(group)
     return {
         "label": group.label,
         "seeds": len(group.runs),
@@ -23,63 +22,55 @@ def group_data(group: Group) -> dict[str, Any]:
             for row in rows
         ],
         "facts": facts(rows, group),
-        "opens_at": told_level(rows)[0]["level"],
+        "opens_at": group.told_level()[0],
     }
+
+
+def curves(group: Group) -> list[dict[str, Any]]:
+    """One row a level that every run has finished, by level: a mean over fewer seeds than its neighbours' would mislead.
+
+    Also ``u``, and ``locality_z_min``, the least of all seeds'.
+    """
+    rows = summary([group]).drop("experiment").rename({"nominal_density": "u"}).sort("level").to_dicts()
+    for row in rows:
+        z = group.by_seed("locality_z", row["level"]).values()
+        row["locality_z_min"] = min(z, default=None)
+    return rows
 
 
 def facts(rows: list[dict[str, Any]], group: Group) -> list[dict[str, str]]:
     """Headline numbers, each with a sentence: accuracy, locality, fan-in, seeds. Says what was not measured."""
-    dense = rows[0]
-    best = max(rows, key=lambda row: row["best_val_accuracy_mean"])
-    local, why = told_level(rows)
-    where = f"at u = {_percent(local['u'])}, {why}"
+    by_level = {row["level"]: row for row in rows}
+    level, why = group.told_level()
+    told = by_level[level]
+    where = f"at u = {_percent(told['u'])}, {why}"
     return [
-        _accuracy_fact(dense, best),
-        _locality_fact(local, where),
-        _fan_in_fact(local, where),
+        _accuracy_fact(by_level.get(DENSE), by_level[group.best_level()], _images(group)),
+        _locality_fact(told, where),
+        _fan_in_fact(told, where),
         _seeds_fact(group),
     ]
 
 
-def told_level(rows: list[dict[str, Any]]) -> tuple[dict[str, Any], str]:
-    """The level that the facts speak of, and why it.
-
-    The sparsest whose mean best validation accuracy is at least the dense network's; where no pruned level's is,
-    the sparsest of all.
-    """
-    if rows[0]["level"] != 0:  # methods that prune before training
-        return rows[-1], "the last level"
-    found = sparsest_no_worse([row["best_val_accuracy_mean"] for row in rows])
-    if found is not None:
-        return rows[found], "the sparsest level no worse than dense"
-    if len(rows) > 1:
-        return rows[-1], "the sparsest level; none is as good as dense"
-    return rows[-1], "the only level so far"
+def _images(group: Group) -> str:
+    """`` of 10,000 images``, where every run says how many pick the best step, and the same."""
+    counts = {(run.about.get("data") or {}).get("validation_images") for run in group.runs}
+    count = counts.pop() if len(counts) == 1 else None
+    return f" on {count:,} images" if count else ""
 
 
-def _over_seeds(group: Group) -> list[dict[str, Any]]:
-    """One row a level that every run has finished: a mean over fewer seeds than its neighbours' would mislead."""
-    table = group.table().filter(polars.col("layer") == 1, polars.col("level").is_in(group.levels))
-    names = [name for name in (*CURVES, "locality_z") if name in table.columns]
-    statistics = [polars.len().alias("seeds"), polars.col("nominal_density").mean().alias("u")]
-    statistics += [polars.col(name).mean().alias(f"{name}_mean") for name in names]
-    statistics += [polars.col(name).std().alias(f"{name}_sd") for name in names]
-    if "locality_z" in names:
-        statistics.append(polars.col("locality_z").min().alias("locality_z_min"))
-    return table.group_by("level").agg(statistics).sort("level").to_dicts()
-
-
-def _accuracy_fact(dense: dict[str, Any], best: dict[str, Any]) -> dict[str, str]:
-    before, after = dense["best_val_accuracy_mean"], best["best_val_accuracy_mean"]
-    if dense["level"] != 0:
-        text = f"best validation accuracy, at u = {_percent(best['u'])}; the dense network was not stored"
+def _accuracy_fact(dense: dict[str, Any] | None, best: dict[str, Any], images: str) -> dict[str, str]:
+    after = best["best_val_accuracy_mean"]
+    if dense is None:
+        text = f"best validation accuracy{images}, at u = {_percent(best['u'])}; the dense network was not stored"
         return {"value": f"{100 * after:.1f} %", "text": text}
-    if best is dense:
+    before = dense["best_val_accuracy_mean"]
+    if best is dense or after < before:
         return {
             "value": f"{100 * before:.1f} %",
-            "text": "validation accuracy of the dense network; no pruned one is better",
+            "text": f"validation accuracy{images} of the dense network; no pruned one is better",
         }
-    text = f"validation accuracy: dense, and best with {_percent(best['u'])} of the weights left"
+    text = f"validation accuracy{images}: dense, and best with {_percent(best['u'])} of the weights left"
     return {"value": f"{100 * before:.1f} → {100 * after:.1f} %", "text": text}
 
 
@@ -117,5 +108,4 @@ def _seeds_fact(group: Group) -> dict[str, str]:
 
 
 def _percent(share: float) -> str:
-    value = f"{100 * share:.0f}" if share >= 0.095 else f"{100 * share:.2g}"
-    return f"{value}\u00a0%"
+    return percent(share).replace(" ", "\u00a0")

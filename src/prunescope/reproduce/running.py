@@ -15,7 +15,7 @@ from prunescope.reproduce.recipes import MINIATURE, SEEDS, Need, recipe
 from prunescope.reproduce.sources import overrides_for
 
 if TYPE_CHECKING:
-    from prunescope.store import Run
+    from prunescope.runs.directory import Run
     from prunescope.sweep import Job, Plan
     from prunescope.sweep.reporting import SweepReporter
 
@@ -36,7 +36,7 @@ class Request:
     overrides: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        from prunescope.scale import find_scale
+        from prunescope.experiment.scale import find_scale
 
         find_scale(self.scale)
         if self.seeds is not None and self.seeds < 1:
@@ -115,7 +115,7 @@ def reproduce(
     missing = _missing(request, needed(request))
     failed = execute(missing, request.out, jobs_at_once=at_once, reporter=reporter or silent).failed
     if request.miniature:
-        from prunescope.reproduce.page import write_page
+        from prunescope.reproduce.page.writing import write_page
 
         kinds = {kind: stored(request, request.jobs([need])) for kind, need in MINIATURE.items()}
         return Reproduced(tuple(write_page(kinds, request.out / PAGE)), failed)
@@ -141,7 +141,7 @@ def _drawn(request: Request, figure: str) -> list[Path]:
 
 def stored(request: Request, jobs: Sequence[Job]) -> list[Run]:
     """Those runs of ``jobs`` that are done, under whatever name."""
-    from prunescope.store import Run
+    from prunescope.runs.directory import Run
 
     found = _finished(request.out)
     return [Run(found[_key(job)]) for job in jobs if _key(job) in found]
@@ -159,7 +159,7 @@ def _key(job: Job) -> tuple[str, int]:
 
 def _finished(out: Path) -> dict[tuple[str, int], Path]:
     """Finished runs below a folder by identity and seed, whatever their names."""
-    from prunescope.store import Run
+    from prunescope.runs.directory import Run
 
     found = {}
     for folder, folders, files in os.walk(out):

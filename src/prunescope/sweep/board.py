@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from prunescope.figures.labels import labels
+from prunescope.analysis.labels import labels
 from prunescope.sweep.planning import Plan, Planned
 
 LEAST_WORK = 0.02  # of a run: before so much is done its pace says nothing

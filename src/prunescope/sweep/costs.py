@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from prunescope.estimate import Estimate, estimate
 from prunescope.experiment import Experiment
-from prunescope.store import Run
+from prunescope.pruning.running import estimate
+from prunescope.runs.directory import Run
+from prunescope.runs.estimate import Estimate
 
 
 def threads_of(experiment: Experiment, threads: int | None) -> int:

@@ -20,7 +20,7 @@ from prunescope.sweep.room import Room
 from prunescope.sweep.scheduling import Scheduler
 
 if TYPE_CHECKING:
-    from prunescope.sweep.ray_cluster import Cluster
+    from prunescope.sweep.ray.cluster import Cluster
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ def execute(
         check_trackers(track, ray)
     if ray is None:
         return _execute(jobs, Path(out), jobs_at_once, threads, reporter, None, track)
-    from prunescope.sweep.ray_cluster import check_address, connected
+    from prunescope.sweep.ray.cluster import check_address, connected
 
     check_address(ray, Path(out))
     with connected(ray) as cluster:
@@ -77,7 +77,7 @@ def _execute(
     cluster: Cluster | None,
     track: Sequence[str],
 ) -> Results:
-    from prunescope.driver import Interrupted
+    from prunescope.runs.driver import Interrupted
 
     planned = plan(jobs, out, threads)
     failed, retries = {}, 0
@@ -112,8 +112,8 @@ def _crew(
         yield LocalCrew(room, threads, track)
         return
     from prunescope.sweep.beacon import Beacon
-    from prunescope.sweep.ray_crew import RayCrew
-    from prunescope.sweep.ray_node import Sweep, versions
+    from prunescope.sweep.ray.crew import RayCrew
+    from prunescope.sweep.ray.node import Sweep, versions
 
     with Beacon(planned.out) as beacon:
         sweep = Sweep(beacon.path, Path.cwd(), versions())

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from prunescope.experiment import Experiment
-from prunescope.run_writer import run_path
+from prunescope.runs.writer import run_path
 
 
 @dataclass(frozen=True)

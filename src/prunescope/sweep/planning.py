@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Literal
 
 from prunescope.errors import InputError
-from prunescope.estimate import Estimate
-from prunescope.store import Run
+from prunescope.runs.directory import Run
+from prunescope.runs.estimate import Estimate
 from prunescope.sweep.costs import Costs
 from prunescope.sweep.jobs import Job
 

@@ -6,7 +6,7 @@ import os
 import shutil
 from pathlib import Path
 
-from prunescope.bench.machine import cores as cores
+from prunescope.runs.machine import cores as cores
 
 MEMORY_FACTS = Path("/proc/meminfo")
 GROUP = Path("/sys/fs/cgroup")

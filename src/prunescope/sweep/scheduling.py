@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from prunescope.experiment import Experiment
-from prunescope.store import Run
+from prunescope.runs.directory import Run
 from prunescope.sweep.costs import pinned
 from prunescope.sweep.crew import Crew
 from prunescope.sweep.planning import Plan, Planned, in_use

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from prunescope.errors import InputError
-from prunescope.progress import silent
+from prunescope.runs.reporting import silent
 from prunescope.track import Destination, tracked
 
 

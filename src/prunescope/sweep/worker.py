@@ -21,24 +21,16 @@ from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any
 
 from prunescope.errors import InputError
-from prunescope.progress import Reporter
+from prunescope.runs.columns import shown_on
+from prunescope.runs.reporting import Reporter
 
 if TYPE_CHECKING:
     from prunescope.experiment import Experiment
-    from prunescope.levels import Level
     from prunescope.mask import ImageShape
+    from prunescope.training.levels import Level
     from prunescope.training.loop import Evaluation
 
 EVERY = 0.25  # seconds between two reports of steps
-ROW = (
-    "level",
-    "weight_density",
-    "best_val_accuracy",
-    "final_val_accuracy",
-    "locality",
-    "locality_z",
-    "seconds",
-)
 Say = Callable[..., None]
 
 
@@ -79,7 +71,8 @@ class Events(Reporter):
 def _row(rows: list[dict[str, Any]]) -> dict[str, Any]:
     """What a view shows of the last finished level."""
     last = [row for row in rows if row["layer"] == 1][-1]
-    return {"levels": len({row["level"] for row in rows}), **{name: last.get(name) for name in ROW}}
+    names = ["level", *(column.name for column in shown_on("live"))]
+    return {"levels": len({row["level"] for row in rows}), **{name: last.get(name) for name in names}}
 
 
 def main() -> int:
@@ -112,8 +105,8 @@ def _run(order: dict[str, Any], say: Say) -> tuple[int, str]:
 
 
 def _train(order: dict[str, Any], say: Say) -> None:
-    from prunescope.driver import run
     from prunescope.experiment import build
+    from prunescope.pruning.running import run
 
     reporter = _tracked(Events(say), order["track"], say)
     try:

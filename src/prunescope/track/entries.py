@@ -7,21 +7,8 @@ from collections import defaultdict
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from prunescope.store import Run
-
-# columns of levels.parquet that say the same in each layer's row
-WHOLE = {
-    "nominal_density",
-    "best_val_accuracy",
-    "best_step",
-    "final_val_accuracy",
-    "final_val_top5",
-    "heldout_accuracy",
-    "heldout_images",
-    "train_loss",
-    "seconds",
-    "steps",
-}
+from prunescope.runs.columns import columns
+from prunescope.runs.directory import Run
 
 
 @dataclass(frozen=True)
@@ -73,10 +60,11 @@ def _evaluation(line: dict[str, Any], steps: int) -> Entry:
 
 
 def _level(level: int, rows: list[dict[str, Any]], steps: int) -> Entry:
-    values = {f"level/{name}": rows[0][name] for name in rows[0] if name in WHOLE}
+    whole = {column.name for column in columns() if column.of == "level"} - {"level"}
+    values = {f"level/{name}": rows[0][name] for name in rows[0] if name in whole}
     for row in rows:
         layer = f"layer-{row['layer']}"
-        values |= {f"{layer}/{name}": row[name] for name in row if name not in WHOLE | {"level", "layer"}}
+        values |= {f"{layer}/{name}": row[name] for name in row if name not in whole | {"level", "layer"}}
     return Entry("level", level, level, level * steps + rows[0]["steps"], _numbers(values))
 
 

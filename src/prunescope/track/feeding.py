@@ -9,7 +9,7 @@ from importlib import import_module
 from pathlib import Path
 
 from prunescope.errors import InputError
-from prunescope.store import Run
+from prunescope.runs.directory import Run
 from prunescope.track.entries import entries
 from prunescope.track.sink import About, Sink
 

@@ -9,15 +9,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from prunescope.errors import InputError
-from prunescope.progress import Reporter
-from prunescope.store import Run
+from prunescope.runs.directory import Run
+from prunescope.runs.reporting import Reporter
 from prunescope.track.feeding import Destination, feed, reason
 from prunescope.track.sink import Sink
 
 if TYPE_CHECKING:
     from prunescope.experiment import Experiment
-    from prunescope.levels import Level
     from prunescope.mask import ImageShape
+    from prunescope.training.levels import Level
     from prunescope.training.loop import Evaluation
 
 EVERY = 1.0  # seconds between two looks at a run's files

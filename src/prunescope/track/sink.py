@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from prunescope.errors import InputError
-from prunescope.store import Run
+from prunescope.runs.directory import Run
 from prunescope.track.entries import Entry
 
 PROJECT = "prunescope"  # what W&B and trackio call a project and MLflow an experiment
@@ -30,7 +30,7 @@ class About:
     @classmethod
     def of(cls, run: Run) -> About:
         """What there is to say of a run."""
-        from prunescope.tables.collect import field_values
+        from prunescope.analysis.tables import field_values
 
         about = run.about
         group = f"{about['name']}-{about['identity']}"

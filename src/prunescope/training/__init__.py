@@ -14,33 +14,34 @@ if TYPE_CHECKING:
     from prunescope.training.engine import Engine
 
 
-def make_engine(experiment: Experiment, mean: np.ndarray, live_pixels: BoolArray) -> Engine:
+def make_engine(
+    experiment: Experiment, mean: np.ndarray, live_pixels: BoolArray, update_rule: str = "kept"
+) -> Engine:
     """The engine that ``run.engine`` names; ``auto`` is native where `why_not_native` finds nothing against it.
 
     ``mean`` float32 [n0] is the mean image in pixel units, ``live_pixels`` bool [n0] is False
-    for pixels that never vary. Raises InputError for a device that is not there, and for an
+    for pixels that never vary, ``update_rule`` what a step moves (levels.UPDATE_RULES). Raises InputError for a device that is not there, and for an
     engine that cannot run the experiment.
     """
     wanted = experiment.run.engine
-    reason = None if wanted == "torch" else why_not_native(experiment)
+    reason = None if wanted == "torch" else why_not_native(experiment, update_rule)
     if wanted == "native" and reason:
         raise InputError(f"run.engine=native: {reason}")
     if wanted == "torch" or reason:
-        from prunescope.training.torch_engine import TorchEngine
+        from prunescope.training.torch.engine import TorchEngine
 
-        return TorchEngine(experiment, mean, live_pixels)
+        return TorchEngine(experiment, mean, live_pixels, update_rule=update_rule)
     from prunescope.training.native_engine import NativeEngine
 
     return NativeEngine(experiment, mean, live_pixels)
 
 
-def why_not_native(experiment: Experiment) -> str | None:
+def why_not_native(experiment: Experiment, update_rule: str = "kept") -> str | None:
     """None where the native engine can run ``experiment`` here, else one line that says why not."""
     from prunescope.native import why_not
-    from prunescope.training.step_rules import moves_pruned_weights
 
-    method = experiment.prune.method
-    if moves_pruned_weights(method):
+    if update_rule != "kept":
+        method = experiment.prune.method
         return f"prune.method={method} trains pruned weights too; the native engine has only the kept ones"
     if experiment.run.device != "cpu":
         return f"run.device is {experiment.run.device!r}; the native engine runs on a CPU"
@@ -49,11 +50,11 @@ def why_not_native(experiment: Experiment) -> str | None:
     return why_not()
 
 
-def engine_note(experiment: Experiment) -> str:
+def engine_note(experiment: Experiment, update_rule: str = "kept") -> str:
     """Which engine ``make_engine`` takes and, where it is torch by default, why not the native one."""
     if experiment.run.engine == "torch":
         return "torch"
-    reason = why_not_native(experiment)
+    reason = why_not_native(experiment, update_rule)
     if reason:
         return f"torch ({reason})"
     from prunescope.native import kernels

@@ -5,8 +5,12 @@ from __future__ import annotations
 import abc
 from dataclasses import dataclass
 
+import numpy as np
+
 from prunescope.data import Batch, Images
-from prunescope.model import Arrays, Model, Ticket
+from prunescope.mask import BoolArray
+from prunescope.model import Model, Ticket
+from prunescope.training.state import EngineState
 
 
 @dataclass(frozen=True)
@@ -57,10 +61,18 @@ class Engine(abc.ABC):
         ``model`` must keep no other weights than ``ticket``.
         """
 
-    @abc.abstractmethod
-    def state(self) -> Arrays:
-        """Everything that a level's next step depends on, masks included, as named arrays."""
+    def right(self, images: Images, model: Model | None = None) -> BoolArray:
+        """Which images are classified right, bool [N]: those that ``evaluate``, with the same arguments, counts.
+
+        This one asks for one image after the other; engines have a faster one.
+        """
+        each = (Images(images.pixels[n : n + 1], images.labels[n : n + 1]) for n in range(len(images)))
+        return np.array([self.evaluate(image, model).correct for image in each], np.bool_)
 
     @abc.abstractmethod
-    def restore(self, state: Arrays) -> None:
+    def state(self) -> EngineState:
+        """Everything that a level's next step depends on, masks included."""
+
+    @abc.abstractmethod
+    def restore(self, state: EngineState) -> None:
         """Continue from ``state`` (after ``start``) to the same bits, under the masks that it has."""

@@ -10,10 +10,10 @@ import numpy as np
 
 from prunescope.data import Dataset
 from prunescope.experiment import Train
-from prunescope.levels import Level
 from prunescope.model import Arrays, Model, Ticket
 from prunescope.training.engine import Engine, Score
-from prunescope.training.masks import kept_arrays, kept_ticket
+from prunescope.training.levels import Level
+from prunescope.training.state import KEPT, EngineState, kept_ticket, under
 
 
 class Diverged(RuntimeError):
@@ -48,6 +48,45 @@ class Progress:
     ended: bool = False
     dynamics: Arrays = field(default_factory=dict, compare=False)
 
+    def to_arrays(self) -> Arrays:
+        """The progress as named arrays, for a checkpoint."""
+        last = self.last
+        look = [last.train_loss, *vars(last.val).values(), last.step] if last else []
+        arrays: Arrays = {
+            "progress": np.array([self.step, self.best, self.best_step, self.ended], np.float64),
+            "last": np.array(look, np.float64),
+        }
+        for name, model in (("best", self.best_model), ("kept", self.kept)):
+            if model is not None:
+                arrays |= {f"{name}.{k}": v for k, v in model.to_arrays().items()}
+        if self.best_ticket is not None:
+            arrays |= {f"best.{k}": v for k, v in self.best_ticket.to_arrays(*KEPT).items()}
+        return arrays | {f"dynamics.{k}": v for k, v in self.dynamics.items()}
+
+    @classmethod
+    def from_arrays(cls, arrays: Arrays, level: int) -> Progress:
+        """The inverse of to_arrays; ``level`` is that of the last evaluation."""
+
+        def model(name: str) -> Model | None:
+            return Model.from_arrays(under(arrays, name)) if under(arrays, name) else None
+
+        step, best, best_step, *ended = arrays["progress"].tolist()
+        last, best_model = None, model("best.")
+        if arrays["last"].size:
+            loss, images, correct, correct5, loss_sum, at = arrays["last"].tolist()
+            last = Evaluation(level, int(at), loss, Score(int(images), int(correct), int(correct5), loss_sum))
+        return cls(
+            step=int(step),
+            best=best,
+            best_step=int(best_step),
+            best_model=best_model,
+            kept=model("kept."),
+            last=last,
+            best_ticket=kept_ticket(under(arrays, "best."), best_model) if best_model else None,
+            ended=any(ended),  # a checkpoint of before there were early ends has no such number
+            dynamics=under(arrays, "dynamics."),
+        )
+
 
 @dataclass(frozen=True)
 class Trained:
@@ -73,7 +112,7 @@ def train_level(
     train: Train,
     seed: int,
     *,
-    resume: tuple[Progress, Arrays] | None = None,
+    resume: tuple[Progress, EngineState] | None = None,
     on_evaluation: Callable[[Evaluation], None] = lambda evaluation: None,
     between_steps: Callable[[Progress], None] = lambda progress: None,
 ) -> Trained:
@@ -147,46 +186,3 @@ def _counted(engine: Engine, level: Level, now: Progress) -> Progress:
         return now
     ticket = None if level.dynamics is None else engine.ticket
     return replace(now, best=best, best_step=now.step, best_model=engine.model(), best_ticket=ticket)
-
-
-def to_arrays(progress: Progress) -> Arrays:
-    """The progress as named arrays, for a checkpoint."""
-    last = progress.last
-    look = [last.train_loss, *vars(last.val).values(), last.step] if last else []
-    arrays: Arrays = {
-        "progress": np.array([progress.step, progress.best, progress.best_step, progress.ended], np.float64),
-        "last": np.array(look, np.float64),
-    }
-    for name, model in (("best", progress.best_model), ("kept", progress.kept)):
-        if model is not None:
-            arrays |= {f"{name}.{k}": v for k, v in model.to_arrays().items()}
-    if progress.best_ticket is not None:
-        arrays |= {f"best.{k}": v for k, v in kept_arrays(progress.best_ticket).items()}
-    return arrays | {f"dynamics.{k}": v for k, v in progress.dynamics.items()}
-
-
-def from_arrays(arrays: Arrays, level: int) -> Progress:
-    """The inverse of to_arrays."""
-
-    def under(name: str) -> Arrays:
-        return {k.removeprefix(f"{name}."): v for k, v in arrays.items() if k.startswith(f"{name}.")}
-
-    def model(name: str) -> Model | None:
-        return Model.from_arrays(under(name)) if under(name) else None
-
-    step, best, best_step, *ended = arrays["progress"].tolist()
-    last = None
-    if arrays["last"].size:
-        loss, images, correct, correct5, loss_sum, at = arrays["last"].tolist()
-        last = Evaluation(level, int(at), loss, Score(int(images), int(correct), int(correct5), loss_sum))
-    return Progress(
-        step=int(step),
-        best=best,
-        best_step=int(best_step),
-        best_model=model("best"),
-        kept=model("kept"),
-        last=last,
-        best_ticket=kept_ticket(under("best")),
-        ended=any(ended),  # a checkpoint of before there were early ends has no such number
-        dynamics=under("dynamics"),
-    )

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import fields, replace
+from collections.abc import Sequence
+from dataclasses import replace
 from itertools import zip_longest
 from typing import Any
 
@@ -13,17 +14,15 @@ from prunescope.data import Batch, Images
 from prunescope.errors import InputError
 from prunescope.experiment import Experiment
 from prunescope.mask import BoolArray
-from prunescope.model import Arrays, Layer, Model, Ticket
+from prunescope.model import LAYER_FIELDS, PARAMETERS, FloatArray, Layer, Model, Ticket
 from prunescope.native import kernels
 from prunescope.native.blas import find_blas
-from prunescope.network import EPSILON
+from prunescope.network.forward import EPSILON
 from prunescope.training.engine import Engine, Score
-from prunescope.training.masks import fitting_ticket, kept_arrays
-from prunescope.training.torch_step import AVERAGE_DECAY
+from prunescope.training.state import EngineState
+from prunescope.training.torch.step import AVERAGE_DECAY
 
 RULES = ("sgd", "momentum", "adam")
-TRAINED = ("weight", "bias", "gamma", "beta")
-FIELDS = tuple(field.name for field in fields(Layer))
 # Above this density a product through BLAS is the cheaper one: see benchmarks/README.md.
 DENSE_ABOVE = 0.4
 # An output layer of fewer classes is too thin for BLAS.
@@ -96,42 +95,48 @@ class NativeEngine(Engine):
 
     def evaluate(self, images: Images, model: Model | None = None) -> Score:
         """Score a set of images; ``model`` must keep no other weights than the level's ticket."""
+        return self._scored(images, model)[0]
+
+    def right(self, images: Images, model: Model | None = None) -> BoolArray:
+        """Which images are classified right: those that ``evaluate`` counts."""
+        return self._scored(images, model)[1]
+
+    def _scored(self, images: Images, model: Model | None) -> tuple[Score, BoolArray]:
         pixels, labels = _rows(images.pixels), np.ascontiguousarray(images.labels, np.int64)
-        if model is None:
-            return Score(len(labels), *self._started.evaluate(pixels, labels))
-        own = self.model()
-        self._exchange("write", model, 0)
+        right = np.zeros(len(labels), np.bool_)
+        own = None if model is None else self.model()
+        if model is not None:
+            self._exchange("write", model, 0)
         try:
-            return Score(len(labels), *self._started.evaluate(pixels, labels))
+            score = Score(len(labels), *self._started.evaluate(pixels, labels, right.view(np.uint8)))
         finally:
-            self._exchange("write", own, 0)
+            if own is not None:
+                self._exchange("write", own, 0)
+        return score, right
 
-    def state(self) -> Arrays:
-        """Parameters, averages, optimiser moments, counters; the same arrays as the torch engine's."""
-        arrays = self.model().to_arrays()
+    def state(self) -> EngineState:
+        """Everything that the next step depends on; the torch engine goes on from it too."""
+        moments = []
         for slot in range(1, self._moments + 1):
-            moments = _zeros(self._start)
-            self._exchange("read", moments, slot)
-            for index, array in enumerate(_trained(moments)):
-                arrays[f"moment{(slot - 1) * len(_trained(moments)) + index}"] = array
-        arrays["counts"] = np.array([self._network.steps, *self._losses], np.float64)
-        return arrays | kept_arrays(self._ticket)
+            values = _zeros(self._start)
+            self._exchange("read", values, slot)
+            moments.append(tuple(getattr(layer, field) for layer in values.layers for field in PARAMETERS))
+        loss_sum, loss_steps = self._losses
+        return EngineState(
+            self.model(), self._ticket, tuple(moments), self._network.steps, loss_sum, loss_steps
+        )
 
-    def restore(self, state: Arrays) -> None:
+    def restore(self, state: EngineState) -> None:
         """Put back what state() gave."""
-        model = Model.from_arrays({k: v for k, v in state.items() if k.startswith("layer")})
-        ticket = fitting_ticket(state, self._ticket)
+        moments = state.moments_of(self._moments)
+        ticket = state.fitting_ticket(self._ticket)
         if ticket is not None:  # what is cut off is in no kernel: it comes from the model of the start
-            self.start(model, ticket)
-        self._exchange("write", model, 0)
-        for slot in range(1, self._moments + 1):
-            moments = _zeros(self._start)
-            for index, array in enumerate(_trained(moments)):
-                array[...] = state[f"moment{(slot - 1) * len(_trained(moments)) + index}"]
-            self._exchange("write", moments, slot)
-        steps, loss_sum, loss_steps = state["counts"].tolist()
-        self._network.steps = int(steps)
-        self._losses = (loss_sum, int(loss_steps))
+            self.start(state.model, ticket)
+        self._exchange("write", state.model, 0)
+        for slot, arrays in enumerate(moments, 1):
+            self._exchange("write", _as_model(arrays), slot)
+        self._network.steps = state.steps
+        self._losses = (state.loss_sum, state.loss_steps)
 
     @property
     def _started(self) -> Any:
@@ -187,9 +192,9 @@ class NativeEngine(Engine):
     def _exchange(self, direction: str, model: Model, slot: int) -> None:
         copy = getattr(self._started, direction)
         for index, layer in enumerate(model.layers):
-            for number, field in enumerate(FIELDS):
+            for number, field in enumerate(LAYER_FIELDS):
                 whole = getattr(layer, field)
-                if whole.size and not (slot and field not in TRAINED):
+                if whole.size and not (slot and field not in PARAMETERS):
                     copy(layer=index, field=number, slot=slot, whole=np.ascontiguousarray(whole))
 
 
@@ -210,17 +215,23 @@ def _copied(model: Model, ticket: Ticket) -> Model:
     layers = []
     for layer, mask in zip_longest(model.layers, ticket.masks):  # the output layer has no mask
         weight = layer.weight.copy() if mask is None else layer.weight * mask.array
-        others = {name: np.array(getattr(layer, name), np.float32) for name in FIELDS if name != "weight"}
+        others = {name: np.array(getattr(layer, name), np.float32) for name in LAYER_FIELDS[1:]}
         layers.append(Layer(weight=weight, **others))
     return Model(tuple(layers))
 
 
 def _zeros(model: Model) -> Model:
-    return Model(tuple(Layer(*(np.zeros_like(getattr(x, f)) for f in FIELDS)) for x in model.layers))
+    return Model(tuple(Layer(*(np.zeros_like(getattr(x, f)) for f in LAYER_FIELDS)) for x in model.layers))
 
 
-def _trained(model: Model) -> list[np.ndarray]:
-    return [getattr(layer, field) for layer in model.layers for field in TRAINED]
+def _as_model(moments: Sequence[FloatArray]) -> Model:
+    """The moments of each parameter in the place of the parameter; no averages."""
+    none, width = np.zeros(0, np.float32), len(PARAMETERS)
+    layers = []
+    for first in range(0, len(moments), width):
+        weight, bias, gamma, beta = moments[first : first + width]
+        layers.append(Layer(weight, bias, gamma, beta, mean=none, variance=none))
+    return Model(tuple(layers))
 
 
 def instruction_sets() -> list[str]:

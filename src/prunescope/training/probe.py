@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from prunescope.data import Dataset
-from prunescope.levels import Setting
 from prunescope.mask import BoolArray
 from prunescope.model import FloatArray, Model, Ticket, initial
+from prunescope.training.levels import Setting
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from prunescope.network import Statistics, TorchLayer
+    from prunescope.network.forward import Statistics, TorchLayer
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ class Probe:
     ) -> tuple[list[TorchLayer], Tensor, Tensor, Statistics]:
         import torch
 
-        from prunescope.network import forward, network_inputs, torch_layers
+        from prunescope.network.forward import forward, network_inputs, torch_layers
 
         train, data = self.setting.experiment.train, self._dataset
         device = torch.device(self.setting.experiment.run.device)

@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from prunescope.experiment import Prune
-from prunescope.levels import Dynamics
 from prunescope.model import Arrays, Model, Ticket
 from prunescope.pruning.dynamics.magnitudes import magnitudes
 from prunescope.training.engine import Engine
+from prunescope.training.levels import Dynamics
 
 LOOKS = 5  # masks that are compared, the newest included (the authors' FIFO)
 EVERY = 100

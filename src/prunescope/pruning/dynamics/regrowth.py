@@ -9,7 +9,6 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from prunescope.errors import InputError
-from prunescope.levels import Dynamics, Level, Procedure, Setting
 from prunescope.mask import BoolArray, Mask
 from prunescope.model import Model, Ticket
 from prunescope.pruning.at_initialisation import untrained, wanted_densities
@@ -18,7 +17,8 @@ from prunescope.pruning.layouts import layer_densities, random_ticket
 from prunescope.pruning.selection import keep_top
 from prunescope.randomness import generator
 from prunescope.training.engine import Engine
-from prunescope.training.masks import change
+from prunescope.training.levels import Dynamics, Level, Procedure, Setting
+from prunescope.training.mask_changes import change
 from prunescope.training.probe import Probe
 
 LAYOUTS = ("uniform", "erk")

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 
-from prunescope.levels import Dynamics, Level, Procedure, Setting
 from prunescope.mask import Mask
 from prunescope.model import Ticket
 from prunescope.pruning.at_initialisation import untrained, wanted_densities
@@ -14,7 +13,8 @@ from prunescope.pruning.dynamics.schedule import Schedule, schedule
 from prunescope.pruning.layouts import kept_count
 from prunescope.pruning.selection import keep_top
 from prunescope.training.engine import Engine
-from prunescope.training.masks import change
+from prunescope.training.levels import Dynamics, Level, Procedure, Setting
+from prunescope.training.mask_changes import change
 from prunescope.training.probe import Probe
 
 
@@ -49,7 +49,7 @@ class Feedback(Dynamics):
     def after_step(self, step: int, engine: Engine) -> bool:
         """Move the masks, at an update; after the schedule's end too, at its density."""
         if step % self._schedule.every == 0:
-            from prunescope.training.torch_engine import TorchEngine
+            from prunescope.training.torch.engine import TorchEngine
 
             assert isinstance(engine, TorchEngine)
             density = self._schedule.density(step, self._density)

@@ -9,10 +9,12 @@ last one. Runs on the torch engine, whose steps do the work (training/step_rules
 
 from __future__ import annotations
 
-from prunescope.levels import Dynamics, Level, Procedure, Setting
+from prunescope.experiment import Prune
 from prunescope.model import Ticket
 from prunescope.pruning.at_initialisation import untrained
+from prunescope.pruning.traits import Expected, Sizes, Traits
 from prunescope.training.engine import Engine
+from prunescope.training.levels import Dynamics, Level, Procedure, Setting
 
 
 class MasksOfTheStep(Dynamics):
@@ -21,6 +23,22 @@ class MasksOfTheStep(Dynamics):
     def after_step(self, step: int, engine: Engine) -> bool:
         """Go on."""
         return False
+
+
+def _expected(prune: Prune, sizes: Sizes) -> Expected:
+    """One level, dense at first; how sparse it gets is an outcome."""
+    del prune, sizes
+    return Expected((1.0,), ("the time of dense steps (how soon weights go is an outcome)",))
+
+
+TRAITS = Traits(
+    label="β-LASSO",
+    order=12,
+    sentence="every step pulls weights towards 0 and prunes those that come near it",
+    expected=_expected,
+    dense_first=False,
+    update_rule="shrinking",
+)
 
 
 def procedure(setting: Setting) -> Procedure:

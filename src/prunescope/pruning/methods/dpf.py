@@ -10,11 +10,21 @@ m ⊙ w. A level's best evaluation is one at the final density. Runs on the torc
 
 from __future__ import annotations
 
-from prunescope.levels import Dynamics, Procedure, Setting
 from prunescope.pruning.dynamics.schedule import Schedule
 from prunescope.pruning.dynamics.shrinking import Feedback, dense_start
+from prunescope.pruning.traits import Traits, asked_for
+from prunescope.training.levels import Dynamics, Procedure, Setting
 
 EVERY = 16
+
+TRAITS = Traits(
+    label="DPF",
+    order=11,
+    sentence="all weights are trained through masks that keep the largest, down to {density}; pruned ones may come back",
+    expected=asked_for,
+    dense_first=False,
+    update_rule="feedback",
+)
 
 
 def procedure(setting: Setting) -> Procedure:

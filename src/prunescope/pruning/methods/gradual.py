@@ -8,12 +8,21 @@ round(density · N) exactly; biases stay. A level's best evaluation is one at th
 
 from __future__ import annotations
 
-from prunescope.levels import Dynamics, Procedure, Setting
 from prunescope.pruning.dynamics.schedule import Schedule
 from prunescope.pruning.dynamics.shrinking import GradualPruning, dense_start
+from prunescope.pruning.traits import Traits, asked_for
+from prunescope.training.levels import Dynamics, Procedure, Setting
 from prunescope.training.probe import Probe
 
 EVERY = 100
+
+TRAITS = Traits(
+    label="gradual magnitude",
+    order=8,
+    sentence="the smallest weights are pruned gradually during training, down to {density}",
+    expected=asked_for,
+    dense_first=False,
+)
 
 
 def procedure(setting: Setting) -> Procedure:

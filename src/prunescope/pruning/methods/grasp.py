@@ -9,7 +9,6 @@ stay. With ``prune.score_pool=all`` the output's weights and the hidden biases r
 
 from __future__ import annotations
 
-from prunescope.levels import Procedure, Setting
 from prunescope.model import Ticket
 from prunescope.pruning.at_initialisation import (
     scoring_batch,
@@ -19,6 +18,16 @@ from prunescope.pruning.at_initialisation import (
 )
 from prunescope.pruning.pools import as_ticket, keep_best
 from prunescope.pruning.scores import grasp
+from prunescope.pruning.traits import Traits, asked_for
+from prunescope.training.levels import Procedure, Setting
+
+TRAITS = Traits(
+    label="GraSP",
+    order=6,
+    sentence="before training all weights are pruned but the {density} that the gradient's flow can least spare",
+    expected=asked_for,
+    dense_first=False,
+)
 
 
 def procedure(setting: Setting) -> Procedure:

@@ -9,10 +9,20 @@ from collections.abc import Sequence
 
 from prunescope.errors import InputError
 from prunescope.experiment import Prune
-from prunescope.levels import Level, Procedure, Setting
 from prunescope.model import Model, Ticket, initial
 from prunescope.pruning.dynamics.early_bird import early_bird
 from prunescope.pruning.pools import check_each_layer, is_exhausted, prune_smallest
+from prunescope.pruning.traits import Traits, level_by_level
+from prunescope.training.levels import Level, Procedure, Setting
+
+TRAITS = Traits(
+    label="IMP",
+    order=1,
+    sentence="after each level the smallest {rate} of the weights left are pruned{rewound}",
+    expected=level_by_level,
+    dense_first=True,
+    reads=frozenset({"rate", "rewind", "scope"}),
+)
 
 
 def procedure(setting: Setting) -> Procedure:

@@ -9,11 +9,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from prunescope.levels import Level, Procedure, Setting
 from prunescope.model import Model, Ticket, initial
 from prunescope.pruning.at_initialisation import wanted_densities
 from prunescope.pruning.layouts import overall_density
 from prunescope.pruning.pools import check_each_layer, not_emptied, prune_smallest
+from prunescope.pruning.traits import Traits, dense_and_asked_for
+from prunescope.training.levels import Level, Procedure, Setting
+
+TRAITS = Traits(
+    label="one-shot",
+    order=2,
+    sentence="after a dense level the smallest weights are pruned at once, down to {density}{rewound}",
+    expected=dense_and_asked_for,
+    dense_first=True,
+    reads=frozenset({"rewind", "scope"}),
+)
 
 
 def procedure(setting: Setting) -> Procedure:

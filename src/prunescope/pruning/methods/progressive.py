@@ -11,9 +11,39 @@ that level. (The paper has no tolerance; with one a layer may pass a dip, but ne
 
 from __future__ import annotations
 
-from prunescope.levels import Level, Procedure, Setting
+from itertools import pairwise
+
+from prunescope.experiment import Prune
 from prunescope.model import Ticket, initial
 from prunescope.pruning.pools import is_exhausted, prune_smallest
+from prunescope.pruning.traits import ASSUMED_LEVELS, Expected, Sizes, Traits
+from prunescope.training.levels import Level, Procedure, Setting
+
+# Of each layer after the first: what eight layers took (docs/figures/16.md).
+ASSUMED_DEEPER_LEVELS = 7
+
+
+def _expected(prune: Prune, sizes: Sizes) -> Expected:
+    """Layer after layer; a level's density is that of all hidden weights."""
+    weights = [n_in * n_out for n_in, n_out in pairwise(sizes[:-1])]
+    kept, densities = [1.0] * len(weights), [1.0]
+    for layer in range(len(weights)):
+        for _ in range(ASSUMED_DEEPER_LEVELS if layer else ASSUMED_LEVELS):
+            kept[layer] *= 1 - prune.rate
+            densities.append(sum(u * w for u, w in zip(kept, weights, strict=True)) / sum(weights))
+    assumed = f"{ASSUMED_LEVELS} levels of the first layer, {ASSUMED_DEEPER_LEVELS} of each other one (accuracy decides)"
+    return Expected(tuple(densities if prune.levels is None else densities[: prune.levels + 1]), (assumed,))
+
+
+TRAITS = Traits(
+    label="progressive IMP",
+    order=3,
+    sentence="one layer after the other, from the input on, the smallest {rate} of its weights left are pruned at "
+    "a time{rewound}, until the network is worse than the dense one",
+    expected=_expected,
+    dense_first=True,
+    reads=frozenset({"rate", "rewind"}),
+)
 
 
 def procedure(setting: Setting) -> Procedure:

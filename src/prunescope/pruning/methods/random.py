@@ -11,11 +11,33 @@ rewind): that run's fan-ins and densities without its positions.
 
 from __future__ import annotations
 
-from prunescope.levels import Level, Procedure, Setting
+from prunescope.experiment import Prune
 from prunescope.pruning.at_initialisation import untrained, wanted_densities
 from prunescope.pruning.layouts import layer_densities, overall_density, random_ticket, shuffled
 from prunescope.pruning.like import like_run
 from prunescope.pruning.pools import check_each_layer
+from prunescope.pruning.traits import Expected, Sizes, Traits, asked_for, level_by_level
+from prunescope.training.levels import Level, Procedure, Setting
+
+
+def _expected(prune: Prune, sizes: Sizes) -> Expected:
+    """With the layout shuffle the levels are those of another run, which need not be there yet."""
+    if prune.layout != "shuffle":
+        return asked_for(prune, sizes)
+    levels = level_by_level(prune, sizes)
+    return Expected(
+        levels.densities[1:], (*levels.assumed, "the levels of iterative pruning (prune.like decides)")
+    )
+
+
+TRAITS = Traits(
+    label="random",
+    order=7,
+    sentence="before training all weights are pruned but {density}, chosen at random",
+    expected=_expected,
+    dense_first=False,
+    reads=frozenset({"layout"}),
+)
 
 
 def procedure(setting: Setting) -> Procedure:

@@ -11,12 +11,23 @@ from __future__ import annotations
 
 from functools import partial
 
-from prunescope.levels import Dynamics, Procedure, Setting
 from prunescope.pruning.dynamics.regrowth import GradientRegrowth, random_start
 from prunescope.pruning.dynamics.schedule import UPDATES_END, schedule
+from prunescope.pruning.traits import Traits, asked_for
+from prunescope.training.levels import Dynamics, Procedure, Setting
 from prunescope.training.probe import Probe
 
 EVERY = 100
+
+TRAITS = Traits(
+    label="RigL",
+    order=10,
+    sentence="training starts with {density} of the weights at random places; the smallest go time and again, and as "
+    "many grow where the gradient is largest",
+    expected=asked_for,
+    dense_first=False,
+    reads=frozenset({"layout"}),
+)
 
 
 def procedure(setting: Setting) -> Procedure:

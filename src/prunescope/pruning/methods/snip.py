@@ -9,7 +9,6 @@ too; biases are 0 at initialisation, score 0 and so go first; the output's weigh
 
 from __future__ import annotations
 
-from prunescope.levels import Procedure, Setting
 from prunescope.model import Ticket
 from prunescope.pruning.at_initialisation import (
     scoring_batch,
@@ -19,6 +18,16 @@ from prunescope.pruning.at_initialisation import (
 )
 from prunescope.pruning.pools import as_ticket, keep_best
 from prunescope.pruning.scores import snip
+from prunescope.pruning.traits import Traits, asked_for
+from prunescope.training.levels import Procedure, Setting
+
+TRAITS = Traits(
+    label="SNIP",
+    order=4,
+    sentence="before training all weights are pruned but the {density} to which the loss is most sensitive",
+    expected=asked_for,
+    dense_first=False,
+)
 
 
 def procedure(setting: Setting) -> Procedure:

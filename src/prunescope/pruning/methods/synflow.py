@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import numpy as np
 
-from prunescope.levels import Procedure, Setting
 from prunescope.mask import BoolArray
 from prunescope.model import Model, Ticket
 from prunescope.pruning.at_initialisation import train_each, untrained
@@ -19,6 +18,16 @@ from prunescope.pruning.layouts import kept_count
 from prunescope.pruning.pools import as_ticket
 from prunescope.pruning.scores import synflow, tensors
 from prunescope.pruning.selection import keep_top
+from prunescope.pruning.traits import Traits, asked_for
+from prunescope.training.levels import Procedure, Setting
+
+TRAITS = Traits(
+    label="SynFlow",
+    order=5,
+    sentence="before training, and without data, all weights are pruned but the {density} of the largest synaptic flow",
+    expected=asked_for,
+    dense_first=False,
+)
 
 
 def procedure(setting: Setting) -> Procedure:

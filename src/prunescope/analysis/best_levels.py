@@ -1,0 +1,73 @@
+"""Which level stands for a run: the one definition of the best, and of the sparsest that is no worse than dense.
+
+Levels are numbered; level 0 is the dense network, against which the others are held, and never a candidate itself.
+Accuracies are those on the images that select: best validation accuracy.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from statistics import fmean
+
+DENSE = 0
+
+
+def best(densities: Mapping[int, float], accuracies: Mapping[int, float]) -> int | None:
+    """The pruned level of the highest accuracy, of equals the sparsest; None where no level is pruned.
+
+    densities, accuracies: by level. Levels without an accuracy are no candidates.
+    """
+    candidates = [level for level in accuracies if level != DENSE]
+    return max(candidates, key=lambda level: (accuracies[level], -densities[level]), default=None)
+
+
+def sparsest_no_worse(densities: Mapping[int, float], accuracies: Mapping[int, float]) -> int | None:
+    """The sparsest pruned level whose accuracy is at least the dense network's.
+
+    None where there is none, or no dense network to be held against.
+    """
+    if DENSE not in accuracies:
+        return None
+    candidates = [
+        level for level, accuracy in accuracies.items() if level != DENSE and accuracy >= accuracies[DENSE]
+    ]
+    return min(candidates, key=lambda level: densities[level], default=None)
+
+
+def cross_fitted(
+    accuracies_by_seed: Mapping[int, Mapping[int, float]], densities: Mapping[int, float]
+) -> dict[int, int]:
+    """For each seed the level that is best on average over the other seeds.
+
+    What picks a level is then independent of the seed that is measured there, so that the mean over seeds carries
+    nothing that was gained by picking. Seeds for which the others have no pruned level in common are left out.
+    """
+    found = {}
+    for seed in accuracies_by_seed:
+        others = [accuracies for other, accuracies in accuracies_by_seed.items() if other != seed]
+        level = best(densities, mean_over_seeds(others)) if others else None
+        if level is not None and level in accuracies_by_seed[seed]:
+            found[seed] = level
+    return found
+
+
+def mean_over_seeds(accuracies: list[Mapping[int, float]]) -> dict[int, float]:
+    """The mean accuracy of each level that all seeds have."""
+    common = set.intersection(*(set(levels) for levels in accuracies)) if accuracies else set()
+    return {level: fmean(levels[level] for levels in accuracies) for level in sorted(common)}
+
+
+def nearest(densities: Mapping[int, float], u: float, within: float = math.inf) -> int | None:
+    """The pruned level whose density is nearest to ``u`` by ratio, at most a factor ``within`` away; None for none.
+
+    Of two that are equally near the sparser.
+    """
+
+    def distance(level: int) -> float:
+        density = densities[level]
+        return abs(math.log(density / u)) if density > 0 else math.inf
+
+    candidates = [level for level in densities if level != DENSE]
+    found = min(candidates, key=lambda level: (distance(level), densities[level]), default=None)
+    return None if found is None or distance(found) > math.log(within) else found

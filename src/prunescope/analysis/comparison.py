@@ -1,0 +1,257 @@
+"""Compare: groups of runs side by side, each quantity with n, spread and interval, and its difference to a baseline."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from functools import cached_property
+from typing import Any
+
+import polars
+
+from prunescope.analysis.groups import Group, by_replicates, groups, replicates
+from prunescope.analysis.quantities import NEAR, Facts, Levels, Quantity, facts, fitted_gains, quantities
+from prunescope.analysis.statistics import Difference, Spread, difference, spread
+from prunescope.analysis.tables import field_values
+from prunescope.errors import InputError
+from prunescope.runs.directory import Run
+
+
+@dataclass(frozen=True)
+class Replicates:
+    """Replicates with their quantities at the best levels, or at a density."""
+
+    group: Group
+    density: float | None
+
+    @cached_property
+    def facts(self) -> dict[int, Facts]:
+        """The quantities of each run alone, by seed."""
+        return {run.seed: facts(run, self.density) for run in self.group.runs}
+
+    @cached_property
+    def gains(self) -> dict[int, float]:
+        """quantities.fitted_gains."""
+        return fitted_gains(self.group.runs)
+
+    def by_seed(self, quantity: Quantity) -> dict[int, float]:
+        """A quantity of each seed that has it."""
+        if quantity.fitted:
+            return self.gains
+        found = {seed: one[quantity.name] for seed, one in self.facts.items()}
+        return {seed: value for seed, value in found.items() if value is not None}
+
+    def spread(self, quantity: Quantity) -> Spread:
+        """Its spread over seeds.
+
+        A quantity on the grid of levels has a geometric mean, and half a step of the grid more on either side of its
+        interval; without a grid it has no interval. One that was fitted has none either: its values share the levels
+        that others chose.
+        """
+        values = list(self.by_seed(quantity).values())
+        if quantity.grid and values:
+            return self._on_the_grid(values)
+        found = spread(values)
+        return Spread(found.n, found.mean, found.sd) if quantity.fitted else found
+
+    def _on_the_grid(self, values: list[float]) -> Spread:
+        found = spread([math.log(value) for value in values])
+        steps = [Levels.of(run).step() for run in self.group.runs]
+        known = [step for step in steps if step is not None]
+        assert found.mean is not None
+        if len(known) < len(steps) or found.alike or found.low is None:
+            return Spread(found.n, math.exp(found.mean), alike=found.alike)
+        wide = found.widened(max(known) / 2)
+        assert wide.low is not None
+        assert wide.high is not None
+        return Spread(found.n, math.exp(found.mean), None, math.exp(wide.low), math.exp(wide.high))
+
+    def images(self, quantity: Quantity) -> int | None:
+        """On how many images an accuracy is, where all seeds have as many."""
+        if quantity.images is None:
+            return None
+        data = [run.about.get("data") or {} for run in self.group.runs]
+        counts = {one.get(f"{quantity.images}_images") for one in data}
+        return counts.pop() if len(counts) == 1 else None
+
+    @property
+    def same_data(self) -> tuple[Any, ...]:
+        """What two experiments on the same data have in common; nothing is known of runs that stored no fingerprint."""
+        run = self.group.runs[0]
+        fingerprint = (run.about.get("data") or {}).get("fingerprint")
+        fields = run.experiment.data.model_dump_json(exclude={"root"})
+        return (fingerprint, fields) if fingerprint else (run.path,)
+
+
+@dataclass(frozen=True)
+class Compared:
+    """What is compared with others: replicates, or several sets of them that differ in a setting.
+
+    ``names``: by which of them a baseline may be chosen.
+    """
+
+    label: str
+    names: frozenset[str]
+    settings: tuple[Replicates, ...]
+
+    @property
+    def seeds(self) -> tuple[int, ...]:
+        """Those of its runs."""
+        return tuple(run.seed for own in self.settings for run in own.group.runs)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a reader of its numbers has to know."""
+        return tuple(note for own in self.settings for note in own.group.notes)
+
+    def values(self, quantity: Quantity) -> list[float]:
+        """What its runs have of a quantity, those that have it."""
+        return [value for own in self.settings for value in own.by_seed(quantity).values()]
+
+    def spread(self, quantity: Quantity) -> Spread:
+        """That over seeds; of several settings the spread of their means, which is no n and has no interval."""
+        if len(self.settings) == 1:
+            return self.settings[0].spread(quantity)
+        means = [own.spread(quantity).mean for own in self.settings]
+        found = spread([mean for mean in means if mean is not None])
+        return Spread(found.n, found.mean, found.sd)
+
+    def less(self, baseline: Compared, quantity: Quantity) -> Difference:
+        """A quantity less the baseline's; without an interval where one of them has several settings, or none either."""
+        own, other = self.spread(quantity), baseline.spread(quantity)
+        if own.mean is None or other.mean is None:
+            return Difference(Spread(0), paired=False)
+        plain = quantity.grid or quantity.fitted
+        if plain or len(self.settings) > 1 or len(baseline.settings) > 1:
+            return Difference(Spread(min(own.n, other.n), own.mean - other.mean), paired=False)
+        one, two = self.settings[0], baseline.settings[0]
+        same = one.same_data == two.same_data
+        return difference(one.by_seed(quantity), two.by_seed(quantity), same_data=same)
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Groups, the one that the others are held against, if any, and the density they are compared at."""
+
+    groups: tuple[Compared, ...]
+    baseline: Compared | None = None
+    density: float | None = None
+
+    def rows(self) -> list[dict[str, Any]]:
+        """One row for each quantity and group: quantity, group, n, mean, sd, low, high, alike, settings, images.
+
+        low and high are the 95 % interval of the mean over seeds, on the same images; None for one seed and for seeds
+        that are ``alike`` to the last digit. Where a group holds several
+        ``settings``, mean and sd are over these and n is None. ``images`` are those of an accuracy. With a baseline
+        also difference, difference_low, difference_high, difference_n, paired and left_out, seeds that a paired
+        difference does not use; they are None for the baseline itself.
+        """
+        return [self._row(quantity, group) for quantity in quantities(self.density) for group in self.groups]
+
+    def _row(self, quantity: Quantity, group: Compared) -> dict[str, Any]:
+        own, settings = group.spread(quantity), len(group.settings)
+        row: dict[str, Any] = {"quantity": quantity.name, "group": group.label}
+        row |= {"n": own.n if settings == 1 else None, "mean": own.mean, "sd": own.sd, "low": own.low}
+        images = {one.images(quantity) for one in group.settings}
+        row |= {
+            "high": own.high,
+            "alike": own.alike,
+            "settings": settings,
+            "images": images.pop() if len(images) == 1 else None,
+        }
+        if self.baseline is None:
+            return row
+        told = group.less(self.baseline, quantity) if group is not self.baseline else None
+        if told is None or told.spread.mean is None:
+            names = ("difference", "difference_low", "difference_high", "difference_n", "paired", "left_out")
+            return row | dict.fromkeys(names)
+        row |= {"difference": told.spread.mean, "difference_low": told.spread.low}
+        row |= {"difference_high": told.spread.high, "difference_n": told.spread.n}
+        return row | {"paired": told.paired, "left_out": list(told.left_out) if told.paired else None}
+
+    def frame(self) -> polars.DataFrame:
+        """``rows`` as a table; seeds left out as a text."""
+        rows = self.rows()
+        for row in rows:
+            if "left_out" in row:
+                row["left_out"] = " ".join(map(str, row["left_out"] or ()))
+        return polars.DataFrame(rows, infer_schema_length=None)
+
+
+def compare(
+    runs: Iterable[Run], by: Sequence[str] = (), baseline: str | None = None, density: float | None = None
+) -> Comparison:
+    """Group finished runs as replicates, or by the dotted fields ``by`` (also name), and hold them side by side.
+
+    ``baseline`` is a group's label, the value of a field in ``by``, or an experiment's name, identity or method;
+    ``density`` the u to compare at, over 0 and at most 1, in place of each run's best level. Raises InputError for no
+    runs, an unknown field, a baseline that is no group or several, and a density that is none or that no run has been
+    near.
+    """
+    if density is not None and not 0 < density <= 1:
+        raise InputError(f"--density is {density:g}; it must be over 0 and at most 1")
+    chosen = list(runs)
+    if not chosen:
+        raise InputError("no finished run to compare")
+    found = _by_fields(chosen, by, density) if by else _by_experiment(chosen, density)
+    if density is not None:
+        reached = next(quantity for quantity in quantities(density) if quantity.name == "u")
+        if not any(group.values(reached) for group in found):
+            raise InputError(
+                f"--density is {density:g}; no run has a pruned level within a factor {NEAR} of it"
+            )
+    return Comparison(found, None if baseline is None else _baseline(found, baseline), density)
+
+
+def _by_experiment(runs: Sequence[Run], density: float | None) -> tuple[Compared, ...]:
+    found = []
+    for group in groups(runs):
+        names = {name for run in group.runs for name in (run.experiment.name, run.experiment.identity)}
+        names |= {group.label, group.runs[0].experiment.prune.method}
+        found.append(Compared(group.label, frozenset(names), (Replicates(group, density),)))
+    return tuple(found)
+
+
+def _by_fields(runs: Sequence[Run], by: Sequence[str], density: float | None) -> tuple[Compared, ...]:
+    members: dict[tuple[Any, ...], list[Run]] = {}
+    for run in runs:
+        members.setdefault(tuple(_value(run, name) for name in by), []).append(run)
+    found = []
+    for key, own in sorted(members.items(), key=lambda entry: [_order(value) for value in entry[0]]):
+        label = _title(by, key)
+        settings = [Replicates(replicates(label, alike), density) for alike in by_replicates(own).values()]
+        found.append(Compared(label, frozenset({label, *map(str, key)}), tuple(settings)))
+    return tuple(found)
+
+
+def _value(run: Run, name: str) -> Any:
+    fields = {"name": run.experiment.name, **field_values(run.experiment)}
+    if name not in fields:
+        close = get_close_matches(name, fields, n=1)
+        hint = f"did you mean {close[0]!r}?" if close else "fields have dotted names, as train.lr"
+        raise InputError(f"--by is {name!r}, no field of an experiment: {hint}")
+    return fields[name]
+
+
+def _order(value: Any) -> tuple[bool, bool, Any]:
+    """Numbers before texts, and what is not given last."""
+    return value is None, isinstance(value, str), 0 if value is None else value
+
+
+def _title(by: Sequence[str], values: Sequence[Any]) -> str:
+    if len(by) == 1:
+        return str(values[0])
+    return ", ".join(f"{name.rpartition('.')[2]} {value}" for name, value in zip(by, values, strict=True))
+
+
+def _baseline(found: Sequence[Compared], wanted: str) -> Compared:
+    exact = [group for group in found if group.label == wanted]
+    named = exact or [group for group in found if wanted in group.names]
+    if len(named) == 1:
+        return named[0]
+    what = "no group" if not named else f"{len(named)} groups"
+    raise InputError(
+        f"--baseline is {wanted!r}, which is {what}: groups are {', '.join(group.label for group in found)}"
+    )

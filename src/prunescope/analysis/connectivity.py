@@ -1,0 +1,61 @@
+"""Fan-in of the nodes of a group of runs, and what removing nodes costs."""
+
+from __future__ import annotations
+
+import numpy as np
+import polars
+
+from prunescope.analysis.groups import Group
+from prunescope.errors import InputError
+from prunescope.observables import binomial_fan_in, fan_in
+
+BARS = 36
+
+
+def fan_in_histogram(group: Group, level: int, bars: int = BARS) -> polars.DataFrame:
+    """Nodes a bar, measured and expected under random pruning at the same density: means over seeds, at most so many ``bars``."""
+    masks = [run.mask(level) for run in group.runs]
+    counts = np.stack([np.bincount(fan_in(mask), minlength=mask.n_in + 1) for mask in masks]).mean(axis=0)
+    density = float(np.mean([mask.density for mask in masks]))
+    expected = masks[0].n_out * binomial_fan_in(masks[0].n_in, density)
+    seen = np.flatnonzero((counts > 0) | (expected > 0.05))
+    low, high = int(seen[0]), int(seen[-1])
+    width = max(1, -(-(high + 1 - low) // bars))
+    low -= low % width
+    starts = np.arange(low, high + 1, width)
+    return polars.DataFrame(
+        {
+            "level": np.full(len(starts), level),
+            "nominal_density": np.full(len(starts), group.density(level)),
+            "fan_in_from": starts,
+            "fan_in_to": np.minimum(starts + width - 1, masks[0].n_in),
+            "nodes": np.add.reduceat(counts[: high + 1], starts),
+            "nodes_if_random": np.add.reduceat(expected[: high + 1], starts),
+            "binomial_mean": np.full(len(starts), masks[0].n_in * density),
+        }
+    )
+
+
+def ablation(group: Group, level: int, order: str) -> polars.DataFrame:
+    curves, guessing = [], []
+    removed = np.empty(0, np.int64)
+    for run in group.runs:
+        seen = run.observations(level)
+        if f"ablation_{order}" not in seen:
+            raise InputError(f"{run.path}: level {level} holds no ablation curve")
+        removed, accuracy = seen["ablation_removed"], seen[f"ablation_{order}"]
+        whole = accuracy[np.argmin(removed)]
+        curves.append(accuracy / whole)
+        guessing.append(1 / len(run.classes) / whole)
+    spread = np.std(curves, axis=0, ddof=1) if len(curves) > 1 else np.full(len(removed), np.nan)
+    return polars.DataFrame(
+        {
+            "level": np.full(len(removed), level),
+            "nominal_density": np.full(len(removed), group.density(level)),
+            "order": [order] * len(removed),
+            "removed": removed,
+            "relative_accuracy": np.mean(curves, axis=0),
+            "relative_accuracy_sd": spread,
+            "guessing": np.full(len(removed), np.mean(guessing)),
+        }
+    )

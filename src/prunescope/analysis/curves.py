@@ -1,0 +1,113 @@
+"""Numbers over the levels, one row an experiment and level: means and spreads over seeds, gains over the dense network."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import polars
+
+from prunescope.analysis.groups import Group
+from prunescope.errors import InputError
+from prunescope.experiment import Experiment
+from prunescope.runs.columns import shown_on
+from prunescope.runs.directory import Run
+
+
+def over_seeds(
+    table: polars.DataFrame,
+    names: Sequence[str],
+    *,
+    by: Sequence[str] = ("level",),
+    same: Sequence[str] = ("nominal_density",),
+    **constants: str,
+) -> polars.DataFrame:
+    """Mean and sample sd over the rows that agree in ``by``: ``NAME_mean``, ``NAME_sd``, and ``seeds``, how many.
+
+    Of ``same``, which seeds share but for rounding, the mean alone. Densest first. ``constants`` are columns in front.
+    """
+    statistics = [polars.len().alias("seeds"), *(polars.col(name).mean() for name in same)]
+    statistics += [polars.col(name).mean().alias(f"{name}_mean") for name in names]
+    statistics += [polars.col(name).std().alias(f"{name}_sd") for name in names]
+    order = [same[0], *by]
+    part = table.group_by(by).agg(statistics).sort(order, descending=[True, *(False for _ in by)])
+    return part.select(*(polars.lit(value).alias(name) for name, value in constants.items()), polars.all())
+
+
+def summary(found: Sequence[Group]) -> polars.DataFrame:
+    """One row an experiment and level: mean and sample sd over seeds of the first layer's numbers.
+
+    Levels that only some seeds have reached are left out: their means would be over other seeds than their
+    neighbours'.
+    """
+    parts = []
+    for group in found:
+        table = group.first_layer
+        names = [column.name for column in shown_on("curves") if column.name in table.columns]
+        parts.append(over_seeds(table, names, experiment=group.label))
+    return polars.concat(parts, how="diagonal_relaxed")
+
+
+def gains(found: Sequence[Group]) -> polars.DataFrame:
+    """One row an experiment and level: best validation accuracy minus the dense network's, over seeds.
+
+    A seed's gain is over the dense network of the same seed and data, its own or that of another experiment among
+    ``found``; seeds without one have none. Columns gain_mean, gain_sd, dense_mean, shares of 1. Experiments without
+    any have no rows. Raises InputError when that leaves nothing.
+    """
+    parts = []
+    for group in found:
+        table = with_gain(group, found)
+        if len(table):
+            parts.append(over_seeds(table, ["gain", "dense"], experiment=group.label))
+    if not parts:
+        raise InputError(
+            "the gain is over the dense network, level 0, which none of the runs has: give a run of "
+            "prune.method=imp with the same seeds, data, network and train fields too"
+        )
+    return polars.concat(parts)
+
+
+def with_gain(group: Group, found: Sequence[Group]) -> polars.DataFrame:
+    """The first layer's rows of the seeds that have a dense network, with the columns ``dense`` and ``gain``."""
+    dense = dense_accuracies(group, found)
+    table = group.first_layer.filter(polars.col("seed").is_in(list(dense)))
+    reference = polars.col("seed").replace_strict(dense or {-1: 0.0}, return_dtype=polars.Float64)
+    table = table.with_columns(reference.alias("dense"))
+    return table.with_columns((polars.col("best_val_accuracy") - polars.col("dense")).alias("gain"))
+
+
+def largest_gains(group: Group, found: Sequence[Group]) -> list[float]:
+    """The largest gain over the pruned levels of each seed, in the order of the seeds; empty without level 0."""
+    table = with_gain(group, found).filter(polars.col("level") > 0)
+    return table.group_by("seed").agg(polars.col("gain").max()).sort("seed")["gain"].to_list()
+
+
+def dense_accuracies(group: Group, found: Sequence[Group]) -> dict[int, float]:
+    """Best validation accuracy of the dense network of each seed of the group that has one.
+
+    Of its own level 0, else of that of an experiment among ``found`` with the same seed, images, network and
+    training.
+    """
+    known: dict[int, float] = {}
+    for source in (group, *found):
+        if 0 in source.levels and (source is group or _same_dense(source.runs[0], group.runs[0])):
+            known = source.by_seed("best_val_accuracy", 0) | known
+    return {run.seed: known[run.seed] for run in group.runs if run.seed in known}
+
+
+def dense_fields(experiment: Experiment) -> str:
+    """What decides the dense network, as text: data, network and training."""
+    return experiment.model_dump_json(include={"data", "network", "train"}, exclude={"data": {"root"}})
+
+
+def _same_dense(source: Run, other: Run) -> bool:
+    # An early bird's dense network may not have been trained to its end.
+    if source.experiment.prune.early_bird is not None:
+        return False
+    images = [(run.about.get("data") or {}).get("fingerprint") for run in (source, other)]
+    return images[0] == images[1] and dense_fields(source.experiment) == dense_fields(other.experiment)
+
+
+def of(table: polars.DataFrame, group: Group) -> polars.DataFrame:
+    """The rows of one experiment."""
+    return table.filter(polars.col("experiment") == group.label)

@@ -1,0 +1,38 @@
+"""Gains of groups of runs over the dense network, as the paper's figures show them: best minus dense.
+
+A largest gain is positive by chance too, since it picks the best of many levels; tables and claims do otherwise.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import polars
+
+from prunescope.analysis.curves import dense_accuracies, largest_gains
+from prunescope.analysis.groups import Group
+from prunescope.analysis.statistics import spread
+
+
+def dense_and_best(found: Sequence[Group]) -> polars.DataFrame:
+    """One row an experiment: accuracy of the dense network and of its best pruned level, mean and sd over seeds."""
+    rows = []
+    for group in found:
+        level = group.best_level()
+        dense = spread(list(dense_accuracies(group, found).values()))
+        best = spread(list(group.by_seed("best_val_accuracy", level).values()))
+        row = {"experiment": group.label, "dense_mean": dense.mean, "dense_sd": dense.sd}
+        row |= {"best_mean": best.mean, "best_sd": best.sd, "best_level": level}
+        rows.append(row | {"best_density": group.density(level), "seeds": best.n})
+    return polars.DataFrame(rows)
+
+
+def largest_against_data(found: Sequence[Group]) -> polars.DataFrame:
+    """One row an experiment: the share of the training images used, the largest gain of a seed, mean and sd."""
+    rows = []
+    for group in found:
+        largest = spread(largest_gains(group, found))
+        fraction = group.runs[0].experiment.data.fraction
+        row = {"experiment": group.label, "fraction": fraction, "seeds": largest.n}
+        rows.append(row | {"largest_mean": largest.mean, "largest_sd": largest.sd})
+    return polars.DataFrame(rows)

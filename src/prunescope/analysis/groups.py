@@ -1,0 +1,245 @@
+"""Which runs belong together and which of their levels a figure shows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from statistics import fmean
+
+import numpy as np
+import polars
+
+from prunescope.analysis import best_levels
+from prunescope.analysis.formats import percent
+from prunescope.analysis.labels import labels
+from prunescope.analysis.methods import stored_labels
+from prunescope.errors import InputError
+from prunescope.runs.directory import Run
+
+# The paper's three sparsities, 4 %, 1 % and 0.3 %, as multiples of the best one; then what else to take
+# when a run ends before the sparsest of them.
+AROUND_BEST = (4.0, 1.0, 0.3)
+FURTHER = (16.0, 64.0)
+
+
+@dataclass(frozen=True)
+class Options:
+    """What a user may choose: levels shown, and first-layer nodes; None for the figure's own choice."""
+
+    levels: tuple[int, ...] | None = None
+    nodes: tuple[int, ...] | None = None
+
+
+@dataclass(frozen=True)
+class Group:
+    """Replicates: runs of one experiment on the same images that differ in their seeds alone.
+
+    ``label`` tells it from the other groups. ``notes`` say what a reader of its numbers has to know.
+    """
+
+    label: str
+    runs: tuple[Run, ...]
+    notes: tuple[str, ...] = ()
+
+    @property
+    def seeds(self) -> str:
+        """How many: ``1 seed``, ``3 seeds``."""
+        return f"{len(self.runs)} seed{'s' if len(self.runs) > 1 else ''}"
+
+    @property
+    def n(self) -> str:
+        """The number of seeds, as a legend says it: ``n = 4``."""
+        return f"n = {len(self.runs)}"
+
+    @cached_property
+    def levels(self) -> list[int]:
+        """Levels that every run of the group has finished; raises InputError when there is none.
+
+        Level 0 is the dense network; methods that do not train it count from 1.
+        """
+        for run in self.runs:
+            if not run.levels:
+                raise InputError(f"{run.path}: no level is finished yet")
+        common = sorted(set.intersection(*(set(run.levels) for run in self.runs)))
+        if not common:
+            raise InputError(f"{self.label}: no level that all its {self.seeds} have finished")
+        return common
+
+    @property
+    def pruned(self) -> list[int]:
+        """The levels without the dense one; that one where it is alone."""
+        return [level for level in self.levels if level > 0] or self.levels
+
+    @cached_property
+    def table(self) -> polars.DataFrame:
+        """levels.parquet of all runs of the group, with their seeds in a column ``seed``."""
+        parts = [run.table.with_columns(seed=polars.lit(run.seed)) for run in self.runs]
+        return polars.concat(parts, how="diagonal_relaxed")
+
+    @cached_property
+    def first_layer(self) -> polars.DataFrame:
+        """The first layer's rows of the levels that every run has finished."""
+        return self.table.filter(polars.col("layer") == 1, polars.col("level").is_in(self.levels))
+
+    @cached_property
+    def densities(self) -> dict[int, float]:
+        """The nominal u of each level that every run has finished; the mean over seeds where it is an outcome."""
+        by_level: dict[int, list[float]] = {}
+        for level, density in self.first_layer.select("level", "nominal_density").iter_rows():
+            by_level.setdefault(level, []).append(density)
+        return {
+            level: values[0] if len(set(values)) == 1 else fmean(values)
+            for level, values in sorted(by_level.items())
+        }
+
+    @cached_property
+    def accuracies(self) -> dict[int, float]:
+        """The best validation accuracy of each level, averaged over seeds."""
+        means = self.first_layer.group_by("level").agg(polars.col("best_val_accuracy").mean()).sort("level")
+        return dict(means.iter_rows())
+
+    def density(self, level: int) -> float:
+        """The nominal u of a level."""
+        return self.densities[level]
+
+    def by_seed(self, column: str, level: int) -> dict[int, float]:
+        """A number of the first layer's row at a level, by seed, of the seeds that have it."""
+        if column not in self.first_layer.columns:
+            return {}
+        rows = self.first_layer.filter(polars.col("level") == level).sort("seed")
+        return {seed: value for seed, value in rows.select("seed", column).iter_rows() if value is not None}
+
+    def best_level(self) -> int:
+        """The best pruned level on the mean over seeds (best_levels.best); the dense one where it is alone."""
+        found = best_levels.best(self.densities, self.accuracies)
+        return self.levels[-1] if found is None else found
+
+    def sparsest_no_worse(self) -> int | None:
+        """The sparsest pruned level no worse than dense on the mean over seeds; None where there is none."""
+        return best_levels.sparsest_no_worse(self.densities, self.accuracies)
+
+    def told_level(self) -> tuple[int, str]:
+        """The level that a page opens at and speaks of, and why: the sparsest no worse than dense where there is one."""
+        found = self.sparsest_no_worse()
+        if found is not None:
+            return found, "the sparsest level no worse than dense"
+        last = self.densest_first()[-1]
+        if best_levels.DENSE not in self.levels:
+            return last, "the sparsest level"
+        return (
+            last,
+            "the only level so far"
+            if last == best_levels.DENSE
+            else "the sparsest level; none is as good as dense",
+        )
+
+    def densest_first(self) -> list[int]:
+        """The levels from dense to sparse, whatever order the method numbers them in."""
+        return sorted(self.levels, key=self.density, reverse=True)
+
+    def nearest(self, density: float) -> int:
+        """The pruned level whose u is nearest to ``density`` by ratio; level 0 only where nothing is pruned."""
+        found = best_levels.nearest(self.densities, density)
+        return self.levels[-1] if found is None else found
+
+    def title(self, level: int) -> str:
+        """``u = 0.97 %, level 13``."""
+        return f"$u$ = {percent(self.density(level))}, level {level}"
+
+
+def groups(runs: Sequence[Run]) -> list[Group]:
+    """Runs as groups of replicates, in the order given, each labelled by what it differs in from the others.
+
+    Replicates agree in everything but the seed and the place: in the experiment's identity, which holds the
+    precision, and in the images, their split included. A seed that is there twice counts once.
+    """
+    members = by_replicates(runs)
+    names = labels([own[0].experiment for own in members.values()], stored_labels(runs))
+    identities = [identity for identity, _ in members]
+    return [
+        replicates(f"{name}, images {images[:8]}" if identities.count(identity) > 1 else name, own)
+        for name, (identity, images), own in zip(names, members, members.values(), strict=True)
+    ]
+
+
+def by_replicates(runs: Sequence[Run]) -> dict[tuple[str, str], list[Run]]:
+    """Runs by identity and images, which are told by their fingerprint and, where several are stored, their split.
+
+    Runs of earlier versions stored no split: they stand with the others of the same fingerprint while those agree.
+    """
+    splits: dict[tuple[str, str], set[str]] = {}
+    found: list[tuple[Run, str, str, str]] = []
+    for run in runs:
+        data = run.about.get("data") or {}
+        images, split = str(data.get("fingerprint") or ""), str(data.get("split") or "")
+        found.append((run, run.experiment.identity, images, split))
+        splits.setdefault((run.experiment.identity, images), set()).add(split)
+    members: dict[tuple[str, str], list[Run]] = {}
+    for run, identity, images, split in found:
+        several = len(splits[identity, images] - {""}) > 1
+        members.setdefault((identity, split if several else images), []).append(run)
+    return members
+
+
+def replicates(label: str, runs: Sequence[Run]) -> Group:
+    """The group of runs that are replicates; of those of one seed the first is taken, and a note says so."""
+    by_seed: dict[int, Run] = {}
+    notes = []
+    for run in runs:
+        first = by_seed.setdefault(run.seed, run)
+        if first.path.resolve() != run.path.resolve():
+            notes.append(f"{run.path}: seed {run.seed} is there twice; {first.path} is taken")
+    engines = sorted({str(run.about["engine"]) for run in by_seed.values() if run.about.get("engine")})
+    if len(engines) > 1:
+        notes.append(
+            f"{label}: seeds were run on different engines ({', '.join(engines)}), alike within rounding"
+        )
+    return Group(label, tuple(by_seed.values()), tuple(notes))
+
+
+def one_group(runs: Sequence[Run], figure: str) -> Group:
+    """The single experiment of ``runs``; raises InputError when there are several."""
+    found = groups(runs)
+    if len(found) > 1:
+        labels = ", ".join(group.label for group in found)
+        raise InputError(f"figure {figure} takes runs of one experiment, got {len(found)}: {labels}")
+    return found[0]
+
+
+def shown_levels(group: Group, options: Options, count: int = 3) -> list[int]:
+    """``options.levels``, or ``count`` levels with u about 4, 1 and 0.3 times that of the best accuracy.
+
+    Denser levels first. Dense level 0, whose masks show nothing, is taken only when nothing else is there.
+    Raises InputError for a level that is not finished.
+    """
+    if options.levels is not None:
+        for level in options.levels:
+            if level not in group.levels:
+                raise InputError(f"no level {level}; finished levels are {group.levels}")
+        if not options.levels:
+            raise InputError(f"no level given; finished levels are {group.levels}")
+        return list(options.levels)
+    best = group.density(group.best_level())
+    chosen: list[int] = []
+    for factor in (1.0, *AROUND_BEST, *FURTHER):
+        nearest = group.nearest(best * factor)
+        if nearest not in chosen and len(chosen) < count:
+            chosen.append(nearest)
+    return sorted(chosen, key=group.density, reverse=True)
+
+
+def given_nodes(run: Run, options: Options) -> np.ndarray | None:
+    """``options.nodes`` as int64 [K] of the first layer, None when the figure is to choose.
+
+    Raises InputError for a node that is not there, and for none.
+    """
+    if options.nodes is None:
+        return None
+    count = run.mask(run.levels[0]).n_out
+    if not options.nodes:
+        raise InputError(f"{run.path}: no node given; the first layer has nodes 0 to {count - 1}")
+    for node in options.nodes:
+        if node >= count:
+            raise InputError(f"{run.path}: no node {node}; the first layer has nodes 0 to {count - 1}")
+    return np.array(options.nodes, np.int64)

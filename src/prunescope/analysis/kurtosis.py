@@ -1,0 +1,47 @@
+"""Kurtosis of the first layer's preactivations and the cavity effect of its weights, over levels and seeds."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import polars
+
+from prunescope.analysis.curves import over_seeds
+from prunescope.analysis.groups import Group
+from prunescope.errors import InputError
+from prunescope.observables import split_cavity, stored_cavity
+from prunescope.runs.directory import Run
+
+# Of a run's level: the mean over nodes with its null, and the cavity contrast, kept minus removed weights.
+VALUES = ("kurtosis", "kurtosis_null", "kurtosis_null_sd", "contrast", "contrast_like_size")
+
+
+def kurtosis_table(group: Group) -> polars.DataFrame:
+    """Mean and sample sd over seeds of VALUES, one row a level, densest first."""
+    rows = [_row(run, level, group.levels) for run in group.runs for level in group.levels]
+    table = polars.DataFrame(
+        rows, schema_overrides=dict.fromkeys(VALUES, polars.Float64), infer_schema_length=None
+    )
+    return over_seeds(table, VALUES, experiment=group.label)
+
+
+def _row(run: Run, level: int, levels: Sequence[int]) -> dict[str, Any]:
+    row = run.table.filter(polars.col("level") == level, polars.col("layer") == 1).row(0, named=True)
+    if "kurtosis" not in row:
+        raise InputError(f"{run.path}: measured no kurtosis (an older run); figure kurtosis needs a new one")
+    values = {name: row[name] for name in ("level", "nominal_density", *VALUES[:3])}
+    effects = stored_cavity(run.observations(level))
+    nothing = {"contrast": None, "contrast_like_size": None}
+    if effects is None or level + 1 not in levels:
+        return values | nothing
+    mask, after = run.mask(level), run.mask(level + 1)
+    if (after.array & ~mask.array).any():  # the next level was not pruned from this one
+        return values | nothing
+    parts = split_cavity(effects, run.model(level).layers[0].weight, after)
+    like_size = _finite(parts.near_threshold())
+    return values | {"contrast": _finite(parts.contrast), "contrast_like_size": like_size}
+
+
+def _finite(value: float) -> float | None:
+    return value if abs(value) < float("inf") else None

@@ -1,0 +1,208 @@
+"""Short names of experiments: what differs between them, never what somebody called them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import Any
+
+from prunescope.analysis.formats import percent
+from prunescope.experiment import Experiment
+from prunescope.pruning import find_traits
+
+Fields = dict[str, Any]
+Aspect = Callable[[Fields], str | None]
+
+SOURCES = {
+    "nlgp": "NLGP",
+    "nlgp-clone": "Gaussian clone",
+    "imagenet32": "ImageNet32",
+    "imagenet64": "ImageNet64",
+    "cifar10": "CIFAR-10",
+    "cifar100": "CIFAR-100",
+}
+TASKS = {
+    "classes": "original classes",
+    "modulo": "random classes",
+    "random": "random classes",
+    "semantic": "semantic classes",
+    "semantic-5-random-5": "5 semantic, 5 random",
+    "semantic-partial": "partial semantic",
+}
+OPTIMIZERS = {"sgd": "SGD", "adam": "Adam"}
+REFERENCE = "reference"
+
+
+def labels(experiments: Sequence[Experiment], methods: Mapping[str, str] | None = None) -> list[str]:
+    """One label an experiment, all different: ``10 % of the data``, ``SGD 0.02``, ``one-shot``, ``4×1024``.
+
+    It lists in what the experiments differ; where that is several things, only what sets this one apart from
+    most, and an experiment that is like most in all of them is the ``reference``. A single experiment is called
+    by its name; so are several with names of their own that differ in nothing that has a word here. ``methods`` are
+    labels of methods, by name, for those that are not installed here.
+    """
+    names = [experiment.name for experiment in experiments]
+    fields = [experiment.model_dump(mode="json", exclude={"name", "run"}) for experiment in experiments]
+    differing = _differing(fields, [*ASPECTS[:METHOD], partial(_method, methods or {}), *ASPECTS[METHOD:]])
+    if len(names) == 1 or (not differing and len(set(names)) == len(names)):
+        return names
+    parts = [[text for text in texts if text] for texts in zip(*differing, strict=True)] or [
+        [] for _ in names
+    ]
+    if len(differing) > 1:
+        parts = [part or [REFERENCE] for part in _apart(differing)]
+    for twins in _twins(parts):
+        for number, more in zip(twins, _leaves([fields[number] for number in twins]), strict=True):
+            parts[number] = [*parts[number], *more]
+    return [", ".join(part) for part in parts]
+
+
+def densities_text(densities: Sequence[float]) -> str:
+    """``10 %, 1 %``."""
+    return ", ".join(percent(density) for density in densities)
+
+
+def _differing(fields: Sequence[Fields], aspects: Sequence[Aspect]) -> list[list[str | None]]:
+    """The texts of all experiments for each aspect in which they are not all alike."""
+    texts = [[aspect(one) for one in fields] for aspect in aspects]
+    return [row for row in texts if len({text for text in row if text is not None}) > 1]
+
+
+def _apart(differing: Sequence[Sequence[str | None]]) -> list[list[str]]:
+    """The texts of each experiment without those that at least half of the experiments share."""
+    parts: list[list[str]] = [[] for _ in differing[0]]
+    for row in differing:
+        counts = Counter(text for text in row if text is not None)
+        (first, most), (_, next_most) = counts.most_common(2)
+        usual = first if most > next_most and 2 * most >= counts.total() else None
+        for part, text in zip(parts, row, strict=True):
+            part += [text] if text and text != usual else []
+    return parts
+
+
+def _twins(parts: Sequence[list[str]]) -> list[list[int]]:
+    """Indices of experiments that still have the same label."""
+    same: dict[tuple[str, ...], list[int]] = {}
+    for number, part in enumerate(parts):
+        same.setdefault(tuple(part), []).append(number)
+    return [numbers for numbers in same.values() if len(numbers) > 1]
+
+
+def _leaves(fields: Sequence[Fields]) -> list[list[str]]:
+    """``levels 7``: every field in which experiments differ that no aspect speaks of."""
+    parts: list[list[str]] = [[] for _ in fields]
+    for section in fields[0]:
+        for name in fields[0][section]:
+            values = [one[section][name] for one in fields]
+            if name == "root" or all(value == values[0] for value in values):
+                continue
+            for part, value in zip(parts, values, strict=True):
+                part.append(_leaf(name, value))
+    return parts
+
+
+def _leaf(name: str, value: Any) -> str:
+    if name == "density" and value is not None:
+        return densities_text(value if isinstance(value, list) else [value])
+    text = ", ".join(map(str, value)) if isinstance(value, list) else value
+    return f"{name.replace('_', ' ')} {text}"
+
+
+def _source(fields: Fields) -> str:
+    source = fields["data"]["source"]
+    return SOURCES.get(source, source)
+
+
+def _task(fields: Fields) -> str:
+    kind, _, rest = fields["data"]["task"].partition(":")
+    return TASKS.get(kind, f"classes of {rest.rpartition('/')[2]}")
+
+
+def _noise(fields: Fields) -> str:
+    noise = fields["data"].get("label_noise", 0)
+    return f"{100 * noise:g} % label noise" if noise else "clean labels"
+
+
+def _fraction(fields: Fields) -> str:
+    fraction = fields["data"]["fraction"]
+    return "all the data" if fraction == 1 else f"{100 * fraction:g} % of the data"
+
+
+def _rotation(fields: Fields) -> str:
+    return f"rotated {fields['data']['rotate']:g}°" if fields["data"]["rotate"] else "upright"
+
+
+def _translation(fields: Fields) -> str:
+    return "translated" if fields["data"]["translate"] else "in place"
+
+
+def _method(known: Mapping[str, str], fields: Fields) -> str:
+    name = str(fields["prune"]["method"])
+    label = find_traits(name).label
+    return known.get(name, label) if label == name else label
+
+
+def _reads(fields: Fields, field: str) -> bool:
+    return field in find_traits(fields["prune"]["method"]).reads
+
+
+def _scope(fields: Fields) -> str | None:
+    if not _reads(fields, "scope"):
+        return None
+    return {"layer": "layer-wise", "global": "global"}[fields["prune"]["scope"]]
+
+
+def _layout(fields: Fields) -> str | None:
+    if not _reads(fields, "layout"):
+        return None
+    layout = fields["prune"].get("layout", "uniform")
+    return {"erk": "ERK", "shuffle": "shuffled"}.get(layout, layout)
+
+
+def _network(fields: Fields) -> str:
+    hidden = fields["network"]["hidden"]
+    return f"{len(hidden)}×{hidden[0]}" if len(set(hidden)) == 1 else "-".join(map(str, hidden))
+
+
+def _norm(fields: Fields) -> str:
+    return {"none": "no batch norm"}.get(fields["network"]["norm"], f"norm {fields['network']['norm']}")
+
+
+def _optimizer(fields: Fields) -> str:
+    kind, rate = fields["train"]["optimizer"], fields["train"]["lr"]
+    return f"{OPTIMIZERS.get(kind, kind)} {rate:g}"
+
+
+def _steps(fields: Fields) -> str:
+    return f"{fields['train']['steps']:,} steps".replace(",", "\u2009")
+
+
+def _rewind(fields: Fields) -> str | None:
+    prune = fields["prune"]
+    if not _reads(fields, "rewind"):
+        return None
+    return f"rewind to {prune['rewind_step']}" if prune["rewind"] else "no rewind"
+
+
+def _rate(fields: Fields) -> str | None:
+    return f"p = {fields['prune']['rate']:g}" if _reads(fields, "rate") else None
+
+
+ASPECTS: tuple[Aspect, ...] = (
+    _source,
+    _task,
+    _noise,
+    _fraction,
+    _rotation,
+    _translation,
+    _scope,
+    _layout,
+    _network,
+    _norm,
+    _optimizer,
+    _steps,
+    _rewind,
+    _rate,
+)
+METHOD = ASPECTS.index(_scope)  # where the method stands among them

@@ -1,0 +1,50 @@
+"""What a run's method is called and does: as its run.json says, else as its traits say where it is installed."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import Any
+
+from prunescope.analysis.formats import percent
+from prunescope.experiment import Prune
+from prunescope.pruning import find_traits
+from prunescope.runs.directory import Run
+
+
+def stored_labels(runs: Iterable[Run]) -> dict[str, str]:
+    """The labels of methods, by name, that runs stored."""
+    found = {}
+    for run in runs:
+        label = _stored(run, "label")
+        if label:
+            found[run.experiment.prune.method] = label
+    return found
+
+
+def sentence(run: Run) -> str:
+    """What the run's method does, as half a sentence, with the experiment's own values."""
+    prune = run.experiment.prune
+    text = _stored(run, "sentence") or find_traits(prune.method).sentence
+    return re.sub(r"\{(\w+)\}", lambda found: _value(prune, found[1]), text)
+
+
+def _stored(run: Run, key: str) -> str | None:
+    stored: Any = run.about.get("method")
+    value = stored.get(key) if isinstance(stored, dict) else None
+    return value if isinstance(value, str) else None
+
+
+def _value(prune: Prune, name: str) -> str:
+    """What a name in braces stands for; a name that stands for nothing is left as it is."""
+    if name == "rewound":
+        return f" and the rest rewound to step {prune.rewind_step:,}" if prune.rewind else ""
+    if name == "density":
+        densities = prune.layer_densities or prune.densities
+        return " and ".join(
+            filter(None, [", ".join(map(percent, densities[:-1])), *map(percent, densities[-1:])])
+        )
+    value = getattr(prune, name, None) if name in type(prune).model_fields else prune.options.get(name)
+    if value is None:
+        return f"{{{name}}}"
+    return percent(prune.rate) if name == "rate" else str(value)

@@ -1,0 +1,64 @@
+"""Counts of pairs of connections, S(d), of a group of runs, and g(d) = S/E S beside that of shuffled masks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from prunescope.analysis.groups import Group
+from prunescope.observables import (
+    Locality,
+    fan_in,
+    inhomogeneous_null,
+    locality,
+    radial_profile,
+    relative_density,
+    shuffle_at_fan_in,
+    uniform_null,
+)
+from prunescope.randomness import generator
+
+SHUFFLES = 10
+
+
+def summed_locality(group: Group, level: int) -> Locality:
+    """S(d) of the first layer at a level, summed over seeds."""
+    parts = [locality(run.mask(level), run.shape) for run in group.runs]
+    same, different = (
+        np.sum([getattr(part, kind) for part in parts], axis=0) for kind in ("same", "different")
+    )
+    return Locality(same, different)
+
+
+@dataclass(frozen=True, eq=False)
+class Relative:
+    """g of a level: the map of same-channel pairs, its radial profile, that against the centre-biased null,
+    and the radial profiles of shuffled masks [shuffles, rings]."""
+
+    map: np.ndarray
+    expected: np.ndarray
+    radial: np.ndarray
+    radial_inhomogeneous: np.ndarray
+    shuffled: np.ndarray
+
+
+def relative_locality(group: Group, level: int, shuffles: int = SHUFFLES) -> Relative:
+    """g of the first layer at a level, pairs pooled over seeds, with ``shuffles`` shuffled masks a seed."""
+    masks, shape = [run.mask(level) for run in group.runs], group.runs[0].shape
+    counts = summed_locality(group, level).same
+    expected = np.sum([uniform_null(fan_in(mask), shape).same for mask in masks], axis=0)
+    centred = np.sum([inhomogeneous_null(mask, shape).same for mask in masks], axis=0)
+    shuffled = []
+    for number in range(shuffles):
+        rngs = [generator(run.seed, "null", level, number) for run in group.runs]
+        random = [shuffle_at_fan_in(mask, rng) for mask, rng in zip(masks, rngs, strict=True)]
+        pairs = np.sum([locality(mask, shape).same for mask in random], axis=0)
+        shuffled.append(radial_profile(pairs, expected))
+    return Relative(
+        map=relative_density(counts, expected),
+        expected=expected,
+        radial=radial_profile(counts, expected),
+        radial_inhomogeneous=radial_profile(counts, centred),
+        shuffled=np.array(shuffled),
+    )

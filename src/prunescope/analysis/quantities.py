@@ -1,0 +1,185 @@
+"""Quantities: the numbers that runs are compared by, each defined once."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import pairwise
+from typing import Any, Literal
+
+from prunescope.analysis import best_levels
+from prunescope.observables.connectivity import excess
+from prunescope.runs.columns import Format, shown_on
+from prunescope.runs.directory import Run
+
+Facts = dict[str, float | None]
+Images = Literal["validation", "heldout"]
+SAME_STEP = 0.02  # by so much two steps of a grid of levels may differ
+
+
+@dataclass(frozen=True)
+class Quantity:
+    """A number that a run has, or has not.
+
+    ``format`` is how it is written. ``images``: an accuracy is on these. ``grid``: it is the density of a level, and
+    takes the values of the levels alone. ``fitted``: it is found for a group of seeds, not for a run alone.
+    """
+
+    name: str
+    title: str
+    format: Format
+    images: Images | None = None
+    grid: bool = False
+    fitted: bool = False
+
+
+def _of_a_level(place: str, prefix: str = "") -> tuple[Quantity, ...]:
+    """The quantities that every level has, named for the level at this place: columns, and what follows from them."""
+    found = [
+        Quantity(
+            prefix + column.name,
+            f"{column.title} {place}",
+            column.format,
+            images="heldout" if column.name == "heldout_accuracy" else None,
+        )
+        for column in sorted(shown_on("compare"), key=lambda column: column.of != "level")
+    ]
+    return (*found, Quantity(f"{prefix}fan_in_excess", f"fan-in sd beyond chance {place}", "percent"))
+
+
+DENSE = Quantity("dense_accuracy", "accuracy of the dense network", "percent", images="validation")
+
+
+def quantities(density: float | None = None) -> tuple[Quantity, ...]:
+    """What runs are compared by: at the best and the sparsest level, or at the one nearest to a density."""
+    if density is not None:
+        return (
+            DENSE,
+            Quantity("u", "u nearest to the one asked for", "percent"),
+            Quantity("accuracy", "accuracy there", "percent", images="validation"),
+            Quantity("gain", "gain: accuracy there less dense", "percent", images="validation"),
+            *_of_a_level("there"),
+        )
+    return (
+        DENSE,
+        Quantity("best_accuracy", "best accuracy of a pruned network", "percent", images="validation"),
+        Quantity(
+            "gain",
+            "gain: at the level that the other seeds choose, less dense",
+            "percent",
+            "validation",
+            fitted=True,
+        ),
+        Quantity("best_u", "u at the best, geometric mean", "percent", grid=True),
+        *_of_a_level("at the best"),
+        Quantity("sparsest_u", "u of the sparsest no worse than dense, geometric mean", "percent", grid=True),
+        *_of_a_level("there", prefix="sparsest_"),
+    )
+
+
+NEAR = 1.2  # as far as the u compared may be from the one asked for: half a level of p = 0.3
+
+
+@dataclass(frozen=True)
+class Levels:
+    """The first layer's row of every finished level of a run, by level."""
+
+    rows: Mapping[int, Mapping[str, Any]]
+
+    @classmethod
+    def of(cls, run: Run) -> Levels:
+        """Those of a run."""
+        table = run.table.filter(layer=1).sort("level")
+        return cls({row["level"]: row for row in table.iter_rows(named=True)})
+
+    @cached_property
+    def densities(self) -> dict[int, float]:
+        """The nominal u of each level."""
+        return {level: float(row["nominal_density"]) for level, row in self.rows.items()}
+
+    @cached_property
+    def accuracies(self) -> dict[int, float]:
+        """The best validation accuracy of each level."""
+        return {level: float(row["best_val_accuracy"]) for level, row in self.rows.items()}
+
+    @property
+    def dense_accuracy(self) -> float | None:
+        """That of level 0, None for methods that do not train the dense network."""
+        return self.accuracies.get(best_levels.DENSE)
+
+    def gain(self, level: int) -> float | None:
+        """The accuracy of a level less the dense network's."""
+        dense = self.dense_accuracy
+        return None if dense is None else self.accuracies[level] - dense
+
+    def step(self) -> float | None:
+        """The step of the grid that the logarithms of u form; None where they form none."""
+        ordered = sorted((u for u in self.densities.values() if u > 0), reverse=True)
+        steps = [math.log(denser / sparser) for denser, sparser in pairwise(ordered) if denser > sparser]
+        if len(steps) < 2 or max(steps) > (1 + SAME_STEP) * min(steps):
+            return None
+        return max(steps)
+
+
+def facts(run: Run, density: float | None = None) -> Facts:
+    """The quantities of a run alone; None for what it has not.
+
+    Accuracy is the best validation accuracy of a level, 0 to 1, and u the nominal density; which level is best, and
+    which the sparsest no worse than dense, says analysis.best_levels. Methods that prune before training have no
+    dense level, so no gain and no level to be no worse than it. Locality and fan-in are of the first layer. With
+    ``density``, those of the pruned level whose u is nearest to it, if that is within a factor NEAR.
+    """
+    levels = Levels.of(run)
+    found: Facts = {"dense_accuracy": levels.dense_accuracy}
+    if density is None:
+        best = best_levels.best(levels.densities, levels.accuracies)
+        sparsest = best_levels.sparsest_no_worse(levels.densities, levels.accuracies)
+        found |= {
+            "best_accuracy": None if best is None else levels.accuracies[best],
+            "best_u": None if best is None else levels.densities[best],
+            "sparsest_u": None if sparsest is None else levels.densities[sparsest],
+        }
+        found |= _level_facts(levels, best) | _level_facts(levels, sparsest, prefix="sparsest_")
+    else:
+        level = best_levels.nearest(levels.densities, density, within=NEAR)
+        if level is not None:
+            found |= {
+                "u": levels.densities[level],
+                "accuracy": levels.accuracies[level],
+                "gain": levels.gain(level),
+            }
+        found |= _level_facts(levels, level)
+    return {
+        quantity.name: found.get(quantity.name) for quantity in quantities(density) if not quantity.fitted
+    }
+
+
+def fitted_gains(runs: Iterable[Run]) -> dict[int, float]:
+    """The gain of each seed at the pruned level that is best on average over the others, less its dense network.
+
+    A gain at a seed's own best level would be above 0 where all levels are equal; this one is 0 on average.
+    """
+    by_seed = {run.seed: Levels.of(run) for run in runs}
+    densities = {level: u for levels in by_seed.values() for level, u in levels.densities.items()}
+    chosen = best_levels.cross_fitted({seed: own.accuracies for seed, own in by_seed.items()}, densities)
+    gains = {seed: by_seed[seed].gain(level) for seed, level in chosen.items()}
+    return {seed: gain for seed, gain in gains.items() if gain is not None}
+
+
+def fan_in_excess(row: Mapping[str, Any]) -> float | None:
+    """observables.fan_in_excess from what the run stored, so that older runs have it too."""
+    ratio, mean, u = (row.get(name) for name in ("fan_in_var_ratio", "fan_in_mean", "weight_density"))
+    if ratio is None or not mean or not u:
+        return None
+    found = excess(ratio, mean / u, u)
+    return found if math.isfinite(found) else None
+
+
+def _level_facts(levels: Levels, level: int | None, prefix: str = "") -> Facts:
+    if level is None:
+        return {}
+    row = levels.rows[level]
+    found = {prefix + column.name: row.get(column.name) for column in shown_on("compare")}
+    return found | {f"{prefix}fan_in_excess": fan_in_excess(row)}

@@ -1,0 +1,127 @@
+"""Means over seeds and their 95 % intervals: the one definition that tables, pages, figures and claims use.
+
+Student's t throughout. Differences within a seed (two levels, two layers, against its own null) are paired: the
+interval is that of the mean of the differences. Two experiments are compared by Welch's, unless they were run on the
+same data with at least PAIRED_SEEDS seeds in common, whose differences are then paired: runs of one seed share their
+initial weights and, where set and batch are the same, every batch. One value has no interval; neither have values that
+agree to the last digit, whose spread says nothing about the next seed. Sources: Student 1908; Welch 1947.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from statistics import fmean, stdev
+
+import numpy as np
+
+CONFIDENCE = 0.95
+# With fewer shared seeds a paired interval rests on so few degrees of freedom that Welch's is the narrower one.
+PAIRED_SEEDS = 5
+
+
+@dataclass(frozen=True)
+class Spread:
+    """n values: their mean, sample standard deviation and the 95 % interval of the mean.
+
+    Numbers that so few values do not have are None. ``alike``: all of two or more values are equal, so that there is
+    no interval. ``freedom`` is the number of degrees of freedom of the interval.
+    """
+
+    n: int
+    mean: float | None = None
+    sd: float | None = None
+    low: float | None = None
+    high: float | None = None
+    alike: bool = False
+    freedom: float | None = None
+
+    def widened(self, by: float) -> Spread:
+        """The same with ``by`` added to the interval's half-width."""
+        if self.low is None or self.high is None:
+            return self
+        return Spread(self.n, self.mean, self.sd, self.low - by, self.high + by, self.alike, self.freedom)
+
+
+def spread(values: Sequence[float]) -> Spread:
+    """Mean, sample sd and 95 % interval of the mean of ``values``; sd and interval need two."""
+    n = len(values)
+    if n < 2:
+        return Spread(n, float(values[0]) if n else None)
+    mean, sd = fmean(values), stdev(values)
+    if len(set(values)) == 1:
+        return Spread(n, float(values[0]), 0.0, alike=True)
+    half = quantile(n - 1) * sd / math.sqrt(n)
+    return Spread(n, mean, sd, mean - half, mean + half, freedom=n - 1)
+
+
+def paired(values: Mapping[int, float], baseline: Mapping[int, float]) -> Spread:
+    """The spread of ``values`` less ``baseline``, of the seeds that both have."""
+    return spread([values[seed] - baseline[seed] for seed in sorted(values.keys() & baseline.keys())])
+
+
+def welch(values: Sequence[float], baseline: Sequence[float]) -> Spread:
+    """The mean of ``values`` less that of ``baseline``, which need not have the same spread; n is the smaller number.
+
+    sd is that of a difference of one value each; the interval needs two of both.
+    """
+    n = min(len(values), len(baseline))
+    if n == 0:
+        return Spread(0)
+    mean = fmean(values) - fmean(baseline)
+    if n < 2:
+        return Spread(n, mean)
+    parts = [(stdev(numbers) ** 2, len(numbers)) for numbers in (values, baseline)]
+    error = sum(variance / count for variance, count in parts)
+    sd = math.sqrt(sum(variance for variance, _ in parts))
+    if error == 0:
+        return Spread(n, mean, sd, alike=True)
+    freedom = error**2 / sum((variance / count) ** 2 / (count - 1) for variance, count in parts)
+    half = quantile(freedom) * math.sqrt(error)
+    return Spread(n, mean, sd, mean - half, mean + half, freedom=freedom)
+
+
+@dataclass(frozen=True)
+class Difference:
+    """A difference of two groups: its spread, whether it is paired by seed, and the seeds that it rests on.
+
+    ``left_out`` are seeds of either group that a paired difference does not use.
+    """
+
+    spread: Spread
+    paired: bool
+    seeds: tuple[int, ...] = ()
+    left_out: tuple[int, ...] = ()
+
+
+def difference(values: Mapping[int, float], baseline: Mapping[int, float], *, same_data: bool) -> Difference:
+    """``values`` less ``baseline``, by seed: paired where both were run on the same data and share enough seeds."""
+    shared = sorted(values.keys() & baseline.keys())
+    if same_data and len(shared) >= PAIRED_SEEDS:
+        left_out = sorted((values.keys() | baseline.keys()) - set(shared))
+        return Difference(paired(values, baseline), True, tuple(shared), tuple(left_out))
+    return Difference(welch(list(values.values()), list(baseline.values())), False)
+
+
+def quantile(freedom: float) -> float:
+    """By how many standard errors a 95 % interval reaches to either side, at so many degrees of freedom."""
+    from scipy.special import stdtrit
+
+    return float(stdtrit(freedom, (1 + CONFIDENCE) / 2))
+
+
+def band(profiles: np.ndarray, sds: float = 2.0) -> tuple[np.ndarray, np.ndarray]:
+    """Mean - and + so many sample sds of ``profiles`` [shuffles, …]: where shuffled masks lie."""
+    mean, sd = profiles.mean(axis=0), profiles.std(axis=0, ddof=1)
+    return mean - sds * sd, mean + sds * sd
+
+
+def z_score(value: float, mean: float, sd: float) -> float:
+    """How many sds a value lies above a null's mean; nan where the null has no spread."""
+    return (value - mean) / sd if sd > 0 else math.nan
+
+
+def sd_error(shuffles: int) -> float:
+    """The relative error of an sd that was taken from so many shuffles, 1/√(2(k-1)); about 10 % of 50."""
+    return 1 / math.sqrt(2 * (shuffles - 1))

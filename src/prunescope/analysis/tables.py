@@ -1,0 +1,145 @@
+"""Every run below a folder in one table: a row for each level and layer."""
+
+from __future__ import annotations
+
+import io
+import json
+import types
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, Union, get_args, get_origin
+
+import polars
+
+from prunescope.errors import InputError
+from prunescope.experiment import Experiment
+from prunescope.files import replacing
+from prunescope.runs.directory import Run
+
+TYPES: dict[Any, Any] = {
+    bool: polars.Boolean,
+    int: polars.Int64,
+    float: polars.Float64,
+    str: polars.String,
+}
+
+
+@dataclass
+class Found:
+    """Runs that can be read, by path; and what is wrong with the others."""
+
+    runs: list[Run] = field(default_factory=list)
+    problems: dict[Path, str] = field(default_factory=dict)
+
+
+def find_runs(places: Iterable[str | Path]) -> Found:
+    """Every run directory that is one of ``places`` or lies below one, each once, in the order of their paths.
+
+    Raises InputError for a place that holds none.
+    """
+    found, seen = Found(), set()
+    for place in map(Path, places):
+        paths = sorted(about.parent for about in place.rglob("run.json"))
+        if not paths:
+            raise InputError(f"{place}: no run directory there or below (none has a run.json)")
+        for path in paths:
+            if path.resolve() not in seen:
+                seen.add(path.resolve())
+                _read(path, found)
+    return found
+
+
+def _read(path: Path, found: Found) -> None:
+    try:
+        run = Run(path)
+        about, experiment = run.about, run.experiment
+        if experiment.identity != about["identity"]:
+            raise InputError(
+                f"{path}: experiment.toml has identity {experiment.identity}, run.json {about['identity']}: "
+                "it was made by another version or changed by hand"
+            )
+        assert run.table is not None  # reads it: a damaged table is found here
+    except InputError as error:
+        found.problems[path] = str(error).removeprefix(f"{path}: ")
+    else:
+        found.runs.append(run)
+
+
+def table(*places: str | Path) -> polars.DataFrame:
+    """Every run below ``places``: one row for each finished level and layer.
+
+    Columns: name, identity, seed, status, path, those of levels.parquet (level, layer, density, locality, …;
+    null where a run was made before the column was), and every field of the experiment by its dotted name
+    (``train.lr``). Fields that take lists are JSON text. Runs that cannot be read are left out: find_runs
+    says which. Raises InputError where there is no run.
+    """
+    return table_of(find_runs(places).runs)
+
+
+def table_of(runs: Iterable[Run]) -> polars.DataFrame:
+    """The table of runs that were found; raises InputError when there is none."""
+    parts = [_rows(run) for run in runs]
+    if not parts:
+        raise InputError("no run has a finished level: nothing to tabulate")
+    return polars.concat(parts, how="diagonal_relaxed")
+
+
+def write_table(rows: polars.DataFrame, path: Path) -> None:
+    """Write a table as Parquet, whole or not at all; raises InputError for another kind of file."""
+    if path.suffix != ".parquet":
+        raise InputError(f"--out is {path}: the table is written as .parquet")
+    buffer = io.BytesIO()
+    rows.write_parquet(buffer)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with replacing(path) as temporary:
+        temporary.write_bytes(buffer.getvalue())
+
+
+def _rows(run: Run) -> polars.DataFrame:
+    about, levels = run.about, run.table
+    ahead = {"name": about["name"], "identity": about["identity"], "seed": run.seed}
+    ahead |= {"status": run.status, "path": str(run.path)}
+    columns = [polars.lit(value, dtype=TYPES[type(value)]).alias(name) for name, value in ahead.items()]
+    columns.append(polars.all())
+    fields = field_values(run.experiment)
+    columns += [
+        polars.lit(value, dtype=dtype).alias(name)
+        for (name, dtype), value in zip(field_types().items(), fields.values(), strict=True)
+    ]
+    return levels.select(columns)
+
+
+def field_values(experiment: Experiment) -> dict[str, Any]:
+    """Every field by its dotted name; lists and tables as JSON text."""
+    sections = experiment.model_dump(mode="json", exclude={"name"})
+    types = field_types()
+    return {
+        name: _cell(sections[name.partition(".")[0]][name.partition(".")[2]], dtype)
+        for name, dtype in types.items()
+    }
+
+
+def _cell(value: Any, dtype: Any) -> Any:
+    return value if value is None or isinstance(value, str) or dtype != polars.String else json.dumps(value)
+
+
+def field_types() -> dict[str, Any]:
+    """The column type of every field, by its dotted name."""
+    found: dict[str, Any] = {}
+    for section, info in Experiment.model_fields.items():
+        fields = getattr(info.annotation, "model_fields", {})
+        found |= {f"{section}.{name}": _type(entry.annotation) for name, entry in fields.items()}
+    return found
+
+
+def _type(annotation: Any) -> Any:
+    """Int64, Float64, Boolean, or String for texts and all that is not one number."""
+    if get_origin(annotation) is Literal:
+        return polars.String
+    if get_origin(annotation) in (Union, types.UnionType):
+        kinds = {_type(kind) for kind in get_args(annotation) if kind is not type(None)}
+        return kinds.pop() if len(kinds) == 1 else polars.String
+    if hasattr(annotation, "__metadata__"):  # Annotated
+        return _type(get_args(annotation)[0])
+    return TYPES.get(annotation, polars.String)

@@ -1,0 +1,31 @@
+"""Training loss and validation error inside a level, over seeds."""
+
+from __future__ import annotations
+
+import polars
+
+from prunescope.analysis.groups import Group
+from prunescope.errors import InputError
+
+
+def training_curves(group: Group, level: int) -> polars.DataFrame:
+    """Training loss, validation loss and error against the step of a level: means over seeds."""
+    entries = []
+    for run in group.runs:
+        own = [entry for entry in run.metrics if entry["level"] == level]
+        if not own:
+            raise InputError(f"{run.path}: metrics.jsonl has no entry of level {level}")
+        entries += [
+            {name: entry.get(name) for name in ("step", "train_loss", "val_accuracy")} for entry in own
+        ]
+    table = (
+        polars.DataFrame(entries)
+        .group_by("step")
+        .agg(
+            polars.col("train_loss").mean(), (1 - polars.col("val_accuracy")).mean().alias("validation_error")
+        )
+    )
+    about = {"experiment": group.label, "level": level, "nominal_density": group.density(level)}
+    return table.sort("step").select(
+        *(polars.lit(value).alias(name) for name, value in about.items()), polars.all()
+    )

@@ -1,0 +1,200 @@
+"""What the verbs print: results on stdout, as text or JSON."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from prunescope.analysis.formats import span
+from prunescope.cli.progress import level_line
+from prunescope.errors import InputError
+from prunescope.experiment import Experiment, preset_names, preset_text
+from prunescope.mask import ImageShape, Mask
+from prunescope.model import FloatArray
+
+
+def print_plan(experiment: Experiment, seed: int, out: Path) -> None:
+    """The resolved experiment, its identity, and an estimate of time, memory and disk."""
+    from prunescope.pruning.running import estimate
+    from prunescope.runs.writer import run_path
+
+    directory = run_path(experiment, seed, out)
+    cost = estimate(experiment)
+    print(experiment.to_toml())
+    print(f"identity    {experiment.identity}")
+    print(f"directory   {directory}")
+    print(f"parameters  {cost.parameters:,}")
+    print(f"levels      {cost.levels + 1}, {cost.steps:,} steps in all")
+    print(f"time        about {span(cost.seconds)} ({1000 * cost.seconds_per_step:.1f} ms a dense step here)")
+    print(f"engine      {cost.engine}")
+    print(f"memory      about {cost.memory_bytes / 1e9:.1f} GB, plus the memory-mapped images")
+    print(f"disk        about {cost.disk_bytes / 1e9:.2f} GB")
+    for assumption in cost.assumed:
+        print(f"assumed     {assumption}")
+
+
+def print_presets() -> None:
+    """Every preset with the first comment of its file."""
+    width = max(map(len, preset_names()))
+    for name in preset_names():
+        comment = []
+        for line in preset_text(name).splitlines():
+            if not line.startswith("#"):
+                break
+            comment.append(line.lstrip("# "))
+        print(f"{name:{width}}  {' '.join(comment).split('. ')[0].rstrip('.')}")
+
+
+def print_figures() -> None:
+    """Every figure with its title."""
+    from prunescope.figures import FIGURES
+
+    width = max(map(len, FIGURES))
+    for figure in FIGURES.values():
+        print(f"{figure.id:>{width}}  {figure.title}")
+
+
+def print_methods() -> None:
+    """Every pruning method, those of other packages included, with what it is."""
+    from prunescope.pruning import about_method, method_names
+
+    width = max(map(len, method_names()))
+    for name in method_names():
+        print(f"{name:{width}}  {about_method(name).rstrip('.')}")
+
+
+def print_run(path: Path, *, as_json: bool) -> None:
+    """A run's levels."""
+    from prunescope.runs.directory import Run
+
+    run = Run(path)
+    rows = run.table.to_dicts() if run.levels else []
+    if as_json:
+        levels = [
+            {"level": level, "layers": [row for row in rows if row["level"] == level]} for level in run.levels
+        ]
+        about = run.about
+        print(
+            json.dumps(
+                {
+                    "name": about["name"],
+                    "identity": about["identity"],
+                    "seed": run.seed,
+                    "status": run.status,
+                    "levels": levels,
+                },
+                indent=2,
+            )
+        )
+        return
+    print(f"{path}: {run.experiment.name}, seed {run.seed}, {run.status}")
+    for row in rows:
+        if row["layer"] == 1:
+            print(level_line(row))
+
+
+def print_observables(
+    source: Path, level: int | None, layer: int | None, shape: str | None, *, as_json: bool
+) -> None:
+    """The observables of a run's mask or of a mask made elsewhere."""
+    from prunescope.observables import measure
+
+    results = []
+    for name, mask, geometry, weights in _masks(source, level, layer, shape):
+        if mask.kept == 0:
+            raise InputError(f"{source}: {name} keeps no weight: a mask needs at least one 1")
+        facts: dict[str, Any] = {"mask": name, "shape": [mask.n_out, mask.n_in], "density": mask.density}
+        results.append(facts | measure(mask, geometry, weights=weights).to_dict())
+    if as_json:
+        print(json.dumps(results, indent=2))
+        return
+    for result in results:
+        units, inputs = result["shape"]
+        print(f"{result['mask']}: {units} units, {inputs} inputs, density {result['density']:.4g}")
+        print(f"  {'':24}{'value':>10}{'null':>10}{'sd':>10}{'z':>8}")
+        for key, value in result.items():
+            if isinstance(value, dict):
+                cells = "".join(
+                    f"{value[k]:{w}.{p}f}" if value[k] is not None else f"{'-':>{w}}"
+                    for k, w, p in (("value", 10, 3), ("null_mean", 10, 3), ("null_sd", 10, 3), ("z", 8, 1))
+                )
+                print(f"  {key.replace('_', ' '):24}{cells}")
+            elif isinstance(value, float) and key != "density":
+                print(f"  {key.replace('_', ' '):24}{value:10.3f}")
+
+
+def _masks(
+    source: Path, level: int | None, layer: int | None, shape: str | None
+) -> list[tuple[str, Mask, ImageShape | None, FloatArray | None]]:
+    """Name, mask, shape of the inputs where they have one, weights where they are known."""
+    if source.is_dir():
+        from prunescope.runs.directory import Run
+
+        run = Run(source)
+        if not run.levels:
+            raise InputError(f"{source}: no level is finished yet")
+        if shape is not None:
+            raise InputError("--shape is for mask files: a run knows the shape of its inputs")
+        level = run.levels[-1] if level is None else level
+        number = 1 if layer is None else layer
+        spatial = number == 1 and run.experiment.data.geometry != "none"
+        geometry = run.shape if spatial else None
+        mask = run.mask(level, number)
+        return [
+            (f"level {level}, layer {number}", mask, geometry, run.model(level).layers[number - 1].weight)
+        ]
+    from prunescope.observables import load_masks
+
+    if level is not None:
+        raise InputError("--level is for runs: a mask file has none")
+    geometry = None if shape is None else _shape(shape)
+    found = load_masks(source, layer)
+    if geometry is None:
+        return [(name, mask, None, None) for name, mask in found]
+    channels, height, width = geometry
+    n_in = channels * height * width
+    if found[0][1].n_in != n_in:
+        raise InputError(
+            f"{source}: {found[0][0]} has {found[0][1].n_in} inputs; --shape {shape} holds {n_in}: "
+            "give C, H, W whose product is the number of inputs"
+        )
+    return [
+        (name, mask, geometry if mask.n_in == n_in and i == 0 else None, None)
+        for i, (name, mask) in enumerate(found)
+    ]
+
+
+def _shape(text: str) -> ImageShape:
+    parts = text.lower().split("x")
+    if len(parts) != 3 or not all(part.isdigit() and int(part) > 0 for part in parts):
+        raise InputError(f"--shape is {text!r}: give CxHxW, as in 3x32x32")
+    channels, height, width = map(int, parts)
+    return channels, height, width
+
+
+def print_data(folder: Path, sheet: Path | None, *, as_json: bool) -> None:
+    """A prepared folder's facts, and a sheet of samples."""
+    from prunescope.data import info, sample_sheet
+
+    facts: dict[str, Any] = info(folder)
+    print(json.dumps(facts, indent=2) if as_json else "\n".join(_lines(facts)))
+    if sheet is not None:
+        sample_sheet(folder, sheet)
+        print(sheet)
+
+
+def _lines(facts: dict[str, Any], indent: str = "") -> list[str]:
+    lines = []
+    for key, value in facts.items():
+        if isinstance(value, dict):
+            lines += [f"{indent}{key}:", *_lines(value, indent + "  ")]
+        elif isinstance(value, list) and value and isinstance(value[0], dict):
+            lines.append(f"{indent}{key}:")
+            lines += [f"{indent}  {'  '.join(map(str, entry.values()))}" for entry in value]
+        elif isinstance(value, list) and len(value) > 12:
+            lines.append(f"{indent}{key}: {len(value)}: {', '.join(map(str, value[:6]))}, …")
+        else:
+            text = ", ".join(map(str, value)) if isinstance(value, list) else value
+            lines.append(f"{indent}{key}: {text}")
+    return lines

@@ -1,0 +1,197 @@
+"""Progress of a run: a live view on a terminal, plain lines elsewhere."""
+
+from __future__ import annotations
+
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from prunescope.analysis.formats import number, span
+from prunescope.runs.columns import find_column, shown_on
+from prunescope.runs.reporting import Reporter
+
+if TYPE_CHECKING:
+    from rich.console import Group
+
+    from prunescope.experiment import Experiment
+    from prunescope.mask import ImageShape
+    from prunescope.training.levels import Level
+    from prunescope.training.loop import Evaluation
+
+
+# What a narrow terminal calls columns whose titles are long.
+SHORT = {
+    "weight_density": "u",
+    "best_val_accuracy": "best",
+    "final_val_accuracy": "final",
+    "locality_z": "z",
+}
+
+
+def level_line(row: dict[str, Any]) -> str:
+    """One finished level in a line."""
+
+    def of(name: str) -> str:
+        return number(row.get(name), find_column(name).format)
+
+    z = "" if row.get("locality_z") is None else f" (z {of('locality_z')})"
+    return (
+        f"level {row['level']:2d}  u {of('weight_density'):>8}  best {of('best_val_accuracy'):>7}  "
+        f"final {of('final_val_accuracy'):>7}  locality  {of('locality')}{z}  {of('seconds')}"
+    )
+
+
+class Lines(Reporter):
+    """Plain lines on stderr: one a level, and one a minute inside it."""
+
+    def __init__(self, every: float = 60.0) -> None:
+        self._every = every
+        self._said = time.monotonic()
+        self._clock = _Clock()
+        self._what = ""
+
+    def _say(self, text: str) -> None:
+        self._said = time.monotonic()
+        print(text, file=sys.stderr, flush=True)
+
+    def preparing(self, done: int, total: int, what: str) -> None:
+        if what != self._what or time.monotonic() - self._said > 10:
+            self._what = what
+            self._say(f"{what}: {done} of {total}")
+
+    def started(
+        self, path: Path, experiment: Experiment, rows: list[dict[str, Any]], engine: str = ""
+    ) -> None:
+        self._say(f"{path}: {'resuming' if rows else 'starting'} {experiment.name}")
+        if engine:
+            self._say(f"engine {engine}")
+
+    def level_started(self, level: Level, step: int, shape: ImageShape) -> None:
+        self._clock.start(level.steps, step)
+        if step:
+            self._say(f"level {level.number}: resuming at step {step} of {level.steps}")
+
+    def stepped(self, level: Level, step: int) -> None:
+        self._clock.at(step)
+        if time.monotonic() - self._said > self._every:
+            self._say(f"level {level.number}: step {step} of {level.steps}, {self._clock.rate:.0f} steps/s")
+
+    def level_finished(self, rows: list[dict[str, Any]]) -> None:
+        self._say(level_line(_first_layer(rows)[-1]))
+
+
+class Live(Reporter):
+    """A table of levels and a bar for the current one, redrawn on stderr."""
+
+    def __init__(self) -> None:
+        from rich.console import Console
+        from rich.live import Live as RichLive
+
+        self._rows: list[dict[str, Any]] = []
+        self._clock = _Clock()
+        self._level: Level | None = None
+        self._look: Evaluation | None = None
+        self._heading = ""
+        self._note = ""
+        self._planned: int | None = None
+        self._live = RichLive(
+            get_renderable=self._view, console=Console(stderr=True), refresh_per_second=4, transient=False
+        )
+        self._live.start()
+
+    def preparing(self, done: int, total: int, what: str) -> None:
+        self._note = f"{what}: {done:,} of {total:,}"
+
+    def started(
+        self, path: Path, experiment: Experiment, rows: list[dict[str, Any]], engine: str = ""
+    ) -> None:
+        self._heading = f"{path}, engine {engine}" if engine else str(path)
+        self._note, self._rows = "", _first_layer(rows)
+        self._planned = experiment.prune.levels
+
+    def level_started(self, level: Level, step: int, shape: ImageShape) -> None:
+        self._level, self._look, self._note = level, None, ""
+        self._clock.start(level.steps, step)
+
+    def stepped(self, level: Level, step: int) -> None:
+        self._clock.at(step)
+
+    def evaluated(self, look: Evaluation) -> None:
+        self._look = look
+
+    def level_finished(self, rows: list[dict[str, Any]]) -> None:
+        self._rows, self._level, self._note = _first_layer(rows), None, ""
+
+    def close(self) -> None:
+        self._live.stop()
+
+    def _view(self) -> Group:
+        from rich.console import Group
+        from rich.padding import Padding
+        from rich.progress_bar import ProgressBar
+        from rich.table import Table
+        from rich.text import Text
+
+        table = Table(box=None, pad_edge=False)
+        shown = [find_column("level"), *shown_on("live")]
+        for column in shown:
+            table.add_column(SHORT.get(column.name, column.title), justify="right")
+        for row in self._rows[-24:]:
+            table.add_row(*(number(row.get(column.name), column.format) for column in shown))
+        parts: list[Any] = [Text(self._heading, style="dim"), table]
+        if self._level is not None:
+            clock = self._clock
+            # a bar alone does not end its line
+            parts.append(Padding(ProgressBar(total=clock.total, completed=clock.step, width=60), 0))
+            parts.append(
+                Text(f"level {self._level.number}{self._ahead()}  {clock.rate:.0f} steps/s{self._seen()}")
+            )
+        if self._note:
+            parts.append(Text(self._note))
+        return Group(*parts)
+
+    def _ahead(self) -> str:
+        left = self._clock.left
+        text = f" of {self._planned}" if self._planned else ""
+        if left is None:
+            return text
+        text += f"  {span(left)} left in this level"
+        if self._planned and self._level:
+            levels = self._planned - self._level.number
+            # sparser levels are no slower than this one
+            text += f", at most {span(left + levels * self._clock.total / self._clock.rate)} in all"
+        return text
+
+    def _seen(self) -> str:
+        if self._look is None:
+            return ""
+        return (
+            f"  validation {100 * self._look.val.accuracy:.2f} %  training loss {self._look.train_loss:.3f}"
+        )
+
+
+class _Clock:
+    """Step rate of the current level since it started or resumed."""
+
+    def __init__(self) -> None:
+        self.start(0, 0)
+
+    def start(self, total: int, step: int) -> None:
+        self.total, self.step, self._first, self._began = total, step, step, time.monotonic()
+
+    def at(self, step: int) -> None:
+        self.step = step
+
+    @property
+    def rate(self) -> float:
+        spent = time.monotonic() - self._began
+        return (self.step - self._first) / spent if spent > 0 else 0.0
+
+    @property
+    def left(self) -> float | None:
+        return (self.total - self.step) / self.rate if self.rate > 0 else None
+
+
+def _first_layer(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [row for row in rows if row["layer"] == 1]

@@ -1,0 +1,1 @@
+"""Prepared folders: written once from a source, then mapped into memory."""

@@ -1,0 +1,131 @@
+"""Prepare: from an experiment's data section to a prepared folder, in the cache or where it is wanted."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from prunescope import experiment
+from prunescope.data.prepared import rotation, writing
+from prunescope.data.prepared.reading import is_prepared, open_prepared
+from prunescope.data.raw import Progress, Raw
+from prunescope.data.sources import photographs
+from prunescope.errors import InputError
+
+STREAMS = ("nlgp", "nlgp-clone")
+
+
+def cache_folder() -> Path:
+    """Where prepared data goes: $PRUNESCOPE_CACHE, else ~/.cache/prunescope."""
+    named = os.environ.get("PRUNESCOPE_CACHE")
+    return Path(named).expanduser() if named else Path.home() / ".cache" / "prunescope"
+
+
+def prepare(
+    data: experiment.Data,
+    out: str | Path | None = None,
+    progress: Progress | None = None,
+    cache: str | Path | None = None,
+) -> Path:
+    """Convert the source of ``data`` once and return the prepared folder.
+
+    The folder is ``out``, or one in the cache named by the source and by what it was made from:
+    paths, sizes and times of its files, or generation parameters. ``data.root`` may itself be a
+    prepared folder. ``progress(done, total, what)`` is called on the way. Raises InputError.
+    """
+    store = Path(cache) if cache else cache_folder()
+    if data.source in STREAMS:
+        raise InputError(f"data.source={data.source} is drawn as it is needed: there is nothing to prepare")
+    if data.root and is_prepared(Path(data.root)):
+        base = _matching(Path(data.root), data)
+        if open_prepared(base).parameters.get("rotate", 0.0) == data.rotate:
+            if out is not None:
+                raise InputError(f"data.root={data.root} is already prepared")
+            return base
+    else:
+        raw = open_raw(data)
+        target = Path(out) if out is not None and not data.rotate else store / _name(raw)
+        base = writing.write(raw, target, progress)
+    if not data.rotate:
+        return base
+    turned = rotation.rotated(open_prepared(base), data.rotate)
+    return writing.write(turned, Path(out) if out is not None else store / _name(turned), progress)
+
+
+def find_prepared(data: experiment.Data, cache: str | Path | None = None) -> Path | None:
+    """The folder in which the source of ``data`` already lies prepared, before any rotation; None where it does not.
+
+    Reads no image and writes nothing.
+    """
+    if data.source in STREAMS:
+        return None
+    if data.root and is_prepared(Path(data.root)):
+        return Path(data.root)
+    try:
+        folder = (Path(cache) if cache else cache_folder()) / _name(open_raw(data))
+    except InputError:
+        return None
+    return folder if is_prepared(folder) else None
+
+
+def open_raw(data: experiment.Data) -> Raw:
+    """Open the raw files of ``data`` with the reader of its source; raises InputError."""
+    if data.source == "photographs":
+        return photographs.read(data.size, data.patches, data.validation + data.heldout)
+    from prunescope.data.sources import cifar, folder, npz, official, parquet, series
+
+    root = _root(data)
+    match data.source:
+        case "imagenet32" | "imagenet64":
+            return official.read(root, int(data.source.removeprefix("imagenet")))
+        case "parquet":
+            return parquet.read(root)
+        case "cifar10" | "cifar100":
+            return cifar.read(root, int(data.source.removeprefix("cifar")))
+        case "folder":
+            return folder.read(root, data.size)
+        case "npz":
+            return npz.read(root) if data.geometry == "image" else series.read(root, data.geometry)
+    raise InputError(f"data.source={data.source} has no files to read")
+
+
+def _root(data: experiment.Data) -> Path:
+    if not data.root:
+        raise InputError(f"data.source={data.source} needs data.root=FOLDER, the place of its files")
+    root = Path(data.root).expanduser()
+    if not root.exists():
+        raise InputError(f"data.root={data.root}: no such file or folder")
+    return root
+
+
+def _matching(root: Path, data: experiment.Data) -> Path:
+    """The prepared folder, if it holds what ``data`` asks for."""
+    found = open_prepared(root)
+    if found.source != data.source:
+        raise InputError(f"{root} was prepared from {found.source}, but data.source is {data.source}")
+    wanted: dict[str, Any] = {}
+    if data.source == "photographs":
+        wanted = {"size": data.size, "patches": data.patches, "validation": data.validation + data.heldout}
+    if data.source == "folder":
+        wanted = {"size": data.size}
+    if found.parameters.get("geometry", "image") != data.geometry:
+        kept = found.parameters.get("geometry", "image")
+        raise InputError(f"{root} was prepared with data.geometry={kept}, not {data.geometry}")
+    for name, value in wanted.items():
+        if found.parameters.get(name) != value:
+            raise InputError(f"{root} was prepared with {name} {found.parameters.get(name)}, not {value}")
+    turned = found.parameters.get("rotate", 0.0)
+    if turned not in (0.0, data.rotate):
+        raise InputError(f"{root} was prepared with data.rotate={turned}, not {data.rotate}")
+    return root
+
+
+def _name(raw: Raw) -> str:
+    """Folder name in the cache: the source and a digest of what it is made from."""
+    stats = [(str(path.resolve()), path.stat().st_size, path.stat().st_mtime_ns) for path in raw.files]
+    parameters = {key: value for key, value in raw.parameters.items() if key != rotation.HISTORY}
+    made_from = json.dumps([writing.FORMAT, raw.source, raw.shape, parameters, stats], sort_keys=True)
+    return f"{raw.source}-{hashlib.sha256(made_from.encode()).hexdigest()[:12]}"

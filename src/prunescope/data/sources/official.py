@@ -1,0 +1,72 @@
+"""Downsampled ImageNet (Chrabaszcz et al. 2017) in its two official forms, pickles and npz."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from prunescope.data.raw import Chunk, Raw, Split, checked_labels
+from prunescope.data.sources import pickles
+from prunescope.data.sources.npz import load_arrays
+from prunescope.errors import InputError
+
+CLASSES = 1000
+BATCHES = 10
+_PIECE = 10_000
+
+
+def read(root: Path, size: int) -> Raw:
+    """Open ``train_data_batch_1`` … ``10`` and ``val_data``, without suffix or as .npz.
+
+    Each holds ``data`` uint8 [N, 3·size·size] and ``labels`` 1 … 1000 in the order of the ILSVRC
+    devkit; class number n gets label n - 1. Raises InputError for missing, truncated or
+    wrong-sized files and labels out of range.
+    """
+    train = [_file(root, f"train_data_batch_{number}") for number in range(1, BATCHES + 1)]
+    validation = _file(root, "val_data")
+    return Raw(
+        source=f"imagenet{size}",
+        shape=(3, size, size),
+        classes=tuple(f"devkit {number}" for number in range(1, CLASSES + 1)),
+        train=Split(partial(_chunks, train, size)),
+        validation=Split(partial(_chunks, [validation], size)),
+        files=(*train, validation),
+    )
+
+
+def _file(root: Path, name: str) -> Path:
+    for path in (root / name, root / f"{name}.npz"):
+        if path.is_file():
+            return path
+    raise InputError(f"{root / name}: missing (nor is there {name}.npz)")
+
+
+def _chunks(paths: list[Path], size: int) -> Iterator[Chunk]:
+    for path in paths:
+        images, labels = _load(path, size)
+        for start in range(0, len(images), _PIECE):  # small pieces, so that progress moves
+            yield images[start : start + _PIECE], labels[start : start + _PIECE]
+
+
+def _load(path: Path, size: int) -> Chunk:
+    content: Any = load_arrays(path, ("data", "labels")) if path.suffix == ".npz" else pickles.load(path)
+    for key in ("data", "labels"):
+        if not isinstance(content, dict) or key not in content:
+            raise InputError(f"{path}: no {key!r} in it, expected a dict with data and labels")
+    data = content["data"]
+    if not isinstance(data, np.ndarray) or data.dtype != np.uint8 or data.ndim != 2:
+        found = f"{data.dtype} {list(data.shape)}" if isinstance(data, np.ndarray) else type(data).__name__
+        raise InputError(f"{path}: data is {found}, expected uint8 [N, {3 * size * size}]")
+    if data.shape[1] != 3 * size * size:
+        raise InputError(
+            f"{path}: images have {data.shape[1]} values, those of imagenet{size} have 3·{size}·{size} = "
+            f"{3 * size * size}"
+        )
+    labels = checked_labels(content["labels"], CLASSES, str(path), first=1)
+    if len(labels) != len(data):
+        raise InputError(f"{path}: {len(data)} images but {len(labels)} labels")
+    return data, labels

@@ -1,0 +1,97 @@
+"""Series and tables in one .npz file: inputs with one dimension of space, or none."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from prunescope.data.raw import Chunk, Raw, Split
+from prunescope.data.sources.npz import Part, class_numbers, read_splits
+from prunescope.errors import InputError
+from prunescope.mask import ImageShape
+
+_FORMS = {"series": "[N, L] or [N, C, L]", "none": "[N, n]"}
+_PIECE = 10_000
+
+
+def read(root: Path, geometry: str) -> Raw:
+    """Open a .npz file with "series" [N, L] or [N, C, L], or tables ("none") [N, n], under npz.read's keys.
+
+    Their shapes are (C, 1, L) and (1, 1, n). Bytes stay bytes; other numbers become float32: the mean of
+    each feature over the training set is subtracted, and one number, the standard deviation of all that
+    is left, divides. Raises InputError.
+    """
+    path, train, validation = read_splits(root)
+    shape = _shape(train, geometry)
+    for part in (train, validation):
+        if _shape(part, geometry) != shape or part.values.dtype != train.values.dtype:
+            raise InputError(
+                f"{part.where} is {_text(part.values)}, but {train.where} is {_text(train.values)}"
+            )
+        if part.values.dtype.kind not in "iuf":
+            raise InputError(f"{part.where} is {part.values.dtype}, expected real numbers")
+    rows = _Rows(train)
+    return Raw(
+        source="npz",
+        shape=shape,
+        classes=class_numbers(train),
+        train=Split(lambda: rows.chunks(train), len(train.labels)),
+        validation=Split(lambda: rows.chunks(validation), len(validation.labels)),
+        files=(path,),
+        parameters={"geometry": geometry},
+        dtype=rows.dtype,
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class _Rows:
+    """Rows of parts, standardised by what the training part says; statistics only once they are needed."""
+
+    train: Part
+
+    @property
+    def dtype(self) -> str:
+        return "|u1" if self.train.values.dtype == np.uint8 else "<f4"
+
+    @cached_property
+    def offset(self) -> NDArray[np.float64]:
+        return _flat(self.train.values).mean(axis=0, dtype=np.float64)
+
+    @cached_property
+    def scale(self) -> float:
+        rows = _flat(self.train.values)
+        pieces = (rows[start : start + _PIECE] - self.offset for start in range(0, len(rows), _PIECE))
+        scale = float(np.sqrt(sum(np.square(piece).sum() for piece in pieces) / rows.size))
+        if not scale > 0:
+            raise InputError(f"{self.train.where} never varies: there is nothing to learn from")
+        return scale
+
+    def chunks(self, part: Part) -> Iterator[Chunk]:
+        rows = _flat(part.values)
+        for start in range(0, len(rows), _PIECE):
+            piece: NDArray[Any] = rows[start : start + _PIECE]
+            if self.dtype != "|u1":
+                piece = ((piece - self.offset) / self.scale).astype(np.float32)
+            yield piece, part.labels[start : start + _PIECE]
+
+
+def _flat(values: NDArray[Any]) -> NDArray[Any]:
+    return values.reshape(len(values), -1)
+
+
+def _shape(part: Part, geometry: str) -> ImageShape:
+    lengths = part.values.shape[1:]
+    if len(lengths) not in ((1, 2) if geometry == "series" else (1,)) or 0 in lengths:
+        expected = f"data.geometry={geometry} expects {_FORMS[geometry]}"
+        raise InputError(f"{part.where} has shape {list(part.values.shape)}, {expected}")
+    return (lengths[0] if len(lengths) == 2 else 1), 1, lengths[-1]
+
+
+def _text(values: NDArray[Any]) -> str:
+    return f"{values.dtype} {list(values.shape)}"

@@ -1,0 +1,1 @@
+"""Tasks: which classes the labels of a source become."""

@@ -1,0 +1,187 @@
+"""Tasks: which classes a run tells apart. Class numbers, groups, class maps, macro-classes of ImageNet."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from prunescope import experiment
+from prunescope.data.raw import Labels
+from prunescope.data.tasks.dealing import KEPT, deal, first_kept, half_kept
+from prunescope.data.tasks.imagenet import (
+    CLASSES,
+    MACRO_CLASSES,
+    OFFICIAL,
+    ORDERS,
+    categories,
+    devkit_places,
+    unknown_name,
+)
+from prunescope.errors import InputError
+
+
+@dataclass(frozen=True, eq=False)
+class Task:
+    """``labels`` int64 [classes of the source]: the label that each of them gets; their new names."""
+
+    labels: Labels
+    classes: tuple[str, ...]
+
+
+def resolve(data: experiment.Data, classes: Sequence[str]) -> Task:
+    """The task of ``data`` on a source whose classes are ``classes``.
+
+    A ``class_order`` file is applied first: its numbers, counted from 1, take the place of the
+    source's own order (modulo groups and maps by label count from them), its names that of class
+    names. All 1000 classes of ImageNet are numbered as in the devkit, from 0. Raises InputError for
+    a class that a file leaves out and for labels that are not 0 … K-1.
+    """
+    names, numbers = list(classes), np.arange(len(classes))
+    if data.class_order and data.class_order not in ORDERS:
+        names, numbers = _ordered(data.class_order, names)
+    places = devkit_places(data, names, numbers)
+    if places is not None and len(names) == CLASSES:
+        numbers = places
+    if places is not None and data.source in OFFICIAL:
+        names = [categories()[place].wnid for place in places]
+    kind, _, rest = data.task.partition(":")
+    match kind:
+        case "modulo":
+            return _modulo(int(rest), numbers)
+        case "random":
+            return _random(int(rest), numbers)
+        case "map":
+            return _mapped(rest, Path(data.root), names, numbers)
+        case "classes":
+            order = np.argsort(numbers)
+            rank = np.argsort(order)  # numbers may have holes: the labels may not
+            return Task(rank.astype(np.int64), tuple(names[i] for i in order))
+    if places is None:
+        raise InputError(
+            f"data.task={data.task} needs classes of ImageNet, but {unknown_name(names)!r} is not the wnid of "
+            "one, such as n02119789: say data.class_order=devkit, sorted or FILE"
+        )
+    return _semantic(kind, places)
+
+
+def _modulo(groups: int, numbers: Labels) -> Task:
+    _check_groups("modulo", groups, numbers)
+    return Task((numbers % groups).astype(np.int64), tuple(f"{i} mod {groups}" for i in range(groups)))
+
+
+def _random(groups: int, numbers: Labels) -> Task:
+    _check_groups("random", groups, numbers)
+    return Task(_in_order(numbers, deal(len(numbers), groups)), tuple(f"random {i}" for i in range(groups)))
+
+
+def _check_groups(task: str, groups: int, numbers: Labels) -> None:
+    if groups > len(numbers):
+        raise InputError(f"data.task={task}:{groups}: the data has only {len(numbers)} classes")
+
+
+def _semantic(kind: str, places: Labels) -> Task:
+    """Macro-classes of the paper's Table 1 and its mixtures with chance, dealt in devkit order."""
+    labels = np.array([categories()[place].semantic for place in np.sort(places)], np.int64)
+    names = MACRO_CLASSES
+    if kind == "semantic-5-random-5":
+        labels = first_kept(labels)
+        names = (*names[:KEPT], *(f"random {i}" for i in range(len(names) - KEPT)))
+    elif kind == "semantic-partial":
+        labels, names = half_kept(labels), tuple(f"half {name}" for name in names)
+    return Task(_in_order(places, labels), names)
+
+
+def _in_order(numbers: Labels, labels: Labels) -> Labels:
+    """Labels of the classes as they stand, from those of the classes sorted by number."""
+    return labels[np.argsort(np.argsort(numbers))]
+
+
+def _ordered(order: str, names: list[str]) -> tuple[list[str], Labels]:
+    """Names and numbers (from 0) of the classes after a mapping file label -> number or wnid."""
+    found = _lookup(Path(order), None, names, np.arange(len(names)))
+    if all(_is_integer(value) for value in found):
+        numbers = np.array([int(value) for value in found]) - 1
+        if numbers.min() < 0 or len(set(numbers.tolist())) < len(numbers):
+            raise InputError(f"{order}: class numbers must be different and at least 1")
+        return names, numbers
+    if len(set(found)) < len(found):
+        raise InputError(f"{order}: class names must be different")
+    return found, np.arange(len(names))
+
+
+def _mapped(argument: str, root: Path, names: list[str], numbers: Labels) -> Task:
+    path, column = Path(argument), None
+    if not path.exists() and ":" in argument:
+        before, _, column = argument.rpartition(":")
+        path = Path(before)
+    if not path.exists() and (root / path).exists():
+        path = root / path
+    found = _lookup(path, column, names, numbers)
+    bad = next((value for value in found if not _is_integer(value)), None)
+    if bad is not None:
+        raise InputError(f"{path}: new label {bad!r} is not an integer")
+    labels = np.array([int(value) for value in found], dtype=np.int64)
+    missing = sorted(set(range(int(labels.max()) + 1)) - set(labels.tolist()))
+    if labels.min() < 0 or missing:
+        what = f"{labels.min()} is negative" if labels.min() < 0 else f"{missing[0]} is missing"
+        raise InputError(f"{path}: new labels must be 0 to K-1 without a hole: {what}")
+    return Task(labels, tuple(str(i) for i in range(int(labels.max()) + 1)))
+
+
+def _lookup(path: Path, column: str | None, names: list[str], numbers: Labels) -> list[str]:
+    """The file's value for every class.
+
+    A key that is an integer is a class number from 0, any other key is a class name; names go
+    first, since numbers of a table made for another order would be taken for these.
+    """
+    header, rows = _read(path)
+    if column is not None and column not in header:
+        raise InputError(f"{path}: no column {column!r}; its columns are {', '.join(header) or 'not named'}")
+    value = 1 if column is None else header.index(column)
+    if value >= min(len(row) for row in rows) or max(len(row) for row in rows) < 2:
+        raise InputError(f"{path}: a line is too short, expected label<TAB>new label")
+    keys = [0] if column is None else [i for i in range(min(map(len, rows))) if i != value]
+    by_name = ["" if _is_integer(name) else name for name in names]
+    by_number = [str(number) for number in numbers]
+    for key, wanted in [*((key, by_name) for key in keys), (keys[0], by_number)]:
+        table = {row[key]: row[value] for row in rows}
+        if len(table) == len(rows) and all(name in table for name in wanted):
+            return [table[name] for name in wanted]
+    known = [row[keys[0]] for row in rows]
+    if len(set(known)) < len(known):
+        raise InputError(f"{path}: {max(known, key=known.count)!r} has two lines, one is right")
+    absent = [i for i, name in enumerate(by_name) if name not in known and by_number[i] not in known]
+    if not absent:
+        raise InputError(f"{path}: its first column mixes class names and numbers: use one of them")
+    number, name = by_number[absent[0]], names[absent[0]]
+    raise InputError(f"{path}: no line for class {number} ({name}): every class needs one")
+
+
+def _read(path: Path) -> tuple[list[str], list[list[str]]]:
+    """Header (empty if there is none) and rows of a tab- or comma-separated file."""
+    try:
+        text = path.read_text("utf-8")
+    except OSError as error:
+        raise InputError(f"{path}: {error.strerror or error}") from None
+    except UnicodeDecodeError:
+        raise InputError(f"{path}: not a UTF-8 text file") from None
+    lines = [line for line in text.splitlines() if line.strip() and not line.startswith("#")]
+    separator = "\t" if lines and "\t" in lines[0] else ","
+    if separator == "\t":
+        rows = [[cell.strip() for cell in line.split("\t")] for line in lines]
+    else:
+        rows = [[cell.strip() for cell in row] for row in csv.reader(lines)]
+    header: list[str] = []
+    if rows and rows[0][0].lower() in ("label", "class", "wnid", "name", "number"):
+        header = rows.pop(0)
+    if not rows:
+        raise InputError(f"{path}: no line in it, expected label<TAB>new label")
+    return header, rows
+
+
+def _is_integer(text: str) -> bool:
+    return text.lstrip("-").isdigit() and text.count("-") <= text.startswith("-")

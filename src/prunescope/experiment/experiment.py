@@ -1,0 +1,66 @@
+"""Experiment: what is run, and its identity."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field, model_validator
+
+from prunescope.experiment.fields import Data, Network, Place, Prune, Section, Train
+
+
+class Experiment(Section):
+    """What is run: every choice that changes the result, and (in ``run``) what changes only speed."""
+
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._/-]*$")
+    data: Data = Data()
+    network: Network = Network()
+    train: Train = Train()
+    prune: Prune = Prune()
+    run: Place = Place()
+
+    @model_validator(mode="after")
+    def _fields_fit(self) -> Experiment:
+        if self.prune.rewind and self.prune.rewind_step > self.train.steps:
+            raise ValueError(
+                f"prune.rewind_step is {self.prune.rewind_step}; it must be at most "
+                f"train.steps = {self.train.steps}"
+            )
+        if self.prune.retrain == "remaining" and self.prune.rewind_step >= self.train.steps:
+            raise ValueError("prune.retrain=remaining leaves no step: lower prune.rewind_step")
+        if ".." in self.name.split("/") or self.name.endswith("/"):
+            raise ValueError(f"name {self.name!r} must not climb out of the output folder")
+        return self
+
+    @property
+    def identity(self) -> str:
+        """First 12 hex digits of the SHA-256 of the canonical JSON of the scientific fields.
+
+        Defaults are left out, so adding an option keeps old identities; so are ``name``,
+        ``run`` and ``data.root``, which change only label, speed and place.
+        """
+        fields = self.model_dump(mode="json", exclude_defaults=True, exclude={"name", "run"})
+        fields.get("data", {}).pop("root", None)
+        if like := fields.get("prune", {}).get("like"):
+            fields["prune"]["like"] = Path(like).parts[-2:]  # the run, wherever it lies
+        fields = {key: value for key, value in fields.items() if value != {}}
+        canonical = json.dumps(fields, sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(canonical.encode()).hexdigest()[:12]
+
+    def to_toml(self) -> str:
+        """Every field, defaults written out, as TOML that ``load`` reads back."""
+        fields = self.model_dump(mode="json")
+        lines = [f"name = {json.dumps(fields.pop('name'))}"]
+        for section, values in fields.items():
+            lines += ["", f"[{section}]"]
+            lines += [f"{k} = {_toml(v)}" for k, v in values.items() if v is not None]
+        return "\n".join(lines) + "\n"
+
+
+def _toml(value: Any) -> str:
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{json.dumps(k)} = {json.dumps(v)}" for k, v in value.items()) + "}"
+    return json.dumps(value)

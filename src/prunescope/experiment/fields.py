@@ -1,0 +1,189 @@
+"""Sections of an experiment: their fields, with defaults and what is allowed."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+Positive = Annotated[int, Field(ge=1)]
+Share = Annotated[float, Field(gt=0, le=1)]
+
+Source = Literal[
+    "nlgp", "nlgp-clone", "photographs", "imagenet32", "imagenet64", "parquet",
+    "cifar10", "cifar100", "folder", "npz",
+]  # fmt: skip
+
+
+class Section(BaseModel):
+    """Fields that belong together; unknown ones are refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class Data(Section):
+    """Images and task (the defaults of fields that a source does not read are ignored by it)."""
+
+    source: Source = Field("photographs", description="where images come from")
+    root: str = Field("", description="folder or file of the source, raw or prepared")
+    fraction: Share = Field(1.0, description="share of the training images used")
+    task: str = Field(
+        "classes",
+        description="classes, modulo:N, random:N, map:FILE, semantic, semantic-5-random-5 or semantic-partial",
+    )
+    label_noise: Annotated[float, Field(ge=0, le=1)] = Field(
+        0.0, description="share of training labels replaced by random classes"
+    )
+    rotate: float = Field(0.0, description="degrees counter-clockwise, at load")
+    translate: bool = Field(False, description="roll each image anew each time it is drawn")
+    flip: bool = Field(False, description="mirror half of the images each time they are drawn")
+    class_order: str = Field(
+        "", description="ImageNet: devkit or sorted (wnids); or a mapping file: label -> wnid or class number"
+    )
+    geometry: Literal["image", "series", "none"] = Field(
+        "image", description="npz: arrays are images, series [N, L] or [N, C, L], or tables [N, n]"
+    )
+    validation: Positive = Field(10_000, description="validation images that pick the best step")
+    size: Positive = Field(32, description="height and width (photographs, nlgp, folder)")
+    patches: Positive = Field(40_000, description="photographs: training patches")
+    heldout: Positive = Field(10_000, description="photographs, nlgp: images held out")
+    channels: Positive = Field(1, description="nlgp: colour channels")
+    gain: Annotated[float, Field(gt=0)] = Field(3.0, description="nlgp: gain g")
+    lengths: tuple[Annotated[float, Field(gt=0)], ...] = Field(
+        (1.0, 2.0, 4.0), min_length=2, description="nlgp: correlation length of each class, pixels"
+    )
+
+    @model_validator(mode="after")
+    def _task_is_known(self) -> Data:
+        kind, colon, rest = self.task.partition(":")
+        groups = kind in ("modulo", "random") and rest.isdigit() and int(rest) >= 2
+        plain = kind in ("classes", "semantic", "semantic-5-random-5", "semantic-partial") and not colon
+        if not (plain or groups or (kind == "map" and rest)):
+            raise ValueError(
+                f"data.task is {self.task!r}; use classes, modulo:N, random:N, map:FILE, semantic, "
+                "semantic-5-random-5 or semantic-partial"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _geometry_fits(self) -> Data:
+        if self.geometry != "image" and self.source != "npz":
+            raise ValueError(f"data.geometry={self.geometry} is for data.source=npz, not {self.source}")
+        unfit = {"image": (), "series": ("rotate",), "none": ("rotate", "translate", "flip")}[self.geometry]
+        for name in unfit:
+            if getattr(self, name):
+                raise ValueError(f"data.{name} means nothing to data.geometry={self.geometry}: leave it out")
+        return self
+
+
+class Network(Section):
+    """Architecture."""
+
+    hidden: tuple[Positive, ...] = Field((1024, 1024, 1024), min_length=1)
+    norm: Literal["before", "after", "none"] = Field(
+        "before", description="batch norm before every linear map, after the hidden ones, or none"
+    )
+
+
+class Train(Section):
+    """One level's training."""
+
+    steps: Positive = 100_000
+    batch: Annotated[int, Field(ge=2)] = 1000
+    lr: Annotated[float, Field(gt=0)] = 0.1
+    optimizer: Literal["sgd", "momentum", "adam"] = "sgd"
+    momentum: Annotated[float, Field(ge=0, lt=1)] = Field(0.9, description="momentum only")
+    sampling: Literal["replacement", "epochs"] = Field(
+        "replacement", description="independent draws, or shuffled epochs"
+    )
+    eval_every: Positive = 100
+    precision: Literal["float32", "bf16"] = Field(
+        "float32", description="of dense matrix products; statistics and updates are always float32"
+    )
+
+
+class Prune(Section):
+    """How masks come about (the defaults of fields that a method does not read are ignored by it)."""
+
+    method: str = Field("imp", description="imp, oneshot, snip, …: prunescope list --methods")
+    rate: Annotated[float, Field(gt=0, lt=1)] = Field(0.3, description="p, pruned a level")
+    density: Share | tuple[Share, ...] | None = Field(
+        None,
+        description="what is to be kept, of methods that do not go level by level; of several, each is a level",
+    )
+    levels: Annotated[int, Field(ge=0)] | None = Field(
+        None, description="at most so many levels after level 0; none: until the stop rule"
+    )
+    rewind_step: Annotated[int, Field(ge=0)] = 1000
+    rewind: bool = Field(True, description="false: go on from the trained weights (fine-tuning)")
+    retrain: Literal["full", "remaining"] = Field(
+        "full", description="steps of a level after rewinding: all, or steps - rewind_step"
+    )
+    scope: Literal["layer", "global"] = "layer"
+    biases: bool = Field(True, description="biases are pruned in the pool of their layer")
+    exact: bool = Field(False, description="prune exactly k, ties broken by index")
+    stop_units: Annotated[float, Field(ge=0, le=1)] = Field(
+        0.2, description="stop when a hidden layer's share of connected units is not above this"
+    )
+    tolerance: Annotated[float, Field(ge=0, lt=1)] = Field(
+        0.0,
+        description="progressive: a layer ends below the dense network's accuracy less this, 0.01 a point",
+    )
+    layer_rates: tuple[Annotated[float, Field(ge=0, lt=1)], ...] | None = Field(
+        None, description="imp: p of each hidden layer in place of rate; 0 leaves it alone"
+    )
+    layer_densities: tuple[Share, ...] | None = Field(
+        None, description="oneshot, random: what each hidden layer keeps, in place of density"
+    )
+    early_bird: Share | None = Field(
+        None, description="imp: end a level when the next mask moves by no more than this share of itself"
+    )
+    layout: Literal["uniform", "erk", "shuffle"] = Field(
+        "uniform",
+        description="random, set, rigl: densities of the layers; shuffle: those and fan-ins of prune.like",
+    )
+    like: str = Field(
+        "", description="random with layout=shuffle: a run directory; {seed} stands for the seed"
+    )
+    score_images: Positive = Field(10_000, description="snip, grasp: images of the scoring batch")
+    score_pool: Literal["hidden", "all"] = Field(
+        "hidden", description="snip, synflow, grasp: hidden weights; all: output layer and biases too"
+    )
+    rounds: Positive = Field(100, description="synflow: rounds of the exponential schedule")
+    temperature: Annotated[float, Field(gt=0)] = Field(200.0, description="grasp: logits are divided by it")
+    update_every: Positive | None = Field(
+        None, description="steps between mask updates: set an epoch, rigl and gradual 100, dpf 16 unless told"
+    )
+    drop: Annotated[float, Field(gt=0, lt=1)] = Field(
+        0.3, description="set: ζ, rigl: α, the share that moves"
+    )
+    shrink: Annotated[float, Field(ge=0)] = Field(1e-6, description="beta-lasso: λ")
+    shrink_cut: Annotated[float, Field(ge=0)] = Field(50.0, description="beta-lasso: β, |w| < βλ becomes 0")
+    options: dict[str, bool | int | float | str] = Field(
+        default_factory=dict, description="what a method from elsewhere reads"
+    )
+
+    @property
+    def densities(self) -> tuple[float, ...]:
+        """``density`` as a tuple; empty when it is not given."""
+        if self.density is None:
+            return ()
+        return self.density if isinstance(self.density, tuple) else (self.density,)
+
+
+class Place(Section):
+    """Speed and place; outside the identity."""
+
+    engine: Literal["auto", "torch", "native"] = Field(
+        "auto", description="native: sparse kernels on a CPU; torch: masked dense on any device"
+    )
+    device: str = "cpu"
+    threads: Annotated[int, Field(ge=0)] = Field(0, description="0: all cores")
+    cpus: Annotated[int, Field(ge=0)] = Field(
+        0, description="cores that a sweep keeps for a run; 0: one for each thread"
+    )
+    gpus: Annotated[float, Field(ge=0, le=1)] | None = Field(
+        None,
+        description="share of a CUDA device that a sweep keeps for a run; 1 with device=cuda unless told",
+    )
+    checkpoint_seconds: Annotated[float, Field(gt=0)] = 60.0

@@ -1,0 +1,99 @@
+"""Experiments from presets and TOML files, checked into one line of what is wrong."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterable
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from prunescope.errors import InputError
+from prunescope.experiment.experiment import Experiment
+from prunescope.experiment.fields import Section
+from prunescope.experiment.overrides import parsed, set_field
+
+PRESETS = "prunescope.experiment"
+
+
+def preset_names() -> list[str]:
+    """Names of the presets that come with the package, sorted."""
+    root = resources.files(PRESETS) / "presets"
+    with resources.as_file(root) as folder:
+        return sorted(p.relative_to(folder).with_suffix("").as_posix() for p in folder.rglob("*.toml"))
+
+
+def preset_text(name: str) -> str:
+    """The TOML text of a preset; raises InputError for an unknown name."""
+    if name not in preset_names():
+        raise InputError(
+            f"unknown experiment {name!r}: use a TOML file or one of {', '.join(preset_names())}"
+        )
+    return (resources.files(PRESETS) / "presets" / f"{name}.toml").read_text("utf-8")
+
+
+def load(experiment: str | Path, overrides: Iterable[str] = ()) -> Experiment:
+    """Read a preset (by name) or a TOML file and apply ``key=value`` overrides.
+
+    Values are TOML; a bare word is a string. ``scale=NAME`` among them turns the dial of
+    ``prunescope.experiment.scale`` before the others are applied. Raises InputError naming the field, the
+    value found and what would be right.
+    """
+    path = Path(experiment)
+    if path.suffix == ".toml":
+        try:
+            text, origin = path.read_text("utf-8"), str(path)
+        except OSError as error:
+            raise InputError(f"{path}: {error.strerror or error}") from None
+        except UnicodeDecodeError:
+            raise InputError(f"{path}: not a UTF-8 text file") from None
+    else:
+        text, origin = preset_text(str(experiment)), f"preset {experiment}"
+    try:
+        fields: dict[str, Any] = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise InputError(f"{origin}: not TOML: {error}") from None
+    fields.setdefault("name", path.stem if path.suffix == ".toml" else str(experiment))
+    by_hand = dict(parsed(override) for override in overrides)
+    if "scale" in by_hand:
+        from prunescope.experiment.scale import changes
+
+        scale = str(by_hand.pop("scale"))
+        by_hand = changes(build(fields, origin), by_hand, scale) | by_hand
+    for key, value in by_hand.items():
+        if not set_field(fields, key, value):
+            raise InputError(f"unknown field {key!r}{_hint(key)}")
+    return build(fields, origin)
+
+
+def build(fields: dict[str, Any], origin: str = "experiment") -> Experiment:
+    """Check nested fields into an Experiment; raises InputError in one line."""
+    try:
+        return Experiment.model_validate(fields)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        if first["type"] == "extra_forbidden":
+            raise InputError(f"{origin}: unknown field {where!r}{_hint(where)}") from None
+        message = first["msg"].removeprefix("Value error, ")
+        given = "" if first["type"] == "value_error" else f" is {first['input']!r}"
+        raise InputError(f"{origin}: {where}{given}: {message}".replace(": :", ":")) from None
+
+
+def field_names() -> list[str]:
+    """Every dotted field name an override may set."""
+    names = ["name"]
+    for section, info in Experiment.model_fields.items():
+        annotation = info.annotation
+        if isinstance(annotation, type) and issubclass(annotation, Section):
+            names += [f"{section}.{field}" for field in annotation.model_fields]
+    return names
+
+
+def _hint(field: str) -> str:
+    from difflib import get_close_matches
+
+    close = get_close_matches(field, field_names(), n=1)
+    return f": did you mean {close[0]!r}?" if close else f": fields are {', '.join(field_names())}"

@@ -1,0 +1,68 @@
+"""The most connected nodes beside what chance would have left of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from prunescope.analysis.groups import Options, groups, shown_levels
+from prunescope.figures.parts.drawing import Drawing
+from prunescope.figures.parts.style import PAGE
+from prunescope.figures.parts.tiles import Sheet, stacked
+from prunescope.observables import mask_image, most_connected, shuffle_at_fan_in, weight_image
+from prunescope.randomness import generator
+from prunescope.runs.directory import Run
+
+NODES = 24
+COLUMNS = 12
+
+
+def figure_atlas(runs: Sequence[Run], options: Options) -> Drawing:
+    """Masks and weights of the 24 most connected first-layer nodes, then the same connections at random places.
+
+    At the sparsest level that is no worse than the dense network (the sparsest of all, where none is; the title says
+    which), or at ``options.levels[0]``. Numbers are fan-ins. Data: nodes, fan_in, masks and weights [K, C, H, W], and both shuffled.
+    """
+    run, group = runs[0], groups(runs[:1])[0]
+    level = shown_levels(group, options)[0] if options.levels is not None else group.told_level()[0]
+    mask, weight = run.mask(level), run.model(level).layers[0].weight
+    nodes = most_connected(mask, NODES)
+    rng = generator(run.seed, "shuffled atlas", level)
+    shuffled_mask = shuffle_at_fan_in(mask, rng).array[nodes]
+    masks, weights = mask.array[nodes], (weight * mask.array)[nodes]
+    shuffled_weights = np.zeros_like(weights)
+    # row by row, both masks keep as many weights
+    shuffled_weights[shuffled_mask] = weights[masks]
+    captions = [str(count) for count in mask.fan_in[nodes]]
+    sheets = []
+    for name, shown, values in (
+        ("what pruning left", masks, weights),
+        ("the same connections and weights at random places", shuffled_mask, shuffled_weights),
+    ):
+        rows = [
+            [mask_image(m, run.shape) for m in shown],
+            [weight_image(w, m, run.shape) for w, m in zip(values, shown, strict=True)],
+        ]
+        images = [
+            picture
+            for start in range(0, len(nodes), COLUMNS)
+            for row in rows
+            for picture in row[start : start + COLUMNS]
+        ]
+        labels = [
+            label
+            for start in range(0, len(nodes), COLUMNS)
+            for label in (*captions[start : start + COLUMNS], *[""] * len(captions[start : start + COLUMNS]))
+        ]
+        sheets.append(Sheet(f"{group.title(level)}: {name}", images, labels, COLUMNS))
+    data = {
+        "level": np.array(level),
+        "nodes": nodes,
+        "fan_in": mask.fan_in[nodes],
+        "masks": masks.reshape(-1, *run.shape),
+        "weights": weights.reshape(-1, *run.shape),
+        "shuffled_masks": shuffled_mask.reshape(-1, *run.shape),
+        "shuffled_weights": shuffled_weights.reshape(-1, *run.shape),
+    }
+    return Drawing(stacked(sheets, PAGE), data)

@@ -1,0 +1,118 @@
+"""How much like Gabor functions the weights of the most connected nodes become."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from matplotlib.axes import Axes
+
+from prunescope.analysis.groups import Group, Options, given_nodes, one_group, shown_levels
+from prunescope.figures.parts.drawing import Drawing
+from prunescope.figures.parts.style import BLUE, MUTED, PAGE, density_axis
+from prunescope.figures.parts.tiles import GAP, axes_at, blank, panel, place, write
+from prunescope.model import Arrays
+from prunescope.observables import GaborFits, gabor_fit, most_connected, weight_image
+from prunescope.runs.directory import Run
+
+NODES, LEVELS, SHUFFLES, EXAMPLES = 10, 9, 2, 5
+
+
+def figure_gabor(runs: Sequence[Run], options: Options) -> Drawing:
+    """R² of the best Gabor function of the most connected nodes' weights against u (a), and examples (b).
+
+    The same nodes at all levels: ``options.nodes``, default the 10 most connected at the level of best
+    accuracy, whose weights and fits b shows, grey being zero. Faint lines are nodes of the first seed; the
+    curve is their mean ± sd over seeds, the grey line and band mean ± sd over seeds for the same pixels at
+    random places. At up to 9 levels, or ``options.levels``. Data: levels, nodes, r2 [seeds, levels, nodes],
+    null_r2 [seeds, levels, nodes, shuffles], weights and fits of b.
+    """
+    group = one_group(runs, "gabor")
+    levels = _spread(group.densest_first()) if options.levels is None else shown_levels(group, options)
+    given = given_nodes(group.runs[0], options)
+    data = _r2(group, levels, given)
+    best, run = group.best_level(), group.runs[0]
+    examples = _fit(run, best, data["nodes"][0][:EXAMPLES])
+    masked = run.model(best).layers[0].weight * run.mask(best).array
+    data |= {
+        "example_level": np.array(best),
+        "example_weights": masked[examples.nodes],
+        "example_fits": np.array([examples.image(k) for k in range(len(examples.nodes))]),
+    }
+    figure, page = blank(PAGE, 2.1)
+    axes = axes_at(figure, 0.45, 0.3, 2.6, 1.4)
+    _draw_r2(axes, data)
+    axes.set_title(f"{group.label}, {group.n}, {data['nodes'].shape[1]} nodes each")
+    panel(page, 0.05, 0.2, "a")
+    panel(page, 3.3, 0.2, "b")
+    title = f"weights and their best Gabor functions, {group.title(best)}"
+    write(page, 3.5, 0.2, title, ha="left", va="baseline")
+    _draw_examples(page, run, data, examples)
+    return Drawing(figure, data)
+
+
+def _r2(group: Group, levels: Sequence[int], given: np.ndarray | None) -> Arrays:
+    """The fits of each seed's nodes at each level, without their parameters."""
+    best = group.best_level()
+    nodes = [most_connected(run.mask(best), NODES) if given is None else given for run in group.runs]
+    fits = [[_fit(run, level, own) for level in levels] for run, own in zip(group.runs, nodes, strict=True)]
+    return {
+        "levels": np.array(levels),
+        "densities": np.array([group.density(level) for level in levels]),
+        "nodes": np.array(nodes),
+        "r2": np.array([[fit.r2 for fit in one] for one in fits]),
+        "null_r2": np.array([[fit.null_r2 for fit in one] for one in fits]),
+    }
+
+
+def _spread(levels: Sequence[int]) -> list[int]:
+    places = np.linspace(0, len(levels) - 1, min(LEVELS, len(levels))).round().astype(int)
+    return [levels[place] for place in np.unique(places)]
+
+
+def _fit(run: Run, level: int, nodes: np.ndarray) -> GaborFits:
+    weight = run.model(level).layers[0].weight
+    return gabor_fit(weight, run.mask(level), run.shape, nodes=nodes, shuffles=SHUFFLES, seed=run.seed)
+
+
+def _draw_r2(axes: Axes, data: Arrays) -> None:
+    u = data["densities"]
+    for node in data["r2"][0].T:
+        axes.plot(u, node, color=BLUE, lw=0.5, alpha=0.35)
+    for values, colour, label in (
+        (data["null_r2"].reshape(*data["r2"].shape[:2], -1), MUTED, "pixels shuffled"),
+        (data["r2"], BLUE, "trained"),
+    ):
+        seeds = np.nanmean(values, axis=2)
+        axes.plot(u, seeds.mean(axis=0), "-o", color=colour, label=label)
+        if len(seeds) > 1:
+            mean, sd = seeds.mean(axis=0), seeds.std(axis=0, ddof=1)
+            axes.fill_between(u, mean - sd, mean + sd, color=colour, alpha=0.25, lw=0)
+    axes.set_ylim(0, 1)
+    density_axis(axes, u.tolist())
+    axes.set_ylabel("$R^2$ of the Gabor fit")
+    axes.legend(loc="best")
+
+
+def _draw_examples(page: Axes, run: Run, data: Arrays, fits: GaborFits) -> None:
+    left, top = 3.75, 0.42
+    side = min((PAGE - left) / EXAMPLES - GAP, 0.75 * run.shape[2] / run.shape[1])
+    height = side * run.shape[1] / run.shape[2]
+    whole = np.ones(int(np.prod(run.shape)), np.bool_)
+    for k, (weights, fit) in enumerate(zip(data["example_weights"], data["example_fits"], strict=True)):
+        x = left + k * (side + GAP)
+        place(
+            page,
+            weight_image(weights, whole, run.shape, symmetric=True),
+            x,
+            top,
+            side,
+            f"node {fits.nodes[k]}",
+        )
+        place(page, weight_image(fit, whole, run.shape, symmetric=True), x, top + height + GAP, side)
+        write(
+            page, x + side / 2, top + 2 * (height + GAP) + 0.1, f"{fits.r2[k]:.2f}", va="baseline", fontsize=6
+        )
+    write(page, left - 0.08, top + height / 2, "weights", rotation=90, ha="right", va="center")
+    write(page, left - 0.08, top + 1.5 * height + GAP, "fit", rotation=90, ha="right", va="center")
+    write(page, left - 0.05, top + 2 * (height + GAP) + 0.1, "$R^2$", ha="right", va="baseline", fontsize=6)

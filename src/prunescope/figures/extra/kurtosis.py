@@ -1,0 +1,53 @@
+"""How far from Gaussian the first layer's preactivations are, and which weights make them so."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import polars
+from matplotlib.figure import Figure
+
+from prunescope.analysis.groups import Options, groups
+from prunescope.analysis.kurtosis import kurtosis_table
+from prunescope.figures.parts.curves import draw_curve, looks
+from prunescope.figures.parts.drawing import Drawing
+from prunescope.figures.parts.style import COLUMN, FAINT, MUTED, density_axis, grid, panel_letter
+from prunescope.runs.directory import Run
+
+
+def figure_kurtosis(runs: Sequence[Run], options: Options) -> Drawing:
+    """Excess kurtosis of the first layer's preactivations (a) and cavity effect of its weights (b) against u.
+
+    a: mean over nodes, then ± sd over seeds; 0 is Gaussian; grey is the same weights at random positions ± 2
+    sd. b: how a node's kurtosis changes on removing one weight: the mean over weights that the next pruning keeps
+    minus that over those it removes, for all of them and for those within a quarter of the pruning threshold. The
+    effect grows with the weight, and kept weights are larger: only weights of like size compare like with like.
+    Data: one row an experiment and level. Raises InputError for runs that did not measure it. Redman et al. 2024.
+    """
+    found = groups(runs)
+    tables = [kurtosis_table(group) for group in found]
+    figure = Figure(figsize=(COLUMN, 4.0))
+    top, bottom = grid(figure, 2, 1)[:, 0]
+    for group, rows, look in zip(found, tables, looks(len(found)), strict=True):
+        u, null = rows["nominal_density"].to_numpy(), rows["kurtosis_null_mean"].to_numpy()
+        sd = rows["kurtosis_null_sd_mean"].to_numpy()
+        shuffled = "same weights at random places" if group is found[0] else None
+        top.fill_between(u, null - 2 * sd, null + 2 * sd, color=FAINT, lw=0, zorder=0.5, label=shuffled)
+        top.plot(u, null, color=MUTED, lw=0.7, zorder=0.6)
+        draw_curve(top, rows, "kurtosis", label=f"{group.label}, {group.n}", **look)
+        for name, words, style in (
+            ("contrast", "all weights", {"ls": "-"}),
+            ("contrast_like_size", "weights of like size", {"ls": ":", "marker": "s"}),
+        ):
+            label = words if group is found[0] else None
+            draw_curve(bottom, rows, name, label=label, **(look | style))
+    bottom.axhline(0, color=MUTED, lw=0.7)
+    top.set_ylabel("excess kurtosis\n(first layer, mean over nodes)")
+    bottom.set_ylabel("its change on removing a\nweight: kept minus pruned")
+    table = polars.concat(tables)
+    for letter, axes in zip("ab", (top, bottom), strict=True):
+        density_axis(axes, table["nominal_density"].to_list())
+        panel_letter(axes, letter)
+        axes.legend(loc="best")
+    top.set_xlabel("")
+    return Drawing(figure, table)

@@ -1,0 +1,142 @@
+"""Accuracy, gain, locality and fan-in variance against u (paper Fig. 1a and overviews)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import polars
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure, FigureBase
+
+from prunescope.analysis.curves import dense_accuracies, dense_fields, gains, of, summary
+from prunescope.analysis.groups import Group, Options, groups, shown_levels
+from prunescope.figures.parts import published
+from prunescope.figures.parts.curves import SHUFFLED, draw_curve, draw_null, looks
+from prunescope.figures.parts.drawing import Drawing
+from prunescope.figures.parts.style import COLUMN, INK, MUTED, density_axis, grid, panel_letter
+from prunescope.runs.directory import Run
+
+BELOW = 0.13  # inches, a row of a legend below the axes
+CHARACTER, BESIDES = 0.053, 14  # inches, and characters that line and number of seeds take
+FEW = 4  # more dashed lines of dense networks are hard to read
+
+
+def figure_1a(runs: Sequence[Run], options: Options) -> Drawing:
+    """Best validation accuracy against u: mean ± sd over seeds, one curve an experiment.
+
+    Dashed lines are the dense networks; circles mark the levels of Figs. 1b and 2b. Data: one row an
+    experiment and level. Paper Fig. 1a.
+    """
+    found = groups(runs)
+    figure = Figure(figsize=(COLUMN, 2.3 + legend_room(found)))
+    axes = figure.add_subplot()
+    table = summary(found)
+    accuracy_panel(axes, found, table)
+    if len(found) == 1:
+        rows = of(table, found[0]).filter(polars.col("level").is_in(shown_levels(found[0], options)))
+        x, y = rows["nominal_density"], 100 * rows["best_val_accuracy_mean"]
+        axes.plot(x, y, "o", ms=8, mfc="none", mec=looks(1)[0]["color"], mew=0.8)
+    draw_legend(figure, axes, found)
+    return Drawing(figure, table)
+
+
+def levels(runs: Sequence[Run], options: Options) -> Drawing:
+    """Accuracy, locality with its null, and the fan-in's variance over the binomial one, all against u.
+
+    The grey band is locality ± 2 sd of masks shuffled at matched fan-in. Data: one row an experiment and level.
+    """
+    found = groups(runs)
+    figure = Figure(figsize=(COLUMN, 5.0 + legend_room(found)))
+    top, middle, bottom = grid(figure, 3, 1)[:, 0]
+    table = summary(found)
+    accuracy_panel(top, found, table)
+    locality_panel(middle, found, table)
+    for group, look in zip(found, looks(len(found)), strict=True):
+        draw_curve(bottom, of(table, group), "fan_in_var_ratio", **look)
+    bottom.set_ylabel("fan-in variance /\nbinomial variance")
+    bottom.axhline(1, color=MUTED, lw=0.7, ls=":")
+    draw_legend(figure, top, found)
+    for letter, axes in zip("abc", (top, middle, bottom), strict=True):
+        density_axis(axes, table["nominal_density"].to_list())
+        panel_letter(axes, letter)
+        if axes is not bottom:
+            axes.set_xlabel("")
+    return Drawing(figure, table)
+
+
+def figure_gain(runs: Sequence[Run], options: Options) -> Drawing:
+    """Gain in best validation accuracy over the dense network against u, one curve an experiment.
+
+    Mean ± sd over seeds of each seed's gain over its own dense network, percentage points. Experiments that
+    do not train the dense network take that of an experiment that does. Data: one row an experiment and level.
+    """
+    found = groups(runs)
+    figure = Figure(figsize=(COLUMN, 2.3 + legend_room(found)))
+    axes = figure.add_subplot()
+    table = gains(found)
+    gain_panel(axes, found, table)
+    draw_legend(figure, axes, found)
+    return Drawing(figure, table)
+
+
+def accuracy_panel(axes: Axes, found: Sequence[Group], table: polars.DataFrame) -> None:
+    """Best validation accuracy (%) against u, with the dense networks' as dashed lines where that is readable."""
+    dense: dict[str, tuple[float, str]] = {}
+    for group, look in zip(found, looks(len(found)), strict=True):
+        draw_curve(
+            axes, of(table, group), "best_val_accuracy", scale=100, label=f"{group.label}, {group.n}", **look
+        )
+        accuracies = dense_accuracies(group, found)
+        if accuracies:
+            value = 100 * sum(accuracies.values()) / len(accuracies)
+            fields = dense_fields(group.runs[0].experiment)
+            dense.setdefault(fields, (value, look["color"] if 0 in group.levels else INK))
+    for number, (value, colour) in enumerate(dense.values() if len(dense) <= FEW else ()):
+        label = None if number else "dense"
+        axes.axhline(value, color=colour, lw=0.7, ls=(0, (4, 2)), alpha=0.6, label=label, zorder=1)
+    if any(published.is_main(group.runs[0].experiment) for group in found):
+        published.draw_main(axes)
+    density_axis(axes, table["nominal_density"].to_list())
+    axes.set_ylabel("best validation accuracy (%)")
+
+
+def gain_panel(axes: Axes, found: Sequence[Group], table: polars.DataFrame) -> None:
+    """Gain over the dense network (percentage points) against u."""
+    for group, look in zip(found, looks(len(found)), strict=True):
+        rows = of(table, group)
+        if len(rows):
+            draw_curve(axes, rows, "gain", scale=100, label=f"{group.label}, {group.n}", **look)
+    axes.axhline(0, color=INK, lw=0.7, ls=":", zorder=1)
+    density_axis(axes, table["nominal_density"].to_list())
+    axes.set_ylabel("gain over dense (% points)")
+
+
+def locality_panel(
+    axes: Axes, found: Sequence[Group], table: polars.DataFrame, *, x: str = "nominal_density"
+) -> None:
+    """Locality of the first layer against u, and that of masks shuffled at matched fan-in as a grey band."""
+    for group, look in zip(found, looks(len(found)), strict=True):
+        draw_curve(axes, of(table, group), "locality", x=x, **look)
+        draw_null(axes, of(table, group), x=x, label=SHUFFLED if group is found[0] else None)
+    density_axis(axes, table[x].to_list())
+    axes.set_ylabel("locality (first layer)")
+    axes.legend(loc="upper left")
+
+
+def legend_room(found: Sequence[Group], width: float = COLUMN) -> float:
+    """Inches of height that the legend takes below axes of this width."""
+    return BELOW * -(-(len(found) + 1) // _columns(found, width)) if len(found) > 1 else 0.0
+
+
+def _columns(found: Sequence[Group], width: float) -> int:
+    longest = max(len(group.label) for group in found)
+    return max(1, int(width / (CHARACTER * (longest + BESIDES))))
+
+
+def draw_legend(figure: FigureBase, axes: Axes, found: Sequence[Group], width: float = COLUMN) -> None:
+    """The legend of one panel's curves: inside it when there is one, else below, within ``width`` inches."""
+    if len(found) == 1:
+        axes.legend(loc="best")
+        return
+    handles, names = axes.get_legend_handles_labels()
+    figure.legend(handles, names, loc="outside lower center", ncols=min(_columns(found, width), len(names)))

@@ -1,0 +1,99 @@
+"""How many connections nodes and pixels keep, and what removing nodes costs (paper Figs. 1b, 1c, 10)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import polars
+from matplotlib.figure import Figure
+
+from prunescope.analysis.connectivity import ablation, fan_in_histogram
+from prunescope.analysis.formats import percent
+from prunescope.analysis.groups import Options, groups, one_group, shown_levels
+from prunescope.figures.parts.drawing import Drawing
+from prunescope.figures.parts.histogram import draw_histogram
+from prunescope.figures.parts.style import BLUE, COLUMN, INK, MUTED, PAGE, PALETTE, VERMILION, frame, grid
+from prunescope.observables import fan_out_image
+from prunescope.runs.directory import Run
+
+ABLATIONS = {"decreasing": VERMILION, "random": MUTED, "increasing": BLUE}
+
+
+def figure_1b(runs: Sequence[Run], options: Options) -> Drawing:
+    """Histograms of the first layer's fan-in, the binomial distribution of random pruning and its mean.
+
+    Counts are means over the seeds. Data: one row a level and bar. Paper Fig. 1b.
+    """
+    group = one_group(runs, "1b")
+    shown = shown_levels(group, options)
+    figure = Figure(figsize=(max(COLUMN, PAGE * len(shown) / 3), 2.2))
+    parts = []
+    for number, (axes, level) in enumerate(zip(grid(figure, 1, len(shown))[0], shown, strict=True)):
+        part = fan_in_histogram(group, level)
+        draw_histogram(axes, part, PALETTE[number % len(PALETTE)])
+        axes.set_title(group.title(level))
+        axes.set_xlabel("connections per node $C_{in}$")
+        parts.append(part)
+    figure.axes[0].set_ylabel(f"nodes (mean of {group.seeds})" if len(group.runs) > 1 else "nodes (1 seed)")
+    handles, labels = figure.axes[-1].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=3)
+    return Drawing(figure, polars.concat(parts))
+
+
+def figure_1c(runs: Sequence[Run], options: Options) -> Drawing:
+    """Accuracy relative to the whole network against the number of first-layer nodes removed.
+
+    By decreasing, increasing and random fan-in; mean ± sd over seeds; the dotted line is guessing. One panel
+    a level, default the best. Data: one row a level, order and number removed. Paper Fig. 1c.
+    """
+    group = one_group(runs, "1c")
+    shown = [group.best_level()] if options.levels is None else shown_levels(group, options)
+    figure = Figure(figsize=(COLUMN * min(2, max(1, 0.7 * len(shown))), 2.2))
+    parts = []
+    for axes, level in zip(grid(figure, 1, len(shown))[0], shown, strict=True):
+        part = polars.concat([ablation(group, level, order) for order in ABLATIONS])
+        for order, colour in ABLATIONS.items():
+            rows = part.filter(polars.col("order") == order)
+            x, mean = rows["removed"].to_numpy(), rows["relative_accuracy"].to_numpy()
+            sd = rows["relative_accuracy_sd"].fill_nan(0).to_numpy()
+            axes.plot(
+                x, mean, "-o", color=colour, label=f"{order} $C_{{in}}$" if order != "random" else order
+            )
+            axes.fill_between(x, mean - sd, mean + sd, color=colour, alpha=0.2, lw=0)
+        axes.axhline(float(part["guessing"][0]), color=INK, lw=0.7, ls=":", label="guessing")
+        axes.set_title(f"{group.title(level)}, {group.seeds}")
+        axes.set_xlabel("first-layer nodes removed")
+        axes.set_ylim(0, None)
+        parts.append(part)
+    figure.axes[0].set_ylabel("accuracy / accuracy of the whole")
+    figure.axes[0].legend(loc="upper right")
+    return Drawing(figure, polars.concat(parts))
+
+
+def figure_10(runs: Sequence[Run], options: Options) -> Drawing:
+    """C_out,0: how many first-layer nodes keep each pixel, its colour channels summed, relative to the mean.
+
+    One map a run, at its level of best accuracy. Data: int64 [C, H, W] a run. Paper Fig. 10.
+    """
+    members = [(group, run) for group in groups(runs) for run in group.runs]
+    figure = Figure(
+        figsize=(max(COLUMN, min(PAGE, 1.5 * len(members))), 1.9 * -(-len(members) // 4)), layout="compressed"
+    )
+    columns = min(4, len(members))
+    places = grid(figure, -(-len(members) // columns), columns)
+    data, maps = {}, []
+    for number, (group, run) in enumerate(members):
+        level = shown_levels(group, options)[0] if options.levels else group.best_level()
+        image = fan_out_image(run.mask(level), run.shape)
+        data[f"run{number}_{run.experiment.name.replace('/', '_')}_seed{run.seed}_level{level}"] = image
+        maps.append((f"{run.experiment.name}, seed {run.seed}\n$u$ = {percent(group.density(level))}", image))
+    relative = [image.sum(axis=0) / max(image.sum(axis=0).mean(), 1e-12) for _, image in maps]
+    highest = max(float(image.max()) for image in relative)
+    for axes, (title, _), image in zip(places.flat, maps, relative, strict=False):
+        drawn = axes.imshow(image, vmin=0, vmax=highest)
+        axes.set_title(title)
+        frame(axes)
+    for axes in list(places.flat)[len(maps) :]:
+        axes.set_visible(False)
+    figure.colorbar(drawn, ax=list(places.flat), shrink=0.8, label="$C_{out,0}$ / its mean", aspect=25)
+    return Drawing(figure, data)

@@ -1,0 +1,90 @@
+"""Maps of S(d) at several u's and by fan-in (paper Figs. 2b and 11)."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Sequence
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from prunescope.analysis.formats import percent
+from prunescope.analysis.groups import Options, groups, one_group, shown_levels
+from prunescope.analysis.pairs import summed_locality
+from prunescope.figures.parts.drawing import Drawing
+from prunescope.figures.parts.pair_maps import label_displacements, show_pairs
+from prunescope.figures.parts.style import COLUMN, MUTED, PAGE, frame, grid
+from prunescope.model import Arrays
+from prunescope.observables import fan_in, locality_by_fan_in
+from prunescope.runs.directory import Run
+
+MOST_BINS = 8
+LABEL = 18
+
+
+def figure_2b(runs: Sequence[Run], options: Options) -> Drawing:
+    """S_sc (top) and S_dc (bottom) at three u's, summed over seeds, each from 0 to its maximum.
+
+    d = 0 is left out of S_sc; images of one channel have no S_dc. Data: int64 [2H-1, 2W-1] a level. Paper Fig. 2b.
+    """
+    group = one_group(runs, "2b")
+    shown = shown_levels(group, options)
+    counts = [summed_locality(group, level) for level in shown]
+    colour = group.runs[0].shape[0] > 1
+    kinds = ("same", "different") if colour else ("same",)
+    figure = Figure(
+        figsize=(max(COLUMN, 1.75 * len(shown) + 0.6), 1.62 * len(kinds) + 0.3), layout="compressed"
+    )
+    places = grid(figure, len(kinds), len(shown))
+    data: Arrays = {}
+    for column, (level, pairs) in enumerate(zip(shown, counts, strict=True)):
+        for row, kind in enumerate(kinds):
+            axes, values = places[row, column], getattr(pairs, kind)
+            data[f"level{level}_{kind}"] = values
+            drawn = show_pairs(axes, values, without_centre=kind == "same")
+            label_displacements(axes, bottom=row == len(kinds) - 1, left=column == 0)
+            note = f"max {values.max():,}".replace(",", "\u2009")
+            axes.text(
+                0.97, 0.03, note, transform=axes.transAxes, ha="right", va="bottom", color="w", fontsize=5.5
+            )
+        places[0, column].set_title(group.title(level))
+    for row, text in enumerate(("$S_{sc}$, same channel", "$S_{dc}$, different channels")[: len(kinds)]):
+        places[row, 0].set_ylabel(f"{text}\n$d_y$ (pixels)")
+    bar = figure.colorbar(drawn, ax=list(places.flat), shrink=0.6, aspect=25, ticks=[0, 1])
+    bar.ax.set_yticklabels(["0", "max"])
+    bar.set_label(f"connected pairs ({group.seeds})")
+    return Drawing(figure, data)
+
+
+def figure_11(runs: Sequence[Run], options: Options) -> Drawing:
+    """S_sc of the nodes in each interval of fan-in, one row an experiment, first seed, level of best accuracy.
+
+    Data: int64 [2H-1, 2W-1] a bin. Paper Fig. 11.
+    """
+    members = [(group, group.runs[0]) for group in groups(runs)]
+    figure = Figure(figsize=(PAGE, 0.98 * len(members) + 0.25), layout="compressed")
+    places = grid(figure, len(members), MOST_BINS)
+    data: Arrays = {}
+    for row, (group, run) in enumerate(members):
+        level = shown_levels(group, options)[0] if options.levels else group.best_level()
+        mask = run.mask(level)
+        connections = fan_in(mask)
+        # The last bin takes the long tail: the bins before it reach to the most connected 5 %.
+        reach = np.quantile(connections[connections > 0], 0.95) if (connections > 0).any() else 1
+        width = max(1, int(np.ceil(reach / MOST_BINS)))
+        bins = [part for part in locality_by_fan_in(mask, run.shape, width, bins=MOST_BINS) if part.nodes]
+        for axes, part in zip(places[row], bins, strict=False):
+            data[f"run{row}_level{level}_fan_in_{part.low}_to_{part.high}"] = part.locality.same
+            show_pairs(axes, part.locality.same, without_centre=True)
+            frame(axes)
+            axes.set_xlabel(f"{part.low}–{part.high} ({part.nodes})", fontsize=5.5, labelpad=2)
+        for axes in places[row, len(bins) :]:
+            axes.set_visible(False)
+        title = [*textwrap.wrap(group.label, LABEL), f"$u$ = {percent(group.density(level))}"]
+        places[row, 0].set_ylabel("\n".join(title), fontsize=5.5)
+    figure.supxlabel(
+        "$S_{sc}(d)$ of the nodes with so many connections (number of nodes); each from 0 to its maximum",
+        fontsize=6.5,
+        color=MUTED,
+    )
+    return Drawing(figure, data)

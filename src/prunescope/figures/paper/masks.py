@@ -1,0 +1,144 @@
+"""Masks of the most connected nodes, their weights and the images they answer to (paper Figs. 3 and 12)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from prunescope.analysis.groups import Group, Options, groups, shown_levels
+from prunescope.errors import InputError
+from prunescope.figures.parts.drawing import Drawing
+from prunescope.figures.parts.style import PAGE
+from prunescope.figures.parts.tiles import GAP, Sheet, blank, place, stacked, write
+from prunescope.mask import ImageShape
+from prunescope.model import Arrays
+from prunescope.observables import effective_masks, mask_image, most_connected, weight_image
+from prunescope.runs.directory import Run
+
+MASKS = 30
+CHOSEN_NODES = 8
+LARGEST_TILE = 0.8
+
+
+def figure_3a(runs: Sequence[Run], options: Options) -> Drawing:
+    """Masks of the 30 first-layer nodes of largest fan-in at the level of best accuracy.
+
+    Colours are the mask's three channels; numbers are fan-ins. Data: nodes, fan_in, masks bool [K, C, H, W].
+    Paper Fig. 3a.
+    """
+    run, group, level = _one_run(runs, options)
+    mask = run.mask(level)
+    nodes = most_connected(mask, MASKS)
+    title = (
+        f"{group.title(level)}: the {len(nodes)} most connected of {mask.n_out} nodes, with their $C_{{in}}$"
+    )
+    data = {"nodes": nodes, "fan_in": mask.fan_in[nodes], "masks": mask.images(run.shape)[nodes]}
+    sheet = _sheet(title, mask.array[nodes], run.shape, columns=10)
+    return Drawing(stacked([sheet], PAGE), data | {"level": np.array(level)})
+
+
+def figure_3b(runs: Sequence[Run], options: Options) -> Drawing:
+    """Chosen first-layer nodes in columns: mask, masked weights and the three images that activate them most.
+
+    Weights run from the node's minimum (black) to its maximum (white), pruned ones included as zeros. Nodes:
+    ``options.nodes``, default the most connected. Data: nodes, fan_in, masks, weights, top_images,
+    top_activations. Paper Fig. 3b.
+    """
+    run, group, level = _one_run(runs, options)
+    mask, seen = run.mask(level), run.observations(level)
+    weight = run.model(level).layers[0].weight
+    nodes = _chosen_nodes(run, level, seen, options)
+    stored = seen["nodes"].tolist()
+    places = [stored.index(node) for node in nodes]
+    columns = []
+    for node, k in zip(nodes, places, strict=True):
+        pictures = [pixels.reshape(run.shape).transpose(1, 2, 0) / 255 for pixels in seen["top_images"][k]]
+        columns.append(
+            [
+                mask_image(mask.array[node], run.shape),
+                weight_image(weight[node], mask.array[node], run.shape),
+                *(np.broadcast_to(picture, (*run.shape[1:], 3)) for picture in pictures),
+            ]
+        )
+    captions = [f"node {node}\n$C_{{in}}$ = {mask.fan_in[node]}" for node in nodes]
+    data = {
+        "nodes": np.array(nodes),
+        "fan_in": mask.fan_in[nodes],
+        "masks": mask.images(run.shape)[nodes],
+        "weights": (weight * mask.array)[nodes].reshape(-1, *run.shape),
+        "top_images": seen["top_images"][places].reshape(len(nodes), -1, *run.shape),
+        "top_activations": seen["top_activations"][places],
+        "level": np.array(level),
+    }
+    return Drawing(_columns(group.title(level), columns, captions), data)
+
+
+def figure_12(runs: Sequence[Run], options: Options) -> Drawing:
+    """The most connected masks of every hidden layer; of deeper ones the effective masks, the pixels that reach a node.
+
+    At the level of best accuracy and the sparsest, or at ``options.levels``. Numbers are connected pixels; nodes
+    that no pixel reaches are left out. Data: nodes and masks of each level and layer. Paper Fig. 12.
+    """
+    run, group, _ = _one_run(runs, Options())
+    default = sorted({group.best_level(), group.levels[-1]})
+    shown = default if options.levels is None else shown_levels(group, options)
+    sheets = []
+    data: Arrays = {}
+    for level in shown:
+        for layer, reached in enumerate(effective_masks(run.ticket(level).masks), start=1):
+            nodes = [node for node in most_connected(reached, MASKS) if reached[node].any()]
+            kind = "masks" if layer == 1 else "effective masks"
+            title = f"{group.title(level)}: {kind} of layer {layer}"
+            sheets.append(_sheet(title, reached[nodes], run.shape, columns=15))
+            data[f"level{level}_layer{layer}_nodes"] = np.array(nodes, np.int64)
+            data[f"level{level}_layer{layer}_masks"] = reached[nodes].reshape(-1, *run.shape)
+    return Drawing(stacked(sheets, PAGE), data)
+
+
+def _one_run(runs: Sequence[Run], options: Options) -> tuple[Run, Group, int]:
+    """The first run, its group (itself alone) and the level shown."""
+    group = groups(runs[:1])[0]
+    level = shown_levels(group, options)[0] if options.levels is not None else group.best_level()
+    return runs[0], group, level
+
+
+def _sheet(title: str, masks: NDArray[np.bool_], shape: ImageShape, columns: int) -> Sheet:
+    """Masks [K, C·H·W] with their numbers of connections."""
+    counts = masks.sum(axis=1).tolist()
+    return Sheet(title, [mask_image(mask, shape) for mask in masks], list(map(str, counts)), columns)
+
+
+def _columns(title: str, columns: Sequence[Sequence[np.ndarray]], captions: Sequence[str]) -> Figure:
+    """Pictures in labelled rows, one column a node."""
+    left, top = 0.25, 0.55
+    side = min(LARGEST_TILE, (PAGE - left - GAP) / max(1, len(columns)) - GAP)
+    height, width = columns[0][0].shape[:2]
+    step = side * height / width + GAP
+    names = ("mask", "weights", *(f"image {k + 1}" for k in range(len(columns[0]) - 2)))
+    page_width = max(2.2, left + len(columns) * (side + GAP) + GAP)
+    figure, axes = blank(page_width, top + len(names) * step)
+    write(axes, left, 0.2, title, ha="left")
+    for row, name in enumerate(names):
+        write(axes, 0.13, top + (row + 0.5) * step, name, rotation=90, va="center")
+    for column, (images, caption) in enumerate(zip(columns, captions, strict=True)):
+        for row, image in enumerate(images):
+            x, y = left + column * (side + GAP), top + row * step
+            place(axes, image, x, y, side, caption if row == 0 else "")
+    return figure
+
+
+def _chosen_nodes(run: Run, level: int, seen: Arrays, options: Options) -> list[int]:
+    stored = [int(node) for node in seen["nodes"]]
+    if options.nodes is None:
+        return stored[:CHOSEN_NODES]
+    for node in options.nodes:
+        if node not in stored:
+            raise InputError(
+                f"{run.path}: level {level} holds no top images of node {node}; it holds those of {stored}"
+            )
+    if not options.nodes:
+        raise InputError(f"{run.path}: no node given; level {level} holds top images of {stored}")
+    return list(options.nodes)

@@ -1,0 +1,205 @@
+"""Runs on changed images: rotated, of 64×64 pixels, translated (paper Figs. 20, 21 and 22)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import polars
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from prunescope.analysis.curves import summary
+from prunescope.analysis.directions import angular_density
+from prunescope.analysis.groups import Group, Options, one_group, shown_levels
+from prunescope.analysis.pairs import summed_locality
+from prunescope.figures.parts.angles import draw_angles
+from prunescope.figures.parts.curves import draw_curve, table_arrays
+from prunescope.figures.parts.drawing import Drawing
+from prunescope.figures.parts.pair_maps import label_displacements, show_pairs
+from prunescope.figures.parts.style import BLUE, PAGE, density_axis
+from prunescope.figures.parts.tiles import Sheet, axes_at, blank, draw_sheet, panel, sheet_height, write
+from prunescope.model import Arrays
+from prunescope.observables import Locality, mask_image, most_connected, weight_image
+from prunescope.runs.directory import Run
+
+ROTATED_MASKS, LARGE_MASKS, TRANSLATED_MASKS = 48, 90, 200
+# Inches: a map's width, the gap below, where titles stand, what labels take, where maps and sheets start.
+MAP, BETWEEN, HEAD, LEFT, TOP, SHEETS = 1.3, 0.08, 0.27, 0.5, 0.35, 2.1
+NAMES = {"same": "$S_{sc}$", "different": "$S_{dc}$"}
+
+
+@dataclass(frozen=True, eq=False)
+class Shown:
+    """What a figure of one experiment shows: the level, S(d) over its seeds, the first seed's nodes."""
+
+    group: Group
+    level: int
+    pairs: Locality
+    nodes: np.ndarray
+
+    @property
+    def run(self) -> Run:
+        """The run whose nodes are shown."""
+        return self.group.runs[0]
+
+    @property
+    def title(self) -> str:
+        """``u = 2.8 %, level 10``."""
+        return self.group.title(self.level)
+
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """Which S(d) there are: images of one channel have no S_dc."""
+        return ("same", "different") if self.run.shape[0] > 1 else ("same",)
+
+    def sheet(
+        self, columns: int, remark: str = "", *, weighted: bool = False, captions: bool = True
+    ) -> Sheet:
+        """The masks of the nodes, or their masked weights, as a page of tiles."""
+        mask, shape = self.run.mask(self.level), self.run.shape
+        names = [str(count) for count in mask.fan_in[self.nodes]] if captions else [""] * len(self.nodes)
+        if weighted:
+            weight = self.run.model(self.level).layers[0].weight
+            images = [weight_image(weight[node], mask.array[node], shape) for node in self.nodes]
+            return Sheet("the same, masked weights", images, names, columns)
+        title = f"masks of the {len(self.nodes)} most connected of {mask.n_out} nodes" + f", {remark}" * bool(
+            remark
+        )
+        return Sheet(title, [mask_image(mask.array[node], shape) for node in self.nodes], names, columns)
+
+    def arrays(self) -> Arrays:
+        """Level, S(d), and nodes, fan_in and masks [K, C, H, W]."""
+        mask = self.run.mask(self.level)
+        return {
+            "level": np.array(self.level),
+            "same": self.pairs.same,
+            "different": self.pairs.different,
+            "nodes": self.nodes,
+            "fan_in": mask.fan_in[self.nodes],
+            "masks": mask.images(self.run.shape)[self.nodes],
+        }
+
+
+def figure_20(runs: Sequence[Run], options: Options) -> Drawing:
+    """S_sc and S_dc (a), the masks of the 48 most connected nodes (b), and pairs by direction (c).
+
+    At the level of best accuracy. Dashed lines are the axes of the images, turned by data.rotate. In c, 1 is
+    isotropic and the grey band the mean ± 2 sd of masks shuffled at matched fan-in. Data: S(d), pairs by
+    direction, masks. Paper Fig. 20.
+    """
+    shown = _shown(runs, options, "20", ROTATED_MASKS)
+    turned = shown.run.experiment.data.rotate
+    arms = directions(turned, mirrored=shown.run.experiment.data.flip)
+    tall = _map_height(shown)
+    x, below = LEFT + MAP + 0.2, TOP + len(shown.kinds) * (tall + BETWEEN)
+    rotation = f"images rotated by {turned:g}°" if turned else "images not rotated"
+    sheet, width = shown.sheet(8, rotation), PAGE - LEFT - MAP - 0.2
+    figure, page = blank(PAGE, max(below + 1.45, TOP + sheet_height(sheet, width)))
+    for row, kind in enumerate(shown.kinds):
+        axes = axes_at(figure, LEFT, TOP + row * (tall + BETWEEN), MAP, tall)
+        _draw_map(axes, shown, kind, bottom=kind == shown.kinds[-1], left=True)
+        axes.set_ylabel(f"{NAMES[kind]},  $d_y$ (pixels)")
+        _draw_axes(axes, arms)
+    density = angular_density(shown.group, shown.level)
+    draw_angles(axes_at(figure, LEFT, below + 0.5, MAP, 0.6), density, arms)
+    draw_sheet(page, sheet, x, 0.1, width, "b")
+    panel(page, 0.05, HEAD, "a")
+    panel(page, 0.05, below + 0.42, "c")
+    write(page, 0.25, HEAD, shown.title, ha="left", va="baseline")
+    return Drawing(
+        figure, shown.arrays() | {f"angles_{name}": value for name, value in vars(density).items()}
+    )
+
+
+def figure_21(runs: Sequence[Run], options: Options) -> Drawing:
+    """Accuracy against u (a), S_sc and S_dc (b) and the 90 most connected masks (c) of larger images.
+
+    b and c at the level of best accuracy, the square in a. Data: the curve, S(d), masks. Paper Fig. 21.
+    """
+    shown = _shown(runs, options, "21", LARGE_MASKS)
+    sheet = shown.sheet(15)
+    figure, page, curve = _curve_and_maps(shown, shown.kinds, sheet_height(sheet, PAGE))
+    draw_sheet(page, sheet, 0, SHEETS, PAGE, "c")
+    return Drawing(figure, shown.arrays() | curve)
+
+
+def figure_22(runs: Sequence[Run], options: Options) -> Drawing:
+    """Accuracy against u (a), S_sc (b), the 200 most connected masks (c) and their masked weights (d).
+
+    b to d at the level of best accuracy, the square in a. Data: the curve, S(d), masks, weights. Paper Fig.
+    22.
+    """
+    shown = _shown(runs, options, "22", TRANSLATED_MASKS)
+    sheets = [shown.sheet(20, captions=False), shown.sheet(20, captions=False, weighted=True)]
+    heights = [sheet_height(sheet, PAGE) for sheet in sheets]
+    figure, page, curve = _curve_and_maps(shown, ("same",), sum(heights))
+    for letter, sheet, top in zip("cd", sheets, (SHEETS, SHEETS + heights[0]), strict=True):
+        draw_sheet(page, sheet, 0, top, PAGE, letter)
+    weight = shown.run.model(shown.level).layers[0].weight * shown.run.mask(shown.level).array
+    weights = weight[shown.nodes].reshape(-1, *shown.run.shape)
+    return Drawing(figure, shown.arrays() | curve | {"weights": weights})
+
+
+def _shown(runs: Sequence[Run], options: Options, figure: str, masks: int) -> Shown:
+    group = one_group(runs, figure)
+    level = shown_levels(group, options)[0] if options.levels is not None else group.best_level()
+    nodes = most_connected(group.runs[0].mask(level), masks)
+    return Shown(group, level, summed_locality(group, level), nodes)
+
+
+def _curve_and_maps(shown: Shown, kinds: Sequence[str], below: float) -> tuple[Figure, Axes, Arrays]:
+    """A page with the accuracy curve and the maps of S(d), ``below`` inches left under them."""
+    figure, page = blank(PAGE, SHEETS + below)
+    table = summary([shown.group])
+    left = PAGE - len(kinds) * (MAP + 0.12) - 0.45
+    axes = axes_at(figure, LEFT, TOP, left - LEFT - 0.75, MAP)
+    draw_curve(axes, table, "best_val_accuracy", scale=100, color=BLUE)
+    best = table.filter(polars.col("level") == shown.level)
+    axes.plot(best["nominal_density"], 100 * best["best_val_accuracy_mean"], "s", ms=8, mfc="none", mec=BLUE)
+    dense = table.filter(polars.col("level") == 0)
+    for accuracy in dense["best_val_accuracy_mean"]:
+        axes.axhline(100 * accuracy, color=BLUE, lw=0.7, ls="--", alpha=0.6, zorder=1)
+        place: dict[str, Any] = {"transform": axes.get_yaxis_transform(), "ha": "right", "va": "bottom"}
+        axes.text(1, 100 * accuracy, "dense", color=BLUE, fontsize=6, **place)
+    density_axis(axes, table["nominal_density"].to_list())
+    axes.set_ylabel("best validation accuracy (%)")
+    axes.set_title(f"{shown.group.label}, {shown.group.n}")
+    for column, kind in enumerate(kinds):
+        map_axes = axes_at(figure, left + column * (MAP + 0.12) + 0.4, TOP, MAP, _map_height(shown))
+        _draw_map(map_axes, shown, kind, bottom=True, left=column == 0)
+        map_axes.set_title(f"{NAMES[kind]}, {shown.title}" if column == 0 else NAMES[kind])
+    panel(page, 0.05, HEAD, "a")
+    panel(page, left, HEAD, "b")
+    return figure, page, table_arrays("curve", table)
+
+
+def _map_height(shown: Shown) -> float:
+    rows, columns = shown.pairs.same.shape
+    return MAP * max(0.3, min(1.0, rows / columns))
+
+
+def _draw_map(axes: Axes, shown: Shown, kind: str, *, bottom: bool, left: bool) -> None:
+    values = getattr(shown.pairs, kind)
+    show_pairs(axes, values, without_centre=kind == "same")
+    axes.set_anchor("NW")
+    label_displacements(axes, bottom=bottom, left=left)
+    note = f"max {values.max():,}".replace(",", "\u2009")
+    axes.text(0.97, 0.03, note, transform=axes.transAxes, ha="right", va="bottom", color="w", fontsize=5.5)
+
+
+def directions(turned: float, *, mirrored: bool) -> list[float]:
+    """Directions (0 to below 180 degrees) of the axes of turned images; flips mirror half of them."""
+    return sorted(
+        {(sign * turned + right) % 180 for sign in ((1, -1) if mirrored else (1,)) for right in (0, 90)}
+    )
+
+
+def _draw_axes(axes: Axes, arms: Sequence[float]) -> None:
+    """Where the images' own axes lie, drawn where hardly a pair is: near the edge of the map."""
+    for angle in np.radians([*arms, *(arm + 180 for arm in arms)]):
+        direction = np.array([np.cos(angle), -np.sin(angle)])
+        far = min(np.abs(axes.get_xlim()).max(), np.abs(axes.get_ylim()).max()) / np.abs(direction).max()
+        axes.plot(*np.outer(direction, [0.62 * far, 0.8 * far]), color="w", lw=0.9, ls=(0, (2, 1.5)))

@@ -1,0 +1,128 @@
+"""The most connected nodes over the levels, as movies and as a strip (the videos beside the paper)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import polars
+from matplotlib.figure import Figure
+
+from prunescope.analysis.formats import percent
+from prunescope.analysis.groups import Group, Options, given_nodes, groups, shown_levels
+from prunescope.figures.parts.drawing import Drawing
+from prunescope.figures.parts.movie import Frame, Layout, Movie, frame
+from prunescope.figures.parts.style import PAGE
+from prunescope.figures.parts.tiles import GAP, blank, place, write
+from prunescope.observables import mask_image, most_connected, weight_image
+from prunescope.runs.directory import Run
+
+NODES = 40
+STRIP_NODES, STRIP_LEVELS = 6, 9
+Picture = Callable[[int, int], np.ndarray]
+
+
+@dataclass(frozen=True, eq=False)
+class Reel:
+    """What the movies show: nodes, levels, masks bool and weights float32 [levels, nodes, n0]."""
+
+    group: Group
+    levels: list[int]
+    nodes: np.ndarray
+    masks: np.ndarray
+    weights: np.ndarray
+
+    def mask_picture(self, level: int, node: int) -> np.ndarray:
+        """The mask of a node as [H, W, 3]; level and node by their places."""
+        return mask_image(self.masks[level, node], self.group.runs[0].shape)
+
+    def weight_picture(self, level: int, node: int) -> np.ndarray:
+        """The masked weights of a node as [H, W, 3], zero grey: the background stays the same."""
+        shape = self.group.runs[0].shape
+        return weight_image(self.weights[level, node], self.masks[level, node], shape, symmetric=True)
+
+
+def figure_videos(runs: Sequence[Run], options: Options) -> Drawing:
+    """Movies of the masks and the masked weights of up to 40 first-layer nodes, and a strip of them.
+
+    Nodes: ``options.nodes``, default the most connected at the level of best accuracy. Levels:
+    ``options.levels``, default all. Numbers are fan-ins. Data: levels, nodes, fan_in [levels, nodes], masks
+    and weights [levels, nodes, C, H, W].
+    """
+    reel = _reel(runs[0], options)
+    kinds = {"masks": reel.mask_picture, "weights": reel.weight_picture}
+    movies = tuple(Movie(name, _frames(reel, name, picture)) for name, picture in kinds.items())
+    shape = (len(reel.levels), len(reel.nodes), *runs[0].shape)
+    data = {
+        "levels": np.array(reel.levels),
+        "nodes": reel.nodes,
+        "fan_in": reel.masks.sum(axis=-1),
+        "masks": reel.masks.reshape(shape),
+        "weights": reel.weights.reshape(shape),
+    }
+    return Drawing(_strip(reel), data, movies)
+
+
+def _reel(run: Run, options: Options) -> Reel:
+    group = groups([run])[0]
+    levels = group.densest_first() if options.levels is None else shown_levels(group, options)
+    nodes = given_nodes(run, options)
+    if nodes is None:
+        best = run.mask(group.best_level())
+        nodes = most_connected(best, Layout.of(min(NODES, best.n_out), *run.shape[1:]).count)
+    masks = np.stack([run.mask(level).array[nodes] for level in levels])
+    weights = np.stack([run.model(level).layers[0].weight[nodes] for level in levels])
+    return Reel(group, levels, nodes, masks, weights * masks)
+
+
+def _frames(reel: Reel, name: str, picture: Picture) -> Callable[[], Iterator[Frame]]:
+    table = reel.group.table.filter(polars.col("layer") == 1).sort("level")
+    table = table.filter(polars.col("level").is_in(reel.levels))
+    accuracy = dict(zip(table["level"], table["best_val_accuracy"], strict=True))
+    curve = np.array([accuracy[level] for level in reel.levels])
+    what = {"masks": "masks", "weights": "masked weights"}[name]
+    layout = Layout.of(len(reel.nodes), *reel.group.runs[0].shape[1:], fewest=len(reel.nodes))
+    subtitle = f"{reel.group.label}: {what} of {layout.count} first-layer nodes, with their $C_{{in}}$"
+
+    def frames() -> Iterator[Frame]:
+        for now, level in enumerate(reel.levels):
+            pictures = [picture(now, node) for node in range(layout.count)]
+            captions = [str(count) for count in reel.masks[now, : layout.count].sum(axis=1)]
+            yield frame(layout, reel.group.title(level), subtitle, pictures, captions, curve, now)
+
+    return frames
+
+
+def _strip(reel: Reel) -> Figure:
+    """Masks above, masked weights below: nodes in rows, levels in columns."""
+    chosen = np.unique(
+        np.linspace(0, len(reel.levels) - 1, min(STRIP_LEVELS, len(reel.levels))).round().astype(int)
+    )
+    rows = min(STRIP_NODES, len(reel.nodes))
+    left, top = 0.42, 0.38
+    side = min(0.9, (PAGE - left) / len(chosen) - GAP)
+    step = side * reel.group.runs[0].shape[1] / reel.group.runs[0].shape[2] + GAP
+    width = max(2.5, left + len(chosen) * (side + GAP))
+    figure, axes = blank(width, 2 * (top + rows * step) + GAP)
+    for block, (name, picture) in enumerate(
+        (("masks", reel.mask_picture), ("masked weights", reel.weight_picture))
+    ):
+        above = block * (top + rows * step)
+        write(axes, GAP, above + 0.17, f"{name}, nodes in rows", ha="left", va="baseline")
+        for column, place_of_level in enumerate(chosen):
+            x = left + column * (side + GAP)
+            density = percent(reel.group.density(reel.levels[place_of_level]))
+            write(axes, x + side / 2, above + top - 0.03, f"$u$ = {density}", fontsize=6)
+            for row in range(rows):
+                place(axes, picture(int(place_of_level), row), x, above + top + row * step, side)
+        for row in range(rows):
+            write(
+                axes,
+                left - 0.05,
+                above + top + (row + 0.5) * step,
+                str(reel.nodes[row]),
+                ha="right",
+                va="center",
+            )
+    return figure

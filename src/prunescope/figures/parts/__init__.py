@@ -1,0 +1,1 @@
+"""What figures are put together from."""

@@ -1,0 +1,25 @@
+"""How the density of connected pairs depends on their direction: where the arms of the cross point."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from matplotlib.axes import Axes
+
+from prunescope.analysis.directions import AngularDensity
+from prunescope.analysis.statistics import band
+from prunescope.figures.parts.style import BLUE, FAINT, MUTED
+
+
+def draw_angles(axes: Axes, one: AngularDensity, arms: Sequence[float]) -> None:
+    """The density against the direction; dashed lines are the images' own axes."""
+    degrees = np.append(one.degrees, 180.0)
+    closed = np.append(one.density, one.density[0])
+    shuffled = np.column_stack([one.shuffled, one.shuffled[:, 0]])
+    axes.fill_between(degrees, *band(shuffled), color=FAINT, lw=0)
+    for arm in arms:
+        axes.axvline(arm, color=MUTED, lw=0.7, ls="--", zorder=1)
+    axes.plot(degrees, closed, "-o", color=BLUE, ms=2)
+    axes.set(xlim=(0, 180), xticks=[0, 45, 90, 135, 180], xlabel="direction of $d$ (degrees)")
+    axes.set_title("pairs / isotropic ones")

@@ -1,0 +1,186 @@
+"""Experiments side by side: S_sc, the fan-in's histogram and the most connected masks, a column each."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Sequence
+from typing import Literal
+
+import numpy as np
+import polars
+from matplotlib.axes import Axes
+from matplotlib.colors import to_rgb
+from matplotlib.figure import Figure, FigureBase
+from matplotlib.ticker import MaxNLocator
+
+from prunescope.analysis.connectivity import fan_in_histogram
+from prunescope.analysis.pairs import summed_locality
+from prunescope.analysis.picks import Pick, pick_table
+from prunescope.figures.parts.curves import table_arrays
+from prunescope.figures.parts.histogram import draw_histogram
+from prunescope.figures.parts.pair_maps import label_displacements, show_pairs
+from prunescope.figures.parts.style import BLUE, FAINT, PAGE, frame
+from prunescope.model import Arrays
+from prunescope.observables import mask_image, most_connected
+
+Row = Literal["pairs", "fan_in", "masks"]
+
+WIDEST = 7  # columns beside each other; more begin a new block
+USUAL = 4
+BESIDE = 3  # as many stand to the right of a figure's other panels
+MASKS, ACROSS = 12, 3
+CHARACTER = 0.062  # inches, of a title
+TITLE_LINE, LEGEND, AXIS = 0.12, 0.25, 0.3
+# Height of a row over the width of its column.
+HEIGHTS: dict[Row, float] = {"pairs": 0.88, "fan_in": 0.72, "masks": MASKS / ACROSS**2 * 0.92}
+
+
+def shape_of(count: int, *, page: bool = True) -> tuple[int, int]:
+    """Blocks, and columns of each, for so many picks; a full page leaves columns free beside one or two."""
+    blocks = -(-count // WIDEST)
+    columns = -(-count // blocks)
+    return blocks, max(columns, USUAL) if page else columns
+
+
+def width_of(count: int) -> float:
+    """The width in inches of a figure that holds nothing else."""
+    return PAGE * min(1.0, max(0.5, shape_of(count, page=False)[1] / USUAL))
+
+
+def height_of(picks: Sequence[Pick], rows: Sequence[Row], width: float = PAGE, *, page: bool = True) -> float:
+    """The height in inches that draw_columns needs at this width."""
+    blocks, columns = shape_of(len(picks), page=page)
+    own = width / columns
+    lines = max(_title(pick, own).count("\n") + 1 for pick in picks)
+    axes = AXIS * sum(row != "masks" for row in rows)
+    return blocks * (sum(HEIGHTS[row] for row in rows) * own + axes + lines * TITLE_LINE) + LEGEND
+
+
+def beside_panels(
+    picks: Sequence[Pick], rows: Sequence[Row], panels: int, height: float
+) -> tuple[Figure, list[FigureBase], FigureBase, float]:
+    """A page with room for ``panels`` panels of this height and for ``picks`` in columns.
+
+    Up to three columns stand to the right of the panels, more of them below. Returns the figure, the part of each
+    panel, that of the columns, and the width of the latter in inches.
+    """
+    if len(picks) <= BESIDE:
+        width = PAGE * (0.6 if len(picks) == BESIDE else 0.5)
+        figure = Figure(figsize=(PAGE, max(height_of(picks, rows, width, page=False), panels * height)))
+        left, right = np.asarray(figure.subfigures(1, 2, width_ratios=(PAGE - width, width)))
+        return figure, _parts(left, panels, 1), right, width
+    below = height_of(picks, rows, page=False)
+    figure = Figure(figsize=(PAGE, height + below))
+    upper, lower = np.asarray(figure.subfigures(2, 1, height_ratios=(height, below)))
+    return figure, _parts(upper, 1, panels), lower, PAGE
+
+
+def _parts(figure: FigureBase, rows: int, columns: int) -> list[FigureBase]:
+    return list(np.asarray(figure.subfigures(rows, columns, squeeze=False)).flat)
+
+
+def draw_columns(
+    figure: FigureBase,
+    picks: Sequence[Pick],
+    rows: Sequence[Row],
+    *,
+    width: float = PAGE,
+    page: bool = True,
+    shared: bool = True,
+) -> Arrays:
+    """Draw ``picks`` in columns, ``rows`` of each, and return the numbers drawn.
+
+    S_sc is summed over seeds, each map from 0 to its maximum; histograms are means over seeds with the binomial of
+    random pruning; masks are the first seed's. ``shared``: one scale for all histograms. Data: ``columns_…`` a
+    table of the columns, ``fan_in_…`` the bars, and for column k ``columnK_same`` int64 [2H-1, 2W-1],
+    ``columnK_nodes``, ``columnK_masks`` bool [K, C, H, W].
+    """
+    blocks, columns = shape_of(len(picks), page=page)
+    heights = [HEIGHTS[row] for row in rows] * blocks
+    places = np.asarray(figure.subplots(blocks * len(rows), columns, squeeze=False, height_ratios=heights))
+    data: Arrays = table_arrays("columns", pick_table(picks))
+    bars = []
+    for axes in places.flat:
+        axes.set_visible(False)
+    for number, pick in enumerate(picks):
+        block, column = divmod(number, columns)
+        for offset, row in enumerate(rows):
+            axes = places[block * len(rows) + offset, column]
+            axes.set_visible(True)
+            if row == "pairs":
+                data[f"column{number}_same"] = _pairs(axes, pick, left=column == 0)
+            elif row == "fan_in":
+                bars.append((axes, _bars(axes, pick, number, left=column == 0)))
+            else:
+                data |= _masks(axes, pick, number, left=column == 0)
+        places[block * len(rows), column].set_title(_title(pick, width / columns), fontsize=6.5)
+    if bars:
+        _scale(bars, shared=shared)
+        figure.legend(*bars[0][0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
+        data |= table_arrays("fan_in", polars.concat([part for _, part in bars]))
+    return data
+
+
+def _title(pick: Pick, width: float) -> str:
+    """The label, broken to the width of a column, and u below it."""
+    label, _, density = pick.title.rpartition(", $u$")
+    whole = (label or density).replace(" = ", "\u00a0=\u00a0").replace(" %", "\u00a0%")
+    lines = textwrap.wrap(whole, max(8, int(width / CHARACTER)))
+    return "\n".join([*lines, f"$u${density}"] if label else lines)
+
+
+def _pairs(axes: Axes, pick: Pick, *, left: bool) -> np.ndarray:
+    counts = summed_locality(pick.group, pick.level).same
+    show_pairs(axes, counts, without_centre=True)
+    label_displacements(axes, bottom=True, left=left)
+    axes.set_xlabel("$d_x$", labelpad=1)
+    axes.set_ylabel("$S_{sc}$,  $d_y$" if left else "")
+    locality = pick.mean("locality")
+    if locality is not None:
+        note = f"locality {locality:.2f}"
+        axes.text(
+            0.96, 0.04, note, transform=axes.transAxes, ha="right", va="bottom", color="w", fontsize=5.5
+        )
+    return counts
+
+
+def _bars(axes: Axes, pick: Pick, number: int, *, left: bool) -> polars.DataFrame:
+    part = fan_in_histogram(pick.group, pick.level)
+    draw_histogram(axes, part, BLUE)
+    axes.set_xlabel("$C_{in}$", labelpad=1)
+    axes.set_ylabel("nodes" if left else "")
+    axes.tick_params(labelleft=left)
+    axes.xaxis.set_major_locator(MaxNLocator(3, integer=True))
+    return part.select(polars.lit(number).alias("column"), polars.all())
+
+
+def _scale(bars: Sequence[tuple[Axes, polars.DataFrame]], *, shared: bool) -> None:
+    highest = max(axes.get_ylim()[1] for axes, _ in bars)
+    low = min(part["fan_in_from"].to_numpy().min() for _, part in bars)
+    high = max(part["fan_in_to"].to_numpy().max() for _, part in bars)
+    for axes, _ in bars:
+        axes.set_ylim(0.3, highest)
+        if shared:
+            axes.set_xlim(low - 1, high + 1)
+
+
+def _masks(axes: Axes, pick: Pick, number: int, *, left: bool) -> Arrays:
+    mask, shape = pick.mask, pick.group.runs[0].shape
+    nodes = most_connected(mask, MASKS)
+    axes.imshow(montage([mask_image(mask.array[node], shape) for node in nodes], ACROSS), vmin=0, vmax=1)
+    frame(axes)
+    axes.set_ylabel("most connected masks" if left else "")
+    return {f"column{number}_nodes": nodes, f"column{number}_masks": mask.images(shape)[nodes]}
+
+
+def montage(images: Sequence[np.ndarray], across: int) -> np.ndarray:
+    """Pictures [H, W, 3] in rows of ``across``, with a light line of one pixel between them."""
+    height, width = images[0].shape[:2]
+    down = -(-len(images) // across)
+    sheet = np.ones((down * (height + 1) - 1, across * (width + 1) - 1, 3))
+    sheet[height :: height + 1] = sheet[:, width :: width + 1] = to_rgb(FAINT)
+    for number, image in enumerate(images):
+        row, column = divmod(number, across)
+        y, x = row * (height + 1), column * (width + 1)
+        sheet[y : y + height, x : x + width] = image
+    return sheet

@@ -1,0 +1,53 @@
+"""What a figure function takes and gives, and how that reaches the disk."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import polars
+from matplotlib.figure import Figure
+
+from prunescope.errors import InputError
+from prunescope.figures.parts.movie import Movie, write_movie
+from prunescope.model import Arrays
+
+PNG_DPI = 300
+
+
+@dataclass(frozen=True, eq=False)
+class Drawing:
+    """A figure and the numbers in it: a tidy table, or named arrays for maps and masks; movies beside it."""
+
+    figure: Figure
+    data: polars.DataFrame | Arrays
+    movies: tuple[Movie, ...] = ()
+
+
+def write(drawing: Drawing, out: Path, name: str) -> list[Path]:
+    """Write ``name``.pdf, .png, its movies (.mp4), then .csv or .npz, into ``out``.
+
+    Returns the paths in that order. Raises InputError when it cannot be written.
+    """
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        pdf, png = out / f"{name}.pdf", out / f"{name}.png"
+        # No creation date: the same run draws the same bytes.
+        drawing.figure.savefig(pdf, metadata={"CreationDate": None, "Creator": "prunescope"})
+        drawing.figure.savefig(png, dpi=PNG_DPI)
+        movies = [write_movie(movie, out, name) for movie in drawing.movies]
+        return [pdf, png, *movies, _write_data(drawing.data, out / name)]
+    except (FileExistsError, NotADirectoryError, PermissionError) as error:
+        raise InputError(f"{out}: cannot write there ({error.strerror}); choose another --out") from None
+
+
+def _write_data(data: polars.DataFrame | Arrays, stem: Path) -> Path:
+    if isinstance(data, polars.DataFrame):
+        path = stem.with_name(f"{stem.name}.csv")
+        data.write_csv(path)
+        return path
+    path = stem.with_name(f"{stem.name}.npz")
+    with path.open("wb") as file:
+        np.savez_compressed(file, allow_pickle=False, **data)
+    return path

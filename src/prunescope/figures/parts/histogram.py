@@ -1,0 +1,23 @@
+"""The fan-in's histogram beside that of random pruning."""
+
+from __future__ import annotations
+
+import numpy as np
+import polars
+from matplotlib.axes import Axes
+from matplotlib.ticker import FuncFormatter
+
+from prunescope.figures.parts.style import INK
+
+
+def draw_histogram(axes: Axes, part: polars.DataFrame, colour: str) -> None:
+    starts = part["fan_in_from"].to_numpy()
+    width = int(starts[1] - starts[0]) if len(starts) > 1 else 1
+    edges = np.append(starts, starts[-1] + width) - 0.5
+    axes.stairs(part["nodes"].to_numpy(), edges, fill=True, color=colour, alpha=0.85, label="trained")
+    axes.plot(starts + (width - 1) / 2, part["nodes_if_random"], "--", color=INK, lw=0.9, label="binomial")
+    axes.set_yscale("log")
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axes.set_ylim(0.3, 2 * max(part["nodes"].to_numpy().max(), part["nodes_if_random"].to_numpy().max()))
+    mean = float(part["binomial_mean"][0])
+    axes.plot([mean], [0.3], "^", color=INK, ms=5, clip_on=False, zorder=5, label="mean $n_0 u$")

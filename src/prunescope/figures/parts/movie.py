@@ -1,0 +1,174 @@
+"""Moving pictures: frames of text and pictures at whole pixels, written as H.264."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from prunescope.errors import InputError
+from prunescope.figures.parts.style import FAINT, MUTED
+
+WIDTH, HEIGHT, DPI = 1280, 720, 160
+HEADER, CAPTION, GAP = 96, 16, 8
+FRAMES_A_SECOND = 10
+EDGE = 201
+# Frames that a level stays, and those the last one stays longer.
+HELD, LAST = 7, 8
+
+Frame = NDArray[np.uint8]
+
+
+@dataclass(frozen=True, eq=False)
+class Movie:
+    """A movie: its file's name without the ending, and its pictures [H, W, 3], one a level."""
+
+    name: str
+    frames: Callable[[], Iterator[Frame]]
+
+
+def write_movie(movie: Movie, folder: Path, stem: str) -> Path:
+    """Write a movie as ``stem``-name.mp4, or as an animated GIF where there is no ffmpeg; returns the path.
+
+    Raises RuntimeError when ffmpeg fails.
+    """
+    path = folder / f"{stem}-{movie.name}.mp4"
+    try:
+        import imageio_ffmpeg
+
+        ffmpeg = imageio_ffmpeg.get_ffmpeg_exe()
+    except (ImportError, RuntimeError):
+        return _write_gif(movie, path.with_suffix(".gif"))
+    raw = f"-f rawvideo -pix_fmt rgb24 -s {WIDTH}x{HEIGHT} -r {FRAMES_A_SECOND} -i -".split()
+    coded = ["-an", "-c:v", "libx264", "-pix_fmt", "yuv420p", "-crf", "18", "-movflags", "+faststart"]
+    # One thread and no metadata: the same run gives the same bytes.
+    same = ["-threads", "1", "-map_metadata", "-1", "-fflags", "+bitexact", "-flags", "+bitexact"]
+    command = [ffmpeg, "-v", "error", "-y", *raw, *coded, *same, str(path)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdin is not None
+        with suppress(BrokenPipeError):  # it has ended: the return code says how
+            for picture, times in _held(movie.frames()):
+                for _ in range(times):
+                    process.stdin.write(picture.tobytes())
+        _, problem = process.communicate()
+    if process.returncode:
+        raise RuntimeError(f"{path}: ffmpeg failed: {problem.decode(errors='replace').strip()}")
+    return path
+
+
+def _write_gif(movie: Movie, path: Path) -> Path:
+    from PIL import Image
+
+    held = list(_held(movie.frames()))
+    pictures = [Image.fromarray(frame) for frame, _ in held]
+    durations = [1000 * times // FRAMES_A_SECOND for _, times in held]
+    pictures[0].save(path, save_all=True, append_images=pictures[1:], duration=durations, loop=0)
+    return path
+
+
+def _held(frames: Iterator[Frame]) -> Iterator[tuple[Frame, int]]:
+    """Each frame with how many times it is shown; the last one stays longer."""
+    before = next(frames)
+    for frame in frames:
+        yield before, HELD
+        before = frame
+    yield before, HELD + LAST
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Where ``count`` pictures of a size go in a frame: a pixel of theirs is ``scale`` wide and high."""
+
+    count: int
+    columns: int
+    scale: int
+    height: int
+    width: int
+
+    @classmethod
+    def of(cls, most: int, height: int, width: int, *, fewest: int | None = None) -> Layout:
+        """The layout of ``fewest`` to ``most`` pictures of so many pixels that fills most of the frame.
+
+        Without ``fewest`` it is half of ``most``, less where those do not fit. Raises InputError when they do
+        not.
+        """
+        layouts = [
+            cls(count, columns, scale, height, width)
+            for count in range(-(-most // 2) if fewest is None else fewest, most + 1)
+            for columns in range(1, count + 1)
+            if (scale := _scale(count, columns, height, width)) > 0
+        ]
+        if layouts:
+            return max(layouts, key=lambda one: (one.count * one.scale**2, one.columns))
+        if fewest is None and most > 1:
+            return cls.of(most // 2, height, width)
+        images = f"{most} images" if most > 1 else "an image"
+        raise InputError(
+            f"{images} of {height}x{width} pixels do not fit a movie of {HEIGHT}x{WIDTH}: give fewer nodes"
+        )
+
+    def corner(self, number: int) -> tuple[int, int]:
+        """(x, y) of the upper left corner of a picture, all together in the middle of the frame's width."""
+        row, column = divmod(number, self.columns)
+        across, down = self.width * self.scale + GAP, self.height * self.scale + GAP + CAPTION
+        left = (WIDTH - min(self.count, self.columns) * across + GAP) // 2
+        return left + column * across, HEADER + CAPTION + row * down
+
+
+def _scale(count: int, columns: int, height: int, width: int) -> int:
+    across = ((WIDTH - GAP) // columns - GAP) // width
+    down = ((HEIGHT - HEADER - GAP) // -(-count // columns) - GAP - CAPTION) // height
+    return min(across, down)
+
+
+def frame(
+    layout: Layout,
+    title: str,
+    subtitle: str,
+    pictures: Sequence[np.ndarray],
+    captions: Sequence[str],
+    curve: NDArray[Any],
+    now: int,
+) -> Frame:
+    """One frame: titles, the accuracy of all levels with a dot at this one, pictures [H, W, 3] in 0 to 1.
+
+    ``pictures`` are ``layout.count``; ``curve`` [levels] is drawn against the level's place; ``now`` is this
+    level's.
+    """
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+    figure = Figure(figsize=(WIDTH / DPI, HEIGHT / DPI), dpi=DPI)
+    figure.set_layout_engine("none")
+    figure.text(0.012, 1 - 38 / HEIGHT, title, fontsize=11)
+    figure.text(0.012, 1 - 70 / HEIGHT, subtitle, fontsize=6.5, color=MUTED)
+    axes = figure.add_axes((0.80, 1 - 72 / HEIGHT, 0.19, 62 / HEIGHT))
+    axes.set_axis_off()
+    axes.plot(curve, "-", color=FAINT, lw=1.4)
+    axes.plot([now], [curve[now]], "o", color=MUTED, ms=5)
+    axes.margins(0.05, 0.15)
+    figure.text(
+        0.79, 1 - 46 / HEIGHT, f"accuracy {100 * curve[now]:.1f} %", fontsize=6.5, color=MUTED, ha="right"
+    )
+    image = np.full((HEIGHT, WIDTH, 3), 255, np.uint8)
+    for number, (picture, caption) in enumerate(zip(pictures, captions, strict=True)):
+        x, y = layout.corner(number)
+        enlarged = np.kron(
+            np.round(255 * picture).astype(np.uint8), np.ones((layout.scale, layout.scale, 1), np.uint8)
+        )
+        # A dense mask is white: without an edge it would vanish.
+        image[y - 1 : y + enlarged.shape[0] + 1, x - 1 : x + enlarged.shape[1] + 1] = EDGE
+        part = image[y : y + enlarged.shape[0], x : x + enlarged.shape[1]]
+        part[:] = enlarged[: part.shape[0], : part.shape[1]]
+        middle = x + layout.width * layout.scale / 2
+        figure.text(middle / WIDTH, 1 - (y - 3) / HEIGHT, caption, fontsize=5.5, color=MUTED, ha="center")
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    drawn = np.asarray(canvas.buffer_rgba())[..., :3]
+    return np.minimum(drawn, image)  # text stands where no picture does

@@ -1,0 +1,97 @@
+"""One look for every figure: sizes of a two-column paper, vector fonts, a palette safe for colour blindness."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from cycler import cycler
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
+
+# Widths in inches of one column and of both, as in ICML and most two-column styles.
+COLUMN = 3.25
+PAGE = 6.75
+
+# Okabe & Ito (2008), without the yellow that is too light for lines on white.
+BLUE, VERMILION, GREEN, ORANGE, PURPLE, SKY = "#0072B2", "#D55E00", "#009E73", "#E69F00", "#CC79A7", "#56B4E9"
+PALETTE = (BLUE, VERMILION, GREEN, ORANGE, PURPLE, SKY)
+INK, MUTED, FAINT = "#222222", "#6B6B6B", "#C9C9C9"
+DENSITY_MAP = "magma"
+
+# Any: matplotlib's own type of these keys differs between its versions.
+STYLE: Any = {
+    "pdf.fonttype": 42,
+    "ps.fonttype": 42,
+    "svg.fonttype": "none",
+    "font.family": "DejaVu Sans",
+    "font.size": 7,
+    "axes.titlesize": 7,
+    "axes.labelsize": 7,
+    "axes.titlepad": 4,
+    "xtick.labelsize": 6.5,
+    "ytick.labelsize": 6.5,
+    "legend.fontsize": 6.5,
+    "legend.frameon": False,
+    "legend.handlelength": 1.6,
+    "axes.linewidth": 0.6,
+    "axes.edgecolor": INK,
+    "axes.labelcolor": INK,
+    "axes.titlecolor": INK,
+    "text.color": INK,
+    "xtick.color": INK,
+    "ytick.color": INK,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.prop_cycle": cycler(color=PALETTE),
+    "xtick.major.width": 0.6,
+    "ytick.major.width": 0.6,
+    "xtick.major.size": 2.5,
+    "ytick.major.size": 2.5,
+    "xtick.minor.size": 1.5,
+    "ytick.minor.size": 1.5,
+    "lines.linewidth": 1.1,
+    "lines.markersize": 3,
+    "image.interpolation": "nearest",
+    "image.cmap": DENSITY_MAP,
+    "figure.facecolor": "white",
+    "figure.constrained_layout.use": True,
+    "figure.constrained_layout.h_pad": 0.03,
+    "figure.constrained_layout.w_pad": 0.03,
+}
+
+
+def density_axis(axes: Axes, densities: Sequence[float]) -> None:
+    """Make x the unpruned share u, logarithmic, from dense on the left to sparse on the right."""
+    axes.set_xscale("log")
+    low, high = min(densities), max(densities)
+    margin = (high / low) ** 0.04 if high > low else 1.2
+    axes.set_xlim(high * margin, low / margin)
+    candidates = [m * 10.0**e for e in range(-6, 1) for m in (1, 3)]
+    ticks = [t for t in candidates if low / margin <= t <= high * margin]
+    axes.xaxis.set_major_locator(FixedLocator(ticks))
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{100 * value:g}"))
+    axes.set_xlabel("unpruned weights $u$ (%)")
+
+
+def frame(axes: Axes) -> None:
+    """No ticks, a thin light frame."""
+    axes.set_xticks([])
+    axes.set_yticks([])
+    for spine in axes.spines.values():
+        spine.set_visible(True)
+        spine.set_linewidth(0.4)
+        spine.set_edgecolor(FAINT)
+
+
+def panel_letter(axes: Axes, letter: str) -> None:
+    """A bold letter at the upper left corner."""
+    axes.set_title(letter, loc="left", fontweight="bold", fontsize=8)
+
+
+def grid(figure: Figure, rows: int, columns: int) -> np.ndarray:
+    """Axes [rows, columns], always two-dimensional."""
+    return np.asarray(figure.subplots(rows, columns, squeeze=False))

@@ -1,0 +1,95 @@
+"""What a mask shows: pure functions of masks, weights and activations, made here or elsewhere."""
+
+from prunescope.observables.ablation import ablation_curve, ablation_order, remove_nodes
+from prunescope.observables.activations import TopImages, top_images
+from prunescope.observables.bins import FanInBin, locality_by_fan_in
+from prunescope.observables.connectivity import (
+    binomial_fan_in,
+    effective_masks,
+    fan_in,
+    fan_in_excess,
+    fan_in_variance_ratio,
+    fan_out,
+    fan_out_image,
+    scaled_participation,
+    shuffle_at_fan_in,
+)
+from prunescope.observables.fields import mask_image, most_connected, weight_image
+from prunescope.observables.flow import Flow, flow
+from prunescope.observables.foreign import load_masks
+from prunescope.observables.gabor import GaborFits, gabor_fit
+from prunescope.observables.hierarchy import Tier, hierarchy
+from prunescope.observables.kurtosis import (
+    Cavity,
+    CavitySplit,
+    cavity,
+    excess_kurtosis,
+    preactivation_kurtosis,
+    shuffled_kurtosis,
+    split_cavity,
+    stored_cavity,
+)
+from prunescope.observables.locality import (
+    Locality,
+    inhomogeneous_null,
+    locality,
+    mirror_symmetry,
+    radial_profile,
+    relative_density,
+    uniform_null,
+)
+from prunescope.observables.measure import Observables, Scalar, measure
+from prunescope.observables.nodes import node_locality
+from prunescope.observables.scalars import anisotropy, half_width, locality_index, radius_of_gyration
+
+__all__ = [
+    "Cavity",
+    "CavitySplit",
+    "FanInBin",
+    "Flow",
+    "GaborFits",
+    "Locality",
+    "Observables",
+    "Scalar",
+    "Tier",
+    "TopImages",
+    "ablation_curve",
+    "ablation_order",
+    "anisotropy",
+    "binomial_fan_in",
+    "cavity",
+    "effective_masks",
+    "excess_kurtosis",
+    "fan_in",
+    "fan_in_excess",
+    "fan_in_variance_ratio",
+    "fan_out",
+    "fan_out_image",
+    "flow",
+    "gabor_fit",
+    "half_width",
+    "hierarchy",
+    "inhomogeneous_null",
+    "load_masks",
+    "locality",
+    "locality_by_fan_in",
+    "locality_index",
+    "mask_image",
+    "measure",
+    "mirror_symmetry",
+    "most_connected",
+    "node_locality",
+    "preactivation_kurtosis",
+    "radial_profile",
+    "radius_of_gyration",
+    "relative_density",
+    "remove_nodes",
+    "scaled_participation",
+    "shuffle_at_fan_in",
+    "shuffled_kurtosis",
+    "split_cavity",
+    "stored_cavity",
+    "top_images",
+    "uniform_null",
+    "weight_image",
+]

@@ -1,0 +1,46 @@
+"""Locality of nodes by how connected they are (paper Fig. 11)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from prunescope.errors import InputError
+from prunescope.mask import ImageShape, Mask
+from prunescope.observables.locality import Locality, locality
+
+
+@dataclass(frozen=True, eq=False)
+class FanInBin:
+    """The nodes of fan-in ``low`` to ``high``, both included: how many, and their S(d)."""
+
+    low: int
+    high: int
+    nodes: int
+    locality: Locality
+
+
+def locality_by_fan_in(mask: Any, shape: ImageShape, width: int, *, bins: int = 8) -> list[FanInBin]:
+    """S(d) of the nodes in each interval of fan-in.
+
+    mask: [n_out, C·H·W]; shape: (C, H, W); width: connections a bin. The bins start at the smallest fan-in of a
+    connected node; the last of at most ``bins`` bins covers all remaining nodes. Empty bins between are
+    kept, and a mask without connections has none. Raises InputError for width or bins < 1, ValueError unless
+    C·H·W = n_in. Paper Fig. 11.
+    """
+    if width < 1 or bins < 1:
+        raise InputError(f"width and bins must be 1 or more, got width {width} and bins {bins}")
+    mask = Mask.of(mask)
+    mask.images(shape)  # refuses a shape that does not fit, even when no node is connected
+    fan_in = mask.fan_in
+    connected = fan_in[fan_in > 0]
+    if connected.size == 0:
+        return []
+    smallest, largest = int(connected.min()), int(connected.max())
+    result = []
+    for number in range(min(bins, (largest - smallest) // width + 1)):
+        low = smallest + number * width
+        high = largest if number == bins - 1 else min(low + width - 1, largest)
+        chosen = (fan_in >= low) & (fan_in <= high)
+        result.append(FanInBin(low, high, int(chosen.sum()), locality(mask, shape, nodes=chosen)))
+    return result

@@ -1,0 +1,88 @@
+"""What feeds a node, layer by layer down to the pixels (paper Figs. 15 and 16b)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from prunescope.errors import InputError
+from prunescope.mask import Mask
+from prunescope.observables.arrays import as_array
+from prunescope.observables.connectivity import effective_masks
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class Tier:
+    """The nodes of one layer that a traced node stands on.
+
+    ``layer`` is 1 for the first hidden; ``nodes`` int64 [K], the strongest first, ties by lower index; ``strength``
+    float64 [K], Σ over the paths to the traced node of Π|w|, 1 for the node itself; ``effective`` [K, n0], the inputs that
+    reach each node: bool, or with count=True the number of paths. The connections into the tier above are
+    ``parents`` and ``children`` int64 [E], numbers of nodes there and here, and ``weights`` float64 [E] with
+    their sign; empty in the top tier.
+    """
+
+    layer: int
+    nodes: NDArray[np.int64]
+    strength: Floats
+    effective: NDArray[Any]
+    parents: NDArray[np.int64]
+    children: NDArray[np.int64]
+    weights: Floats
+
+
+def hierarchy(
+    masks: Sequence[Any],
+    weights: Sequence[Any],
+    layer: int,
+    node: int,
+    *,
+    top: int | None = None,
+    count: bool = False,
+) -> tuple[Tier, ...]:
+    """The nodes that feed ``node`` of ``layer`` along kept weights, from its own layer down to the first.
+
+    masks, weights: of layers 1 … layer at least, each [n_l, n_(l-1)]; layer: 1 = first hidden; node: 0-based; top:
+    at most so many nodes a tier, the strongest; what feeds the others is not followed. Nodes that no input
+    reaches send a constant and are left out. ``count`` is that of effective_masks. Returns one Tier a layer, the
+    top one first. Raises InputError for a layer or node that is not there, weights of another shape or top < 1.
+    """
+    layers = [Mask.of(mask) for mask in masks]
+    _check(layers, weights, layer, node, top)
+    effective = effective_masks(layers[:layer], count=count)
+    none, no_weights = np.zeros(0, np.int64), np.zeros(0)
+    nodes, strength = np.array([node], np.int64), np.ones(1)
+    tiers = [Tier(layer, nodes, strength, effective[layer - 1][nodes], none, none, no_weights)]
+    for below in range(layer - 1, 0, -1):
+        kept = np.where(layers[below].array[nodes], as_array(weights[below])[nodes], 0).astype(np.float64)
+        joined = layers[below].array[nodes] & effective[below - 1].any(axis=1)
+        children = np.flatnonzero(joined.any(axis=0))
+        reach = (strength @ np.abs(kept))[children]
+        order = np.argsort(-reach, kind="stable")[:top]
+        children, reach = children[order], reach[order]
+        parent, child = np.nonzero(joined[:, children])
+        edges = nodes[parent], children[child], kept[:, children][parent, child]
+        nodes, strength = children, reach
+        tiers.append(Tier(below, nodes, strength, effective[below - 1][nodes], *edges))
+    return tuple(tiers)
+
+
+def _check(layers: list[Mask], weights: Sequence[Any], layer: int, node: int, top: int | None) -> None:
+    if not 1 <= layer <= len(layers):
+        raise InputError(f"no layer {layer}; hidden layers are 1 to {len(layers)}")
+    if len(weights) < layer:
+        raise InputError(f"layer {layer} needs the weights of {layer} layers, got {len(weights)}")
+    for number, mask in enumerate(layers[:layer], 1):
+        shape = as_array(weights[number - 1]).shape
+        if shape != mask.array.shape:
+            raise InputError(f"weights of layer {number} have shape {shape}, its mask has {mask.array.shape}")
+    if not 0 <= node < layers[layer - 1].n_out:
+        raise InputError(f"no node {node}; layer {layer} has nodes 0 to {layers[layer - 1].n_out - 1}")
+    if top is not None and top < 1:
+        raise InputError(f"top must be 1 or more, got {top}")

@@ -1,0 +1,148 @@
+"""All scalars of one layer, each against the same scalar on random masks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from prunescope.errors import InputError
+from prunescope.mask import ImageShape, Mask
+from prunescope.observables.connectivity import (
+    participation,
+    scaled_participation,
+    shuffle_at_fan_in,
+    variance_ratio,
+)
+from prunescope.observables.locality import Locality, locality, uniform_null
+from prunescope.observables.scalars import anisotropy, half_width, locality_index, radius_of_gyration
+from prunescope.randomness import generator
+
+NAN = float("nan")
+
+
+@dataclass(frozen=True)
+class Scalar:
+    """A number measured on a mask, and on random masks: their mean and sample standard deviation.
+
+    ``z`` = (value - null_mean) / null_sd. What is not defined is nan.
+    """
+
+    value: float = NAN
+    null_mean: float = NAN
+    null_sd: float = NAN
+
+    @property
+    def z(self) -> float:
+        """How many standard deviations of the null the value lies above the null's mean."""
+        return (self.value - self.null_mean) / self.null_sd if self.null_sd > 0 else NAN
+
+    @classmethod
+    def against(cls, value: float, null: list[float]) -> Scalar:
+        """A value and the values of its null; without a spread when one of these is not defined.
+
+        What is left of such a null says little: random masks have a half-width only where chance made an
+        excess, and any number of pixels then.
+        """
+        finite = np.array([entry for entry in null if np.isfinite(entry)])
+        mean = float(finite.mean()) if finite.size else NAN
+        sd = float(finite.std(ddof=1)) if 1 < finite.size == len(null) else NAN
+        # A null without any spread, such as that of a dense mask, shows that of rounding.
+        return cls(value, mean, 0.0 if sd < 1e-12 * abs(mean) else sd)
+
+
+@dataclass(frozen=True)
+class Observables:
+    """The scalars of SCIENCE §3 for one layer; ``radius_of_gyration`` is the mean over nodes of fan-in ≥ 2,
+    ``scaled_participation`` that over nodes with weights.
+    """
+
+    fan_in_mean: float
+    fan_in_variance_ratio: Scalar
+    locality: Scalar
+    half_width: Scalar
+    anisotropy: Scalar
+    radius_of_gyration: Scalar
+    scaled_participation: Scalar
+
+    def to_dict(self) -> dict[str, Any]:
+        """Nested plain numbers, {name: {value, null_mean, null_sd, z}}; None where not defined (JSON has no nan)."""
+        result: dict[str, Any] = {"fan_in_mean": self.fan_in_mean}
+        for field in fields(self):
+            scalar = getattr(self, field.name)
+            if isinstance(scalar, Scalar):
+                entries = {name: getattr(scalar, name) for name in ("value", "null_mean", "null_sd", "z")}
+                result[field.name] = {name: x if np.isfinite(x) else None for name, x in entries.items()}
+        return result
+
+
+def measure(
+    mask: Any, shape: ImageShape | None, *, shuffles: int = 20, seed: int = 0, weights: Any = None
+) -> Observables:
+    """Every scalar of a layer, with its null.
+
+    mask: [n_out, n_in]; shape: (C, H, W) with C·H·W = n_in, or None for inputs without geometry (deeper
+    layers, tables), whose spatial scalars are nan; weights: [n_out, n_in] for scaled_participation, nan
+    without. The null of the spatial scalars is ``shuffles`` masks with the same fan-ins at uniform
+    positions. Two scalars do not see positions and have other nulls: for the variance of the fan-in, random
+    pruning at the same density (binomial fan-ins); for the participation, normal weights on the same mask.
+    The random numbers depend on seed alone. Raises InputError for shuffles < 0 or weights of another
+    shape, ValueError for a shape that does not fit. SCIENCE §3.
+    """
+    if shuffles < 0:
+        raise InputError(f"shuffles must be 0 or more, got {shuffles}")
+    mask = Mask.of(mask)
+
+    def rngs(purpose: str) -> list[np.random.Generator]:
+        return [generator(seed, purpose, 0, k) for k in range(shuffles)]
+
+    local, half, axes, radius = _spatial(mask, shape, rngs("null"))
+    return Observables(
+        fan_in_mean=float(mask.fan_in.mean()),
+        fan_in_variance_ratio=_against_binomial(mask, rngs("null-fan-in")),
+        locality=local,
+        half_width=half,
+        anisotropy=axes,
+        radius_of_gyration=radius,
+        scaled_participation=Scalar()
+        if weights is None
+        else _against_normal(mask, weights, rngs("null-weights")),
+    )
+
+
+def _spatial(mask: Mask, shape: ImageShape | None, rngs: list[np.random.Generator]) -> list[Scalar]:
+    """locality, half_width, anisotropy and radius_of_gyration of the mask against shuffled ones."""
+    if shape is None:
+        return [Scalar()] * 4
+    null = uniform_null(mask.fan_in, shape)
+    of_pairs: list[Callable[[Locality, Locality], float]] = [locality_index, half_width, anisotropy]
+
+    def scalars(mask: Mask) -> list[float]:
+        counts = locality(mask, shape)
+        radii = radius_of_gyration(mask, shape)[mask.fan_in > 1]
+        return [*(scalar(counts, null) for scalar in of_pairs), float(radii.mean()) if radii.size else NAN]
+
+    values = scalars(mask)
+    # Shuffling a dense layer, or nodes without a pair, changes nothing.
+    free = (mask.fan_in > 1) & (mask.fan_in < mask.n_in)
+    nulls = [scalars(shuffle_at_fan_in(mask, rng)) if free.any() else values for rng in rngs]
+    return [Scalar.against(value, [null[i] for null in nulls]) for i, value in enumerate(values)]
+
+
+def _against_binomial(mask: Mask, rngs: list[np.random.Generator]) -> Scalar:
+    null = [variance_ratio(rng.binomial(mask.n_in, mask.density, mask.n_out), mask.n_in) for rng in rngs]
+    return Scalar.against(variance_ratio(mask.fan_in, mask.n_in), null)
+
+
+def _against_normal(mask: Mask, weights: Any, rngs: list[np.random.Generator]) -> Scalar:
+    connections = mask.fan_in
+
+    def mean(ratios: NDArray[np.float64]) -> float:
+        finite = ratios[np.isfinite(ratios)]
+        return float(finite.mean()) if finite.size else NAN
+
+    null = [mean(participation(rng.standard_normal(mask.kept), connections)) for rng in rngs]
+    return Scalar.against(mean(scaled_participation(weights, mask)), null)

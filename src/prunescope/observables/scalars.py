@@ -1,0 +1,114 @@
+"""One number for each thing a mask can be: local, compact, a cross, uneven. Pure functions of S(d)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from prunescope.mask import ImageShape, Mask
+from prunescope.observables.locality import Locality, radial_profile, relative_density
+
+# Pairs within this many pixels along x and along y are neighbours (SCIENCE §3, "locality").
+NEIGHBOURHOOD = 2
+# Anisotropy starts at the diagonal displacement (2, 2): nearer ones have too few pixels to tell.
+FIRST_DIAGONAL = 2
+
+
+def locality_index(counts: Locality, null: Locality) -> float:
+    """How many times more of the same-channel pairs are neighbours than at random.
+
+    The share of pairs with 0 < |d|∞ ≤ 2, over that share under the null. counts: S(d) of a mask; null:
+    its uniform null. Random masks give 1; nan when there is no same-channel pair or no room for one.
+    SCIENCE §3, the scalar "locality".
+    """
+    share, expected = _neighbour_share(counts.same), _neighbour_share(null.same)
+    return share / expected if expected > 0 else float("nan")
+
+
+def half_width(counts: Locality, null: Locality) -> float:
+    """The distance, in pixels, at which the excess of same-channel pairs has halved.
+
+    Where g - 1 falls to half of its value in the nearest ring, with linear interpolation between the rings.
+    counts, null: as for locality_index. nan when the nearest ring holds no excess. SCIENCE §3.
+    """
+    excess = radial_profile(counts.same, null.same) - 1
+    distance = np.flatnonzero(np.isfinite(excess))
+    if distance.size == 0 or excess[distance[0]] <= 0:
+        return float("nan")
+    value = excess[distance]
+    half = value[0] / 2
+    fallen = value <= half
+    if not fallen.any():  # only under a null of another mask: under its own, g averages to 1
+        return float("nan")
+    after = int(np.argmax(fallen))
+    before = after - 1
+    step = (value[before] - half) / (value[before] - value[after])
+    return float(distance[before] + step * (distance[after] - distance[before]))
+
+
+def anisotropy(counts: Locality, null: Locality) -> float:
+    """How much denser same-channel pairs are along the axes than along the diagonals.
+
+    g on the axes (dx = 0 or dy = 0) over g on the diagonals (|dx| = |dy|), both at the distances √2·k of
+    the diagonal displacements (k, k), k = 2, 3, … up to half of the image's smaller side (at least 2),
+    weighted by the diagonals' expected pairs. g on the axes is interpolated linearly to those distances, so that
+    a plain decay with the distance cancels. counts, null: as for locality_index. 1 is isotropic, more is a cross;
+    inf without any diagonal pair; nan for images less than 4 pixels wide or high, and without pairs.
+    SCIENCE §3.
+    """
+    height, width = (side // 2 + 1 for side in counts.same.shape)
+    if min(height, width) < 4:
+        return float("nan")
+    reach = max(FIRST_DIAGONAL, int(min(height, width) / 2 / np.sqrt(2)))
+    k = np.arange(FIRST_DIAGONAL, reach + 1)
+    (axes, diagonals), (expected_axes, expected_diagonals) = _rays(counts.same), _rays(null.same)
+    weight = expected_diagonals[k]
+    near = np.floor(np.sqrt(2) * k).astype(np.int64)
+    part = np.sqrt(2) * k - near
+    if not weight.sum() > 0:
+        return float("nan")
+    density = relative_density(axes, expected_axes)
+    along_axes = float((weight * ((1 - part) * density[near] + part * density[near + 1])).sum())
+    along_diagonals = float(diagonals[k].sum())
+    if along_diagonals > 0:
+        return along_axes / along_diagonals
+    return float("inf") if along_axes > 0 else float("nan")
+
+
+def radius_of_gyration(mask: Any, shape: ImageShape) -> NDArray[np.float64]:
+    """The root mean square distance, in pixels, of each node's inputs from their centre.
+
+    mask: [n_out, C·H·W]; shape: (C, H, W); inputs in different channels count each. Returns float64 [n_out],
+    nan for a node without inputs. Raises ValueError unless C·H·W = n_in. SCIENCE §3.
+    """
+    pixels = Mask.of(mask).images(shape).sum(axis=1, dtype=np.float64)
+    connections = pixels.sum(axis=(1, 2))
+    alive = connections > 0
+    total = np.where(alive, connections, np.nan)
+    variance = np.zeros(len(pixels))
+    for line in (pixels.sum(axis=1), pixels.sum(axis=2)):
+        # Whole coordinates from 0 keep the sums exact, so a single input's radius is exactly 0.
+        position = np.arange(line.shape[1], dtype=np.float64)
+        first, second = line @ position, line @ position**2
+        variance += (second * total - first**2) / total**2
+    return np.sqrt(variance)
+
+
+def _rays(counts: NDArray[Any]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """S(d) at (±k, 0), (0, ±k), and at (±k, ±k), each summed over the signs and indexed by k."""
+    y, x = (side // 2 for side in counts.shape)
+    k = np.arange(min(y, x) + 1)
+    axes = counts[y + k, x] + counts[y - k, x] + counts[y, x + k] + counts[y, x - k]
+    diagonals = counts[y + k, x + k] + counts[y + k, x - k] + counts[y - k, x + k] + counts[y - k, x - k]
+    return axes.astype(np.float64), diagonals.astype(np.float64)
+
+
+def _neighbour_share(same: NDArray[Any]) -> float:
+    y, x = (side // 2 for side in same.shape)
+    near = same[
+        max(0, y - NEIGHBOURHOOD) : y + NEIGHBOURHOOD + 1, max(0, x - NEIGHBOURHOOD) : x + NEIGHBOURHOOD + 1
+    ]
+    total = float(same.sum())
+    return float(near.sum()) / total if total > 0 else float("nan")

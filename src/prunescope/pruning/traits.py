@@ -1,0 +1,104 @@
+"""Traits: what the rest of the program must know of a pruning method, stated beside its procedure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Literal
+
+from prunescope.errors import InputError
+from prunescope.experiment import Prune
+
+Sizes = tuple[int, ...]
+# What one update moves: the kept weights; all weights through masks (DPF); all weights, which it also cuts (β-LASSO).
+UpdateRule = Literal["kept", "feedback", "shrinking"]
+
+ASSUMED_LEVELS = 20
+
+
+@dataclass(frozen=True)
+class Expected:
+    """The levels a run is expected to train: the nominal density of each, and what had to be assumed."""
+
+    densities: tuple[float, ...]
+    assumed: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Traits:
+    """What the rest of the program must know of a method; its module's ``TRAITS``.
+
+    label: how figures and tables call it.
+    order: where it stands in lists of methods; those from elsewhere come after the built-in ones.
+    sentence: what it does, as half a sentence of a page. ``{rate}``, ``{density}``, ``{rewound}`` and the names of
+    other fields of ``prune`` in braces stand for the experiment's values.
+    expected: from the ``prune`` section and the layer sizes (n0, …, nL), the levels a run will train.
+    dense_first: whether level 0 is the dense network, so that there is something to gain over.
+    reads: those fields of ``prune`` beside its own that name an experiment: rate, rewind, scope, layout.
+    update_rule: what one update moves.
+    """
+
+    label: str
+    sentence: str
+    expected: Callable[[Prune, Sizes], Expected]
+    dense_first: bool
+    order: int = 100
+    reads: frozenset[str] = frozenset()
+    update_rule: UpdateRule = "kept"
+
+    @property
+    def moves_pruned_weights(self) -> bool:
+        """Whether an update moves weights that are pruned."""
+        return self.update_rule != "kept"
+
+
+def level_by_level(prune: Prune, sizes: Sizes) -> Expected:
+    """The dense level, then (1-p)^n until ``prune.levels`` or the stop rule."""
+    del sizes
+    if prune.levels is not None:
+        return Expected(tuple((1 - prune.rate) ** level for level in range(prune.levels + 1)))
+    return Expected(
+        tuple((1 - prune.rate) ** level for level in range(ASSUMED_LEVELS + 1)),
+        (f"{ASSUMED_LEVELS} levels after the dense one (the stop rule decides)",),
+    )
+
+
+def wanted_densities(prune: Prune) -> tuple[float, ...]:
+    """``prune.density`` as a tuple; raises InputError when it is not given."""
+    if not prune.densities:
+        raise InputError(
+            f"prune.density is not given: prune.method={prune.method} needs what is to be kept, "
+            "as in prune.density=0.1 or prune.density=[0.1,0.01]"
+        )
+    return prune.densities
+
+
+def asked_for(prune: Prune, sizes: Sizes) -> Expected:
+    """A level for each density of ``prune.density``, or the one of ``prune.layer_densities``; none is dense.
+
+    Raises InputError when neither is given.
+    """
+    if prune.layer_densities and len(prune.layer_densities) == len(sizes) - 2:
+        weights = [n_in * n_out for n_in, n_out in pairwise(sizes[:-1])]
+        kept = sum(share * size for share, size in zip(prune.layer_densities, weights, strict=True))
+        return Expected((kept / sum(weights),))
+    return Expected(wanted_densities(prune))
+
+
+def dense_and_asked_for(prune: Prune, sizes: Sizes) -> Expected:
+    """The dense level, then those of ``asked_for``."""
+    return Expected((1.0, *asked_for(prune, sizes).densities))
+
+
+def _unstated(prune: Prune, sizes: Sizes) -> Expected:
+    if prune.densities:
+        levels, text = dense_and_asked_for(prune, sizes), "a dense level before those of prune.density"
+    else:
+        levels, text = level_by_level(prune, sizes), "levels as those of iterative pruning"
+    return Expected(levels.densities, (*levels.assumed, f"{text} ({prune.method} states no TRAITS)"))
+
+
+def unstated(name: str) -> Traits:
+    """The traits of a method that states none, or is not installed: its name, and cautious assumptions."""
+    return Traits(name, f"weights are pruned by the method {name}", _unstated, dense_first=True)

@@ -1,0 +1,99 @@
+"""Numbers that claims are about: a quantity by seed, with the run and the place in it that each number comes from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One number of one run: its value, the run's path (relative) and where in it the number stands.
+
+    ``images`` says of an accuracy on how many images it was measured, as in "500 held-out".
+    """
+
+    value: float
+    run: str
+    where: str
+    images: str = ""
+
+
+@dataclass(frozen=True)
+class Quantity:
+    """A number measured in several runs, by seed.
+
+    ``unit`` is %, points, × or °, as printed; the first two multiply by 100. ``parts`` are the quantities that it is
+    computed from. ``kind`` names the experiment whose runs it was measured in, ``data`` is the fingerprint of that
+    experiment's data; it is empty when it is not known or not one. ``half_step`` is half a step of the grid that the
+    number lives on, 0 for one that can take any value.
+    """
+
+    name: str
+    samples: Mapping[int, Sample]
+    unit: str = ""
+    null: bool = False
+    parts: tuple[Quantity, ...] = ()
+    kind: str = ""
+    data: str = ""
+    half_step: float = 0.0
+
+    @property
+    def by_seed(self) -> dict[int, float]:
+        """The values, by ascending seed."""
+        return {seed: self.samples[seed].value for seed in sorted(self.samples)}
+
+    @property
+    def values(self) -> list[float]:
+        """By ascending seed."""
+        return list(self.by_seed.values())
+
+    @property
+    def images(self) -> str:
+        """On how many images an accuracy was measured; empty for what is no accuracy."""
+        return together(sample.images for sample in self.samples.values())
+
+
+def difference(name: str, first: Quantity, second: Quantity) -> Quantity:
+    """``first`` - ``second`` of the seeds that both have, with both places told."""
+    samples = {}
+    for seed in sorted(first.samples.keys() & second.samples.keys()):
+        a, b = first.samples[seed], second.samples[seed]
+        run = a.run if a.run == b.run else f"{a.run} ; {b.run}"
+        where = f"[{first.name}] - [{second.name}]"
+        samples[seed] = Sample(a.value - b.value, run, where, together((a.images, b.images)))
+    return Quantity(
+        name,
+        samples,
+        difference_unit(first.unit),
+        parts=(first, second),
+        kind=first.kind if first.kind == second.kind else f"{first.kind} ; {second.kind}",
+        data=first.data if first.data == second.data else "",
+        half_step=first.half_step + second.half_step,
+    )
+
+
+def scaled(name: str, factor: float, quantity: Quantity) -> Quantity:
+    """``factor`` times a quantity, seed by seed."""
+    samples = {
+        seed: replace(sample, value=factor * sample.value, where=f"{factor:g} * [{quantity.name}]")
+        for seed, sample in quantity.samples.items()
+    }
+    half_step = abs(factor) * quantity.half_step
+    return replace(quantity, name=name, samples=samples, parts=(quantity,), half_step=half_step)
+
+
+def difference_unit(unit: str) -> str:
+    """The unit of a difference: percentages differ by points."""
+    return "points" if unit == "%" else unit
+
+
+def together(texts: Iterable[str]) -> str:
+    """Several texts as one, each once, without the empty ones."""
+    return ", ".join(sorted(set(texts) - {""}))
+
+
+def places(quantities: Iterable[Quantity]) -> set[str]:
+    """Every run that the quantities come from."""
+    runs = (sample.run for quantity in quantities for sample in quantity.samples.values())
+    return {run for several in runs for run in several.split(" ; ")}

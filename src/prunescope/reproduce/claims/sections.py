@@ -1,0 +1,13 @@
+"""What the paper claims, each with the rule by which the miniature's runs decide it."""
+
+from __future__ import annotations
+
+from prunescope.reproduce.claims import data, methods, network
+from prunescope.reproduce.claims.evidence import Section
+
+# In the paper's order.
+SECTIONS: tuple[Section, ...] = (
+    *network.SECTIONS,
+    *methods.SECTIONS,
+    *data.SECTIONS,
+)

@@ -1,0 +1,114 @@
+"""What the page's plots are made of: a panel, curves over seeds, points with spread."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from prunescope.analysis.statistics import spread
+from prunescope.figures.parts.style import FAINT, MUTED, density_axis
+from prunescope.reproduce.claims.measured import Quantity
+from prunescope.reproduce.claims.stored import Miniature
+
+SIZE = (4.4, 2.5)
+
+
+def panel() -> tuple[Figure, Axes]:
+    """A figure with one panel."""
+    figure = Figure(figsize=SIZE)
+    return figure, figure.add_subplot()
+
+
+def finish(
+    figure: Figure, axes: Axes, ylabel: str, *, density: bool = True, xlabel: str = "unpruned weights $u$ (%)"
+) -> Figure:
+    """Labels, legend and, with ``density``, the axis of u."""
+    axes.set_ylabel(ylabel)
+    if density:
+        seen = [line.get_xdata() for line in axes.get_lines() if line.get_gid() != "reference"]
+        values = np.concatenate([np.asarray(x, float) for x in seen]) if seen else np.array([])
+        values = values[(values > 0) & (values <= 1)]
+        density_axis(axes, values.tolist() or [0.1, 1.0])
+        axes.set_xlabel(xlabel)
+    if axes.get_legend_handles_labels()[0]:
+        axes.legend(loc="best")
+    return figure
+
+
+def thin(axes: Axes, mini: Miniature, kind: str, column: str, colour: str, scale: float = 1) -> None:
+    """One faint line a seed, against nominal density."""
+    for seed in sorted(mini[kind].runs):
+        rows = [row for row in mini[kind].layer(seed) if row.get(column) is not None]
+        axes.plot(
+            [row["nominal_density"] for row in rows],
+            [scale * row[column] for row in rows],
+            color=colour,
+            lw=0.6,
+            alpha=0.35,
+        )
+
+
+def curve(
+    axes: Axes, mini: Miniature, kind: str, column: str, colour: str, label: str | None, scale: float = 1
+) -> None:
+    """Mean ± sd over seeds against nominal density, of the levels that all seeds have."""
+    points: dict[int, list[float]] = {}
+    densities: dict[int, float] = {}
+    for seed in mini[kind].runs:
+        for row in mini[kind].layer(seed):
+            if row.get(column) is not None:
+                points.setdefault(row["level"], []).append(scale * row[column])
+                densities[row["level"]] = row["nominal_density"]
+    levels = sorted(level for level, values in points.items() if len(values) == len(mini[kind].runs))
+    if not levels:
+        return
+    x = np.array([densities[level] for level in levels])
+    found = [spread(points[level]) for level in levels]
+    y, sd = (np.array(numbers) for numbers in zip(*[(one.mean, one.sd or 0.0) for one in found], strict=True))
+    axes.plot(x, y, "o-", ms=2.5, lw=1.1, color=colour, label=label)
+    axes.fill_between(x, y - sd, y + sd, color=colour, alpha=0.15, lw=0)
+
+
+def null_band(axes: Axes, mini: Miniature, kind: str) -> None:
+    """The mean ± 2 sd of shuffled masks of the first seed, against nominal density."""
+    rows = [
+        row
+        for seed in list(mini[kind].runs)[:1]
+        for row in mini[kind].layer(seed)
+        if row.get("locality_null_sd") and row.get("locality_null") is not None
+    ]
+    x = np.array([row["nominal_density"] for row in rows])
+    mean, sd = (np.array([row[name] for row in rows]) for name in ("locality_null", "locality_null_sd"))
+    if len(rows):
+        axes.fill_between(x, mean - 2 * sd, mean + 2 * sd, color=FAINT, lw=0, label="shuffled masks")
+
+
+def dense(axes: Axes, mini: Miniature) -> None:
+    """A dashed line at the dense network's held-out accuracy, mean over seeds."""
+    dense = mini.at("", "imp", "heldout_accuracy", 1.0).values
+    if dense:
+        axes.axhline(
+            100 * float(np.mean(dense)), color=MUTED, lw=0.8, ls="--", label="dense", gid="reference"
+        )
+
+
+def points(
+    axes: Axes,
+    places: Sequence[float] | np.ndarray,
+    quantities: Sequence[Quantity],
+    colour: str,
+    *,
+    scale: float = 1,
+    label: str | None = None,
+    line: bool = True,
+) -> None:
+    """Mean ± sd over seeds at each place; places without a number are left out."""
+    found = [(x, spread(quantity.values)) for x, quantity in zip(places, quantities, strict=True)]
+    shown = [(x, scale * one.mean, scale * (one.sd or 0.0)) for x, one in found if one.mean is not None]
+    if not shown:
+        return
+    x, means, sds = zip(*shown, strict=True)
+    axes.errorbar(x, means, sds, fmt="o-" if line else "o", ms=3, lw=1, capsize=2, color=colour, label=label)

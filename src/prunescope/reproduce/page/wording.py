@@ -1,0 +1,90 @@
+"""How the page writes numbers, what it says beside each test, and its sentences on how claims are judged."""
+
+from __future__ import annotations
+
+from prunescope.analysis.statistics import PAIRED_SEEDS, Spread
+from prunescope.reproduce.claims.measured import Quantity, together
+from prunescope.reproduce.claims.rules import FALSE_RATE, FEWEST_SEEDS, Test, Verdict
+
+
+def mean_and_sd(spread: Spread, unit: str) -> str:
+    """Mean ± sample sd: ``6.21 ± 0.40 %``; one value alone has no sd."""
+    if spread.mean is None:
+        return "not measured"
+    scale = _scale(unit)
+    digits = _digits(scale * spread.mean)
+    mean = _decimal(scale * spread.mean, digits)
+    if spread.sd is None:
+        return f"{mean}{_unit(unit)}"
+    return f"{mean} ± {_decimal(scale * spread.sd, digits)}{_unit(unit)}"
+
+
+def one_value(value: float, unit: str) -> str:
+    """A value without its unit, a percentage as one."""
+    shown = _scale(unit) * value
+    return _decimal(shown, _digits(shown))
+
+
+def compared(test: Test) -> str:
+    """How the difference was taken, of how many seeds, and which seeds it leaves out."""
+    found = test.difference
+    if not found.paired and isinstance(test.second, Quantity):
+        return f"Welch, n = {len(test.first.samples)} and {len(test.second.samples)}"
+    how = "paired" if isinstance(test.second, Quantity) else "one sample"
+    left_out = ", ".join(str(seed) for seed in found.left_out)
+    word = "seed" if len(found.left_out) == 1 else "seeds"
+    return f"{how}, n = {found.spread.n}" + (f", without {word} {left_out}" if left_out else "")
+
+
+def interval(test: Test, verdict: Verdict) -> str:
+    """The 95 % interval, or why there is none; a note when the correction takes back what it alone says."""
+    spread, unit = test.spread, test.unit
+    if test.obstacle or spread.low is None or spread.high is None:
+        return test.obstacle
+    text = f"{one_value(spread.low, unit)} … {one_value(spread.high, unit)}"
+    outside = spread.high < test.low or spread.low > test.high
+    return f"{text}, outside, but not after the correction" if outside and verdict != "contradicted" else text
+
+
+def images_of(test: Test) -> str:
+    """The images that a test's accuracies were measured on; empty for what is no accuracy."""
+    second = test.second.images if isinstance(test.second, Quantity) else ""
+    return together((test.first.images, second))
+
+
+def how_judged(claims: int) -> list[str]:
+    """What the verdicts mean, in sentences, and how many of so many are to be expected wrong."""
+    return [
+        f"A claim holds when all its tests hold: when the 95 % interval of each mean (Student’s t over seeds) lies wholly "
+        f"within the test’s bounds. It is contradicted when a test is: when its mean lies outside a bound at a one-sided "
+        f"{100 * FALSE_RATE:g} %, with Holm’s correction over the tests of the claim, and over both bounds where a test "
+        f"has two. Else it is not decided; so it is with fewer than {FEWEST_SEEDS} seeds, and when all seeds agree to the "
+        "last digit, which says nothing about the next seed.",
+        f"By these rules a claim that is not true is said to hold, and a true one to be contradicted, at most "
+        f"{100 * FALSE_RATE:g} % of the time; with three seeds of experiments whose noise differs by a factor of four it is "
+        f"3 %, since Welch’s test is an approximation. Of {claims} claims at most about {claims * FALSE_RATE:.1f} would get "
+        "a wrong verdict by chance: verdicts are not corrected for the number of claims.",
+        f"A difference within a run (two levels, two layers, against its own null) is paired, seed by seed. Between two "
+        f"experiments it is Welch’s, unless both were run on the same data with at least {PAIRED_SEEDS} seeds in common; "
+        "then it is paired too. A limit that is itself measured, as a quarter of another excess, is taken seed by seed. "
+        "Half a step of the levels is added on either side of what can only be a level.",
+        "± is one standard deviation over seeds. The number of images stands beside each accuracy. All seeds are "
+        "measured on the same images: an interval over seeds is conditional on them and says nothing about others.",
+    ]
+
+
+def _scale(unit: str) -> int:
+    return 100 if unit in ("%", "points") else 1
+
+
+def _digits(value: float) -> int:
+    size = abs(value)
+    return 0 if size >= 100 else 1 if size >= 10 else 2
+
+
+def _decimal(value: float, digits: int) -> str:
+    return f"{value:.{digits}f}".replace("-", "\u2212")
+
+
+def _unit(unit: str) -> str:
+    return {"": "", "°": "°"}.get(unit, f"\u00a0{unit}")

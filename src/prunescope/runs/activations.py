@@ -1,0 +1,78 @@
+"""What a run observes of its first layer's preactivations: how far from Gaussian they are, and why."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from prunescope import observables
+from prunescope.data import Dataset
+from prunescope.mask import Mask
+from prunescope.model import Arrays, FloatArray, Model
+from prunescope.network.forward import EPSILON
+from prunescope.randomness import generator
+
+IMAGES = 2000
+CAVITY_NODES = 24
+SHUFFLES = 4
+
+
+def first_layer_inputs(model: Model, norm: str, dataset: Dataset, images: int = IMAGES) -> FloatArray:
+    """What the first map's weights multiply when it is evaluated: γ ⊙ x̂, float32 [images, n0].
+
+    Up to ``images`` of the validation images, evenly spaced (a file may be sorted by class). x̂ uses the moving averages;
+    the constants mean and β are left out, and pixels that never vary are 0. Without a norm before the map: x.
+    """
+    pixels = dataset.validation.pixels
+    chosen = np.linspace(0, len(pixels) - 1, min(images, len(pixels))).round().astype(np.int64)
+    rows = np.asarray(pixels[chosen])
+    inputs = rows.astype(np.float32)
+    if rows.dtype == np.uint8:  # float rows (streams) are network inputs already
+        inputs = (inputs - dataset.mean) / np.float32(255)
+    if norm != "before":
+        return inputs
+    first = model.layers[0]
+    spread = np.sqrt(first.variance + np.float32(EPSILON))
+    return np.asarray((inputs - first.mean) * (first.gamma * dataset.live_pixels / spread), np.float32)
+
+
+def kurtosis_observations(
+    model: Model, mask: Mask, norm: str, dataset: Dataset, seed: int, level: int
+) -> Arrays:
+    """Excess kurtosis of the first layer's preactivations and the cavity effect of sampled nodes' weights.
+
+    ``kurtosis`` float32 [n_out], nan where a node's preactivation does not vary; ``kurtosis_null`` [SHUFFLES]
+    its mean over nodes with each node's weights at random positions; ``cavity_place`` int32 [M, 2], node and input
+    of every kept weight of up to CAVITY_NODES nodes spread over the ranks of fan-in; ``cavity_effect`` float32
+    [M]. Definitions: observables.kurtosis.
+    """
+    inputs, weights = first_layer_inputs(model, norm, dataset), model.layers[0].weight
+    rngs = [generator(seed, "null-kurtosis", level, shuffle) for shuffle in range(SHUFFLES)]
+    null = [_mean(observables.shuffled_kurtosis(weights, mask, inputs, rng)) for rng in rngs]
+    ranked = observables.most_connected(mask, int(np.count_nonzero(mask.fan_in)))
+    spread = np.linspace(0, len(ranked) - 1, min(CAVITY_NODES, len(ranked)))
+    effects = observables.cavity(weights, mask, inputs, nodes=ranked[spread.round().astype(np.int64)])
+    return {
+        "kurtosis": observables.preactivation_kurtosis(weights, mask, inputs).astype(np.float32),
+        "kurtosis_null": np.array(null),
+        "cavity_place": np.stack([effects.node, effects.input], axis=1).astype(np.int32),
+        "cavity_effect": effects.effect.astype(np.float32),
+    }
+
+
+def kurtosis_columns(observed: Arrays) -> dict[str, Any]:
+    """The first layer's columns of levels.parquet: mean over nodes, and mean and sample sd of its null."""
+    null = observed["kurtosis_null"]
+    scalar = observables.Scalar.against(_mean(observed["kurtosis"]), null.tolist())
+    values = {
+        "kurtosis": scalar.value,
+        "kurtosis_null": scalar.null_mean,
+        "kurtosis_null_sd": scalar.null_sd,
+    }
+    return {name: float(value) if np.isfinite(value) else None for name, value in values.items()}
+
+
+def _mean(values: np.ndarray) -> float:
+    finite = values[np.isfinite(values)]
+    return float(finite.mean(dtype=np.float64)) if finite.size else float("nan")

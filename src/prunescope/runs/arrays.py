@@ -1,0 +1,58 @@
+"""Named arrays in one file: safetensors, checked by a digest, written whole then renamed."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+
+from prunescope.errors import InputError
+from prunescope.files import replacing
+from prunescope.model import Arrays
+
+DIGEST = "sha256"
+
+
+def write_arrays(path: Path, arrays: Arrays, metadata: Mapping[str, str] | None = None) -> None:
+    """Write named arrays and string metadata as safetensors, with a digest over both."""
+    from safetensors.numpy import save
+
+    whole = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
+    notes = dict(metadata or {})
+    data = save(whole, metadata={**notes, DIGEST: _digest(whole, notes)})
+    with replacing(path) as temporary:
+        temporary.write_bytes(data)
+
+
+def read_arrays(path: Path) -> tuple[Arrays, dict[str, str]]:
+    """Read what write_arrays wrote.
+
+    Raises InputError for a missing or damaged file.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, "numpy") as file:
+            notes = dict(file.metadata() or {})
+            names = list(file.keys())
+            arrays = {name: file.get_tensor(name) for name in names}
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file") from None
+    except (SafetensorError, OSError, ValueError, KeyError) as error:
+        raise InputError(f"{path}: damaged ({str(error).splitlines()[0]})") from None
+    expected = notes.pop(DIGEST, None)
+    if expected != _digest(arrays, notes):
+        raise InputError(f"{path}: damaged (its contents do not match their checksum)")
+    return arrays, notes
+
+
+def _digest(arrays: Arrays, notes: Mapping[str, str]) -> str:
+    digest = hashlib.sha256(json.dumps(dict(notes), sort_keys=True).encode())
+    for name in sorted(arrays):
+        array = arrays[name]
+        digest.update(f"{name}:{array.dtype}:{array.shape};".encode())
+        digest.update(np.ascontiguousarray(array).reshape(-1).view(np.uint8).data)
+    return digest.hexdigest()

@@ -1,0 +1,235 @@
+"""The registry of the columns of levels.parquet: what each is, how it is measured, how and where it is shown.
+
+The writer's schema, the page, the curves, ``show``, ``compare``, the trackers, the live views and the documentation's
+table of columns are made from it. A file in ``runs/measured`` adds columns.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from importlib import import_module
+from pkgutil import iter_modules
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    from prunescope.data import Dataset
+    from prunescope.mask import Mask
+    from prunescope.model import Arrays, Ticket
+    from prunescope.observables import Observables
+    from prunescope.training.levels import Level
+    from prunescope.training.loop import Trained
+
+Value = int | float | str | None
+Kind = Literal["integer", "float", "text"]
+Of = Literal["level", "layer"]
+# How a value is written: analysis.formats has a rule for each.
+Format = Literal["percent", "count", "ratio", "z", "pixels", "nats", "seconds", "text"]
+Place = Literal["page", "curves", "compare", "live"]
+
+
+@dataclass(frozen=True, eq=False)
+class LayerEnd:
+    """What there is to measure at the end of a level, of one hidden layer.
+
+    ``index`` is the layer's, 0 = first; ``measured`` the scalars of its mask (observables.measure); ``observed`` the
+    arrays of observations.safetensors; ``seconds`` the level's time; ``engine`` the name of the engine.
+    """
+
+    level: Level
+    trained: Trained
+    dataset: Dataset
+    index: int
+    measured: Observables
+    observed: Arrays
+    seconds: float
+    engine: str
+
+    @property
+    def ticket(self) -> Ticket:
+        """The masks at the level's end."""
+        return self.trained.ticket
+
+    @property
+    def mask(self) -> Mask:
+        """The layer's mask."""
+        return self.ticket.masks[self.index]
+
+
+@dataclass(frozen=True, eq=False)
+class Column:
+    """A column of levels.parquet.
+
+    ``of``: whether all rows of a level say the same, or each layer's its own. ``unit`` is that of the stored value.
+    ``format`` is how it is written. ``on``: where it is shown beside the tables that show all. ``measure`` is its
+    value at a level's end; None is stored as null, and so is what is not finite.
+    """
+
+    name: str
+    kind: Kind
+    of: Of
+    title: str
+    unit: str
+    format: Format
+    description: str
+    measure: Callable[[LayerEnd], Value]
+    on: frozenset[Place] = field(default_factory=frozenset)
+
+
+def columns() -> tuple[Column, ...]:
+    """Every column, in the order of the file: those of this module, then those of ``runs/measured``, file by file.
+
+    Raises RuntimeError where two have one name.
+    """
+    package: Any = import_module("prunescope.runs.measured")
+    found = list(COLUMNS)
+    for module in sorted(entry.name for entry in iter_modules(package.__path__)):
+        found += import_module(f"{package.__name__}.{module}").COLUMNS
+    names = [column.name for column in found]
+    for name in names:
+        if names.count(name) > 1:
+            raise RuntimeError(f"two columns of levels.parquet are called {name!r}")
+    return tuple(found)
+
+
+def find_column(name: str) -> Column:
+    """The column of a name; raises KeyError."""
+    return {column.name: column for column in columns()}[name]
+
+
+def shown_on(place: Place) -> tuple[Column, ...]:
+    """The columns that are shown on a place."""
+    return tuple(column for column in columns() if place in column.on)
+
+
+def schema() -> dict[str, Any]:
+    """The polars type of each column by name."""
+    import polars
+
+    kinds = {"integer": polars.Int64, "float": polars.Float64, "text": polars.String}
+    return {column.name: kinds[column.kind] for column in columns()}
+
+
+def row(at: LayerEnd) -> dict[str, Value]:
+    """The row of one layer: every column measured."""
+    return {column.name: _stored(column.measure(at)) for column in columns()}
+
+
+def _stored(value: Value) -> Value:
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _nominal_density(at: LayerEnd) -> float:
+    """What the method means to keep; where it has no aim, what is kept of all hidden weights."""
+    if at.level.nominal_density is not None:
+        return at.level.nominal_density
+    return sum(mask.kept for mask in at.ticket.masks) / sum(mask.array.size for mask in at.ticket.masks)
+
+
+def _heldout_accuracy(at: LayerEnd) -> float:
+    import numpy as np
+
+    images = len(at.dataset.heldout)
+    right = int(np.unpackbits(at.observed["heldout_right_best"], count=images).sum())
+    return right / images if images else math.nan
+
+
+def _kurtosis(name: str) -> Callable[[LayerEnd], float | None]:
+    def measured(at: LayerEnd) -> float | None:
+        from prunescope.runs.activations import kurtosis_columns
+
+        return kurtosis_columns(at.observed).get(name) if at.index == 0 else None
+
+    return measured
+
+
+SHOWN: frozenset[Place] = frozenset({"page", "curves"})
+
+# fmt: off
+COLUMNS: tuple[Column, ...] = (
+    Column("level", "integer", "level", "level", "", "count",
+           "number of the level; 0 is the dense network", lambda at: at.level.number),
+    Column("layer", "integer", "layer", "layer", "", "count",
+           "hidden layer, 1 = first", lambda at: at.index + 1),
+    Column("nominal_density", "float", "level", "u", "share", "percent",
+           "share of the weights that the method means to keep, (1-p)^level for iterative pruning",
+           _nominal_density),
+    Column("density", "float", "layer", "density", "share", "percent",
+           "kept share of the layer's weights and biases together",
+           lambda at: at.ticket.density(at.index), frozenset({"page"})),
+    Column("weight_density", "float", "layer", "density of the weights", "share", "percent",
+           "kept share of the layer's weights", lambda at: at.mask.density, SHOWN | {"live"}),
+    Column("units", "integer", "layer", "units", "", "count",
+           "units of the layer", lambda at: at.mask.n_out, frozenset({"page"})),
+    Column("units_alive", "integer", "layer", "units connected", "", "count",
+           "units with at least one kept incoming weight",
+           lambda at: at.ticket.units_alive[at.index], frozenset({"page"})),
+    Column("fan_in_mean", "float", "layer", "mean fan-in", "weights", "ratio",
+           "kept incoming weights of a unit, mean over units",
+           lambda at: float(at.mask.fan_in.mean()), frozenset({"page"})),
+    Column("fan_in_max", "integer", "layer", "largest fan-in", "weights", "count",
+           "kept incoming weights of the most connected unit",
+           lambda at: int(at.mask.fan_in.max()), frozenset({"page"})),
+    Column("fan_in_var_ratio", "float", "layer", "fan-in variance ratio", "", "ratio",
+           "variance of the fan-in over that of random pruning, binomial at the same density",
+           lambda at: at.measured.fan_in_variance_ratio.value, SHOWN | {"compare"}),
+    Column("locality", "float", "layer", "locality", "", "ratio",
+           "share of the same-channel pairs of a unit's inputs that are neighbours, over that of uniform masks",
+           lambda at: at.measured.locality.value, SHOWN | {"compare", "live"}),
+    Column("locality_null", "float", "layer", "locality of shuffled masks", "", "ratio",
+           "the same of masks shuffled at matched fan-in, mean", lambda at: at.measured.locality.null_mean, SHOWN),
+    Column("locality_null_sd", "float", "layer", "its sd", "", "ratio",
+           "the same, sd over shuffles", lambda at: at.measured.locality.null_sd, SHOWN),
+    Column("locality_z", "float", "layer", "locality z", "sd", "z",
+           "sds that locality lies above shuffled masks",
+           lambda at: at.measured.locality.z, SHOWN | {"compare", "live"}),
+    Column("half_width", "float", "layer", "half width of g", "pixels", "pixels",
+           "distance at which the radial g falls to half its excess",
+           lambda at: at.measured.half_width.value, frozenset({"page"})),
+    Column("half_width_null", "float", "layer", "half width of shuffled masks", "pixels", "pixels",
+           "the same of shuffled masks, mean", lambda at: at.measured.half_width.null_mean),
+    Column("anisotropy", "float", "layer", "anisotropy", "", "ratio",
+           "g along the axes over g along the diagonals",
+           lambda at: at.measured.anisotropy.value, frozenset({"page"})),
+    Column("anisotropy_null", "float", "layer", "anisotropy of shuffled masks", "", "ratio",
+           "the same of shuffled masks, mean", lambda at: at.measured.anisotropy.null_mean),
+    Column("anisotropy_null_sd", "float", "layer", "its sd", "", "ratio",
+           "the same, sd over shuffles", lambda at: at.measured.anisotropy.null_sd),
+    Column("radius_of_gyration", "float", "layer", "radius of gyration", "pixels", "pixels",
+           "of a unit's inputs, mean over units",
+           lambda at: at.measured.radius_of_gyration.value, frozenset({"page"})),
+    Column("radius_of_gyration_null", "float", "layer", "radius of gyration of shuffled masks", "pixels", "pixels",
+           "the same of shuffled masks, mean", lambda at: at.measured.radius_of_gyration.null_mean),
+    Column("kurtosis", "float", "layer", "excess kurtosis", "", "ratio",
+           "of the preactivations of a first-layer unit over images, mean over units", _kurtosis("kurtosis")),
+    Column("kurtosis_null", "float", "layer", "excess kurtosis of shuffled weights", "", "ratio",
+           "the same with each unit's weights at random places, mean", _kurtosis("kurtosis_null")),
+    Column("kurtosis_null_sd", "float", "layer", "its sd", "", "ratio",
+           "the same, sd over shuffles", _kurtosis("kurtosis_null_sd")),
+    Column("best_val_accuracy", "float", "level", "best validation accuracy", "share", "percent",
+           "highest over the level's evaluations, on the images that pick the best step",
+           lambda at: at.trained.best, SHOWN | {"live"}),
+    Column("best_step", "integer", "level", "best step", "steps", "count",
+           "updates after which it was reached", lambda at: at.trained.best_step),
+    Column("final_val_accuracy", "float", "level", "final validation accuracy", "share", "percent",
+           "at the level's last evaluation", lambda at: at.trained.last.val.accuracy, SHOWN | {"live"}),
+    Column("final_val_top5", "float", "level", "final top-5 accuracy", "share", "percent",
+           "share of validation images whose class is among the five highest, at the last evaluation",
+           lambda at: at.trained.last.val.correct5 / at.trained.last.val.images),
+    Column("heldout_accuracy", "float", "level", "held-out accuracy", "share", "percent",
+           "of the parameters at the best step, on images that did not pick it; null without such images",
+           _heldout_accuracy, SHOWN | {"compare"}),
+    Column("heldout_images", "integer", "level", "held-out images", "images", "count",
+           "how many these images are", lambda at: len(at.dataset.heldout)),
+    Column("train_loss", "float", "level", "training loss", "nats", "nats",
+           "mean cross-entropy of the batches since the evaluation before the last one",
+           lambda at: at.trained.last.train_loss, frozenset({"page"})),
+    Column("seconds", "float", "level", "time", "s", "seconds",
+           "time of the level, of all its parts where it was resumed", lambda at: at.seconds, frozenset({"live"})),
+    Column("steps", "integer", "level", "steps", "steps", "count",
+           "updates of the level", lambda at: at.trained.last.step),
+    Column("engine", "text", "level", "engine", "", "text",
+           "what executed the steps", lambda at: at.engine),
+)
+# fmt: on

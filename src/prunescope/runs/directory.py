@@ -1,0 +1,177 @@
+"""Run directories: what one experiment with one seed leaves on disk. Atomic, checked, resumable."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from prunescope.errors import InputError
+from prunescope.experiment import Experiment, load
+from prunescope.mask import BoolArray, ImageShape, Mask
+from prunescope.model import WEIGHT_MASK, Arrays, Model, Ticket
+from prunescope.runs.arrays import read_arrays
+
+if TYPE_CHECKING:
+    import polars
+
+
+ABOUT = {"name", "identity", "seed", "status"}
+
+
+class Run:
+    """A run directory, for reading. Everything a figure or a report may know of a run."""
+
+    def __init__(self, path: str | Path) -> None:
+        """Raises InputError when ``path`` holds no run."""
+        self.path = Path(path)
+        if not (self.path / "experiment.toml").is_file() or not (self.path / "run.json").is_file():
+            raise InputError(f"{self.path}: not a run directory (no experiment.toml and run.json)")
+
+    def __repr__(self) -> str:
+        return f"Run({str(self.path)!r})"
+
+    @cached_property
+    def experiment(self) -> Experiment:
+        """The resolved experiment."""
+        return load(self.path / "experiment.toml")
+
+    @property
+    def about(self) -> dict[str, Any]:
+        """run.json: status, seed, versions, machine, timings, data."""
+        try:
+            about: dict[str, Any] = json.loads((self.path / "run.json").read_text("utf-8"))
+        except ValueError:
+            raise InputError(f"{self.path / 'run.json'}: damaged (not JSON)") from None
+        if not isinstance(about, dict) or not about.keys() >= ABOUT:
+            raise InputError(f"{self.path / 'run.json'}: damaged (needs {', '.join(sorted(ABOUT))})")
+        return about
+
+    @property
+    def seed(self) -> int:
+        """The run's seed."""
+        return int(self.about["seed"])
+
+    @property
+    def status(self) -> str:
+        """running, interrupted, failed or done."""
+        return str(self.about["status"])
+
+    @property
+    def shape(self) -> ImageShape:
+        """(C, H, W) of the inputs, of a series (C, 1, L); raises InputError for inputs without geometry."""
+        if self.experiment.data.geometry == "none":
+            raise InputError(
+                f"{self.path}: its inputs have no geometry (data.geometry=none), which this needs"
+            )
+        channels, height, width = self.about["data"]["shape"]
+        return channels, height, width
+
+    @property
+    def classes(self) -> list[str]:
+        """Class names."""
+        return list(self.about["data"]["classes"])
+
+    @property
+    def table(self) -> polars.DataFrame:
+        """levels.parquet: one row a finished level and layer; raises InputError before the first."""
+        import polars
+
+        path = self.path / "levels.parquet"
+        if not path.is_file():
+            raise InputError(f"{self.path}: no level is finished yet")
+        data = path.read_bytes()
+        known = self.about.get("tables")
+        if known and sha256(data) not in known:  # polars does not survive every damage: check before it reads
+            raise InputError(f"{path}: damaged (its contents do not match their checksum in run.json)")
+        try:
+            table = polars.read_parquet(io.BytesIO(data))
+        except Exception as error:
+            reason = (str(error).splitlines() or [type(error).__name__])[0]
+            raise InputError(f"{path}: damaged ({reason})") from None
+        if not {"level", "layer"} <= set(table.columns):
+            raise InputError(f"{path}: damaged (no columns level and layer)")
+        return table
+
+    @property
+    def levels(self) -> list[int]:
+        """Numbers of the finished levels, ascending; empty before the first."""
+        if not (self.path / "levels.parquet").is_file():
+            return []
+        return sorted(self.table["level"].unique().to_list())
+
+    @property
+    def metrics(self) -> list[dict[str, Any]]:
+        """metrics.jsonl: one entry an evaluation (level, step, train_loss, val_accuracy, …)."""
+        path = self.path / "metrics.jsonl"
+        if not path.is_file():
+            return []
+        try:
+            with path.open(encoding="utf-8") as lines:
+                return [json.loads(line) for line in lines if line.endswith("\n")]
+        except ValueError:
+            raise InputError(f"{path}: damaged (a line that is not JSON)") from None
+
+    def level_path(self, level: int) -> Path:
+        """The directory of a level."""
+        return self.path / f"level-{level:03d}"
+
+    def ticket(self, level: int) -> Ticket:
+        """The masks a level was trained under."""
+        path = self.level_path(level) / "masks.safetensors"
+        arrays, notes = read_arrays(path)
+        shapes = (notes[WEIGHT_MASK.format(n)].split("x") for n in range(1, len(arrays) // 2 + 1))
+        return Ticket.from_arrays(arrays, [(int(n_out), int(n_in)) for n_out, n_in in shapes])
+
+    def mask(self, level: int, layer: int = 1) -> Mask:
+        """One layer's mask (1 = first hidden); raises InputError for a level or layer that is not there."""
+        if level not in self.levels:
+            raise InputError(f"{self.path}: no level {level}; finished levels are {self.levels}")
+        masks = self.ticket(level).masks
+        if not 1 <= layer <= len(masks):
+            raise InputError(f"{self.path}: no layer {layer}; hidden layers are 1 to {len(masks)}")
+        return masks[layer - 1]
+
+    def model(self, level: int) -> Model:
+        """The model at the end of a level, pruned entries 0."""
+        return Model.from_arrays(read_arrays(self.level_path(level) / "weights.safetensors")[0])
+
+    def observations(self, level: int) -> Arrays:
+        """What the run observed with its data at the end of a level.
+
+        ``nodes`` [K] first-layer nodes, most connected first; ``top_images`` [K, 3, n0] the
+        uint8 validation images that activate each most; ``top_activations`` [K, 3];
+        ``layer2_nodes`` [12], ``layer2_top_images`` the same of the second-layer nodes that most pixels reach;
+        ``ablation_removed`` [P] numbers of removed nodes; ``ablation_decreasing``,
+        ``ablation_increasing``, ``ablation_random`` [P] validation accuracy (0 to 1) with so
+        many nodes removed in that order of fan-in. ``validation_right_best``, ``validation_right_end``,
+        ``heldout_right_best``, ``heldout_right_end``: which images were classified right, eight a byte
+        (Run.right unpacks them); runs of earlier versions have none.
+        """
+        return read_arrays(self.level_path(level) / "observations.safetensors")[0]
+
+    def right(self, level: int, images: str = "heldout", at: str = "best") -> BoolArray:
+        """Which of the ``images``, "heldout" or "validation", a level classified right, bool [N], in their order.
+
+        ``at`` is "best", the parameters and masks at the best validation step, or "end", those at the level's end.
+        Raises InputError for other names, and for a level that an earlier version stored without this.
+        """
+        if images not in ("heldout", "validation") or at not in ("best", "end"):
+            raise InputError(f"images is {images!r}, at {at!r}: use heldout or validation, and best or end")
+        packed = self.observations(level).get(f"{images}_right_{at}")
+        if packed is None:
+            raise InputError(
+                f"{self.level_path(level)}: does not say which images were classified right (an earlier version "
+                "wrote it): run the experiment into another --out"
+            )
+        return np.unpackbits(packed, count=self.about["data"][f"{images}_images"]).astype(np.bool_)
+
+
+def sha256(data: bytes) -> str:
+    """The digest of a file's bytes, in hexadecimal digits."""
+    return hashlib.sha256(data).hexdigest()

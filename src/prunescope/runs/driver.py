@@ -1,0 +1,270 @@
+"""One experiment, one seed: drive the procedure, train or take from disk, store and observe."""
+
+from __future__ import annotations
+
+import contextlib
+import platform
+import signal
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from prunescope.errors import InputError
+from prunescope.experiment import Experiment
+from prunescope.model import layer_sizes
+from prunescope.runs.checkpoint import Checkpoint
+from prunescope.runs.directory import Run
+from prunescope.runs.reporting import Reporter, silent
+from prunescope.runs.writer import RunWriter, open_run
+from prunescope.training.levels import Level, Outcome, Procedure, Setting
+from prunescope.training.loop import Evaluation, Progress, train_level
+
+
+class Interrupted(KeyboardInterrupt):
+    """Stopped by a signal, with everything saved."""
+
+
+@dataclass(frozen=True)
+class Method:
+    """What the driver is handed of a pruning method.
+
+    ``procedure`` yields the levels. ``update_rule`` is what a step moves (training.levels.UPDATE_RULES). ``about``
+    is kept in run.json, so that the run can be shown where the method is not installed.
+    """
+
+    procedure: Callable[[Setting], Procedure]
+    update_rule: str = "kept"
+    about: Mapping[str, str] = field(default_factory=dict)
+
+
+def drive(
+    experiment: Experiment, method: Method, seed: int, out: str | Path, reporter: Reporter = silent
+) -> Run:
+    """Train what ``method`` asks for and store it; ``prunescope.pruning.running.run`` finds the method by its name.
+
+    Idempotent: a finished run is returned as it is, an interrupted one goes on from its last step. Raises
+    InputError for wrong input and for a directory in use, Interrupted after Ctrl-C or SIGTERM, when all is saved.
+    """
+    with open_run(experiment, seed, out) as directory:
+        if directory.status != "done":
+            _Driver(experiment, method, seed, directory, reporter).run()
+        return Run(directory.path)
+
+
+@dataclass
+class _Driver:
+    """Walks a procedure's levels; what is stored is not trained again."""
+
+    experiment: Experiment
+    method: Method
+    seed: int
+    directory: RunWriter
+    reporter: Reporter
+    rows: list[dict[str, Any]] = field(default_factory=list)
+
+    def run(self) -> None:
+        import torch
+
+        from prunescope.data import open_dataset
+        from prunescope.training import engine_note, make_engine
+
+        self._pin_threads(torch)
+        self._pin_engine()
+        dataset = open_dataset(self.experiment.data, self.seed, progress=self.reporter.preparing)
+        self._check_data(dataset)
+        rule = self.method.update_rule
+        engine = make_engine(self.experiment, dataset.mean, dataset.live_pixels, rule)
+        sizes = layer_sizes(len(dataset.mean), self.experiment.network.hidden, len(dataset.classes))
+        procedure = self.method.procedure(Setting(self.experiment, sizes, self.seed, dataset))
+
+        finished = set(self.directory.levels)
+        self.rows = self.directory.table.to_dicts() if finished else []
+        self.directory.write_about(status="running", **_versions(torch))
+        note = engine_note(self.experiment, rule)
+        self.directory.write_about(engine=engine.name, engine_note=note, method=dict(self.method.about))
+        self.reporter.started(self.directory.path, self.experiment, self.rows, note)
+        try:
+            level = next(procedure)
+            while True:
+                stored = level.number in finished
+                outcome = self._stored(level) if stored else self._trained(level, dataset, engine)
+                level = procedure.send(outcome)
+        except StopIteration:
+            self.directory.drop_checkpoint()
+            self.directory.write_about(status="done", error=None)
+            self.reporter.finished(self.directory.path, self.rows)
+        except (Interrupted, KeyboardInterrupt):
+            self.directory.write_about(status="interrupted")
+            raise
+        except BaseException as error:
+            with contextlib.suppress(OSError):  # where writing failed, nothing more can be written
+                self.directory.write_about(status="failed", error=str(error))
+            raise
+
+    def _stored(self, level: Level) -> Outcome:
+        ticket = self.directory.ticket(level.number)
+        if level.dynamics is None and ticket != level.ticket:
+            raise InputError(
+                f"{self.directory.level_path(level.number)}: its masks do not follow from the level before; "
+                "the directory was changed by hand: run into another --out"
+            )
+        kept = self.directory.read_rewind() if level.keep_at is not None else None
+        best = next(row["best_val_accuracy"] for row in self.rows if row["level"] == level.number)
+        return Outcome(self.directory.model(level.number), kept, ticket, best)
+
+    def _trained(self, level: Level, dataset: Any, engine: Any) -> Outcome:
+        from prunescope.runs.columns import schema
+        from prunescope.runs.measurements import level_observations, level_rows
+
+        saved = self._saved(level)
+        began, before = time.monotonic(), saved.seconds if saved else 0.0
+        with _signals_wait() as stop_asked:
+            keeper = _Keeper(self, level, engine, stop_asked, began - before)
+            self.reporter.level_started(level, saved.progress.step if saved else 0, dataset.shape)
+            trained = train_level(
+                engine,
+                dataset,
+                level,
+                self.experiment.train,
+                self.seed,
+                resume=(saved.progress, saved.engine) if saved else None,
+                on_evaluation=self._evaluated,
+                between_steps=keeper,
+            )
+        if stop_asked():  # after the last step: nothing is lost, the keeper saved it
+            raise Interrupted
+        if trained.kept is not None:
+            self.directory.write_rewind(trained.kept)
+        observed = level_observations(self.experiment, level, trained, dataset, engine, self.seed)
+        seconds = time.monotonic() - began + before
+        self.rows += level_rows(level, trained, dataset, engine, self.seed, seconds, observed)
+        self.directory.write_level(level.number, trained.ticket, trained.model, observed)
+        self.directory.write_table(self.rows, schema())
+        self.directory.drop_checkpoint()
+        self.reporter.level_finished(self.rows)
+        return Outcome(trained.model, trained.kept, trained.ticket, trained.best)
+
+    def _saved(self, level: Level) -> Checkpoint | None:
+        saved = self.directory.read_checkpoint(level.number)
+        self.directory.truncate_metrics(level.number, saved.progress.step if saved else 0)
+        return saved
+
+    def _evaluated(self, look: Evaluation) -> None:
+        self.directory.append_metrics(
+            {
+                "level": look.level,
+                "step": look.step,
+                "train_loss": look.train_loss,
+                "val_loss": look.val.loss / look.val.images,
+                "val_accuracy": look.val.accuracy,
+                "val_top5": look.val.correct5 / look.val.images,
+            }
+        )
+        self.reporter.evaluated(look)
+
+    def _check_data(self, dataset: Any) -> None:
+        from prunescope.runs.classified import split_digest
+
+        about = {
+            "shape": list(dataset.shape),
+            "classes": list(dataset.classes),
+            "train_images": dataset.train_size,
+            "validation_images": len(dataset.validation),
+            "heldout_images": len(dataset.heldout),
+            "fingerprint": dataset.fingerprint,
+            "split": split_digest(dataset),
+        }
+        stored = self.directory.about.get("data")
+        if stored and stored["fingerprint"] != dataset.fingerprint:
+            raise InputError(
+                f"{self.directory.path}: was run on other images (fingerprint {stored['fingerprint'][:12]}, "
+                f"now {dataset.fingerprint[:12]}): choose another --out"
+            )
+        if stored and stored.get("split", about["split"]) != about["split"]:  # earlier versions store none
+            raise InputError(
+                f"{self.directory.path}: was run with another validation or held-out set (split "
+                f"{stored['split'][:12]}, now {about['split'][:12]}): choose another --out"
+            )
+        self.directory.write_about(data=about)
+
+    def _pin_threads(self, torch: Any) -> None:
+        # the order of float sums depends on their number: a resumed run keeps that of its start
+        asked = self.experiment.run.threads
+        threads = asked or self.directory.about.get("threads") or torch.get_num_threads()
+        torch.set_num_threads(threads)
+        self.directory.write_about(threads=threads)
+
+    def _pin_engine(self) -> None:
+        # engines agree within rounding only: a resumed run keeps that of its start unless told otherwise
+        place = self.experiment.run
+        if place.engine == "auto" and self.directory.about.get("engine"):
+            pinned = place.model_copy(update={"engine": self.directory.about["engine"]})
+            self.experiment = self.experiment.model_copy(update={"run": pinned})
+
+
+@dataclass
+class _Keeper:
+    """Called between steps: checkpoints by the clock, stops when asked, with everything saved."""
+
+    driver: _Driver
+    level: Level
+    engine: Any
+    stop_asked: Callable[[], bool]
+    began: float
+
+    def __post_init__(self) -> None:
+        self.saved = time.monotonic()
+
+    def __call__(self, progress: Progress) -> None:
+        now = time.monotonic()
+        stop = self.stop_asked()
+        # at the end of a level too: a stop while it is observed must not cost training
+        due = now - self.saved >= self.driver.experiment.run.checkpoint_seconds
+        if stop or due or progress.ended or progress.step == self.level.steps:
+            checkpoint = Checkpoint(progress, self.engine.state(), now - self.began)
+            self.driver.directory.write_checkpoint(self.level.number, checkpoint)
+            self.saved = time.monotonic()
+        self.driver.reporter.stepped(self.level, progress.step)
+        if stop:
+            raise Interrupted
+
+
+@contextlib.contextmanager
+def _signals_wait() -> Iterator[Callable[[], bool]]:
+    """Let the first SIGINT or SIGTERM wait for the end of a step; a second one acts at once.
+
+    Outside the main thread (a notebook's worker) signals are left alone.
+    """
+    asked = False
+
+    def ask(number: int, frame: FrameType | None) -> None:
+        nonlocal asked
+        asked = True
+        for name in before:
+            signal.signal(name, signal.default_int_handler)
+
+    before: dict[signal.Signals, Any] = {}
+    with contextlib.suppress(ValueError):
+        for name in (signal.SIGINT, signal.SIGTERM):
+            before[name] = signal.signal(name, ask)
+    try:
+        yield lambda: asked
+    finally:
+        for name, handler in before.items():
+            signal.signal(name, handler)
+
+
+def _versions(torch: Any) -> dict[str, Any]:
+    from importlib.metadata import version
+
+    return {
+        "versions": {
+            "prunescope": version("prunescope"),
+            "torch": torch.__version__,
+            "python": platform.python_version(),
+        },
+        "machine": {"system": platform.system(), "processor": platform.machine()},
+    }

@@ -1,0 +1,137 @@
+"""What a run observes at the end of a level, with its data at hand."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+
+from prunescope import observables
+from prunescope.data import Dataset
+from prunescope.experiment import Experiment
+from prunescope.model import Arrays
+from prunescope.network.forward import batches, forward, network_inputs, torch_averages, torch_layers
+from prunescope.observables.removal import remove_first_layer_nodes
+from prunescope.randomness import generator
+from prunescope.runs import columns
+from prunescope.runs.activations import kurtosis_observations
+from prunescope.runs.classified import right_at_best, right_at_end, share_right
+from prunescope.runs.columns import LayerEnd
+from prunescope.training.engine import Engine
+from prunescope.training.levels import Level
+from prunescope.training.loop import Trained
+
+ATLAS_NODES = 48
+TOP_IMAGES = 3
+SECOND_LAYER_NODES = 12
+ABLATION_SHARES = (0, 0.02, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.6, 0.75, 1)
+ROWS = 2000
+
+
+def level_rows(
+    level: Level,
+    trained: Trained,
+    dataset: Dataset,
+    engine: Engine,
+    seed: int,
+    seconds: float,
+    observed: Arrays,
+) -> list[dict[str, Any]]:
+    """The rows of levels.parquet for one level, one a hidden layer (1 = first).
+
+    ``heldout_accuracy`` is that of the parameters at the best validation step, on images that
+    did not pick that step; null where there are none. Masks are those at the level's end.
+    Locality and its companions are measured on the first layer, whose inputs have a geometry; null
+    elsewhere and where not defined. ``observed`` is what level_observations returned.
+    """
+    shape = dataset.shape if dataset.geometry != "none" else None
+    return [
+        columns.row(
+            LayerEnd(
+                level=level,
+                trained=trained,
+                dataset=dataset,
+                index=index,
+                measured=observables.measure(mask, None if index else shape, seed=seed),
+                observed=observed,
+                seconds=seconds,
+                engine=engine.name,
+            )
+        )
+        for index, mask in enumerate(trained.ticket.masks)
+    ]
+
+
+def level_observations(
+    experiment: Experiment, level: Level, trained: Trained, dataset: Dataset, engine: Engine, seed: int
+) -> Arrays:
+    """What Run.observations names: top images, ablation curves, what kurtosis_observations adds, images right.
+
+    The engine must hold the masks at the level's end; it is left with those of the best step.
+    """
+    mask = trained.ticket.masks[0]
+    nodes = observables.most_connected(mask, min(ATLAS_NODES, mask.n_out))
+    indices, values = _top_images(experiment, trained, dataset, nodes)
+    removed = np.unique((np.array(ABLATION_SHARES) * mask.n_out).astype(np.int64))
+    arrays: Arrays = {
+        "nodes": nodes,
+        "top_images": _pictures(dataset, indices),
+        "top_activations": values.astype(np.float32),
+        "ablation_removed": removed,
+    }
+    at_end = right_at_end(engine, trained, dataset)
+    known = {0: share_right(at_end["validation_right_end"], len(dataset.validation))}
+    for order in ("decreasing", "increasing", "random"):
+        ranked = observables.ablation_order(mask.fan_in, order, generator(seed, "ablation", level.number))
+        for count in removed:
+            if 0 < count < mask.n_out or count not in known:
+                ablated = remove_first_layer_nodes(trained.model, ranked[:count])
+                known[int(count)] = engine.evaluate(dataset.validation, ablated).accuracy
+        arrays[f"ablation_{order}"] = np.array([known[int(count)] for count in removed])
+    arrays |= at_end | right_at_best(engine, trained, dataset, at_end)
+    arrays |= _second_layer(experiment, trained, dataset)
+    return arrays | kurtosis_observations(
+        trained.model, mask, experiment.network.norm, dataset, seed, level.number
+    )
+
+
+def _second_layer(experiment: Experiment, trained: Trained, dataset: Dataset) -> Arrays:
+    """Top images of the second-layer nodes that most pixels reach (Fig. 15); nothing of a single hidden layer."""
+    masks = trained.ticket.masks
+    if len(masks) < 2:
+        return {}
+    nodes = observables.most_connected(observables.effective_masks(masks[:2])[1], SECOND_LAYER_NODES)
+    indices, _ = _top_images(experiment, trained, dataset, nodes, layer=2)
+    return {"layer2_nodes": nodes, "layer2_top_images": _pictures(dataset, indices)}
+
+
+@torch.no_grad()
+def _top_images(
+    experiment: Experiment, trained: Trained, dataset: Dataset, nodes: np.ndarray, layer: int = 1
+) -> tuple[np.ndarray, np.ndarray]:
+    """Validation images that activate each of ``nodes`` of a layer most: indices and activations [K, 3]."""
+    device = torch.device(experiment.run.device)
+    layers = torch_layers(trained.model, trained.ticket, dataset.live_pixels, device)
+    averages = torch_averages(trained.model, device)
+    mean = torch.tensor(dataset.mean, device=device)
+    top = observables.TopImages(len(nodes), TOP_IMAGES)
+    for start, rows in batches(dataset.validation.pixels, ROWS):
+        inputs = network_inputs(rows.to(device), mean)
+        active, _ = forward(layers, inputs, experiment.network.norm, averages, depth=layer)
+        top.update(active[:, torch.from_numpy(nodes)].cpu().numpy(), start)
+    return top.result()
+
+
+def _pictures(dataset: Dataset, indices: np.ndarray) -> np.ndarray:
+    """Validation images [K, 3, n0] as bytes."""
+    pixels = np.asarray(dataset.validation.pixels[indices.ravel()])
+    return _as_bytes(pixels.reshape(*indices.shape, -1))
+
+
+def _as_bytes(pictures: np.ndarray) -> np.ndarray:
+    """Pictures as uint8; floats (streams) are scaled from their own minimum to maximum, each picture alone."""
+    if pictures.dtype == np.uint8:
+        return pictures
+    low, high = pictures.min(-1, keepdims=True), pictures.max(-1, keepdims=True)
+    return np.round((pictures - low) / np.maximum(high - low, 1e-12) * 255).astype(np.uint8)

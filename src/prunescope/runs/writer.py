@@ -1,0 +1,160 @@
+"""Writing run directories: one writer at a time, files whole or not at all."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import io
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from prunescope.errors import InputError
+from prunescope.experiment import Experiment
+from prunescope.files import replacing, sweep, write_text
+from prunescope.model import WEIGHT_MASK, Arrays, Model, Ticket
+from prunescope.runs.arrays import read_arrays, write_arrays
+from prunescope.runs.checkpoint import Checkpoint
+from prunescope.runs.directory import Run, sha256
+
+# what says that a folder was chosen wrongly, unlike a full disk
+UNWRITABLE = {getattr(errno, name) for name in ("EACCES", "EPERM", "EROFS", "ENOTDIR", "EEXIST", "ENOENT")}
+
+
+class RunWriter(Run):
+    """A run directory, for the one process that may write it. Use open_run."""
+
+    def write_about(self, **changes: Any) -> None:
+        """Update run.json."""
+        write_text(self.path / "run.json", json.dumps(self.about | changes, indent=2) + "\n")
+
+    def write_level(self, level: int, ticket: Ticket, model: Model, observed: Arrays) -> None:
+        """Write a level's files. It counts as finished only once write_table has its rows."""
+        folder = self.level_path(level)
+        folder.mkdir(exist_ok=True)
+        shapes = {
+            WEIGHT_MASK.format(n): f"{n_out}x{n_in}" for n, (n_out, n_in) in enumerate(ticket.shapes, 1)
+        }
+        write_arrays(folder / "masks.safetensors", ticket.to_arrays(), shapes)
+        write_arrays(folder / "weights.safetensors", model.to_arrays())
+        write_arrays(folder / "observations.safetensors", observed)
+
+    def write_table(self, rows: list[dict[str, Any]], schema: dict[str, Any]) -> None:
+        """Write levels.parquet whole: the rows of every finished level."""
+        import polars
+
+        path, buffer = self.path / "levels.parquet", io.BytesIO()
+        polars.DataFrame(rows, schema=schema).write_parquet(buffer)
+        # both checksums are good until the new table is in place, so a crash in between does no harm
+        before = [sha256(path.read_bytes())] if path.is_file() else []
+        self.write_about(tables=[sha256(buffer.getvalue()), *before])
+        with replacing(path) as temporary:
+            temporary.write_bytes(buffer.getvalue())
+
+    def write_rewind(self, model: Model) -> None:
+        """Write the parameters that levels rewind to."""
+        write_arrays(self.path / "rewind.safetensors", model.to_arrays())
+
+    def read_rewind(self) -> Model:
+        """The parameters that levels rewind to."""
+        return Model.from_arrays(read_arrays(self.path / "rewind.safetensors")[0])
+
+    def write_checkpoint(self, level: int, checkpoint: Checkpoint) -> None:
+        """Write the state inside a level."""
+        write_arrays(self.path / "checkpoint.safetensors", checkpoint.to_arrays(), {"level": str(level)})
+
+    def read_checkpoint(self, level: int) -> Checkpoint | None:
+        """The state inside ``level``, None when there is none; raises InputError when it is damaged."""
+        path = self.path / "checkpoint.safetensors"
+        if not path.is_file():
+            return None
+        try:
+            arrays, notes = read_arrays(path)
+        except InputError as error:
+            raise InputError(f"{error}; delete it to start level {level} again") from None
+        return Checkpoint.from_arrays(arrays, level) if notes.get("level") == str(level) else None
+
+    def drop_checkpoint(self) -> None:
+        """Forget the state inside a level."""
+        (self.path / "checkpoint.safetensors").unlink(missing_ok=True)
+
+    def append_metrics(self, entry: dict[str, Any]) -> None:
+        """Append one evaluation."""
+        with (self.path / "metrics.jsonl").open("a", encoding="utf-8") as file:
+            file.write(json.dumps(entry) + "\n")
+
+    def truncate_metrics(self, level: int, step: int) -> None:
+        """Drop evaluations after ``step`` of ``level``: those that a resumed level makes again."""
+        path = self.path / "metrics.jsonl"
+        if path.is_file():
+            keep = [m for m in self.metrics if (m["level"], m["step"]) <= (level, step)]
+            write_text(path, "".join(json.dumps(m) + "\n" for m in keep))
+
+
+def run_path(experiment: Experiment, seed: int, out: str | Path) -> Path:
+    """``<out>/<name>-<identity>/seed-<N>``; raises InputError for a negative seed."""
+    if seed < 0:
+        raise InputError(f"seed is {seed}; it must be 0 or more")
+    return Path(out) / f"{experiment.name}-{experiment.identity}" / f"seed-{seed}"
+
+
+@contextlib.contextmanager
+def open_run(experiment: Experiment, seed: int, out: str | Path) -> Iterator[RunWriter]:
+    """Create or reopen a run directory and hold its lock.
+
+    Raises InputError when another process holds it or the directory is another experiment's. An
+    InputError in the block, before anything was trained, leaves no new directory behind.
+    """
+    from filelock import FileLock, Timeout
+
+    path = run_path(experiment, seed, out)
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(path / ".lock", timeout=0)
+        lock.acquire()
+    except Timeout:
+        raise InputError(
+            f"{path}: another process is running this; wait for it or choose another seed"
+        ) from None
+    except OSError as error:
+        if error.errno not in UNWRITABLE:
+            raise
+        raise InputError(f"{path}: cannot write there ({error.strerror}); choose another --out") from None
+    sweep(path)
+    fresh = not (path / "run.json").is_file()
+    try:
+        yield _opened(path, experiment, seed)
+    except InputError:
+        if fresh:
+            _forget(path, Path(out))
+        raise
+    finally:
+        lock.release()
+
+
+def _forget(path: Path, out: Path) -> None:
+    """Remove a run directory that holds nothing but its description, and folders left empty below ``out``."""
+    description = {"experiment.toml", "run.json", ".lock"}
+    if {entry.name for entry in path.iterdir()} <= description:
+        for name in description:
+            (path / name).unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # not empty: other seeds, other runs
+            while path != out:
+                path.rmdir()
+                path = path.parent
+
+
+def _opened(path: Path, experiment: Experiment, seed: int) -> RunWriter:
+    if not (path / "run.json").is_file():
+        write_text(path / "experiment.toml", experiment.to_toml())
+        about = {"name": experiment.name, "identity": experiment.identity, "seed": seed, "status": "running"}
+        write_text(path / "run.json", json.dumps(about, indent=2) + "\n")
+    run = RunWriter(path)
+    stored = run.experiment
+    if stored.identity != experiment.identity or run.seed != seed:
+        raise InputError(
+            f"{path}: holds another run (identity {stored.identity}, seed {run.seed}); this one is "
+            f"identity {experiment.identity}, seed {seed}: choose another --out"
+        )
+    return run

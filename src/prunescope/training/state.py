@@ -1,0 +1,75 @@
+"""EngineState: what an engine holds between two steps, as a value, and its names in a checkpoint."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from prunescope.model import PARAMETERS, Arrays, FloatArray, Model, Ticket
+
+# The names of masks in a checkpoint, where the model beside them has their shapes.
+KEPT = ("kept{}.weights", "kept{}.biases")
+
+
+@dataclass(frozen=True, eq=False)
+class EngineState:
+    """Everything that a level's next step depends on.
+
+    ``model`` has the parameters, pruned ones that are trained included, and the moving averages. ``ticket``
+    is what is kept; None in a checkpoint of before masks were written there. ``moments`` are the optimiser's: for
+    each that it remembers (sgd none, momentum one, adam two) an array of each parameter, in the order of
+    model.PARAMETERS within each layer. ``steps`` counts the level's updates; ``loss_sum`` is the sum of the losses
+    (nats) of the ``loss_steps`` updates since the last look.
+    """
+
+    model: Model
+    ticket: Ticket | None
+    moments: tuple[tuple[FloatArray, ...], ...] = ()
+    steps: int = 0
+    loss_sum: float = 0.0
+    loss_steps: int = 0
+
+    def fitting_ticket(self, current: Ticket) -> Ticket | None:
+        """The ticket; None where there is none, or that of a network of other sizes than ``current``."""
+        return self.ticket if self.ticket is not None and self.ticket.shapes == current.shapes else None
+
+    def moments_of(self, count: int) -> tuple[tuple[FloatArray, ...], ...]:
+        """The moments; raises ValueError unless they are those of an optimiser that remembers ``count``."""
+        if len(self.moments) != count:
+            raise ValueError(
+                f"the optimiser has {count} moments of each parameter, the state {len(self.moments)}"
+            )
+        return self.moments
+
+    def to_arrays(self) -> Arrays:
+        """Named arrays: ``layer1.weight`` …, ``moment0`` …, ``counts``, ``kept1.weights`` …."""
+        arrays = self.model.to_arrays()
+        moments = [array for slot in self.moments for array in slot]
+        arrays |= {f"moment{index}": array for index, array in enumerate(moments)}
+        arrays["counts"] = np.array([self.steps, self.loss_sum, self.loss_steps], np.float64)
+        return arrays if self.ticket is None else arrays | self.ticket.to_arrays(*KEPT)
+
+    @classmethod
+    def from_arrays(cls, arrays: Arrays) -> EngineState:
+        """The inverse of to_arrays; raises KeyError when an array is missing."""
+        model = Model.from_arrays(arrays)
+        width = len(PARAMETERS) * len(model.layers)
+        slots = sum(name.startswith("moment") for name in arrays) // width
+        moments = tuple(
+            tuple(arrays[f"moment{index}"] for index in range(slot * width, (slot + 1) * width))
+            for slot in range(slots)
+        )
+        steps, loss_sum, loss_steps = arrays["counts"].tolist()
+        return cls(model, kept_ticket(arrays, model), moments, int(steps), loss_sum, int(loss_steps))
+
+
+def kept_ticket(arrays: Arrays, model: Model) -> Ticket | None:
+    """The ticket that was written with the names KEPT beside ``model``; None where there is none."""
+    shapes = [(layer.weight.shape[0], layer.weight.shape[1]) for layer in model.layers[:-1]]
+    return Ticket.from_arrays(arrays, shapes, *KEPT) if KEPT[0].format(1) in arrays else None
+
+
+def under(arrays: Arrays, prefix: str) -> Arrays:
+    """The arrays whose names start with ``prefix``, without it."""
+    return {name.removeprefix(prefix): array for name, array in arrays.items() if name.startswith(prefix)}

@@ -1,0 +1,1 @@
+"""Masked dense training on any torch device."""

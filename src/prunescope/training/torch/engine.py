@@ -1,0 +1,178 @@
+"""The torch engine: dense products with masked weights, on any torch device."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from functools import partial
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from prunescope.data import Batch, Images
+from prunescope.errors import InputError
+from prunescope.experiment import Experiment
+from prunescope.mask import BoolArray
+from prunescope.model import Model, Ticket
+from prunescope.network.forward import batches, forward, network_inputs, torch_averages, torch_layer
+from prunescope.training.engine import Engine, Score
+from prunescope.training.state import EngineState
+from prunescope.training.torch.captured_step import Capture, CapturedStep, Step, cuda_capture
+from prunescope.training.torch.feeds import Feed, ResidentImages
+from prunescope.training.torch.step import TorchStep
+from prunescope.training.torch.step_rules import Feedback
+
+EVALUATION_ROWS = 2000
+
+
+class TorchEngine(Engine):
+    """Masked dense training; see Engine. ``experiment.run.device`` is any torch device.
+
+    A CPU gathers each batch and steps. Other devices keep images and parameters, are sent only indices and
+    labels, and are not waited for inside a step; on CUDA one recorded step is replayed
+    (``capture`` replaces the recorder). Everything but the CUDA recording itself was run, on CPUs.
+    """
+
+    name = "torch"
+
+    def __init__(
+        self,
+        experiment: Experiment,
+        mean: np.ndarray,
+        live_pixels: BoolArray,
+        capture: Capture | None = None,
+        update_rule: str = "kept",
+    ) -> None:
+        self._experiment, self._update_rule = experiment, update_rule
+        self._norm = experiment.network.norm
+        self._device = _device(experiment.run.device)
+        self._mean = torch.tensor(mean, dtype=torch.float32, device=self._device)
+        self._live_pixels = live_pixels
+        self._capture = capture
+        if capture is None and self._device.type == "cuda":
+            self._capture = partial(cuda_capture, self._device)
+        self._remote = self._device.type != "cpu" or capture is not None
+        self._resident = ResidentImages(self._device)
+        self._level: TorchStep | None = None
+        self._feed: Feed | None = None
+        self._run: Step | None = None
+
+    def start(self, model: Model, ticket: Ticket) -> None:
+        """Begin a level."""
+        self._level = self._feed = self._run = None  # first give back what the last level held
+        self._level = TorchStep(
+            self._experiment, model, ticket, self._mean, self._live_pixels, self._update_rule
+        )
+
+    @property
+    def ticket(self) -> Ticket:
+        """What is kept now."""
+        return self._started.rule.ticket()
+
+    def keep_largest(self, counts: Sequence[int]) -> None:
+        """Under the update rule "feedback": move the masks to the so many largest weights of each hidden layer."""
+        rule = self._started.rule
+        assert isinstance(rule, Feedback)
+        rule.keep_largest(counts)
+
+    def step(self, batch: Batch) -> None:
+        """One update."""
+        if not self._remote:
+            rows, labels = torch.from_numpy(batch.pixels[batch.indices]), torch.from_numpy(batch.labels)
+            self._started.update(rows, labels)
+            return
+        whole_set = len(batch.pixels) > len(batch.indices)
+        images = self._images(batch.pixels) if whole_set else None
+        if self._feed is None or self._run is None or not self._feed.fits(batch, images):
+            self._feed = Feed(batch, self._device, images)
+            self._run = self._step_on(self._feed)
+        self._feed.load(batch)
+        self._run()
+
+    def take_loss(self) -> float:
+        """Mean loss since the last call."""
+        return self._started.take_loss()
+
+    def model(self) -> Model:
+        """A copy of the parameters and averages."""
+        return self._started.model()
+
+    @torch.no_grad()
+    def evaluate(self, images: Images, model: Model | None = None) -> Score:
+        """Score a set of images in blocks."""
+        totals = torch.zeros(3, dtype=torch.float64, device=self._device)
+        for labels, logits in self._logits(images, model):
+            first = _first_five(logits) == labels[:, None]
+            loss = torch.nn.functional.cross_entropy(logits, labels, reduction="sum")
+            totals += torch.stack([first[:, 0].sum(), first.sum(), loss]).double()
+        correct, correct5, loss_sum = totals.tolist()
+        return Score(len(images.labels), int(correct), int(correct5), loss_sum)
+
+    @torch.no_grad()
+    def right(self, images: Images, model: Model | None = None) -> BoolArray:
+        """Which images are classified right: those that ``evaluate`` counts."""
+        found = [_first_five(logits)[:, 0] == labels for labels, logits in self._logits(images, model)]
+        return np.asarray(torch.cat(found).cpu().numpy()) if found else np.zeros(0, np.bool_)
+
+    def state(self) -> EngineState:
+        """Everything that the next step depends on."""
+        return self._started.state()
+
+    def restore(self, state: EngineState) -> None:
+        """Put back what state() gave."""
+        ticket = state.fitting_ticket(self.ticket)
+        if ticket is not None and ticket != self.ticket:
+            self.start(state.model, ticket)
+        self._started.restore(state)
+
+    @property
+    def _started(self) -> TorchStep:
+        if self._level is None:
+            raise RuntimeError("the engine has no level yet: start(model, ticket) comes first")
+        return self._level
+
+    def _step_on(self, feed: Feed) -> Step:
+        level = self._started
+
+        def run() -> None:
+            level.update(feed.rows(), feed.labels)
+
+        return run if self._capture is None else CapturedStep(run, level.tensors, self._capture)
+
+    def _images(self, pixels: np.ndarray) -> Tensor | None:
+        """A fixed set of images on a device of its own memory; None for streams, and on the CPU."""
+        return self._resident.get(pixels) if self._remote and pixels.dtype == np.uint8 else None
+
+    def _logits(self, images: Images, model: Model | None) -> Iterator[tuple[Tensor, Tensor]]:
+        """Labels and logits of a set in blocks, with the moving averages; of ``model`` where one is given."""
+        layers, averages = self._started.layers, self._started.averages
+        if model is not None:
+            layers = [torch_layer(x, own.live) for x, own in zip(model.layers, layers, strict=True)]
+            averages = torch_averages(model, self._device)
+        for start, rows in self._blocks(images.pixels):
+            labels = torch.from_numpy(images.labels[start : start + len(rows)].copy()).to(self._device)
+            logits, _ = forward(layers, network_inputs(rows, self._mean), self._norm, averages)
+            yield labels, logits
+
+    def _blocks(self, pixels: np.ndarray) -> Iterator[tuple[int, Tensor]]:
+        images = self._images(pixels)
+        if images is None:
+            for start, rows in batches(pixels, EVALUATION_ROWS):
+                yield start, rows.to(self._device)
+        else:
+            for start in range(0, len(images), EVALUATION_ROWS):
+                yield start, images[start : start + EVALUATION_ROWS]
+
+
+def _first_five(logits: Tensor) -> Tensor:
+    """The classes of the five largest logits [B, ≤ 5], the largest first."""
+    return logits.topk(min(5, logits.shape[1])).indices
+
+
+def _device(name: str) -> torch.device:
+    try:
+        device = torch.device(name)
+        torch.zeros(1, device=device).item()  # "meta" makes tensors that hold nothing
+    except (RuntimeError, AssertionError, ImportError):
+        raise InputError(f"run.device is {name!r}: torch has no such device here; use cpu") from None
+    return device

@@ -1,0 +1,329 @@
+"""prunescope.analysis: comparing runs. Run with `pytest tests/analysis/test_compare.py`."""
+
+import csv
+import io
+import json
+import math
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from prunescope.analysis import compare, find_runs
+from prunescope.analysis.quantities import facts, fitted_gains, quantities
+from prunescope.cli import main
+from prunescope.errors import InputError
+from prunescope.experiment import build
+from prunescope.runs.columns import schema
+from prunescope.runs.directory import Run
+from prunescope.runs.writer import open_run
+
+
+def write(
+    out, method, seed, accuracies, first=0, locality=2.0, status="done", lr=0.1, fingerprint=None, **more
+):
+    """A run whose level n has the n-th accuracy (counted from ``first``), u = 0.5^n and locality + n."""
+    experiment = build({"name": method, "train": {"lr": lr}, "prune": {"method": method, "density": 0.1}})
+    rows = [
+        {
+            "level": level,
+            "layer": layer,
+            "nominal_density": 0.5**level,
+            "best_val_accuracy": accuracy,
+            "heldout_accuracy": accuracy - 0.01,
+            "locality": locality + level if layer == 1 else None,
+            "locality_z": 10.0 * level if layer == 1 else None,
+            "fan_in_var_ratio": 1.0 + level,
+            "fan_in_mean": 101 * 0.5**level,
+            "weight_density": 0.5**level,
+            **more,
+        }
+        for level, accuracy in enumerate(accuracies, first)
+        for layer in (1, 2)
+    ]
+    with open_run(experiment, seed, out) as writer:
+        writer.write_table(rows, schema())
+        writer.write_about(status=status)
+        if fingerprint:
+            writer.write_about(data={"fingerprint": fingerprint, "validation_images": 100})
+    return Run(writer.path)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Iterative runs of three seeds, and random ones, which have no dense level, of seeds 0, 1 and 5."""
+    for seed, best in enumerate((0.80, 0.83, 0.86)):
+        write(tmp_path, "imp", seed, (0.75, best, 0.76 - 0.01 * seed, 0.70))
+    for seed, best in ((0, 0.70), (1, 0.71), (5, 0.75)):
+        write(tmp_path, "random", seed, (best, best - 0.1), first=1, locality=1.0)
+    return tmp_path
+
+
+def rows_of(comparison):
+    return {(row["quantity"], row["group"]): row for row in comparison.rows()}
+
+
+def test_facts_of_a_run(tmp_path):
+    found = facts(write(tmp_path, "imp", 0, (0.75, 0.80, 0.76, 0.70)))
+    assert found == pytest.approx(
+        {
+            "dense_accuracy": 0.75,
+            "best_accuracy": 0.80,
+            "best_u": 0.5,
+            "heldout_accuracy": 0.79,
+            "locality": 3.0,
+            "locality_z": 10.0,
+            "fan_in_var_ratio": 2.0,
+            "fan_in_excess": math.sqrt((2 - 1) * 0.5 / (100 * 0.5)),
+            "sparsest_u": 0.25,
+            "sparsest_heldout_accuracy": 0.75,
+            "sparsest_locality": 4.0,
+            "sparsest_locality_z": 20.0,
+            "sparsest_fan_in_var_ratio": 3.0,
+            "sparsest_fan_in_excess": math.sqrt((3 - 1) * 0.75 / (100 * 0.25)),
+        }
+    )
+
+
+def test_a_method_without_a_dense_level_has_no_gain(tmp_path):
+    found = facts(write(tmp_path, "random", 0, (0.6, 0.7), first=1))
+    assert (found["best_accuracy"], found["best_u"]) == (0.7, 0.25)
+    assert [name for name, value in found.items() if value is None] == [
+        "dense_accuracy",
+        *(name for name in found if name.startswith("sparsest")),
+    ]
+
+
+def test_a_gain_may_be_a_loss_and_no_level_be_as_good_as_dense(tmp_path):
+    runs = [write(tmp_path, "imp", seed, (0.75, 0.74 - 0.01 * seed)) for seed in range(2)]
+    assert [facts(run)["sparsest_u"] for run in runs] == [None, None]
+    assert fitted_gains(runs) == pytest.approx({0: -0.01, 1: -0.02})
+    assert fitted_gains(runs[:1]) == {}  # nobody else chooses a level for it
+
+
+def test_a_gain_is_that_at_the_level_which_the_other_seeds_choose(tmp_path):
+    runs = [write(tmp_path, "imp", 0, (0.75, 0.90, 0.80)), write(tmp_path, "imp", 1, (0.75, 0.70, 0.78))]
+    assert fitted_gains(runs) == pytest.approx({0: 0.05, 1: -0.05})
+
+
+def test_of_equally_good_levels_the_sparsest_is_the_best(tmp_path):
+    assert facts(write(tmp_path, "imp", 0, (0.75, 0.80, 0.80, 0.70)))["best_u"] == 0.25
+
+
+def test_only_a_dense_level_has_no_pruned_best(tmp_path):
+    found = facts(write(tmp_path, "imp", 0, (0.75,)))
+    assert (found["dense_accuracy"], found["best_accuracy"], found["locality"]) == (0.75, None, None)
+
+
+def test_facts_at_a_density_are_those_of_the_nearest_level(tmp_path):
+    run = write(tmp_path, "imp", 0, (0.75, 0.80, 0.76, 0.70))
+    found = facts(run, 0.28)  # levels have u = 0.5, 0.25, 0.125
+    assert found == pytest.approx(
+        {
+            "dense_accuracy": 0.75,
+            "u": 0.25,
+            "accuracy": 0.76,
+            "gain": 0.01,
+            "heldout_accuracy": 0.75,
+            "locality": 4.0,
+            "locality_z": 20.0,
+            "fan_in_var_ratio": 3.0,
+            "fan_in_excess": math.sqrt((3 - 1) * 0.75 / (100 * 0.25)),
+        }
+    )
+    far = facts(run, 0.35)  # 1.4 times each of its neighbours
+    assert far.pop("dense_accuracy") == 0.75
+    assert set(far.values()) == {None}
+    assert facts(run, 1.0)["u"] is None  # the dense network is no pruned one
+    assert facts(write(tmp_path, "random", 0, (0.7, 0.6), first=1), 0.5)["gain"] is None
+
+
+def test_groups_are_compared_at_one_density(folder):
+    comparison = compare(find_runs([folder]).runs, baseline="random", density=0.25)
+    rows = rows_of(comparison)
+    assert rows["accuracy", "IMP"]["mean"] == pytest.approx((0.76 + 0.75 + 0.74) / 3)
+    assert rows["u", "random"]["mean"] == 0.25
+    assert rows["locality", "IMP"]["difference"] == pytest.approx(1.0)
+    assert {name for name, _ in rows} == {quantity.name for quantity in quantities(0.25)}
+
+
+def test_means_and_spreads_over_seeds(folder):
+    rows = rows_of(compare(find_runs([folder]).runs))
+    best = rows["best_accuracy", "IMP"]
+    assert (best["n"], best["mean"], best["sd"]) == pytest.approx((3, 0.83, 0.03))
+    half = 4.302653 * 0.03 / math.sqrt(3)  # Student's t at two degrees of freedom
+    assert (best["low"], best["high"]) == pytest.approx((0.83 - half, 0.83 + half))
+    assert rows["gain", "IMP"]["mean"] == pytest.approx(0.08)
+    assert (rows["gain", "IMP"]["n"], rows["gain", "IMP"]["low"]) == (3, None)
+    sparsest = rows["sparsest_u", "IMP"]
+    logs = np.log([0.25, 0.25, 0.5])
+    half = 4.302653 * logs.std(ddof=1) / math.sqrt(3) + math.log(2) / 2  # and half a step of the grid
+    assert sparsest["mean"] == pytest.approx(math.exp(logs.mean()))
+    assert (sparsest["low"], sparsest["high"]) == pytest.approx(
+        (math.exp(logs.mean() - half), math.exp(logs.mean() + half))
+    )
+    dense = rows["dense_accuracy", "IMP"]
+    assert (dense["sd"], dense["low"], dense["alike"]) == (0, None, True)
+    other = rows["best_accuracy", "random"]
+    assert (other["n"], other["mean"], other["sd"]) == pytest.approx((3, 0.72, 0.0264575131))
+    assert (rows["gain", "random"]["n"], rows["gain", "random"]["mean"]) == (0, None)
+
+
+def test_a_difference_is_welchs_where_nothing_says_that_the_data_are_the_same(folder):
+    rows = rows_of(compare(find_runs([folder]).runs, baseline="random"))
+    best = rows["best_accuracy", "IMP"]
+    assert (best["paired"], best["difference_n"], best["left_out"]) == (False, 3, None)
+    assert best["difference"] == pytest.approx(0.83 - 0.72)
+    theirs = stats.ttest_ind((0.80, 0.83, 0.86), (0.70, 0.71, 0.75), equal_var=False)
+    interval = theirs.confidence_interval(0.95)
+    assert (best["difference_low"], best["difference_high"]) == pytest.approx((interval.low, interval.high))
+    assert rows["best_accuracy", "random"]["difference"] is None
+    assert rows["gain", "IMP"]["difference"] is None
+
+
+@pytest.mark.parametrize(("seeds", "paired"), [(5, True), (4, False)])
+def test_on_the_same_data_five_shared_seeds_are_paired(tmp_path, seeds, paired):
+    for seed in range(seeds):
+        write(tmp_path, "imp", seed, (0.75, 0.80 + 0.01 * seed), fingerprint="f")
+        write(tmp_path, "random", seed, (0.70 + 0.001 * seed**2,), first=1, fingerprint="f")
+    write(tmp_path, "random", 9, (0.9,), first=1, fingerprint="f")
+    best = rows_of(compare(find_runs([tmp_path]).runs, baseline="random"))["best_accuracy", "IMP"]
+    assert best["paired"] is paired
+    if paired:
+        assert (best["difference_n"], best["left_out"]) == (5, [9])
+        assert best["difference"] == pytest.approx(0.1 + 0.02 - 0.006)
+
+
+def test_runs_of_other_images_are_no_replicates(tmp_path):
+    write(tmp_path, "imp", 0, (0.2, 0.3), fingerprint="a")
+    write(tmp_path, "imp", 1, (0.9, 1.0), fingerprint="b")
+    comparison = compare(find_runs([tmp_path]).runs)
+    assert [group.seeds for group in comparison.groups] == [(0,), (1,)]
+    assert {row["n"] for row in comparison.rows()} <= {0, 1}
+
+
+def test_groups_by_fields(folder, tmp_path):
+    write(tmp_path, "imp", 0, (0.75, 0.9), lr=0.5)
+    runs = find_runs([folder]).runs
+    by_method = compare(runs, ["prune.method"])
+    assert [(group.label, len(group.seeds)) for group in by_method.groups] == [("imp", 4), ("random", 3)]
+    both = compare(runs, ["prune.method", "train.lr"])
+    assert [group.label for group in both.groups] == [
+        "method imp, lr 0.1",
+        "method imp, lr 0.5",
+        "method random, lr 0.1",
+    ]
+    pooled = rows_of(compare(runs, ["prune.method"], "random"))["best_accuracy", "imp"]
+    assert (pooled["settings"], pooled["n"], pooled["low"]) == (2, None, None)  # two rates are no two seeds
+    assert pooled["mean"] == pytest.approx((0.83 + 0.9) / 2)
+    assert pooled["sd"] == pytest.approx(0.07 / math.sqrt(2))
+    assert (pooled["paired"], pooled["difference_low"]) == (False, None)
+
+
+@pytest.mark.parametrize(
+    ("by", "baseline", "message"),
+    [
+        (["train.lrr"], None, "--by is 'train.lrr', no field of an experiment: did you mean 'train.lr'"),
+        ([], "snip", "--baseline is 'snip', which is no group: groups are IMP, random"),
+        (["prune.method", "train.lr"], "0.1", "which is 2 groups"),
+    ],
+)
+def test_what_is_no_field_or_group_is_refused(folder, by, baseline, message):
+    with pytest.raises(InputError, match=message):
+        compare(find_runs([folder]).runs, by, baseline)
+
+
+@pytest.mark.parametrize("name", ["IMP", "imp"])
+def test_a_baseline_goes_by_label_name_or_method(folder, name):
+    assert compare(find_runs([folder]).runs, baseline=name).baseline.label == "IMP"
+
+
+@pytest.fixture
+def shown(capsys):
+    """``prunescope compare``; returns stdout and stderr."""
+
+    def command(*arguments):
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as left:
+            main(["compare", *map(str, arguments)])
+        stdout, stderr = capsys.readouterr()
+        assert left.value.code == 0, stderr
+        return stdout, stderr
+
+    return command
+
+
+def test_text_is_a_block_for_each_quantity(folder, shown):
+    text, _ = shown(folder, "--baseline", "random")
+    blocks = dict(block.split("\n", 1) for block in text.split("\n\n")[1:])
+    assert list(blocks)[:3] == [
+        "accuracy of the dense network, %, validation images",
+        "best accuracy of a pruned network, %, validation images",
+        "gain: at the level that the other seeds choose, less dense, %, validation images",
+    ]
+    imp, other = blocks["best accuracy of a pruned network, %, validation images"].splitlines()
+    assert imp.split() == [
+        "IMP",
+        "3",
+        "83.00",
+        "3.00",
+        "75.55",
+        "…",
+        "90.45",
+        "+11.00",
+        "4.55",
+        "…",
+        "17.45",
+        "no",
+    ]
+    assert other.split()[:3] == ["random", "3", "72.00"]
+
+
+def test_json_csv_and_markdown_hold_the_same_numbers(folder, shown):
+    told = json.loads(shown(folder, "--baseline", "random", "--json")[0])
+    assert told["baseline"] == "random"
+    assert told["groups"] == [{"group": "IMP", "seeds": [0, 1, 2]}, {"group": "random", "seeds": [0, 1, 5]}]
+    assert told["rows"] == compare(find_runs([folder]).runs, baseline="random").rows()
+    lines = list(csv.DictReader(io.StringIO(shown(folder, "--baseline", "random", "--csv")[0])))
+    assert len(lines) == len(told["rows"])
+    assert float(lines[2]["mean"]) == told["rows"][2]["mean"]
+    assert lines[2]["group"] == "IMP"
+    heading, ruler, first, *_ = shown(folder, "--markdown")[0].splitlines()
+    assert heading == "| quantity | group | n | mean | sd | 95 % interval |"
+    assert ruler == "| --- | --- | ---: | ---: | ---: | ---: |"
+    assert (
+        first
+        == "| accuracy of the dense network, %, validation images | IMP | 3 | 75.00 | 0.00 | all alike |"
+    )
+
+
+def test_at_a_density_text_has_only_what_is_there(folder, shown):
+    text, _ = shown(folder, "--density", "0.5")
+    titles = [line for line in text.splitlines() if not line.startswith("  ")]
+    assert [title for title in titles if title][:3] == [
+        "accuracy of the dense network, %, validation images",
+        "u nearest to the one asked for, %",
+        "accuracy there, %, validation images",
+    ]
+    assert "best" not in text
+
+
+def test_unfinished_runs_are_left_out_and_named(folder, tmp_path, shown):
+    write(tmp_path, "imp", 9, (0.75, 0.1), status="running")
+    text, stderr = shown(folder, "--json")
+    assert json.loads(text)["groups"][0]["seeds"] == [0, 1, 2]
+    assert "seed-9: running, left out" in stderr
+
+
+def test_wrong_input_is_one_line(tmp_path, capsys, folder):
+    write(tmp_path / "other", "imp", 9, (0.75, 0.1), status="running")
+    for arguments, message in (
+        ([str(folder), "--csv", "--json"], "--csv and --json: give one of them"),
+        ([str(tmp_path / "other")], "no finished run to compare"),
+        ([str(folder), "--density", "10"], "--density is 10; it must be over 0 and at most 1"),
+        ([str(folder), "--density", "0.01"], "no run has a pruned level within a factor 1.2 of it"),
+    ):
+        with pytest.raises(SystemExit) as left:
+            main(["compare", *arguments])
+        assert left.value.code == 2
+        assert message in capsys.readouterr().err.splitlines()[-1]

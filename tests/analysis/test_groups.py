@@ -1,0 +1,79 @@
+"""prunescope.analysis.groups: run with `pytest tests/analysis/test_groups.py`."""
+
+import pytest
+
+from prunescope.analysis.groups import groups
+from prunescope.runs.directory import Run
+from prunescope.runs.writer import open_run
+from stored_runs import write_run
+
+TINY = {"levels": 4, "hidden": (8,), "shape": (1, 6, 6)}
+
+
+def change(run: Run, **about) -> Run:
+    with open_run(run.experiment, run.seed, run.path.parents[1]) as writer:
+        writer.write_about(**about)
+    return Run(run.path)
+
+
+def images(run: Run, **facts) -> Run:
+    return change(run, data=run.about["data"] | facts)
+
+
+@pytest.fixture
+def seeds(tmp_path):
+    return [write_run(tmp_path / f"of-seed-{seed}", seed=seed, **TINY) for seed in range(3)]
+
+
+def test_seeds_of_one_experiment_on_the_same_images_are_replicates(seeds):
+    [group] = groups(seeds)
+    assert [run.seed for run in group.runs] == [0, 1, 2]
+    assert group.notes == ()
+
+
+def test_runs_of_other_images_are_never_replicates(seeds):
+    first, second = groups([seeds[0], images(seeds[1], fingerprint="f" * 64), seeds[2]])
+    assert [run.seed for run in first.runs] == [0, 2]
+    assert [run.seed for run in second.runs] == [1]
+    assert first.label.endswith(", images 00000000")
+    assert second.label.endswith(", images ffffffff")
+
+
+def test_runs_of_another_split_are_no_replicates_and_those_without_one_stand_alone_then(seeds):
+    one, other = images(seeds[0], split="a" * 64), images(seeds[1], split="b" * 64)
+    found = groups([one, other, seeds[2]])
+    assert [[run.seed for run in group.runs] for group in found] == [[0], [1], [2]]
+    assert len({group.label for group in found}) == 3
+
+
+def test_runs_of_before_splits_were_stored_stand_with_the_others(seeds):
+    one, other = images(seeds[0], split="a" * 64), images(seeds[1], split="a" * 64)
+    assert [len(group.runs) for group in groups([seeds[2], one, other])] == [3]
+
+
+def test_a_seed_that_is_there_twice_counts_once_and_is_named(seeds, tmp_path):
+    again = write_run(tmp_path / "again", seed=1, **TINY)
+    [group] = groups([*seeds, again])
+    assert [run.path for run in group.runs] == [run.path for run in seeds]
+    assert group.notes == (f"{again.path}: seed 1 is there twice; {seeds[1].path} is taken",)
+
+
+def test_engines_may_be_mixed_and_that_is_said(seeds):
+    [group] = groups([change(seeds[0], engine="native"), change(seeds[1], engine="torch"), seeds[2]])
+    assert len(group.runs) == 3
+    assert "different engines (native, torch)" in group.notes[0]
+
+
+def test_a_run_of_a_method_that_is_not_installed_is_called_as_it_was_stored(seeds, tmp_path):
+    elsewhere = {"prune": {"method": "from-elsewhere"}}
+    other = write_run(tmp_path / "other", changes=elsewhere, **TINY)
+    assert [group.label for group in groups([seeds[0], other])] == ["IMP", "from-elsewhere"]
+    stored = change(other, method={"label": "FE", "sentence": "weights go"})
+    assert [group.label for group in groups([seeds[0], stored])] == ["IMP", "FE"]
+
+
+def test_the_level_that_is_told_of(seeds):
+    [group] = groups(seeds)
+    level, why = group.told_level()
+    assert level == group.sparsest_no_worse()
+    assert why == "the sparsest level no worse than dense"

@@ -1,0 +1,183 @@
+"""prunescope.experiment: run with `pytest tests/experiment/test_experiment.py`."""
+
+import hashlib
+import random
+import tomllib
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+import tiny
+from prunescope.errors import InputError
+from prunescope.experiment import Data, Experiment, build, field_names, load, preset_names
+
+
+@pytest.mark.parametrize("preset", preset_names())
+def test_presets_load_and_survive_becoming_toml(preset, tmp_path):
+    experiment = load(preset)
+    assert experiment.name == preset
+    (tmp_path / "again.toml").write_text(experiment.to_toml())
+    assert load(tmp_path / "again.toml") == experiment
+
+
+def test_the_papers_values_are_the_defaults():
+    paper = load("paper/main")
+    assert paper.identity == build({"name": "x", "data": {"source": "imagenet32"}}).identity
+    assert paper.network.hidden == (1024, 1024, 1024)
+    assert (paper.train.steps, paper.train.batch, paper.train.lr) == (100_000, 1000, 0.1)
+    assert (paper.prune.rate, paper.prune.rewind_step, paper.prune.stop_units) == (0.3, 1000, 0.2)
+    assert (paper.data.validation, paper.train.eval_every) == (10_000, 100)
+
+
+def test_every_default_is_written_out():
+    written = tomllib.loads(tiny.experiment().to_toml())
+    names = {
+        f"{section}.{field}" for section, values in written.items() if section != "name" for field in values
+    }
+    options = {"layer_rates", "layer_densities", "early_bird", "update_every"}
+    unset = {"prune.density", "run.gpus", *(f"prune.{name}" for name in options)}  # TOML has no null
+    assert names == set(field_names()) - {"name"} - unset
+
+
+def test_identity_is_of_what_changes_the_result():
+    experiment = tiny.experiment()
+    assert len(experiment.identity) == 12
+    same = [
+        {"name": "other"},
+        {"run": {"threads": 4, "device": "cuda", "checkpoint_seconds": 1}},
+        {"data": {"root": "/elsewhere"}},
+        {"data": {"fraction": 1.0, "rotate": 0, "lengths": [1, 2, 4]}},
+        {"prune": {"stop_units": 0.2, "exact": False, "scope": "layer"}, "train": {"lr": 0.1}},
+    ]
+    assert {tiny.experiment(**change).identity for change in same} == {experiment.identity}
+    changes = [
+        {"train": {"lr": 0.2}},
+        {"train": {"steps": 31}},
+        {"data": {"fraction": 0.5}},
+        {"network": {"hidden": [10, 12]}},
+        {"prune": {"exact": True}},
+        {"prune": {"rewind_step": 0}},
+    ]
+    assert len({tiny.experiment(**change).identity for change in changes} | {experiment.identity}) == 7
+
+
+def test_identity_is_the_documented_hash():
+    # changing this orphans every stored run
+    digest = hashlib.sha256(b'{"train":{"lr":0.2,"steps":5000}}').hexdigest()
+    fields = {"name": "x", "train": {"steps": 5000, "lr": 0.2, "batch": 1000}, "run": {"threads": 1}}
+    assert build(fields).identity == digest[:12]
+
+
+@given(st.randoms(use_true_random=False))
+def test_identity_does_not_depend_on_the_order_of_fields(rng: random.Random):
+    fields = tiny.fields()
+    shuffled = {
+        key: dict(rng.sample(list(value.items()), len(value))) if isinstance(value, dict) else value
+        for key, value in rng.sample(list(fields.items()), len(fields))
+    }
+    assert build(shuffled).identity == build(fields).identity
+
+
+def test_overrides_are_toml_values_and_bare_words(tmp_path):
+    path = tmp_path / "mine.toml"
+    path.write_text("[train]\nsteps = 5000\n")
+    experiment = load(
+        path,
+        [
+            "train.steps=2_000",
+            "network.hidden=[8, 9]",
+            "data.source=npz",
+            "data.root=/a=b",
+            'train.optimizer="adam"',
+            "prune.rewind=false",
+        ],
+    )
+    assert experiment.name == "mine"
+    assert experiment.train.steps == 2000
+    assert experiment.network.hidden == (8, 9)
+    assert experiment.data.root == "/a=b"
+    assert experiment.train.optimizer == "adam"
+    assert experiment.prune.rewind is False
+
+
+def test_experiments_are_frozen():
+    with pytest.raises(ValidationError):
+        tiny.experiment().train.steps = 3
+
+
+BAD_OVERRIDES = {
+    "train.step=3": r"unknown field 'train\.step': did you mean 'train\.steps'\?",
+    "netwrk.hidden=[3]": r"unknown field 'netwrk': did you mean",
+    "qqqq=1": "unknown field 'qqqq': fields are name, data.source",
+    "train.steps.more=1": r"unknown field 'train\.steps\.more': did you mean 'train\.steps'\?",
+    "train.steps": "'train.steps' is not key=value",
+    "=3": "is not key=value",
+    "train.steps=0": r"train\.steps is 0: .*greater than or equal to 1",
+    "train.steps=many": r"train\.steps is 'many': .*integer",
+    "train.lr=nan": r"train\.lr is nan: .*finite",
+    "train.lr=-1": r"train\.lr is -1: .*greater than 0",
+    "train.batch=1": r"train\.batch is 1: .*greater than or equal to 2",
+    "train.optimizer=adamw": r"train\.optimizer is 'adamw': .*'sgd', 'momentum' or 'adam'",
+    "prune.rate=1": r"prune\.rate is 1: .*less than 1",
+    "prune.rate=0": r"prune\.rate is 0: .*greater than 0",
+    "prune.rewind_step=200_000": r"prune\.rewind_step is 200000; it must be at most train\.steps = 100000",
+    "network.hidden=[]": r"network\.hidden is \[\]: .*at least 1 item",
+    "network.hidden=[4, 0]": r"network\.hidden\.1 is 0: .*greater than or equal to 1",
+    "data.source=imagenet": r"data\.source is 'imagenet': .*'imagenet32'",
+    "data.fraction=1.5": r"data\.fraction is 1\.5: .*less than or equal to 1",
+    "data.task=modulo:1": r"data\.task is 'modulo:1'; use classes, modulo:N, random:N, map:FILE",
+    "data.task=map:": "use classes, modulo:N, random:N, map:FILE, semantic",
+    "run.threads=-1": r"run\.threads is -1: .*greater than or equal to 0",
+    "name=../up": "name is '../up'",
+    "name=a/../../b": "must not climb out",
+    "name=a/": "must not climb out",
+    "train=3": "train is 3",
+}
+
+
+@pytest.mark.parametrize("override", BAD_OVERRIDES)
+def test_a_bad_field_is_named_with_its_value_and_what_would_be_right(override):
+    with pytest.raises(InputError, match=BAD_OVERRIDES[override]) as refused:
+        load("paper/main", [override])
+    assert "\n" not in str(refused.value)
+
+
+def test_nothing_left_to_retrain_is_refused():
+    with pytest.raises(InputError, match=r"retrain=remaining leaves no step: lower prune\.rewind_step"):
+        tiny.experiment(prune={"retrain": "remaining", "rewind_step": 30})
+
+
+def test_an_unknown_preset_lists_those_there_are():
+    with pytest.raises(
+        InputError, match=r"unknown experiment 'papr/main': use a TOML file or one of .*paper/main"
+    ):
+        load("papr/main")
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"steps = ", "not TOML"),
+        (b"\xff\xfe", "not a UTF-8 text file"),
+        (b"[train]\nsteps='x'", r"train\.steps is 'x'"),
+    ],
+)
+def test_a_bad_file_is_named(tmp_path, content, message):
+    path = tmp_path / "bad.toml"
+    path.write_bytes(content)
+    with pytest.raises(InputError, match=rf"{path}.*{message}"):
+        load(path)
+
+
+def test_a_missing_file_is_named(tmp_path):
+    with pytest.raises(InputError, match=r"none\.toml: No such file"):
+        load(tmp_path / "none.toml")
+
+
+def test_sections_are_the_ones_of_the_contract():
+    assert set(Experiment.model_fields) == {"name", "data", "network", "train", "prune", "run"}
+    assert {"source", "root", "fraction", "task", "rotate", "translate", "class_order"} <= set(
+        Data.model_fields
+    )

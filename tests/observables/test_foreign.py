@@ -1,0 +1,211 @@
+"""prunescope.observables.foreign: run with `pytest tests/observables/test_foreign.py`."""
+
+import os
+import pickle
+
+import numpy as np
+import pytest
+import torch
+from safetensors.numpy import save_file
+from torch.nn.utils import prune
+
+from prunescope.errors import InputError
+from prunescope.mask import Mask
+from prunescope.observables import load_masks
+
+FIRST = np.random.default_rng(0).random((5, 12)) < 0.4
+SECOND = np.random.default_rng(1).random((3, 5)) < 0.6
+
+
+class Payload:
+    """A pickle that would run a command when it is loaded."""
+
+    def __init__(self, mark):
+        self.mark = mark
+
+    def __reduce__(self):
+        return os.system, (f"touch {self.mark}",)
+
+
+def pruned_network():
+    """Two linear layers pruned with torch.nn.utils.prune to FIRST and SECOND."""
+    network = torch.nn.Sequential(torch.nn.Linear(12, 5), torch.nn.ReLU(), torch.nn.Linear(5, 3))
+    prune.custom_from_mask(network[0], "weight", torch.tensor(FIRST))
+    prune.custom_from_mask(network[2], "weight", torch.tensor(SECOND))
+    prune.custom_from_mask(network[0], "bias", torch.ones(5))
+    return network
+
+
+def refusal(path, layer=None):
+    """The one line with which a file is refused."""
+    with pytest.raises(InputError) as caught:
+        load_masks(path, layer)
+    message = str(caught.value)
+    assert "\n" not in message
+    assert message.startswith(f"{path}: ")
+    return message.removeprefix(f"{path}: ")
+
+
+@pytest.mark.parametrize("dtype", [np.bool_, np.uint8, np.int64, np.float32])
+def test_npy(tmp_path, dtype):
+    path = tmp_path / "mine.npy"
+    np.save(path, FIRST.astype(dtype))
+    assert load_masks(path) == [("mine", Mask(FIRST))]
+    assert load_masks(str(path), 1) == [("mine", Mask(FIRST))]
+
+
+def test_npz_takes_its_masks_and_leaves_the_rest(tmp_path):
+    path = tmp_path / "masks.npz"
+    np.savez(
+        path, first=FIRST, weights=np.full((5, 12), 0.3), second=SECOND.astype(np.float64), bias=np.ones(5)
+    )
+    assert load_masks(path) == [("first", Mask(FIRST)), ("second", Mask(SECOND))]
+    assert load_masks(path, 2) == [("second", Mask(SECOND))]
+    np.savez_compressed(path, other=np.eye(3), **{"fc.weight_mask": FIRST})
+    assert load_masks(path) == [("fc.weight_mask", Mask(FIRST))]
+
+
+def test_safetensors_in_the_order_of_layers(tmp_path):
+    path = tmp_path / "masks.safetensors"
+    arrays = {f"fc{i}.weight_mask": np.eye(i, dtype=np.float32) for i in (10, 2, 1)}
+    save_file({**arrays, "fc1.weight_orig": np.ones((1, 1), np.float32)}, path)
+    assert [name for name, _ in load_masks(path)] == [f"fc{i}.weight_mask" for i in (1, 2, 10)]
+    save_file({"a": FIRST, "b": np.ones(4, np.float32), "c": np.full((2, 2), 0.5, np.float32)}, path)
+    assert load_masks(path) == [("a", Mask(FIRST))]
+
+
+def test_safetensors_of_a_torch_model_with_weights_numpy_does_not_have(tmp_path):
+    path = tmp_path / "model.safetensors"
+    from safetensors.torch import save_file as save_tensors
+
+    save_tensors(
+        {"fc.weight_mask": torch.tensor(FIRST), "fc.weight_orig": torch.ones(2, 2, dtype=torch.bfloat16)},
+        path,
+    )
+    assert load_masks(path) == [("fc.weight_mask", Mask(FIRST))]
+
+
+def test_the_packed_masks_of_a_run(tmp_path):
+    path = tmp_path / "masks.safetensors"
+    arrays, notes = {}, {}
+    for layer, array in enumerate((FIRST, SECOND), start=1):
+        arrays[f"layer{layer}.weight_mask"] = Mask(array).pack()
+        arrays[f"layer{layer}.bias_mask"] = np.packbits(np.ones(len(array), np.bool_))
+        notes[f"layer{layer}.weight_mask"] = "x".join(map(str, array.shape))
+    save_file(arrays, path, metadata=notes)
+    assert load_masks(path) == [("layer1.weight_mask", Mask(FIRST)), ("layer2.weight_mask", Mask(SECOND))]
+    save_file(arrays, path, metadata={**notes, "layer1.weight_mask": "50x12"})
+    assert "do not hold a packed 50x12 mask" in refusal(path)
+
+
+@pytest.mark.parametrize("suffix", [".pt", ".pth"])
+@pytest.mark.parametrize(
+    "wrap", [lambda state: state, lambda state: {"epoch": 3, "model": {"state_dict": state}}]
+)
+def test_torch_state_dicts(tmp_path, suffix, wrap):
+    path = tmp_path / f"model{suffix}"
+    torch.save(wrap(pruned_network().state_dict()), path)
+    masks = load_masks(path)
+    assert [name.split(".")[-2:] for name, _ in masks] == [["0", "weight_mask"], ["2", "weight_mask"]]
+    assert [mask for _, mask in masks] == [Mask(FIRST), Mask(SECOND)]
+    assert load_masks(path, layer=2)[0][1] == Mask(SECOND)
+
+
+def test_a_torch_tensor_alone_and_a_network_with_convolutions(tmp_path):
+    path = tmp_path / "mask.pt"
+    torch.save(torch.tensor(FIRST), path)
+    assert load_masks(path) == [("mask", Mask(FIRST))]
+    torch.save({"conv.weight_mask": torch.ones(2, 3, 3, 3), "fc.weight_mask": torch.tensor(FIRST)}, path)
+    assert load_masks(path) == [("fc.weight_mask", Mask(FIRST))]
+    torch.save({"conv.weight_mask": torch.ones(2, 3, 3, 3)}, path)
+    assert "2 axes" in refusal(path)
+
+
+@pytest.mark.parametrize("zipped", [True, False])
+def test_a_torch_file_that_would_run_code_is_refused_by_name(tmp_path, zipped):
+    path, mark = tmp_path / "model.pt", tmp_path / "mark"
+    torch.save({"fc.weight_mask": Payload(mark)}, path, _use_new_zipfile_serialization=zipped)
+    assert f"{os.system.__module__}.system" in refusal(path)
+    assert not mark.exists()
+
+
+def test_a_bare_pickle_that_would_run_code_is_refused(tmp_path):
+    path, mark = tmp_path / "model.pth", tmp_path / "mark"
+    path.write_bytes(pickle.dumps(Payload(mark)))
+    refusal(path)
+    assert not mark.exists()
+
+
+def test_a_whole_pickled_module_is_refused_with_what_to_do(tmp_path):
+    path = tmp_path / "model.pt"
+    torch.save(pruned_network(), path)
+    assert "state_dict" in refusal(path)
+
+
+@pytest.mark.parametrize("suffix", [".npy", ".npz"])
+def test_pickled_objects_in_numpy_files_are_refused(tmp_path, suffix):
+    path, mark = tmp_path / f"masks{suffix}", tmp_path / "mark"
+    array = np.array([Payload(mark)], dtype=object)
+    if suffix == ".npy":
+        np.save(path, array, allow_pickle=True)
+    else:
+        np.savez(path, mask=array)
+    assert "pickled objects" in refusal(path)
+    assert not mark.exists()
+
+
+@pytest.mark.parametrize("suffix", [".npy", ".npz", ".safetensors", ".pt", ".pth"])
+def test_damaged_files_are_refused(tmp_path, suffix):
+    path = tmp_path / f"masks{suffix}"
+    for content in (b"", b"nothing of the kind", b"\x80\x02garbage" * 9):
+        path.write_bytes(content)
+        assert "damaged" in refusal(path) or "refused" in refusal(path)
+
+
+def test_truncated_files_are_refused(tmp_path):
+    np.save(tmp_path / "a.npy", FIRST)
+    np.savez(tmp_path / "a.npz", first=FIRST)
+    save_file({"first": FIRST}, tmp_path / "a.safetensors")
+    torch.save(pruned_network().state_dict(), tmp_path / "a.pt")
+    for path in tmp_path.iterdir():
+        path.write_bytes(path.read_bytes()[:-20])
+        assert "damaged" in refusal(path)
+
+
+def test_files_that_are_not_there_or_of_another_kind_are_refused(tmp_path):
+    assert refusal(tmp_path / "none.npy") == "no such file"
+    assert refusal(tmp_path / "none.csv") == "no such file"
+    (tmp_path / "mask.csv").write_text("1,0")
+    assert refusal(tmp_path / "mask.csv").startswith("cannot read masks from .csv; use .npy, .npz")
+
+
+@pytest.mark.parametrize(
+    ("array", "reason"),
+    [
+        (np.ones(4), r"must have 2 axes [n_out, n_in], got shape (4,)"),
+        (np.full((2, 2), 0.5), "must hold only 0 and 1"),
+        (np.full((2, 2), np.nan), "must hold only 0 and 1"),
+        (np.array([["a", "b"]]), "must hold only 0 and 1"),
+        (np.ones((0, 4)), "at least one entry"),
+    ],
+)
+def test_arrays_that_are_no_mask_are_refused_with_the_reason(tmp_path, array, reason):
+    np.save(tmp_path / "m.npy", array)
+    assert reason in refusal(tmp_path / "m.npy")
+    np.savez(tmp_path / "m.npz", **{"fc.weight_mask": array, "other": FIRST})
+    assert reason in refusal(tmp_path / "m.npz")
+
+
+def test_files_without_a_mask_are_refused(tmp_path):
+    torch.save(torch.nn.Linear(3, 2).state_dict(), tmp_path / "m.pt")
+    assert "no mask inside" in refusal(tmp_path / "m.pt")
+    np.savez(tmp_path / "m.npz")
+    assert "no mask inside (it is empty)" in refusal(tmp_path / "m.npz")
+    save_file({"w": np.full((2, 2), 0.5)}, tmp_path / "m.safetensors")
+    assert "no mask inside (w: " in refusal(tmp_path / "m.safetensors")
+
+
+@pytest.mark.parametrize("layer", [0, 3, -1])
+def test_a_layer_that_is_not_there_is_refused(tmp_path, layer):
+    np.savez(tmp_path / "m.npz", first=FIRST, second=SECOND)
+    assert refusal(tmp_path / "m.npz", layer) == f"no layer {layer}; it holds 2 (first, second)"
