@@ -48,10 +48,11 @@ def print_presets() -> None:
 
 def print_figures() -> None:
     """Every figure with its title."""
-    from prunescope.figures import FIGURES
+    from prunescope.figures import figures
 
-    width = max(map(len, FIGURES))
-    for figure in FIGURES.values():
+    found = figures()
+    width = max(map(len, found))
+    for figure in found.values():
         print(f"{figure.id:>{width}}  {figure.title}")
 
 

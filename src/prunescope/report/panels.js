@@ -157,6 +157,7 @@ function showNumbers(level) {
     ["best validation accuracy", accuracyText(level.best_val_accuracy)],
     ["final validation accuracy", accuracyText(level.final_val_accuracy)],
     ["held-out accuracy", accuracyText(level.heldout_accuracy)],
+    ...level.further,
   ];
   document.getElementById("numbers").replaceChildren(
     ...entries.flatMap(([name, value]) => {

@@ -8,6 +8,7 @@ import numpy as np
 import polars
 
 from prunescope.analysis.connectivity import fan_in_histogram
+from prunescope.analysis.formats import number as written
 from prunescope.analysis.groups import Group
 from prunescope.analysis.pairs import relative_locality, summed_locality
 from prunescope.analysis.statistics import band
@@ -28,6 +29,29 @@ from prunescope.runs.directory import Run
 ATLAS_NODES = 32
 SHUFFLES = 8
 BARS = 32
+
+
+# Columns that the page's list of numbers lays out by itself (panels.js), or shows elsewhere; others follow it, one a line.
+LAID_OUT = {
+    "density",
+    "weight_density",
+    "units",
+    "units_alive",
+    "fan_in_mean",
+    "fan_in_max",
+    "fan_in_var_ratio",
+    "locality",
+    "locality_null",
+    "locality_null_sd",
+    "locality_z",
+    "half_width",
+    "anisotropy",
+    "radius_of_gyration",
+    "best_val_accuracy",
+    "final_val_accuracy",
+    "heldout_accuracy",
+    "train_loss",
+}
 
 
 def run_data(run: Run, group: int) -> dict[str, Any]:
@@ -60,6 +84,11 @@ def _level(run: Run, row: dict[str, Any], sheet: Sheet) -> dict[str, Any]:
         "level": level,
         "u": row["nominal_density"],
         **{column.name: number(row.get(column.name)) for column in shown_on("page")},
+        "further": [
+            [column.title, written(row[column.name], column.format)]
+            for column in shown_on("page")
+            if column.name not in LAID_OUT and row.get(column.name) is not None
+        ],
         **_atlas(run, level, mask, shuffled, seen, sheet),
         **_locality(alone, level),
         "histogram": _histogram(alone, level),

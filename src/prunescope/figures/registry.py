@@ -1,0 +1,120 @@
+"""The figures that can be drawn, by name. Cheap to import: no matplotlib."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib import import_module
+from pkgutil import iter_modules
+from typing import Any
+
+from prunescope.errors import InputError
+
+
+@dataclass(frozen=True)
+class FigureSpec:
+    """A figure that can be drawn: its name on the command line, what it shows and which runs it takes.
+
+    ``source`` is ``module:function`` within prunescope.figures; ``fewest`` is the smallest number of runs it takes.
+    """
+
+    id: str
+    title: str
+    needs: str
+    source: str
+    fewest: int = 1
+
+
+SEEDS = "runs of one experiment (any number of seeds)"
+ANY = "runs of any experiments"
+ONE = "one run (the first given)"
+NO_RUN = "no run"
+PERHAPS = "no run, or one (the first given) to compare with"
+
+FIGURES: dict[str, FigureSpec] = {
+    spec.id: spec
+    for spec in (
+        FigureSpec(
+            "levels", "Accuracy, locality and fan-in variance against u", ANY, "paper.accuracy:levels"
+        ),
+        FigureSpec("atlas", "Masks and weights beside shuffled ones", ONE, "extra.atlas:figure_atlas"),
+        FigureSpec("1a", "Best validation accuracy against u", ANY, "paper.accuracy:figure_1a"),
+        FigureSpec("1b", "Fan-in histograms at three u's", SEEDS, "paper.connectivity:figure_1b"),
+        FigureSpec(
+            "1c", "Accuracy against the number of removed nodes", SEEDS, "paper.connectivity:figure_1c"
+        ),
+        FigureSpec("2a", "What S(d) counts, on a small mask", NO_RUN, "paper.sketch:figure_2a", 0),
+        FigureSpec("2b", "Locality maps S_sc and S_dc at three u's", SEEDS, "paper.locality:figure_2b"),
+        FigureSpec(
+            "g", "g(d) = S/E S, as maps and against distance", SEEDS, "extra.relative_locality:figure_g"
+        ),
+        FigureSpec(
+            "gain", "Gain in accuracy over the dense network against u", ANY, "paper.accuracy:figure_gain"
+        ),
+        FigureSpec(
+            "methods", "Accuracy and locality of all methods against u", ANY, "extra.methods:figure_methods"
+        ),
+        FigureSpec("3a", "Masks of the 30 most connected nodes", ONE, "paper.masks:figure_3a"),
+        FigureSpec("3b", "Mask, weights and top images of chosen nodes", ONE, "paper.masks:figure_3b"),
+        FigureSpec("4", "The same nodes under different pruning", ANY, "paper.same_nodes:figure_4"),
+        FigureSpec("5", "S_sc, fan-in and masks of several experiments", ANY, "paper.comparison:figure_5"),
+        FigureSpec("6", "Minimisers: accuracy and training curves", ANY, "paper.convergence:figure_6"),
+        FigureSpec("7", "Architectures: accuracy, training, S_sc, fan-in", ANY, "paper.convergence:figure_7"),
+        FigureSpec(
+            "8", "Pruning parameters: accuracy, training, locality", ANY, "paper.convergence:figure_8"
+        ),
+        FigureSpec("9", "S_sc of nodes pruned at random", PERHAPS, "paper.random_nodes:figure_9", 0),
+        FigureSpec("10", "Fan-out of each pixel, C_out,0", ANY, "paper.connectivity:figure_10"),
+        FigureSpec("11", "S_sc by fan-in", ANY, "paper.locality:figure_11"),
+        FigureSpec("12", "Most connected masks of every hidden layer", ONE, "paper.masks:figure_12"),
+        FigureSpec("13", "Most connected masks of several experiments", ANY, "paper.comparison:figure_13"),
+        FigureSpec("14", "S_sc and fan-in of pruning methods", ANY, "paper.comparison:figure_14"),
+        FigureSpec("15", "Second-layer nodes, what feeds them, top images", ONE, "paper.hierarchy:figure_15"),
+        FigureSpec("16", "Progressive pruning: curves, a traced node", ONE, "paper.progressive:figure_16"),
+        FigureSpec("17", "Classes, gain, S_sc and fan-in of tasks", ANY, "paper.tasks:figure_17"),
+        FigureSpec("18", "Tasks between semantic and random", ANY, "paper.tasks:figure_18"),
+        FigureSpec("19", "Gain, S_sc and fan-in against the amount of data", ANY, "paper.tasks:figure_19"),
+        FigureSpec(
+            "20", "Rotated images: S_sc, S_dc, their direction, masks", SEEDS, "paper.variants:figure_20"
+        ),
+        FigureSpec("21", "Larger images: accuracy, S_sc, S_dc, masks", SEEDS, "paper.variants:figure_21"),
+        FigureSpec(
+            "22", "Translated images: accuracy, S_sc, masks, weights", SEEDS, "paper.variants:figure_22"
+        ),
+        FigureSpec(
+            "table1", "The macro-classes beside the paper's", PERHAPS, "paper.superclasses:figure_table1", 0
+        ),
+        FigureSpec(
+            "videos", "Masks and weights over the levels, as movies", ONE, "paper.videos:figure_videos"
+        ),
+        FigureSpec(
+            "densities", "Densities of the layers against Erdős–Rényi's", ANY, "extra.flow:figure_densities"
+        ),
+        FigureSpec("flow", "Magnitude of the layers and its flow", ANY, "extra.flow:figure_flow"),
+        FigureSpec("gabor", "R² of Gabor fits over the levels", SEEDS, "extra.gabor:figure_gabor"),
+        FigureSpec(
+            "kurtosis", "Kurtosis and cavity effect over the levels", ANY, "extra.kurtosis:figure_kurtosis"
+        ),
+    )
+}
+
+
+def figures() -> dict[str, FigureSpec]:
+    """Every figure: those above, then those of files in ``figures/extra`` that say what they are in ``FIGURE``."""
+    known = {spec.source.partition(":")[0] for spec in FIGURES.values()}
+    package: Any = import_module("prunescope.figures.extra")
+    found = dict(FIGURES)
+    for module in sorted(entry.name for entry in iter_modules(package.__path__)):
+        if f"extra.{module}" not in known:
+            spec: FigureSpec = import_module(f"{package.__name__}.{module}").FIGURE
+            found[spec.id] = spec
+    return found
+
+
+def find_figure(figure_id: str) -> FigureSpec:
+    """The figure of a name; raises InputError for an unknown one."""
+    if figure_id in FIGURES:
+        return FIGURES[figure_id]
+    found = figures()
+    if figure_id not in found:
+        raise InputError(f"unknown figure {figure_id!r}: figures are {', '.join(found)}")
+    return found[figure_id]
