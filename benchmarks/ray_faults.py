@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 import kill_resume
-from sweep_faults import RETRY, Tally
+from fault_tally import RETRY, Tally
 
 KINDS = ("process", "worker", "node", "sweep")
 GRID = ("train.lr=[0.1,0.05]",)

@@ -17,14 +17,13 @@ import subprocess
 import sys
 import tempfile
 import time
-from dataclasses import dataclass
 from pathlib import Path
 
 import kill_resume
+from fault_tally import RETRY, Tally
 
 GRID = ["train.lr=[0.1,0.05]", "--seeds", "3", "--jobs", "2", "--threads", "1"]
 RUNS = 6
-RETRY = ": retry, "
 SPAN = 2.5  # seconds after a run's process was started within which a kill hits
 
 
@@ -39,26 +38,6 @@ def finish(sweep: subprocess.Popen[str]) -> tuple[list[Path], int]:
     if sweep.returncode != 0:
         raise RuntimeError(f"exit {sweep.returncode}: {stderr}")
     return [Path(line) for line in stdout.splitlines()], stderr.count(RETRY)
-
-
-@dataclass
-class Tally:
-    """What was done. ``missed`` kills found the run ended; ``differences`` names files that were not the same."""
-
-    rounds: int = 0
-    runs: int = 0
-    kills: int = 0
-    missed: int = 0
-    retries: int = 0
-    seconds: float = 0.0
-    differences: tuple[str, ...] = ()
-
-    def __str__(self) -> str:
-        same = f"differ: {', '.join(self.differences)}" if self.differences else "all identical"
-        return (
-            f"{self.rounds} rounds, {self.runs} runs, {self.kills} kills ({self.missed} missed), "
-            f"{self.retries} retries, {self.seconds:.0f} s, {same}"
-        )
 
 
 def one_round(experiment: Path, out: Path, rng: random.Random, span: float, tally: Tally) -> list[Path]:

@@ -14,8 +14,8 @@ from prunescope.mask import ImageShape, Mask
 from prunescope.model import Arrays, Model, Ticket, initial
 from prunescope.observables import effective_masks, fan_in_variance_ratio, measure, most_connected
 from prunescope.randomness import generator
-from prunescope.runs.directory import Run
 from prunescope.runs.columns import schema
+from prunescope.runs.directory import Run
 from prunescope.runs.writer import RunWriter, open_run
 
 RATE = 0.3

@@ -10,16 +10,21 @@ import sys
 import tomllib
 from pathlib import Path
 
+import polars
 import pytest
 
 import prunescope.pruning
+import tiny
+from prunescope.analysis.groups import groups
 from prunescope.cli import main
 from prunescope.errors import InputError
+from prunescope.figures import extra
 from prunescope.pruning import check_method, method_names, methods
+from prunescope.pruning.running import run
+from prunescope.runs import measured
 
 PAGE = (Path(__file__).parents[2] / "docs" / "extending.md").read_text("utf-8")
 NAME = "magnitude-increase"
-MODULE = "prunescope.pruning.methods.magnitude_increase"
 SMALL = [
     "data.patches=400", "data.validation=100", "data.heldout=100", "data.size=16", "network.hidden=[12,12]",
     "train.steps=12", "train.batch=16", "train.eval_every=6", "prune.rewind_step=2", "run.threads=1",
@@ -36,21 +41,55 @@ def block(language: str, after: str) -> str:
 
 
 METHOD = block("python", "### 1. Write the file")
+FILES = {  # by the folder that the page names, a package's
+    "src/prunescope/pruning/methods": methods,
+    "src/prunescope/runs/measured": measured,
+    "src/prunescope/figures/extra": extra,
+}
+
+
+def files():
+    """(folder, file name, contents) of every file of the package that the page has written."""
+    told = re.findall(r"`(src/prunescope/[\w/]+)/(\w+\.py)`:\n\n```python\n(.*?)```", PAGE, re.DOTALL)
+    assert [folder for folder, *_ in told] == list(FILES)
+    return told
 
 
 @pytest.fixture
-def as_a_file(tmp_path, monkeypatch):
-    """The method as a file of a folder of prunescope.pruning.methods."""
-    told = re.search(r"`src/prunescope/pruning/methods/(\w+\.py)`:", PAGE)
-    assert told
-    folder = tmp_path / "methods"
-    folder.mkdir()
-    (folder / told[1]).write_text(METHOD, "utf-8")
-    monkeypatch.setattr(methods, "__path__", [*methods.__path__, str(folder)])
+def as_files(tmp_path, monkeypatch):
+    """What the page adds, as files of folders that the packages look into too."""
+    made = []
+    for folder, name, contents in files():
+        package, place = FILES[folder], tmp_path / Path(folder).name
+        place.mkdir()
+        (place / name).write_text(contents, "utf-8")
+        monkeypatch.setattr(package, "__path__", [*package.__path__, str(place)])
+        made.append((package, Path(name).stem))
     importlib.invalidate_caches()
     yield
-    sys.modules.pop(MODULE, None)
-    vars(methods).pop("magnitude_increase", None)
+    for package, name in made:
+        sys.modules.pop(f"{package.__name__}.{name}", None)
+        vars(package).pop(name, None)
+
+
+def follow(after, fixtures):
+    """Run the tests of the block below ``after``; how many there were."""
+    names: dict[str, object] = {}
+    exec(block("python", after), names)
+    tests = {name: value for name, value in names.items() if name.startswith("test_")}
+    for number, test in enumerate(tests.values()):
+        own = fixtures | {"tmp_path": fixtures["tmp_path"] / f"{Path(after).name}-{number}"}
+        own["tmp_path"].mkdir(parents=True)
+        test(**{name: own[name] for name in inspect.signature(test).parameters})
+    return len(tests)
+
+
+def printed(capsys, *command):
+    capsys.readouterr()
+    with pytest.raises(SystemExit) as stopped:
+        main(list(map(str, command)))
+    assert not stopped.value.code
+    return capsys.readouterr().out
 
 
 def test_the_method_is_not_built_in():
@@ -59,30 +98,58 @@ def test_the_method_is_not_built_in():
         check_method(NAME)
 
 
-def test_the_steps_as_told(as_a_file, tmp_path, images_file, monkeypatch, capsys):
-    names: dict[str, object] = {}
-    exec(block("python", "### 2. Write its test"), names)
-    tests = {name: value for name, value in names.items() if name.startswith("test_")}
-    assert len(tests) == 2
+def test_the_steps_as_told(as_files, tmp_path, images_file, monkeypatch, capsys):
     fixtures = {"images_file": images_file, "tmp_path": tmp_path / "tested"}
-    for test in tests.values():
-        wanted = inspect.signature(test).parameters
-        test(**{name: fixtures[name] for name in wanted})
+    assert follow("`tests/pruning/test_magnitude_increase.py`", fixtures) == 2
+    assert follow("`tests/runs/measured/test_unread_share.py`", fixtures) == 2
+    assert follow("`tests/figures/extra/test_unread.py`", fixtures) == 2
 
     monkeypatch.chdir(tmp_path)
     [command] = block("console", "### 3. Run it").splitlines()
-    with pytest.raises(SystemExit) as stopped:
-        main([*shlex.split(command)[1:], *SMALL])
-    assert not stopped.value.code
-    path = Path(capsys.readouterr().out.splitlines()[-1])
+    words = [*shlex.split(command)[1:], *SMALL]
+    priced = printed(capsys, *words, "--dry-run")
+    assert re.search(r"^levels +3,", priced, re.MULTILINE)
+    assert "assumed" not in priced
+    path = Path(printed(capsys, *words).splitlines()[-1])
     assert (path / "level-002" / "masks.safetensors").is_file()
 
-    with pytest.raises(SystemExit):
-        main(["list", "--methods"])
-    listed = capsys.readouterr().out.splitlines()
+    listed = printed(capsys, "list", "--methods").splitlines()
     assert [line.split()[0] for line in listed] == method_names()
     [line] = [line for line in listed if line.startswith(NAME)]
     assert line.split(None, 1)[1] == METHOD.splitlines()[0].strip('"').rstrip(".")
+
+    page = Path(printed(capsys, "report", path).strip()).read_text("utf-8")
+    assert "all weights are pruned but the 10 % and 1 % that grew most and the rest rewound to step 2" in page
+    assert "inputs that nothing reads" in page
+    assert "unread_share" in polars.read_parquet(printed(capsys, "table", "runs").strip()).columns
+    assert "inputs that nothing reads at the best, %" in printed(capsys, "compare", "runs")
+    assert re.search(
+        r"^ *unread  Inputs that nothing reads", printed(capsys, "list", "--figures"), re.MULTILINE
+    )
+    [draw] = block("console", "### 3. Draw it").splitlines()
+    drawn = printed(capsys, *shlex.split(draw)[1:3], path)
+    assert [Path(line).suffix for line in drawn.splitlines()] == [".pdf", ".png", ".csv"]
+
+
+def test_a_run_is_shown_and_drawn_where_its_method_is_not_installed(as_files, tmp_path, images_file, capsys):
+    data = {"root": str(images_file)}
+    made = [
+        run(tiny.experiment(data=data, prune={"method": NAME, "density": [0.3, 0.1]}), out=tmp_path / "runs"),
+        run(tiny.experiment(data=data), out=tmp_path / "runs"),
+    ]
+    for package, name in ((methods, "magnitude_increase"), (measured, "unread_share")):
+        sys.modules.pop(f"{package.__name__}.{name}", None)
+        vars(package).pop(name, None)
+        package.__path__.pop()
+    assert NAME not in method_names()
+    assert [group.label for group in groups(made)] == ["magnitude increase", "IMP"]
+    assert "that grew most" in Path(printed(capsys, "report", made[0].path).strip()).read_text("utf-8")
+    assert "unread_share" in printed(capsys, "show", made[0].path, "--json")
+    assert printed(capsys, "figure", "methods", *(one.path for one in made), "--out", tmp_path / "drawn")
+    with pytest.raises(SystemExit) as stopped:
+        main(["run", "quickstart", f"prune.method={NAME}", "--dry-run"])
+    assert stopped.value.code == 2
+    assert f"no pruning method '{NAME}'" in capsys.readouterr().err
 
 
 def test_registered_in_a_script(tmp_path, monkeypatch):

@@ -1,8 +1,10 @@
 """prunescope.experiment: run with `pytest tests/experiment/test_experiment.py`."""
 
 import hashlib
+import json
 import random
 import tomllib
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -12,6 +14,7 @@ from pydantic import ValidationError
 import tiny
 from prunescope.errors import InputError
 from prunescope.experiment import Data, Experiment, build, field_names, load, preset_names
+from prunescope.experiment.scale import SCALES
 
 
 @pytest.mark.parametrize("preset", preset_names())
@@ -181,3 +184,13 @@ def test_sections_are_the_ones_of_the_contract():
     assert {"source", "root", "fraction", "task", "rotate", "translate", "class_order"} <= set(
         Data.model_fields
     )
+
+
+IDENTITIES = json.loads((Path(__file__).parent / "identities.json").read_text("utf-8"))
+
+
+@pytest.mark.parametrize("preset", preset_names())
+def test_identities_are_those_of_earlier_versions(preset):
+    """What runs are stored under: at the preset's own size, and at every scale."""
+    overrides = {"": []} | {scale: [f"scale={scale}"] for scale in SCALES}
+    assert {at: load(preset, given).identity for at, given in overrides.items()} == IDENTITIES[preset]

@@ -6,8 +6,8 @@ import pytest
 from prunescope.experiment import Data, Experiment, Network, Prune
 from prunescope.mask import Mask
 from prunescope.model import Ticket, initial
-from prunescope.runs.directory import Run
 from prunescope.runs.columns import schema
+from prunescope.runs.directory import Run
 from prunescope.runs.writer import open_run
 from stored_runs import write_run
 

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
+from prunescope.analysis.directions import angular_density, by_sector, isotropic
 from prunescope.analysis.groups import groups
 from prunescope.figures import draw
 from prunescope.figures.paper.variants import directions
-from prunescope.analysis.directions import angular_density, by_sector, isotropic
 from prunescope.mask import Mask
 from reference.locality import pair_counts
 

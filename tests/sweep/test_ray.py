@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 import ray_faults
-from sweep_faults import Tally
+from fault_tally import Tally
 
 from prunescope.cli import ray_alone
 from prunescope.runs.directory import Run

@@ -223,7 +223,7 @@ COLUMNS: tuple[Column, ...] = (
     Column("heldout_images", "integer", "level", "held-out images", "images", "count",
            "how many these images are", lambda at: len(at.dataset.heldout)),
     Column("train_loss", "float", "level", "training loss", "nats", "nats",
-           "mean cross-entropy of the batches since the evaluation before the last one",
+           "mean cross-entropy of the batches between the last two evaluations",
            lambda at: at.trained.last.train_loss, frozenset({"page"})),
     Column("seconds", "float", "level", "time", "s", "seconds",
            "time of the level, of all its parts where it was resumed", lambda at: at.seconds, frozenset({"live"})),

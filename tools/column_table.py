@@ -1,0 +1,31 @@
+"""The documentation's table of columns, made from the registry: `python tools/column_table.py` writes it anew."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from prunescope.runs.columns import Column, columns
+
+PAGE = Path(__file__).parents[1] / "docs" / "columns.md"
+HEADING = "| column | type | of | unit | what it is | shown on |\n|---|---|---|---|---|---|\n"
+
+
+def table() -> str:
+    """A Markdown table of every column, in the order of the file."""
+    return HEADING + "".join(_line(column) for column in columns())
+
+
+def _line(column: Column) -> str:
+    places = ", ".join(sorted(column.on))
+    cells = [f"`{column.name}`", column.kind, column.of, column.unit, column.description, places]
+    return f"| {' | '.join(cells)} |\n"
+
+
+def main() -> None:
+    """Replace the page's table."""
+    before, _, _ = PAGE.read_text("utf-8").partition(HEADING)
+    PAGE.write_text(before + table(), "utf-8")
+
+
+if __name__ == "__main__":
+    main()
