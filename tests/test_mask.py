@@ -114,3 +114,12 @@ def test_ones_is_dense():
     assert (mask.n_out, mask.n_in, mask.kept, mask.density) == (3, 5, 15, 1.0)
     assert "3x5" in repr(mask)
     assert "15 kept" in repr(mask)
+
+
+def test_a_digest_tells_masks_and_shapes_apart():
+    mask = Mask(np.eye(4, dtype=bool))
+    assert mask.digest == Mask(np.eye(4, dtype=bool)).digest
+    other = np.eye(4, dtype=bool)
+    other[0, 1] = True
+    others = [Mask(other), Mask(np.eye(4, dtype=bool).reshape(2, 8))]
+    assert len({mask.digest, *(one.digest for one in others)}) == 3

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from typing import Any
 
@@ -105,6 +106,12 @@ class Mask:
         if int(np.prod(shape)) != self.n_in:
             raise InputError(f"shape {'x'.join(map(str, shape))} does not hold {self.n_in} inputs")
         return self.array.reshape(self.n_out, *shape)
+
+    @property
+    def digest(self) -> str:
+        """The SHA-256 of shape and kept weights, in hexadecimal digits: what random numbers about this mask depend on."""
+        head = f"{self.n_out}x{self.n_in}:".encode()
+        return hashlib.sha256(head + self.pack().tobytes()).hexdigest()
 
     def pack(self) -> NDArray[np.uint8]:
         """Eight weights a byte, rows concatenated, last byte zero-padded."""

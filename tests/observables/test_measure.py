@@ -46,7 +46,7 @@ def test_values_and_nulls_are_those_of_the_functions_themselves():
     assert found.locality.value == locality_index(locality(mask, SHAPE), null)
     assert found.radius_of_gyration.value == pytest.approx(np.nanmean(radius_of_gyration(mask, SHAPE)))
     assert found.scaled_participation.value == pytest.approx(np.nanmean(scaled_participation(weights, mask)))
-    shuffled = [shuffle_at_fan_in(mask, generator(7, "null", 0, k)) for k in range(5)]
+    shuffled = [shuffle_at_fan_in(mask, generator(7, f"null of {Mask(mask).digest}", 0, k)) for k in range(5)]
     indices = [locality_index(locality(m, SHAPE), null) for m in shuffled]
     assert found.locality.null_mean == pytest.approx(np.mean(indices))
     assert found.locality.null_sd == pytest.approx(np.std(indices, ddof=1))
@@ -57,7 +57,10 @@ def test_values_and_nulls_are_those_of_the_functions_themselves():
 
 def test_the_null_of_the_fan_in_is_binomial_and_needs_no_geometry():
     mask = random_mask(0)
-    draws = [generator(7, "null-fan-in", 0, k).binomial(192, mask.mean(), 60) for k in range(5)]
+    draws = [
+        generator(7, f"null-fan-in of {Mask(mask).digest}", 0, k).binomial(192, mask.mean(), 60)
+        for k in range(5)
+    ]
     u = [fan_in.mean() / 192 for fan_in in draws]
     ratios = [fan_in.var() / (192 * v * (1 - v)) for fan_in, v in zip(draws, u, strict=True)]
     for shape in (SHAPE, None):
@@ -112,6 +115,11 @@ def test_uneven_fan_in_shows_against_the_binomial():
     assert found.value > 3
     assert abs(found.null_mean - 1) < 0.2
     assert found.z > 10
+
+
+def test_two_masks_have_nulls_of_their_own():
+    one, other = (measure(random_mask(seed), SHAPE, shuffles=4).fan_in_variance_ratio for seed in (0, 1))
+    assert one.null_mean != other.null_mean
 
 
 def test_the_same_seed_gives_the_same_numbers():

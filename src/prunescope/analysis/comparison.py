@@ -11,7 +11,7 @@ from typing import Any
 
 import polars
 
-from prunescope.analysis.groups import Group, by_replicates, groups, replicates
+from prunescope.analysis.groups import Group, by_replicates, groups, replicates, same_data
 from prunescope.analysis.quantities import NEAR, Facts, Levels, Quantity, facts, fitted_gains, quantities
 from prunescope.analysis.statistics import Difference, Spread, difference, spread
 from prunescope.analysis.tables import field_values
@@ -76,14 +76,6 @@ class Replicates:
         counts = {one.get(f"{quantity.images}_images") for one in data}
         return counts.pop() if len(counts) == 1 else None
 
-    @property
-    def same_data(self) -> tuple[Any, ...]:
-        """What two experiments on the same data have in common; nothing is known of runs that stored no fingerprint."""
-        run = self.group.runs[0]
-        fingerprint = (run.about.get("data") or {}).get("fingerprint")
-        fields = run.experiment.data.model_dump_json(exclude={"root"})
-        return (fingerprint, fields) if fingerprint else (run.path,)
-
 
 @dataclass(frozen=True)
 class Compared:
@@ -127,7 +119,7 @@ class Compared:
         if plain or len(self.settings) > 1 or len(baseline.settings) > 1:
             return Difference(Spread(min(own.n, other.n), own.mean - other.mean), paired=False)
         one, two = self.settings[0], baseline.settings[0]
-        same = one.same_data == two.same_data
+        same = same_data(one.group.runs[0]) == same_data(two.group.runs[0]) != ""
         return difference(one.by_seed(quantity), two.by_seed(quantity), same_data=same)
 
 

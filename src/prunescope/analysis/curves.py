@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import polars
 
-from prunescope.analysis.groups import Group
+from prunescope.analysis.groups import Group, same_data
 from prunescope.errors import InputError
 from prunescope.experiment import Experiment
 from prunescope.runs.columns import shown_on
@@ -104,8 +104,8 @@ def _same_dense(source: Run, other: Run) -> bool:
     # An early bird's dense network may not have been trained to its end.
     if source.experiment.prune.early_bird is not None:
         return False
-    images = [(run.about.get("data") or {}).get("fingerprint") for run in (source, other)]
-    return images[0] == images[1] and dense_fields(source.experiment) == dense_fields(other.experiment)
+    same = same_data(source) == same_data(other)
+    return same and dense_fields(source.experiment) == dense_fields(other.experiment)
 
 
 def of(table: polars.DataFrame, group: Group) -> polars.DataFrame:

@@ -10,15 +10,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from prunescope.analysis.groups import Group
-from prunescope.mask import Mask
+from prunescope.mask import ImageShape, Mask
 from prunescope.observables import (
     fan_in,
+    inhomogeneous_null,
     locality,
     radial_profile,
     relative_density,
     shuffle_at_fan_in,
     uniform_null,
 )
+from prunescope.observables.locality import rings
 from prunescope.randomness import generator
 
 SECTOR = 10
@@ -82,3 +84,23 @@ def by_sector(counts: NDArray[Any]) -> NDArray[np.float64]:
     degrees = np.degrees(np.arctan2(-dy, dx)[inside]) + SECTOR / 2
     sector = (degrees % 180 // SECTOR).astype(np.int64)
     return np.bincount(sector, counts[inside], minlength=180 // SECTOR).astype(np.float64)
+
+
+def direction(mask: Mask, shape: ImageShape) -> float:
+    """The direction of the cross that g(d) forms, in degrees from -45 to 45, 0 along the axes.
+
+    mask: first layer; shape: (C, H, W). The phase of the fourth angular harmonic of g minus its mean in each
+    ring, 2 to half the smaller side away, weighted by the expected pairs: what is isotropic drops out. g is
+    against the inhomogeneous null, since a turned frame leaves pixels without content. Of both nulls and two
+    weightings this errs least on made-up lines of known direction at 16x16: up to 3 degrees too far at 20.
+    """
+    pairs, null = locality(mask, shape).same, inhomogeneous_null(mask, shape).same
+    height, width = shape[1:]
+    dy, dx = np.mgrid[-(height - 1) : height, -(width - 1) : width]
+    ring = rings(*pairs.shape)
+    expected_of_ring = np.bincount(ring.ravel(), null.ravel())
+    level = np.bincount(ring.ravel(), pairs.ravel()) / np.where(expected_of_ring > 0, expected_of_ring, 1)
+    excess = pairs - null * level[ring]
+    near = (np.hypot(dy, dx) >= 2) & (np.hypot(dy, dx) <= min(height, width) / 2)
+    harmonic = (excess * np.exp(4j * np.arctan2(-dy, dx)))[near].sum()
+    return float(np.degrees(np.angle(harmonic)) / 4)

@@ -182,6 +182,16 @@ def by_replicates(runs: Sequence[Run]) -> dict[tuple[str, str], list[Run]]:
     return members
 
 
+def same_data(run: Run) -> str:
+    """What runs on the same data have in common: images and task by their fingerprint, and what is drawn of them.
+
+    Empty for runs that stored no fingerprint, of which nothing is known.
+    """
+    fingerprint = (run.about.get("data") or {}).get("fingerprint")
+    fields = run.experiment.data.model_dump_json(exclude={"root"})
+    return f"{fingerprint} {fields}" if fingerprint else ""
+
+
 def replicates(label: str, runs: Sequence[Run]) -> Group:
     """The group of runs that are replicates; of those of one seed the first is taken, and a note says so."""
     by_seed: dict[int, Run] = {}

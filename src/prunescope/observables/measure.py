@@ -89,15 +89,16 @@ def measure(
     without. The null of the spatial scalars is ``shuffles`` masks with the same fan-ins at uniform
     positions. Two scalars do not see positions and have other nulls: for the variance of the fan-in, random
     pruning at the same density (binomial fan-ins); for the participation, normal weights on the same mask.
-    The random numbers depend on seed alone. Raises InputError for shuffles < 0 or weights of another
+    Random numbers are a function of the mask's content and of seed: the same mask has the same null whoever asks. Raises InputError for shuffles < 0 or weights of another
     shape, ValueError for a shape that does not fit. SCIENCE §3.
     """
     if shuffles < 0:
         raise InputError(f"shuffles must be 0 or more, got {shuffles}")
     mask = Mask.of(mask)
+    content = mask.digest
 
     def rngs(purpose: str) -> list[np.random.Generator]:
-        return [generator(seed, purpose, 0, k) for k in range(shuffles)]
+        return [generator(seed, f"{purpose} of {content}", 0, k) for k in range(shuffles)]
 
     local, half, axes, radius = _spatial(mask, shape, rngs("null"))
     return Observables(

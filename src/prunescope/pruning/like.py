@@ -7,6 +7,7 @@ from pathlib import Path
 
 from prunescope.errors import InputError
 from prunescope.model import Model, Ticket, initial, layer_sizes
+from prunescope.pruning import find_traits
 from prunescope.runs.arrays import read_arrays
 from prunescope.runs.directory import Run
 from prunescope.training.levels import Setting
@@ -78,5 +79,5 @@ def _start(run: Run, sizes: tuple[int, ...]) -> Model:
     if rewind.is_file():
         return Model.from_arrays(read_arrays(rewind)[0]).restarted()
     prune = run.experiment.prune
-    common = prune.method in ("imp", "oneshot") and prune.scope == "global"
+    common = prune.scope == "global" and "scope" in find_traits(prune.method).reads
     return initial(sizes, run.experiment.network.norm, run.seed, common=common)

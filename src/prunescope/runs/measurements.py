@@ -53,7 +53,7 @@ def level_rows(
                 trained=trained,
                 dataset=dataset,
                 index=index,
-                measured=observables.measure(mask, None if index else shape, seed=seed),
+                measured=observables.measure(mask, None if index else shape),
                 observed=observed,
                 seconds=seconds,
                 engine=engine.name,

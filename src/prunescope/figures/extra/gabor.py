@@ -7,15 +7,16 @@ from collections.abc import Sequence
 import numpy as np
 from matplotlib.axes import Axes
 
-from prunescope.analysis.groups import Group, Options, given_nodes, one_group, shown_levels
+from prunescope.analysis.gabor import gabor_fits, gabor_r2, over_seeds
+from prunescope.analysis.groups import Options, given_nodes, one_group, shown_levels
 from prunescope.figures.parts.drawing import Drawing
 from prunescope.figures.parts.style import BLUE, MUTED, PAGE, density_axis
 from prunescope.figures.parts.tiles import GAP, axes_at, blank, panel, place, write
 from prunescope.model import Arrays
-from prunescope.observables import GaborFits, gabor_fit, most_connected, weight_image
+from prunescope.observables import GaborFits, weight_image
 from prunescope.runs.directory import Run
 
-NODES, LEVELS, SHUFFLES, EXAMPLES = 10, 9, 2, 5
+NODES, LEVELS, EXAMPLES = 10, 9, 5
 
 
 def figure_gabor(runs: Sequence[Run], options: Options) -> Drawing:
@@ -30,9 +31,9 @@ def figure_gabor(runs: Sequence[Run], options: Options) -> Drawing:
     group = one_group(runs, "gabor")
     levels = _spread(group.densest_first()) if options.levels is None else shown_levels(group, options)
     given = given_nodes(group.runs[0], options)
-    data = _r2(group, levels, given)
+    data = gabor_r2(group, levels, given, nodes=NODES)
     best, run = group.best_level(), group.runs[0]
-    examples = _fit(run, best, data["nodes"][0][:EXAMPLES])
+    examples = gabor_fits(run, best, data["nodes"][0][:EXAMPLES])
     masked = run.model(best).layers[0].weight * run.mask(best).array
     data |= {
         "example_level": np.array(best),
@@ -51,28 +52,9 @@ def figure_gabor(runs: Sequence[Run], options: Options) -> Drawing:
     return Drawing(figure, data)
 
 
-def _r2(group: Group, levels: Sequence[int], given: np.ndarray | None) -> Arrays:
-    """The fits of each seed's nodes at each level, without their parameters."""
-    best = group.best_level()
-    nodes = [most_connected(run.mask(best), NODES) if given is None else given for run in group.runs]
-    fits = [[_fit(run, level, own) for level in levels] for run, own in zip(group.runs, nodes, strict=True)]
-    return {
-        "levels": np.array(levels),
-        "densities": np.array([group.density(level) for level in levels]),
-        "nodes": np.array(nodes),
-        "r2": np.array([[fit.r2 for fit in one] for one in fits]),
-        "null_r2": np.array([[fit.null_r2 for fit in one] for one in fits]),
-    }
-
-
 def _spread(levels: Sequence[int]) -> list[int]:
     places = np.linspace(0, len(levels) - 1, min(LEVELS, len(levels))).round().astype(int)
     return [levels[place] for place in np.unique(places)]
-
-
-def _fit(run: Run, level: int, nodes: np.ndarray) -> GaborFits:
-    weight = run.model(level).layers[0].weight
-    return gabor_fit(weight, run.mask(level), run.shape, nodes=nodes, shuffles=SHUFFLES, seed=run.seed)
 
 
 def _draw_r2(axes: Axes, data: Arrays) -> None:
@@ -83,10 +65,9 @@ def _draw_r2(axes: Axes, data: Arrays) -> None:
         (data["null_r2"].reshape(*data["r2"].shape[:2], -1), MUTED, "pixels shuffled"),
         (data["r2"], BLUE, "trained"),
     ):
-        seeds = np.nanmean(values, axis=2)
-        axes.plot(u, seeds.mean(axis=0), "-o", color=colour, label=label)
-        if len(seeds) > 1:
-            mean, sd = seeds.mean(axis=0), seeds.std(axis=0, ddof=1)
+        mean, sd = over_seeds(values)
+        axes.plot(u, mean, "-o", color=colour, label=label)
+        if sd is not None:
             axes.fill_between(u, mean - sd, mean + sd, color=colour, alpha=0.25, lw=0)
     axes.set_ylim(0, 1)
     density_axis(axes, u.tolist())

@@ -8,16 +8,14 @@ from dataclasses import replace
 
 import numpy as np
 
-from prunescope.mask import ImageShape, Mask
+from prunescope.analysis.directions import direction
+from prunescope.mask import Mask
 from prunescope.observables import (
     effective_masks,
     fan_out,
-    inhomogeneous_null,
-    locality,
     radius_of_gyration,
 )
 from prunescope.observables.connectivity import variance_ratio
-from prunescope.observables.locality import rings
 from prunescope.reproduce.claims.measured import Quantity, Sample, difference
 from prunescope.reproduce.claims.stored import Kind, Miniature
 
@@ -202,26 +200,6 @@ def cross_angle(mini: Miniature, name: str, kind: str, u: float) -> Quantity:
         return Sample(direction(run.mask(level), run.shape), runs.path(seed), where)
 
     return mini.gather(name, kind, sample, "°")
-
-
-def direction(mask: Mask, shape: ImageShape) -> float:
-    """The direction of the cross that g(d) forms, in degrees from -45 to 45, 0 along the axes.
-
-    mask: first layer; shape: (C, H, W). The phase of the fourth angular harmonic of g minus its mean in each
-    ring, 2 to half the smaller side away, weighted by the expected pairs: what is isotropic drops out. g is
-    against the inhomogeneous null, since a turned frame leaves pixels without content. Of both nulls and two
-    weightings this errs least on made-up lines of known direction at 16x16: up to 3 degrees too far at 20.
-    """
-    pairs, null = locality(mask, shape).same, inhomogeneous_null(mask, shape).same
-    height, width = shape[1:]
-    dy, dx = np.mgrid[-(height - 1) : height, -(width - 1) : width]
-    ring = rings(*pairs.shape)
-    expected_of_ring = np.bincount(ring.ravel(), null.ravel())
-    level = np.bincount(ring.ravel(), pairs.ravel()) / np.where(expected_of_ring > 0, expected_of_ring, 1)
-    excess = pairs - null * level[ring]
-    near = (np.hypot(dy, dx) >= 2) & (np.hypot(dy, dx) <= min(height, width) / 2)
-    harmonic = (excess * np.exp(4j * np.arctan2(-dy, dx)))[near].sum()
-    return float(np.degrees(np.angle(harmonic)) / 4)
 
 
 def receptive_radius(mini: Miniature, name: str, kind: str, layer: int) -> Quantity:

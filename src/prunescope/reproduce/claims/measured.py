@@ -24,8 +24,8 @@ class Quantity:
     """A number measured in several runs, by seed.
 
     ``unit`` is %, points, × or °, as printed; the first two multiply by 100. ``parts`` are the quantities that it is
-    computed from. ``kind`` names the experiment whose runs it was measured in, ``data`` is the fingerprint of that
-    experiment's data; it is empty when it is not known or not one. ``half_step`` is half a step of the grid that the
+    computed from. ``kind`` names the experiment whose runs it was measured in, ``data`` is what that
+    experiment has in common with others on the same data; it is empty when it is not known or not one. ``half_step`` is half a step of the grid that the
     number lives on, 0 for one that can take any value.
     """
 

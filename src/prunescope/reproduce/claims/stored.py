@@ -12,6 +12,7 @@ import numpy as np
 import polars
 
 from prunescope.analysis import best_levels
+from prunescope.analysis.groups import same_data
 from prunescope.reproduce.claims.measured import Quantity, Sample
 from prunescope.runs.directory import Run
 
@@ -62,9 +63,9 @@ class Kind:
         return {seed: run.about.get("data") or {} for seed, run in sorted(self.runs.items())}
 
     @property
-    def fingerprint(self) -> str:
-        """The fingerprint of the data that all runs were run on; empty when it is not known or not one."""
-        found = {str(data.get("fingerprint") or "") for data in self.data.values()}
+    def same_data(self) -> str:
+        """The data that all runs were run on, as analysis.groups tells them; empty when not known or not one."""
+        found = {same_data(run) for run in self.runs.values()}
         return found.pop() if len(found) == 1 else ""
 
     @cached_property
@@ -137,7 +138,7 @@ class Miniature:
         runs = self[kind]
         found = {seed: sample(runs, seed) for seed in sorted(runs.runs)}
         samples = {seed: one for seed, one in found.items() if one is not None}
-        return Quantity(name, samples, unit, null, kind=kind, data=runs.fingerprint)
+        return Quantity(name, samples, unit, null, kind=kind, data=runs.same_data)
 
     def at(
         self,

@@ -1,0 +1,45 @@
+"""Gabor fits of the most connected nodes' weights, over levels and seeds."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from prunescope.analysis.groups import Group
+from prunescope.model import Arrays
+from prunescope.observables import GaborFits, gabor_fit, most_connected
+from prunescope.runs.directory import Run
+
+SHUFFLES = 2
+
+
+def gabor_r2(group: Group, levels: Sequence[int], given: np.ndarray | None, nodes: int) -> Arrays:
+    """The fits of each seed's nodes at each level, without their parameters.
+
+    ``given`` nodes, or so many of the most connected of each seed at the best level.
+    """
+    best = group.best_level()
+    chosen = [most_connected(run.mask(best), nodes) if given is None else given for run in group.runs]
+    fits = [
+        [gabor_fits(run, level, own) for level in levels] for run, own in zip(group.runs, chosen, strict=True)
+    ]
+    return {
+        "levels": np.array(levels),
+        "densities": np.array([group.density(level) for level in levels]),
+        "nodes": np.array(chosen),
+        "r2": np.array([[fit.r2 for fit in one] for one in fits]),
+        "null_r2": np.array([[fit.null_r2 for fit in one] for one in fits]),
+    }
+
+
+def gabor_fits(run: Run, level: int, nodes: np.ndarray) -> GaborFits:
+    """The Gabor fits of first-layer nodes at the end of a level, and of their shuffled weights."""
+    weight = run.model(level).layers[0].weight
+    return gabor_fit(weight, run.mask(level), run.shape, nodes=nodes, shuffles=SHUFFLES, seed=run.seed)
+
+
+def over_seeds(values: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
+    """Mean and sample sd over seeds of the mean over nodes: of [seeds, levels, nodes]; no sd of one seed."""
+    seeds = np.nanmean(values, axis=2)
+    return seeds.mean(axis=0), seeds.std(axis=0, ddof=1) if len(seeds) > 1 else None
