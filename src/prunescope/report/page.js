@@ -84,7 +84,7 @@ function show() {
   showRadial(plots.radial, level());
   showHistogram(plots.histogram, level().histogram);
   showAblation(plots.ablation, level().ablation, run().classes);
-  showNumbers(level());
+  showNumbers(level(), run().validation_images);
 }
 
 function choose(index) {

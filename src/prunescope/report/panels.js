@@ -142,7 +142,9 @@ function showAblation(plot, ablation, classes) {
   });
 }
 
-function showNumbers(level) {
+const ofImages = (count) => (Number.isFinite(count) ? `, ${count.toLocaleString("en")} images` : "");
+
+function showNumbers(level, validationImages) {
   const z = Number.isFinite(level.locality_z) ? ` (z = ${level.locality_z.toFixed(0)})` : "";
   const dense = level.weight_density === 1; // no spread, no excess of near pairs
   const entries = [
@@ -154,9 +156,9 @@ function showNumbers(level) {
     ["half-width of g", dense && level.half_width == null ? NOT_DEFINED : fixed(level.half_width, 2, " pixels")],
     ["axes over diagonals of g", fixed(level.anisotropy, 2)],
     ["radius of gyration, mean", fixed(level.radius_of_gyration, 2, " pixels")],
-    ["best validation accuracy", accuracyText(level.best_val_accuracy)],
-    ["final validation accuracy", accuracyText(level.final_val_accuracy)],
-    ["held-out accuracy", accuracyText(level.heldout_accuracy)],
+    [`best validation accuracy${ofImages(validationImages)}`, accuracyText(level.best_val_accuracy)],
+    [`final validation accuracy${ofImages(validationImages)}`, accuracyText(level.final_val_accuracy)],
+    [`held-out accuracy${ofImages(level.heldout_images)}`, accuracyText(level.heldout_accuracy)],
     ...level.further,
   ];
   document.getElementById("numbers").replaceChildren(

@@ -50,6 +50,7 @@ LAID_OUT = {
     "best_val_accuracy",
     "final_val_accuracy",
     "heldout_accuracy",
+    "heldout_images",
     "train_loss",
 }
 
@@ -69,6 +70,7 @@ def run_data(run: Run, group: int) -> dict[str, Any]:
         "group": group,
         "shape": list(run.shape),
         "classes": len(run.classes),
+        "validation_images": run.about["data"].get("validation_images"),
         "levels": levels,
         "sheet": sheet.to_json(),
     }

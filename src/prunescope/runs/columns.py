@@ -221,7 +221,7 @@ COLUMNS: tuple[Column, ...] = (
            "of the parameters at the best step, on images that did not pick it; null without such images",
            _heldout_accuracy, SHOWN | {"compare"}),
     Column("heldout_images", "integer", "level", "held-out images", "images", "count",
-           "how many these images are", lambda at: len(at.dataset.heldout)),
+           "how many these images are", lambda at: len(at.dataset.heldout), frozenset({"page"})),
     Column("train_loss", "float", "level", "training loss", "nats", "nats",
            "mean cross-entropy of the batches between the last two evaluations",
            lambda at: at.trained.last.train_loss, frozenset({"page"})),
