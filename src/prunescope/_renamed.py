@@ -52,12 +52,12 @@ class Renamed(MetaPathFinder, Loader):
         """The module under its new name."""
         name = current_name(spec.name)
         assert name is not None
+        module = import_module(name)
         warnings.warn(
             f"{spec.name} is now {name}: the old name goes with the next version",
             DeprecationWarning,
             stacklevel=2,
         )
-        module = import_module(name)
         self._specs[spec.name] = module.__spec__
         return module
 
