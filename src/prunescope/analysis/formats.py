@@ -53,12 +53,22 @@ def interval(low: float | None, high: float | None, kind: Format, *, digits: int
     return f"{number(low, kind, unit=False, digits=digits)} … {number(high, kind, unit=False, digits=digits)}"
 
 
+def accuracy(share: float, *, unit: bool = True) -> str:
+    """An accuracy where there is room for one decimal: ``83.2 %``."""
+    return number(share, "percent", unit=unit, digits=1)
+
+
 def percent(share: float) -> str:
     """A density as a percentage with two significant digits or all whole ones: 100 %, 4 %, 0.97 %."""
     value = 100 * share
     if value >= 9.5:
         return f"{value:.0f} %"
     return f"{value:.2g} %" if value >= 0.01 else f"{value:.1g} %"
+
+
+def gigabytes(size: float, digits: int = 1) -> str:
+    """A number of bytes: ``1.2 GB``."""
+    return f"{size / 1e9:.{digits}f} GB"
 
 
 def span(seconds: float) -> str:

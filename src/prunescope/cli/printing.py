@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from prunescope.analysis.formats import span
+from prunescope.analysis.formats import gigabytes, span
 from prunescope.cli.progress import level_line
 from prunescope.errors import InputError
 from prunescope.experiment import Experiment, preset_names, preset_text
@@ -28,8 +28,8 @@ def print_plan(experiment: Experiment, seed: int, out: Path) -> None:
     print(f"levels      {cost.levels + 1}, {cost.steps:,} steps in all")
     print(f"time        about {span(cost.seconds)} ({1000 * cost.seconds_per_step:.1f} ms a dense step here)")
     print(f"engine      {cost.engine}")
-    print(f"memory      about {cost.memory_bytes / 1e9:.1f} GB, plus the memory-mapped images")
-    print(f"disk        about {cost.disk_bytes / 1e9:.2f} GB")
+    print(f"memory      about {gigabytes(cost.memory_bytes)}, plus the memory-mapped images")
+    print(f"disk        about {gigabytes(cost.disk_bytes, 2)}")
     for assumption in cost.assumed:
         print(f"assumed     {assumption}")
 

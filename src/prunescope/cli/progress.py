@@ -166,9 +166,7 @@ class Live(Reporter):
     def _seen(self) -> str:
         if self._look is None:
             return ""
-        return (
-            f"  validation {100 * self._look.val.accuracy:.2f} %  training loss {self._look.train_loss:.3f}"
-        )
+        return f"  validation {number(self._look.val.accuracy, 'percent')}  training loss {number(self._look.train_loss, 'nats')}"
 
 
 class _Clock:

@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from prunescope.analysis.formats import span
+from prunescope.analysis.formats import gigabytes, span
 from prunescope.analysis.labels import labels
 from prunescope.cli.sweep_progress import SweepLines, SweepLive
 from prunescope.sweep.executing import Results, execute
@@ -106,12 +106,12 @@ def _needs(planned: Plan, room: Room, threads: int | None) -> list[str]:
         return ["nothing to do"]
     slots = room.slots(planned, threads)
     estimates = [run.estimate for run in planned.todo if run.estimate]
-    largest, free = planned.memory_bytes / 1e9, free_disk(planned.out.absolute()) / 1e9
+    largest, free = gigabytes(planned.memory_bytes), gigabytes(free_disk(planned.out.absolute()))
     lines = [
         f"at once  {_many(slots, 'run')}",
         f"time     about {span(planned.seconds(slots))}",
-        f"memory   about {largest:.1f} GB the largest run, {room.memory / 1e9:.1f} GB available",
-        f"disk     about {planned.disk_bytes / 1e9:.2f} GB, {free:.1f} GB free",
+        f"memory   about {largest} the largest run, {gigabytes(room.memory)} available",
+        f"disk     about {gigabytes(planned.disk_bytes, 2)}, {free} free",
     ]
     if planned.memory_bytes > room.memory:
         lines.append("memory   too little for the largest run by its estimate: it will run alone")

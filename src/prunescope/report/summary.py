@@ -6,7 +6,7 @@ from typing import Any
 
 from prunescope.analysis.best_levels import DENSE
 from prunescope.analysis.curves import summary
-from prunescope.analysis.formats import percent
+from prunescope.analysis.formats import accuracy, percent
 from prunescope.analysis.groups import Group
 from prunescope.report.encoding import number
 
@@ -63,15 +63,15 @@ def _accuracy_fact(dense: dict[str, Any] | None, best: dict[str, Any], images: s
     after = best["best_val_accuracy_mean"]
     if dense is None:
         text = f"best validation accuracy{images}, at u = {_percent(best['u'])}; the dense network was not stored"
-        return {"value": f"{100 * after:.1f} %", "text": text}
+        return {"value": accuracy(after), "text": text}
     before = dense["best_val_accuracy_mean"]
     if best is dense or after < before:
         return {
-            "value": f"{100 * before:.1f} %",
+            "value": accuracy(before),
             "text": f"validation accuracy{images} of the dense network; no pruned one is better",
         }
     text = f"validation accuracy{images}: dense, and best with {_percent(best['u'])} of the weights left"
-    return {"value": f"{100 * before:.1f} → {100 * after:.1f} %", "text": text}
+    return {"value": f"{accuracy(before, unit=False)} → {accuracy(after)}", "text": text}
 
 
 def _locality_fact(row: dict[str, Any], where: str) -> dict[str, str]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from prunescope.analysis.formats import gigabytes
 from prunescope.errors import InputError
 from prunescope.runs.directory import Run
 from prunescope.runs.estimate import Estimate
@@ -116,8 +117,8 @@ def check_room(plan: Plan) -> None:
     free = free_disk(plan.out.absolute())
     if plan.disk_bytes > free:
         raise InputError(
-            f"{plan.out}: {free / 1e9:.2f} GB are free and the runs will write about "
-            f"{plan.disk_bytes / 1e9:.2f} GB: make room or choose another --out"
+            f"{plan.out}: {gigabytes(free, 2)} are free and the runs will write about "
+            f"{gigabytes(plan.disk_bytes, 2)}: make room or choose another --out"
         )
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from matplotlib.figure import Figure
 
-from prunescope.analysis.formats import mean_and_sd, number
+from prunescope.analysis.formats import accuracy, mean_and_sd
 from prunescope.analysis.groups import Group, Options, groups
 from prunescope.analysis.picks import Pick, at_compared_densities, by_method
 from prunescope.analysis.statistics import spread
@@ -129,7 +129,7 @@ def _images(row: Row, nodes: Sequence[int]) -> list[np.ndarray]:
 def _accuracy(row: Row) -> str:
     text = mean_and_sd(spread(list(row.pick.by_seed("best_val_accuracy").values())), "percent", digits=1)
     reported = published.figure_4_accuracy(row.run.experiment, row.pick.density)
-    return text if reported is None else f"{text}\n(paper {number(reported, 'percent', digits=1)})"
+    return text if reported is None else f"{text}\n(paper {accuracy(reported)})"
 
 
 def _data(rows: Sequence[Row], nodes: Sequence[int]) -> Arrays:

@@ -13,6 +13,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from prunescope.analysis.formats import accuracy
 from prunescope.errors import InputError
 from prunescope.figures.parts.style import FAINT, MUTED
 
@@ -154,7 +155,7 @@ def frame(
     axes.plot([now], [curve[now]], "o", color=MUTED, ms=5)
     axes.margins(0.05, 0.15)
     figure.text(
-        0.79, 1 - 46 / HEIGHT, f"accuracy {100 * curve[now]:.1f} %", fontsize=6.5, color=MUTED, ha="right"
+        0.79, 1 - 46 / HEIGHT, f"accuracy {accuracy(curve[now])}", fontsize=6.5, color=MUTED, ha="right"
     )
     image = np.full((HEIGHT, WIDTH, 3), 255, np.uint8)
     for number, (picture, caption) in enumerate(zip(pictures, captions, strict=True)):
