@@ -13,13 +13,14 @@ import numpy as np
 import polars
 import pytest
 
+from prunescope.analysis.formats import by_size, mean_and_sd_by_size
 from prunescope.analysis.statistics import spread
 from prunescope.mask import Mask
 from prunescope.observables import effective_masks, radius_of_gyration
 from prunescope.reproduce.claims.measured import Quantity, Sample
 from prunescope.reproduce.claims.rules import Test
 from prunescope.reproduce.claims.sections import SECTIONS
-from prunescope.reproduce.page.wording import compared, interval, mean_and_sd, one_value
+from prunescope.reproduce.page.wording import compared, interval
 from prunescope.reproduce.page.writing import write_page
 from prunescope.runs.directory import Run
 
@@ -145,9 +146,11 @@ def test_every_number_shown_stands_in_the_table(page, rows):
                 values = [float(r["value"]) for r in sorted(stored, key=lambda r: int(r["seed"]))]
                 assert len(values) == int(count)
                 assert {r["images"] for r in stored} <= {images}
-                units = {mean_and_sd(spread(values), unit): unit for unit in ("", "%", "points", "×", "°")}
+                units = {
+                    mean_and_sd_by_size(spread(values), unit): unit for unit in ("", "%", "points", "×", "°")
+                }
                 assert value in units, (claim.id, name)
-                assert each == ", ".join(one_value(v, units[value]) for v in values)
+                assert each == ", ".join(by_size(v, units[value]) for v in values)
 
 
 def test_the_page_asks_for_nothing_and_runs_are_named_relative(page, runs):
@@ -287,4 +290,4 @@ def test_seeds_that_a_paired_difference_leaves_out_are_named():
     ],
 )
 def test_numbers_are_written_with_their_spread(values, unit, shown):
-    assert mean_and_sd(spread(values), unit) == shown
+    assert mean_and_sd_by_size(spread(values), unit) == shown

@@ -58,6 +58,36 @@ def accuracy(share: float, *, unit: bool = True) -> str:
     return number(share, "percent", unit=unit, digits=1)
 
 
+def by_size(value: float, unit: str) -> str:
+    """A value of a quantity with a unit (%, points, ×, ° or none), without it: three digits, at most two behind the point."""
+    return _decimal(_factor(unit) * value, _places(_factor(unit) * value))
+
+
+def mean_and_sd_by_size(of: Spread, unit: str) -> str:
+    """``6.21 ± 0.40 %`` with as many digits as the mean's size asks for; one value has no spread."""
+    if of.mean is None:
+        return "not measured"
+    places = _places(_factor(unit) * of.mean)
+    behind = unit if unit in ("", "°") else f"\u00a0{unit}"
+    text = _decimal(_factor(unit) * of.mean, places)
+    return (
+        f"{text}{behind}" if of.sd is None else f"{text} ± {_decimal(_factor(unit) * of.sd, places)}{behind}"
+    )
+
+
+def _factor(unit: str) -> int:
+    return 100 if unit in ("%", "points") else 1
+
+
+def _places(value: float) -> int:
+    size = abs(value)
+    return 0 if size >= 100 else 1 if size >= 10 else 2
+
+
+def _decimal(value: float, places: int) -> str:
+    return f"{value:.{places}f}".replace("-", "\u2212")
+
+
 def percent(share: float) -> str:
     """A density as a percentage with two significant digits or all whole ones: 100 %, 4 %, 0.97 %."""
     value = 100 * share

@@ -1,28 +1,11 @@
-"""How the page writes numbers, what it says beside each test, and its sentences on how claims are judged."""
+"""What the page says beside each test, and its sentences on how claims are judged."""
 
 from __future__ import annotations
 
-from prunescope.analysis.statistics import PAIRED_SEEDS, Spread
+from prunescope.analysis.formats import by_size
+from prunescope.analysis.statistics import PAIRED_SEEDS
 from prunescope.reproduce.claims.measured import Quantity, together
 from prunescope.reproduce.claims.rules import FALSE_RATE, FEWEST_SEEDS, Test, Verdict
-
-
-def mean_and_sd(spread: Spread, unit: str) -> str:
-    """Mean ± sample sd: ``6.21 ± 0.40 %``; one value alone has no sd."""
-    if spread.mean is None:
-        return "not measured"
-    scale = _scale(unit)
-    digits = _digits(scale * spread.mean)
-    mean = _decimal(scale * spread.mean, digits)
-    if spread.sd is None:
-        return f"{mean}{_unit(unit)}"
-    return f"{mean} ± {_decimal(scale * spread.sd, digits)}{_unit(unit)}"
-
-
-def one_value(value: float, unit: str) -> str:
-    """A value without its unit, a percentage as one."""
-    shown = _scale(unit) * value
-    return _decimal(shown, _digits(shown))
 
 
 def compared(test: Test) -> str:
@@ -41,7 +24,7 @@ def interval(test: Test, verdict: Verdict) -> str:
     spread, unit = test.spread, test.unit
     if test.obstacle or spread.low is None or spread.high is None:
         return test.obstacle
-    text = f"{one_value(spread.low, unit)} … {one_value(spread.high, unit)}"
+    text = f"{by_size(spread.low, unit)} … {by_size(spread.high, unit)}"
     outside = spread.high < test.low or spread.low > test.high
     return f"{text}, outside, but not after the correction" if outside and verdict != "contradicted" else text
 
@@ -71,20 +54,3 @@ def how_judged(claims: int) -> list[str]:
         "± is one standard deviation over seeds. The number of images stands beside each accuracy. All seeds are "
         "measured on the same images: an interval over seeds is conditional on them and says nothing about others.",
     ]
-
-
-def _scale(unit: str) -> int:
-    return 100 if unit in ("%", "points") else 1
-
-
-def _digits(value: float) -> int:
-    size = abs(value)
-    return 0 if size >= 100 else 1 if size >= 10 else 2
-
-
-def _decimal(value: float, digits: int) -> str:
-    return f"{value:.{digits}f}".replace("-", "\u2212")
-
-
-def _unit(unit: str) -> str:
-    return {"": "", "°": "°"}.get(unit, f"\u00a0{unit}")

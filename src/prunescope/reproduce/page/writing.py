@@ -10,6 +10,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
+from prunescope.analysis.formats import by_size, mean_and_sd_by_size
 from prunescope.analysis.statistics import spread
 from prunescope.figures.parts.style import STYLE
 from prunescope.reproduce.claims.evidence import Evidence, Judged, Section
@@ -24,8 +25,6 @@ from prunescope.reproduce.page.wording import (
     how_judged,
     images_of,
     interval,
-    mean_and_sd,
-    one_value,
 )
 from prunescope.runs.directory import Run
 
@@ -129,7 +128,7 @@ def _claim(one: Judged) -> dict[str, Any]:
 def _here(evidence: Evidence) -> str:
     """The two numbers that sum a claim up, and the images of those that are accuracies."""
     found = [evidence.quantities[place] for place in evidence.heads]
-    shown = "; ".join(f"{one.name}: {mean_and_sd(spread(one.values), one.unit)}" for one in found)
+    shown = "; ".join(f"{one.name}: {mean_and_sd_by_size(spread(one.values), one.unit)}" for one in found)
     images = together(one.images for one in found)
     return f"{shown} (images: {images})" if images else shown
 
@@ -140,16 +139,16 @@ def _quantity(quantity: Quantity) -> dict[str, Any]:
         "name": quantity.name,
         "null": quantity.null,
         "n": len(values),
-        "value": mean_and_sd(spread(values), quantity.unit),
+        "value": mean_and_sd_by_size(spread(values), quantity.unit),
         "images": quantity.images,
-        "each": ", ".join(one_value(value, quantity.unit) for value in values),
+        "each": ", ".join(by_size(value, quantity.unit) for value in values),
     }
 
 
 def _test(test: Test, verdict: Verdict) -> dict[str, Any]:
     return {
         "text": test.text,
-        "mean": mean_and_sd(test.spread, test.unit),
+        "mean": mean_and_sd_by_size(test.spread, test.unit),
         "compared": compared(test),
         "images": images_of(test),
         "interval": interval(test, verdict),
