@@ -132,6 +132,11 @@ class Ticket:
         """Units of each hidden layer with at least one incoming kept weight."""
         return tuple(int(np.count_nonzero(mask.fan_in)) for mask in self.masks)
 
+    @property
+    def weight_density(self) -> float:
+        """Kept share of all hidden weights, biases not counted."""
+        return sum(mask.kept for mask in self.masks) / sum(mask.array.size for mask in self.masks)
+
     def density(self, layer: int) -> float:
         """Kept share of weights and biases together, of hidden layer ``layer`` (0-based)."""
         mask, bias = self.masks[layer], self.biases[layer]

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from prunescope.errors import InputError
 from prunescope.observables.flow import Flow, flow
@@ -21,44 +22,47 @@ if TYPE_CHECKING:
 MOMENTS = ("trained", "pruned")
 
 
-def run_flow(run: Run, moment: str = "trained") -> Flow:
-    """The flow of a run's hidden layers over its levels.
+def run_flow(run: Run, moment: str = "trained", levels: Sequence[int] | None = None) -> Flow:
+    """The flow of a run's hidden layers over its levels, or over ``levels`` in their order.
 
     moment "trained": the weights at the end of each level's training; "pruned": those weights under the next
-    level's masks, before retraining, and so of one level less. The rate of each pruning is
-    that of the nominal densities: p for iterative pruning, 0 (σ is nan) where a method leaves the density as it is.
-    Raises InputError for another moment or a run with fewer levels than that needs.
+    level's masks, before retraining, and so of one level less. The rate of each pruning is the share of the hidden
+    weights left that it removed: p for iterative pruning but for rounding, 0 (σ is nan) where the density stays as it
+    is. Raises InputError for another moment or a run with fewer levels than that needs.
     """
     if moment not in MOMENTS:
         raise InputError(f"moment is {moment!r}: use {' or '.join(MOMENTS)}")
-    levels = run.levels
-    if len(levels) < 2 + (moment == "pruned"):
+    levels = run.levels if levels is None else levels
+    if len(levels) < 1 + 2 * (moment == "pruned"):
         raise InputError(f"{run.path}: a flow needs more levels than {len(levels)}")
-    rows = dict(run.table.select("level", "nominal_density").unique().iter_rows())
-    density = np.array([rows[level] for level in levels], np.float64)
-    rates = np.clip(1 - density[1:] / density[:-1], 0, None)
-    weights = []
-    for level, after in zip(levels, [*levels[1:], None], strict=True):
-        if moment == "trained":
-            after = level
-        if after is not None:
-            weights.append(_hidden(run, level, run.ticket(after)))
-    return flow(weights, rates[: len(weights) - 1] if moment == "trained" else rates[1:])
+    tickets = [run.ticket(level) for level in levels]
+    kept = np.array([sum(mask.kept for mask in ticket.masks) for ticket in tickets], np.float64)
+    rates = np.clip(1 - kept[1:] / np.maximum(kept[:-1], 1), 0, None)
+    if moment == "trained":
+        weights = [_hidden(run, level, ticket) for level, ticket in zip(levels, tickets, strict=True)]
+        return flow(weights, rates)
+    pruned = [_hidden(run, level, after) for level, after in zip(levels[:-1], tickets[1:], strict=True)]
+    return flow(pruned, rates[1:])
 
 
 def run_cavity(run: Run, level: int) -> CavitySplit | None:
     """The cavity effects a level stored, parted by whether the pruning after it kept the weight.
 
-    The sizes are those of w, by which magnitude pruning chooses. None at the last level, and for runs that did
-    not measure it.
+    The sizes are those of w, by which magnitude pruning chooses. None at the last level, where the next level was not
+    pruned from this one, and for runs that did not measure it.
     """
     effects = stored_cavity(run.observations(level))
     if effects is None or level + 1 not in run.levels:
         return None
-    return split_cavity(effects, run.model(level).layers[0].weight, run.ticket(level + 1).masks[0])
+    mask, after = run.ticket(level).masks[0], run.ticket(level + 1).masks[0]
+    if (after.array & ~mask.array).any():
+        return None
+    return split_cavity(effects, run.model(level).layers[0].weight, after)
 
 
-def run_gabor(run: Run, level: int, nodes: Sequence[int], *, shuffles: int = SHUFFLES) -> GaborFits:
+def run_gabor(
+    run: Run, level: int, nodes: Sequence[int] | NDArray[Any], *, shuffles: int = SHUFFLES
+) -> GaborFits:
     """Gabor fits of first-layer nodes at the end of a level, and of their shuffled weights."""
     weights, mask = run.model(level).layers[0].weight, run.ticket(level).masks[0]
     return gabor_fit(weights, mask, run.shape, nodes=nodes, shuffles=shuffles, seed=run.seed)
@@ -78,8 +82,7 @@ def densities_against_erk(ticket: Ticket) -> tuple[tuple[float, ...], tuple[floa
 
     masks = ticket.masks
     sizes = (masks[0].n_in, *(mask.n_out for mask in masks), 0)  # the output layer's size plays no part
-    density = sum(mask.kept for mask in masks) / sum(mask.array.size for mask in masks)
-    return tuple(mask.density for mask in masks), erdos_renyi(sizes, density)
+    return tuple(mask.density for mask in masks), erdos_renyi(sizes, ticket.weight_density)
 
 
 def _hidden(run: Run, level: int, ticket: Ticket) -> list[np.ndarray]:

@@ -8,41 +8,33 @@ import numpy as np
 import polars
 
 from prunescope.analysis.curves import over_seeds
+from prunescope.analysis.derived import densities_against_erk, run_flow
 from prunescope.analysis.groups import Group
-from prunescope.observables import flow
-from prunescope.pruning.layouts import erdos_renyi
 
 
 def layer_densities(group: Group) -> polars.DataFrame:
+    """The density of each hidden layer, over that of all of them, and Erdős–Rényi's: one row a level and layer."""
     rows = []
     for run in group.runs:
         for level in group.levels:
-            masks = run.ticket(level).masks
-            size = np.array([mask.array.size for mask in masks])
-            kept = np.array([mask.kept for mask in masks])
-            sizes = (masks[0].n_in, *(mask.n_out for mask in masks), len(run.classes))
-            overall = float(kept.sum() / size.sum())
-            erk = erdos_renyi(sizes, overall)
+            ticket = run.ticket(level)
+            overall = ticket.weight_density
+            measured, erk = densities_against_erk(ticket)
             rows += [
-                {"level": level, "layer": layer + 1, "seed": run.seed, "density": overall, "erk": erk[layer]}
-                | {
-                    "layer_density": kept[layer] / size[layer],
-                    "relative": kept[layer] / size[layer] / overall,
-                }
-                for layer in range(len(masks))
+                {"level": level, "layer": layer, "seed": run.seed, "density": overall, "erk": expected}
+                | {"layer_density": own, "relative": own / overall}
+                for layer, (own, expected) in enumerate(zip(measured, erk, strict=True), 1)
                 if overall > 0
             ]
     return _over_seeds(group, rows, ("layer_density", "relative"), ("density", "erk"))
 
 
 def layer_flow(group: Group) -> polars.DataFrame:
+    """Each layer's share of the magnitude and the exponent of its change: one row a level and layer."""
     rows = []
     levels = group.densest_first()
     for run in group.runs:
-        weights = [[layer.weight for layer in run.model(level).layers[:-1]] for level in levels]
-        tickets = [run.ticket(level) for level in levels]
-        kept = np.array([sum(mask.kept for mask in ticket.masks) for ticket in tickets], np.float64)
-        measured = flow(weights, 1 - kept[1:] / np.maximum(kept[:-1], 1))
+        measured = run_flow(run, levels=levels)
         exponent = np.vstack([np.full((1, measured.share.shape[1]), np.nan), measured.exponent])
         rows += [
             {"level": level, "layer": layer + 1, "seed": run.seed, "nominal_density": group.density(level)}

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from prunescope.analysis.derived import run_gabor
 from prunescope.analysis.groups import Group
 from prunescope.model import Arrays
-from prunescope.observables import GaborFits, gabor_fit, most_connected
-from prunescope.runs.directory import Run
+from prunescope.observables import most_connected
 
 SHUFFLES = 2
 
@@ -22,7 +22,8 @@ def gabor_r2(group: Group, levels: Sequence[int], given: np.ndarray | None, node
     best = group.best_level()
     chosen = [most_connected(run.mask(best), nodes) if given is None else given for run in group.runs]
     fits = [
-        [gabor_fits(run, level, own) for level in levels] for run, own in zip(group.runs, chosen, strict=True)
+        [run_gabor(run, level, own, shuffles=SHUFFLES) for level in levels]
+        for run, own in zip(group.runs, chosen, strict=True)
     ]
     return {
         "levels": np.array(levels),
@@ -31,12 +32,6 @@ def gabor_r2(group: Group, levels: Sequence[int], given: np.ndarray | None, node
         "r2": np.array([[fit.r2 for fit in one] for one in fits]),
         "null_r2": np.array([[fit.null_r2 for fit in one] for one in fits]),
     }
-
-
-def gabor_fits(run: Run, level: int, nodes: np.ndarray) -> GaborFits:
-    """The Gabor fits of first-layer nodes at the end of a level, and of their shuffled weights."""
-    weight = run.model(level).layers[0].weight
-    return gabor_fit(weight, run.mask(level), run.shape, nodes=nodes, shuffles=SHUFFLES, seed=run.seed)
 
 
 def over_seeds(values: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:

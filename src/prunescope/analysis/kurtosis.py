@@ -8,9 +8,9 @@ from typing import Any
 import polars
 
 from prunescope.analysis.curves import over_seeds
+from prunescope.analysis.derived import run_cavity
 from prunescope.analysis.groups import Group
 from prunescope.errors import InputError
-from prunescope.observables import split_cavity, stored_cavity
 from prunescope.runs.directory import Run
 
 # Of a run's level: the mean over nodes with its null, and the cavity contrast, kept minus removed weights.
@@ -31,14 +31,9 @@ def _row(run: Run, level: int, levels: Sequence[int]) -> dict[str, Any]:
     if "kurtosis" not in row:
         raise InputError(f"{run.path}: measured no kurtosis (an older run); figure kurtosis needs a new one")
     values = {name: row[name] for name in ("level", "nominal_density", *VALUES[:3])}
-    effects = stored_cavity(run.observations(level))
-    nothing = {"contrast": None, "contrast_like_size": None}
-    if effects is None or level + 1 not in levels:
-        return values | nothing
-    mask, after = run.mask(level), run.mask(level + 1)
-    if (after.array & ~mask.array).any():  # the next level was not pruned from this one
-        return values | nothing
-    parts = split_cavity(effects, run.model(level).layers[0].weight, after)
+    parts = run_cavity(run, level) if level + 1 in levels else None
+    if parts is None:
+        return values | {"contrast": None, "contrast_like_size": None}
     like_size = _finite(parts.near_threshold())
     return values | {"contrast": _finite(parts.contrast), "contrast_like_size": like_size}
 

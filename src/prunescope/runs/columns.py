@@ -124,7 +124,7 @@ def _nominal_density(at: LayerEnd) -> float:
     """What the method means to keep; where it has no aim, what is kept of all hidden weights."""
     if at.level.nominal_density is not None:
         return at.level.nominal_density
-    return sum(mask.kept for mask in at.ticket.masks) / sum(mask.array.size for mask in at.ticket.masks)
+    return at.ticket.weight_density
 
 
 def _heldout_accuracy(at: LayerEnd) -> float:

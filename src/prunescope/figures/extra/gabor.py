@@ -7,7 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 from matplotlib.axes import Axes
 
-from prunescope.analysis.gabor import gabor_fits, gabor_r2, over_seeds
+from prunescope.analysis.derived import run_gabor
+from prunescope.analysis.gabor import SHUFFLES, gabor_r2, over_seeds
 from prunescope.analysis.groups import Options, given_nodes, one_group, shown_levels
 from prunescope.figures.parts.drawing import Drawing
 from prunescope.figures.parts.style import BLUE, MUTED, PAGE, density_axis
@@ -33,7 +34,7 @@ def figure_gabor(runs: Sequence[Run], options: Options) -> Drawing:
     given = given_nodes(group.runs[0], options)
     data = gabor_r2(group, levels, given, nodes=NODES)
     best, run = group.best_level(), group.runs[0]
-    examples = gabor_fits(run, best, data["nodes"][0][:EXAMPLES])
+    examples = run_gabor(run, best, data["nodes"][0][:EXAMPLES], shuffles=SHUFFLES)
     masked = run.model(best).layers[0].weight * run.mask(best).array
     data |= {
         "example_level": np.array(best),
