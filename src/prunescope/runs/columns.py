@@ -128,11 +128,9 @@ def _nominal_density(at: LayerEnd) -> float:
 
 
 def _heldout_accuracy(at: LayerEnd) -> float:
-    import numpy as np
+    from prunescope.runs.classified import share_right
 
-    images = len(at.dataset.heldout)
-    right = int(np.unpackbits(at.observed["heldout_right_best"], count=images).sum())
-    return right / images if images else math.nan
+    return share_right(at.observed["heldout_right_best"], len(at.dataset.heldout))
 
 
 def _kurtosis(name: str) -> Callable[[LayerEnd], float | None]:
