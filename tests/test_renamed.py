@@ -3,21 +3,37 @@
 import importlib
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
-from prunescope._renamed import RENAMED, current_name
+import prunescope
+from prunescope._renamed import RENAMED, current_names
 
 
 @pytest.mark.parametrize("old", RENAMED)
-def test_an_old_name_is_the_new_module_with_a_warning(old):
+def test_an_old_name_holds_what_its_successors_do_and_warns(old):
     name = f"prunescope.{old}"
     sys.modules.pop(name, None)
-    with pytest.warns(DeprecationWarning, match=f"{name} is now prunescope.{RENAMED[old]}"):
+    with pytest.warns(DeprecationWarning, match=f"{name} is now prunescope.{RENAMED[old][0]}"):
         module = importlib.import_module(name)
-    new = importlib.import_module(f"prunescope.{RENAMED[old]}")
-    assert module is new
-    assert new.__spec__.name == f"prunescope.{RENAMED[old]}"
+    for home in RENAMED[old]:
+        successor = importlib.import_module(f"prunescope.{home}")
+        own = [
+            key
+            for key, value in vars(successor).items()
+            if not key.startswith("_") and getattr(value, "__module__", None) == successor.__name__
+        ]
+        for key in own:
+            assert getattr(module, key, None) is not None
+
+
+def test_no_old_name_hides_a_module_that_is_there():
+    package = Path(prunescope.__file__).parent
+    for old in RENAMED:
+        place = package / old.replace(".", "/")
+        assert not place.with_suffix(".py").exists()
+        assert not (place / "__init__.py").exists()
 
 
 @pytest.mark.parametrize(
@@ -31,6 +47,24 @@ def test_an_old_name_is_the_new_module_with_a_warning(old):
         ("from prunescope.levels import Level as x", "from prunescope.training.levels import Level as y"),
         ("from prunescope.tables import compare as x", "from prunescope.analysis import compare as y"),
         ("import prunescope.store; x = prunescope.store.Run", "from prunescope import Run as y"),
+        ("from prunescope.driver import run as x", "from prunescope import run as y"),
+        (
+            "from prunescope.driver import Interrupted as x",
+            "from prunescope.runs.driver import Interrupted as y",
+        ),
+        ("from prunescope.progress import silent as x", "from prunescope.runs.reporting import silent as y"),
+        (
+            "from prunescope.figures.style import percent as x",
+            "from prunescope.analysis.formats import percent as y",
+        ),
+        (
+            "from prunescope.data.readers import npz; x = npz.read",
+            "from prunescope.data.sources.npz import read as y",
+        ),
+        (
+            "import prunescope.data.readers.npz as m; x = m.read",
+            "from prunescope.data.sources.npz import read as y",
+        ),
     ],
 )
 def test_what_an_old_name_holds_is_what_the_new_one_does(statement, same):
@@ -40,8 +74,16 @@ def test_what_an_old_name_holds_is_what_the_new_one_does(statement, same):
     assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
 def test_names_that_never_were_are_not_found():
-    assert current_name("prunescope.observer") is None
-    assert current_name("levels") is None
+    assert current_names("prunescope.observer") == ()
+    assert current_names("levels") == ()
     with pytest.raises(ModuleNotFoundError):
         importlib.import_module("prunescope.store.nothing")
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_what_an_old_name_lacks_is_told_with_the_new_names():
+    module = importlib.import_module("prunescope.store")
+    with pytest.raises(AttributeError, match=r"now prunescope\.runs\.directory, has no 'Walk'"):
+        _ = module.Walk

@@ -52,6 +52,10 @@ __all__ = sorted(_HOMES)
 _renamed.install()
 
 
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_HOMES})
+
+
 def __getattr__(name: str) -> Any:
     # on demand: importing the package for one name must not load torch for another
     if name not in _HOMES:

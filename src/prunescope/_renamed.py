@@ -9,73 +9,203 @@ from importlib import import_module
 from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
 from types import ModuleType
+from typing import Any
 
-RENAMED = {
-    "arrays_file": "runs.arrays",
-    "driver": "runs.driver",
-    "estimate": "pruning.running",
-    "figures.choice": "analysis.groups",
-    "figures.drawing": "figures.parts.drawing",
-    "figures.labels": "analysis.labels",
-    "figures.picks": "analysis.picks",
-    "figures.style": "figures.parts.style",
-    "levels": "training.levels",
-    "observe": "observables",
-    "observed": "analysis.derived",
-    "observing": "runs.measurements",
-    "products": "network.precision",
-    "progress": "cli.progress",
-    "run_writer": "runs.writer",
-    "scale": "experiment.scale",
-    "sections": "experiment.fields",
-    "store": "runs.directory",
-    "tables": "analysis",
-    "training.masks": "training.mask_changes",
-    "training.torch_engine": "training.torch.engine",
+# By old name, where what the module held is now; the first is the module that took its place.
+RENAMED: dict[str, tuple[str, ...]] = {
+    "arrays_file": (
+        "runs.arrays",
+        "files",
+    ),
+    "bench.machine": ("runs.machine",),
+    "bench.show": ("cli.bench",),
+    "data.dealing": ("data.tasks.dealing",),
+    "data.folders": ("data.prepared.reading",),
+    "data.imagenet": ("data.tasks.imagenet",),
+    "data.photographs": ("data.sources.photographs",),
+    "data.pickles": ("data.sources.pickles",),
+    "data.preparation": ("data.prepared.preparation",),
+    "data.readers": ("data.sources",),
+    "data.rotation": ("data.prepared.rotation",),
+    "data.streams": ("data.sources.streams",),
+    "driver": (
+        "runs.driver",
+        "pruning.running",
+    ),
+    "estimate": (
+        "pruning.running",
+        "runs.estimate",
+    ),
+    "figures.accuracy": ("figures.paper.accuracy",),
+    "figures.angles": (
+        "figures.parts.angles",
+        "analysis.directions",
+    ),
+    "figures.atlas": ("figures.extra.atlas",),
+    "figures.choice": (
+        "analysis.groups",
+        "analysis.best_levels",
+    ),
+    "figures.columns": ("figures.parts.columns",),
+    "figures.comparison": ("figures.paper.comparison",),
+    "figures.connectivity": (
+        "figures.paper.connectivity",
+        "analysis.connectivity",
+    ),
+    "figures.convergence": ("figures.paper.convergence",),
+    "figures.curves": (
+        "figures.parts.curves",
+        "analysis.curves",
+    ),
+    "figures.drawing": (
+        "figures.parts.drawing",
+        "analysis.groups",
+    ),
+    "figures.filters": ("figures.extra.gabor",),
+    "figures.flow": ("figures.extra.flow",),
+    "figures.gaussianity": ("figures.extra.kurtosis",),
+    "figures.hierarchy": ("figures.paper.hierarchy",),
+    "figures.labels": ("analysis.labels",),
+    "figures.locality": (
+        "figures.paper.locality",
+        "analysis.pairs",
+        "figures.parts.pair_maps",
+    ),
+    "figures.masks": ("figures.paper.masks",),
+    "figures.methods": ("figures.extra.methods",),
+    "figures.movie": ("figures.parts.movie",),
+    "figures.picks": ("analysis.picks",),
+    "figures.progressive": ("figures.paper.progressive",),
+    "figures.random_nodes": ("figures.paper.random_nodes",),
+    "figures.relative": (
+        "figures.extra.relative_locality",
+        "analysis.pairs",
+    ),
+    "figures.same_nodes": ("figures.paper.same_nodes",),
+    "figures.samples": ("figures.parts.samples",),
+    "figures.sketch": ("figures.paper.sketch",),
+    "figures.style": (
+        "figures.parts.style",
+        "analysis.formats",
+    ),
+    "figures.superclasses": ("figures.paper.superclasses",),
+    "figures.tasks": ("figures.paper.tasks",),
+    "figures.tiles": ("figures.parts.tiles",),
+    "figures.variants": ("figures.paper.variants",),
+    "figures.videos": ("figures.paper.videos",),
+    "levels": ("training.levels",),
+    "observe": ("observables",),
+    "observed": ("analysis.derived",),
+    "observing": (
+        "runs.measurements",
+        "runs.columns",
+    ),
+    "observing_activations": ("runs.activations",),
+    "products": ("network.precision",),
+    "progress": (
+        "runs.reporting",
+        "cli.progress",
+        "analysis.formats",
+    ),
+    "pruning.plain_forward": ("network.differentiable",),
+    "reproduce.claims_data": ("reproduce.claims.data",),
+    "reproduce.claims_methods": ("reproduce.claims.methods",),
+    "reproduce.claims_network": ("reproduce.claims.network",),
+    "reproduce.derived": ("reproduce.claims.derived",),
+    "reproduce.evidence": ("reproduce.claims.evidence",),
+    "reproduce.numbers": ("reproduce.page.numbers",),
+    "reproduce.plot_parts": ("reproduce.page.plot_parts",),
+    "reproduce.plots": ("reproduce.page.plots",),
+    "reproduce.rules": (
+        "reproduce.claims.rules",
+        "reproduce.claims.measured",
+    ),
+    "reproduce.show": ("cli.reproduction",),
+    "reproduce.stored": ("reproduce.claims.stored",),
+    "run_writer": ("runs.writer",),
+    "scale": ("experiment.scale",),
+    "sections": ("experiment.fields",),
+    "store": ("runs.directory",),
+    "sweep.ray_cluster": ("sweep.ray.cluster",),
+    "sweep.ray_crew": ("sweep.ray.crew",),
+    "sweep.ray_node": ("sweep.ray.node",),
+    "sweep.show": ("cli.sweeping",),
+    "tables": ("analysis",),
+    "tables.collect": ("analysis.tables",),
+    "tables.comparing": ("analysis.comparison",),
+    "tables.facts": ("analysis.quantities",),
+    "tables.intervals": ("analysis.statistics",),
+    "tables.show": ("cli.tables",),
+    "track.show": ("cli.tracking",),
+    "training.captured_step": ("training.torch.captured_step",),
+    "training.feeds": ("training.torch.feeds",),
+    "training.masks": (
+        "training.mask_changes",
+        "training.state",
+    ),
+    "training.step_rules": ("training.torch.step_rules",),
+    "training.torch_engine": ("training.torch.engine",),
+    "training.torch_step": ("training.torch.step",),
+    "verbs": ("cli.printing",),
 }
 ROOT = "prunescope."
 
 
-class Renamed(MetaPathFinder, Loader):
-    """Finds a module, or one below a package, under its old name."""
+class OldModule(ModuleType):
+    """What an old name stands for: a module that has nothing of its own and looks into those that took its place."""
 
-    def __init__(self) -> None:
-        self._specs: dict[str, ModuleSpec | None] = {}
+    def __init__(self, name: str, homes: Sequence[str]) -> None:
+        super().__init__(name, f"Now {' and '.join(homes)}.")
+        self._homes = homes
+
+    def __getattr__(self, name: str) -> Any:
+        for home in self._homes:
+            found = getattr(import_module(home), name, None)
+            if found is not None:
+                return found
+        raise AttributeError(f"module {self.__name__!r}, now {' and '.join(self._homes)}, has no {name!r}")
+
+
+class OldNames(MetaPathFinder, Loader):
+    """Finds a module, or one below a package, under its old name."""
 
     def find_spec(
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
         """The spec of an old name, None for any other."""
-        return ModuleSpec(fullname, self, is_package=True) if current_name(fullname) else None
+        return ModuleSpec(fullname, self, is_package=True) if current_names(fullname) else None
 
     def create_module(self, spec: ModuleSpec) -> ModuleType:
-        """The module under its new name."""
-        name = current_name(spec.name)
-        assert name is not None
-        module = import_module(name)
+        """A module that looks into those that took its place; raises ModuleNotFoundError where there are none."""
+        homes = current_names(spec.name)
+        for home in homes:
+            import_module(home)
         warnings.warn(
-            f"{spec.name} is now {name}: the old name goes with the next version",
+            f"{spec.name} is now {' and '.join(homes)}: the old name goes with the next version",
             DeprecationWarning,
             stacklevel=2,
         )
-        self._specs[spec.name] = module.__spec__
-        return module
+        return OldModule(spec.name, homes)
 
     def exec_module(self, module: ModuleType) -> None:
-        """It was executed under its new name, and keeps the spec of that."""
-        assert module.__spec__ is not None
-        module.__spec__ = self._specs.pop(module.__spec__.name)
+        """It has nothing of its own."""
 
 
-def current_name(fullname: str) -> str | None:
-    """``prunescope.observables.locality`` for ``prunescope.observe.locality``; None for what has no old name."""
+def current_names(fullname: str) -> tuple[str, ...]:
+    """``prunescope.observables.locality`` for ``prunescope.observe.locality``; none for what has no old name."""
     name = fullname.removeprefix(ROOT)
-    for old, new in RENAMED.items():
-        if fullname != name and (name == old or name.startswith(f"{old}.")):
-            return ROOT + new + name.removeprefix(old)
-    return None
+    if name == fullname:
+        return ()
+    if name in RENAMED:
+        return tuple(ROOT + home for home in RENAMED[name])
+    package, _, rest = name.partition(".")
+    if rest and (below := current_names(f"{ROOT}{package}")):
+        return (f"{below[0]}.{rest}",)
+    if name.startswith("data.readers."):
+        return (ROOT + name.replace("data.readers.", "data.sources.", 1),)
+    return ()
 
 
 def install() -> None:
     """Let old names be found, before their parents' folders are searched for them."""
-    sys.meta_path.insert(0, Renamed())
+    sys.meta_path.insert(0, OldNames())

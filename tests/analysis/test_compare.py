@@ -179,6 +179,7 @@ def test_a_difference_is_welchs_where_nothing_says_that_the_data_are_the_same(fo
     assert (best["difference_low"], best["difference_high"]) == pytest.approx((interval.low, interval.high))
     assert rows["best_accuracy", "random"]["difference"] is None
     assert rows["gain", "IMP"]["difference"] is None
+    assert rows["best_u", "IMP"]["difference"] is None
 
 
 @pytest.mark.parametrize(("seeds", "paired"), [(5, True), (4, False)])
@@ -192,6 +193,26 @@ def test_on_the_same_data_five_shared_seeds_are_paired(tmp_path, seeds, paired):
     if paired:
         assert (best["difference_n"], best["left_out"]) == (5, [9])
         assert best["difference"] == pytest.approx(0.1 + 0.02 - 0.006)
+
+
+def test_a_method_without_a_dense_level_gains_over_the_baselines_of_the_same_seed_and_data(tmp_path):
+    for seed in range(2):
+        write(tmp_path, "imp", seed, (0.75, 0.80), fingerprint="f")
+    for seed in range(3):
+        write(tmp_path, "random", seed, (0.70 + 0.01 * seed, 0.5), first=1, fingerprint="f")
+    runs = find_runs([tmp_path]).runs
+    assert rows_of(compare(runs))["gain", "random"]["n"] == 0
+    gain = rows_of(compare(runs, baseline="imp"))["gain", "random"]
+    assert (gain["n"], gain["mean"]) == (2, pytest.approx((-0.05 - 0.04) / 2))  # seed 2 has no dense network
+    there = rows_of(compare(runs, baseline="imp", density=0.5))["gain", "random"]
+    assert (there["n"], there["mean"]) == (2, pytest.approx((-0.05 - 0.04) / 2))
+
+
+def test_a_quantity_that_one_setting_has_is_that_settings(folder):
+    rows = rows_of(compare(find_runs([folder]).runs, ["train.lr"]))
+    dense, best = rows["dense_accuracy", "0.1"], rows["best_accuracy", "0.1"]
+    assert (dense["settings"], dense["n"], dense["mean"]) == (1, 3, 0.75)
+    assert (best["settings"], best["n"]) == (2, None)
 
 
 def test_runs_of_other_images_are_no_replicates(tmp_path):
@@ -259,7 +280,7 @@ def test_text_is_a_block_for_each_quantity(folder, shown):
     assert list(blocks)[:3] == [
         "accuracy of the dense network, %, validation images",
         "best accuracy of a pruned network, %, validation images",
-        "gain: at the level that the other seeds choose, less dense, %, validation images",
+        "gain over dense at the level that the other seeds choose, points, validation images",
     ]
     imp, other = blocks["best accuracy of a pruned network, %, validation images"].splitlines()
     assert imp.split() == [

@@ -5,9 +5,11 @@ import shutil
 import numpy as np
 import pytest
 
+import tiny
 from prunescope import observables
 from prunescope.analysis.derived import densities_against_erk, run_cavity, run_flow, run_gabor, run_hierarchy
 from prunescope.errors import InputError
+from prunescope.pruning.running import run
 from prunescope.runs.arrays import read_arrays, write_arrays
 from prunescope.runs.directory import Run
 
@@ -50,6 +52,16 @@ def test_cavities_are_parted_by_the_next_levels_mask(finished_run):
     np.testing.assert_array_equal(split.pruned_size, size[split.pruned.node, split.pruned.input])
     assert split.kept_size.min() >= split.pruned_size.max()  # what magnitude pruning does
     assert run_cavity(finished_run, 3) is None  # nothing was pruned after the last level
+
+
+def test_masks_that_lie_in_each_other_by_chance_part_no_cavities(images_file, tmp_path):
+    """SNIP's levels are all pruned at initialisation, none from the level before."""
+    snip = run(
+        tiny.experiment(data={"root": str(images_file)}, prune={"method": "snip", "density": [0.5, 0.2]}),
+        out=tmp_path,
+    )
+    assert not (snip.mask(2).array & ~snip.mask(1).array).any()
+    assert run_cavity(snip, 1) is None
 
 
 def test_runs_without_cavities_still_read(finished_run, tmp_path):

@@ -58,7 +58,7 @@ def test_the_live_view_shows_levels_rate_time_left_and_accuracies(terminal, smal
         reporter.close()
     for row in rows:
         if row["layer"] == 1:
-            assert f"{100 * row['weight_density']:.2f} %" in shown
+            assert f"{100 * row['nominal_density']:.2f} %" in shown
             assert f"{row['locality']:.2f}" in shown
     for text in ("best", "final", "locality", "steps/s", "left in this level", "in all"):
         assert text in shown
@@ -103,7 +103,7 @@ def test_lines_tell_the_steps_once_in_a_while_and_where_they_resume(capsys):
 
 def test_undefined_locality_is_a_dash():
     row = {
-        "level": 3, "weight_density": 0.25, "best_val_accuracy": 0.5, "final_val_accuracy": 0.25,
+        "level": 3, "nominal_density": 0.25, "best_val_accuracy": 0.5, "final_val_accuracy": 0.25,
         "locality": None, "locality_z": None, "seconds": 61.4,
     }  # fmt: skip
     assert level_line(row) == "level  3  u  25.00 %  best 50.00 %  final 25.00 %  locality  -  61 s"

@@ -6,6 +6,7 @@ import importlib
 import inspect
 import re
 import shlex
+import subprocess
 import sys
 import tomllib
 from pathlib import Path
@@ -142,6 +143,7 @@ def test_a_run_is_shown_and_drawn_where_its_method_is_not_installed(as_files, tm
         vars(package).pop(name, None)
         package.__path__.pop()
     assert NAME not in method_names()
+    assert run(made[0].experiment, out=tmp_path / "runs").path == made[0].path  # done: nothing to do
     assert [group.label for group in groups(made)] == ["magnitude increase", "IMP"]
     assert "that grew most" in Path(printed(capsys, "report", made[0].path).strip()).read_text("utf-8")
     assert "unread_share" in printed(capsys, "show", made[0].path, "--json")
@@ -186,3 +188,20 @@ def test_an_entry_point_of_another_package(tmp_path, monkeypatch):
     finally:
         for name in [name for name in sys.modules if name.partition(".")[0] == "my_package"]:
             del sys.modules[name]
+
+
+def test_the_pages_code_passes_the_checks(tmp_path):
+    """As it stands: whoever copies it finds `make check` content."""
+    root = Path(__file__).parents[2]
+    blocks = re.findall(r"`((?:src|tests)/[\w/]+\.py)`[^\n]*\n\n```python\n(.*?)```", PAGE, re.DOTALL)
+    assert len(blocks) == 6
+    for path, code in blocks:
+        for command in (["format", "--check"], ["check"]):
+            done = subprocess.run(
+                [sys.executable, "-m", "ruff", *command, "--stdin-filename", str(root / path), "-"],
+                input=code,
+                capture_output=True,
+                text=True,
+                cwd=root,
+            )
+            assert done.returncode == 0, f"{path}: {done.stdout}{done.stderr}"

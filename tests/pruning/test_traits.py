@@ -73,6 +73,21 @@ def test_layers_densities_are_one_level():
     assert expected.densities == pytest.approx((1.0, kept))
 
 
+def test_densities_of_another_number_of_layers_are_refused_before_anything_is_run():
+    with pytest.raises(InputError, match=r"layer_densities is \[0\.5\]: the network has 2 hidden layers"):
+        estimate(experiment("oneshot", prune={"density": None, "layer_densities": [0.5]}))
+
+
+def test_shuffled_masks_need_a_run_before_anything_is_run():
+    with pytest.raises(InputError, match=r"prune\.like is not given"):
+        estimate(experiment("random", prune={"layout": "shuffle"}))
+
+
+def test_levels_that_are_given_are_not_assumed():
+    expected = find_traits("progressive").expected(experiment("progressive").prune, SIZES)
+    assert (len(expected.densities), expected.assumed) == (4, ())
+
+
 def test_without_levels_the_stop_rule_is_assumed():
     expected = find_traits("imp").expected(experiment("imp", prune={"levels": None}).prune, SIZES)
     assert len(expected.densities) == 21

@@ -14,7 +14,7 @@ FINISHED = {
     "event": "level_finished",
     "level": 2,
     "levels": 3,
-    "weight_density": 0.49,
+    "nominal_density": 0.49,
     "best_val_accuracy": 0.8125,
     "locality": 1.25,
     "locality_z": 7.0,

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from functools import cached_property
 from typing import Any
 
 import polars
 
+from prunescope.analysis.curves import dense_accuracies
 from prunescope.analysis.groups import Group, by_replicates, groups, replicates, same_data
 from prunescope.analysis.quantities import NEAR, Facts, Levels, Quantity, facts, fitted_gains, quantities
 from prunescope.analysis.statistics import Difference, Spread, difference, spread
@@ -25,16 +26,22 @@ class Replicates:
 
     group: Group
     density: float | None
+    reference: Group | None = None
+
+    @cached_property
+    def dense(self) -> dict[int, float]:
+        """The accuracy of each seed's dense network: its own, or that of the reference with the same seed and data."""
+        return dense_accuracies(self.group, [] if self.reference is None else [self.reference])
 
     @cached_property
     def facts(self) -> dict[int, Facts]:
         """The quantities of each run alone, by seed."""
-        return {run.seed: facts(run, self.density) for run in self.group.runs}
+        return {run.seed: facts(run, self.density, self.dense.get(run.seed)) for run in self.group.runs}
 
     @cached_property
     def gains(self) -> dict[int, float]:
         """quantities.fitted_gains."""
-        return fitted_gains(self.group.runs)
+        return fitted_gains(self.group.runs, self.dense)
 
     def by_seed(self, quantity: Quantity) -> dict[int, float]:
         """A quantity of each seed that has it."""
@@ -104,21 +111,28 @@ class Compared:
 
     def spread(self, quantity: Quantity) -> Spread:
         """That over seeds; of several settings the spread of their means, which is no n and has no interval."""
-        if len(self.settings) == 1:
-            return self.settings[0].spread(quantity)
-        means = [own.spread(quantity).mean for own in self.settings]
+        having = self.having(quantity)
+        if len(having) < 2:
+            return having[0].spread(quantity) if having else Spread(0)
+        means = [own.spread(quantity).mean for own in having]
         found = spread([mean for mean in means if mean is not None])
-        return Spread(found.n, found.mean, found.sd)
+        return Spread(found.n, found.mean, None if quantity.grid else found.sd)
+
+    def having(self, quantity: Quantity) -> list[Replicates]:
+        """The settings whose runs have a quantity."""
+        return [own for own in self.settings if own.by_seed(quantity)]
 
     def less(self, baseline: Compared, quantity: Quantity) -> Difference:
         """A quantity less the baseline's; without an interval where one of them has several settings, or none either."""
         own, other = self.spread(quantity), baseline.spread(quantity)
-        if own.mean is None or other.mean is None:
+        if (
+            own.mean is None or other.mean is None or quantity.grid
+        ):  # of geometric means a ratio would say something
             return Difference(Spread(0), paired=False)
-        plain = quantity.grid or quantity.fitted
-        if plain or len(self.settings) > 1 or len(baseline.settings) > 1:
+        settings = [*self.having(quantity), *baseline.having(quantity)]
+        if quantity.fitted or len(settings) > 2:
             return Difference(Spread(min(own.n, other.n), own.mean - other.mean), paired=False)
-        one, two = self.settings[0], baseline.settings[0]
+        one, two = settings
         same = same_data(one.group.runs[0]) == same_data(two.group.runs[0]) != ""
         return difference(one.by_seed(quantity), two.by_seed(quantity), same_data=same)
 
@@ -143,10 +157,10 @@ class Comparison:
         return [self._row(quantity, group) for quantity in quantities(self.density) for group in self.groups]
 
     def _row(self, quantity: Quantity, group: Compared) -> dict[str, Any]:
-        own, settings = group.spread(quantity), len(group.settings)
+        own, settings = group.spread(quantity), len(group.having(quantity))
         row: dict[str, Any] = {"quantity": quantity.name, "group": group.label}
-        row |= {"n": own.n if settings == 1 else None, "mean": own.mean, "sd": own.sd, "low": own.low}
-        images = {one.images(quantity) for one in group.settings}
+        row |= {"n": own.n if settings < 2 else None, "mean": own.mean, "sd": own.sd, "low": own.low}
+        images = {one.images(quantity) for one in group.having(quantity)}
         row |= {
             "high": own.high,
             "alike": own.alike,
@@ -194,7 +208,17 @@ def compare(
             raise InputError(
                 f"--density is {density:g}; no run has a pruned level within a factor {NEAR} of it"
             )
-    return Comparison(found, None if baseline is None else _baseline(found, baseline), density)
+    if baseline is None:
+        return Comparison(found, None, density)
+    place = found.index(_baseline(found, baseline))
+    found = tuple(_with_reference(group, found[place]) for group in found)
+    return Comparison(found, found[place], density)
+
+
+def _with_reference(group: Compared, baseline: Compared) -> Compared:
+    """The group with the baseline's dense networks for its runs that have none of their own."""
+    reference = baseline.settings[0].group
+    return replace(group, settings=tuple(replace(own, reference=reference) for own in group.settings))
 
 
 def _by_experiment(runs: Sequence[Run], density: float | None) -> tuple[Compared, ...]:

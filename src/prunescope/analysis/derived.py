@@ -7,11 +7,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from prunescope.analysis.best_levels import DENSE
 from prunescope.errors import InputError
 from prunescope.observables.flow import Flow, flow
 from prunescope.observables.gabor import SHUFFLES, GaborFits, gabor_fit
 from prunescope.observables.hierarchy import Tier, hierarchy
 from prunescope.observables.kurtosis import CavitySplit, split_cavity, stored_cavity
+from prunescope.pruning import find_traits
+from prunescope.pruning.layouts import erdos_renyi
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -55,7 +58,9 @@ def run_cavity(run: Run, level: int) -> CavitySplit | None:
     if effects is None or level + 1 not in run.levels:
         return None
     mask, after = run.ticket(level).masks[0], run.ticket(level + 1).masks[0]
-    if (after.array & ~mask.array).any():
+    # Masks of other methods may lie in each other too: SNIP's do, which were all scored at initialisation.
+    pruned_from_it = level == DENSE or find_traits(run.experiment.prune.method).iterative
+    if not pruned_from_it or (after.array & ~mask.array).any():
         return None
     return split_cavity(effects, run.model(level).layers[0].weight, after)
 
@@ -78,8 +83,6 @@ def run_hierarchy(
 
 def densities_against_erk(ticket: Ticket) -> tuple[tuple[float, ...], tuple[float, ...]]:
     """The hidden layers' weight densities, and Erdős–Rényi's at the same number of weights in all."""
-    from prunescope.pruning.layouts import erdos_renyi
-
     masks = ticket.masks
     sizes = (masks[0].n_in, *(mask.n_out for mask in masks), 0)  # the output layer's size plays no part
     return tuple(mask.density for mask in masks), erdos_renyi(sizes, ticket.weight_density)

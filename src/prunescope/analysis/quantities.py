@@ -25,6 +25,7 @@ class Quantity:
 
     ``format`` is how it is written. ``images``: an accuracy is on these. ``grid``: it is the density of a level, and
     takes the values of the levels alone. ``fitted``: it is found for a group of seeds, not for a run alone.
+    ``points``: a difference of percentages.
     """
 
     name: str
@@ -33,6 +34,7 @@ class Quantity:
     images: Images | None = None
     grid: bool = False
     fitted: bool = False
+    points: bool = False
 
 
 def _of_a_level(place: str, prefix: str = "") -> tuple[Quantity, ...]:
@@ -59,7 +61,7 @@ def quantities(density: float | None = None) -> tuple[Quantity, ...]:
             DENSE,
             Quantity("u", "u nearest to the one asked for", "percent"),
             Quantity("accuracy", "accuracy there", "percent", images="validation"),
-            Quantity("gain", "gain: accuracy there less dense", "percent", images="validation"),
+            Quantity("gain", "gain over dense there", "percent", images="validation", points=True),
             *_of_a_level("there"),
         )
     return (
@@ -67,15 +69,16 @@ def quantities(density: float | None = None) -> tuple[Quantity, ...]:
         Quantity("best_accuracy", "best accuracy of a pruned network", "percent", images="validation"),
         Quantity(
             "gain",
-            "gain: at the level that the other seeds choose, less dense",
+            "gain over dense at the level that the other seeds choose",
             "percent",
             "validation",
             fitted=True,
+            points=True,
         ),
         Quantity("best_u", "u at the best, geometric mean", "percent", grid=True),
         *_of_a_level("at the best"),
         Quantity("sparsest_u", "u of the sparsest no worse than dense, geometric mean", "percent", grid=True),
-        *_of_a_level("there", prefix="sparsest_"),
+        *_of_a_level("at that level", prefix="sparsest_"),
     )
 
 
@@ -109,10 +112,10 @@ class Levels:
         """That of level 0, None for methods that do not train the dense network."""
         return self.accuracies.get(best_levels.DENSE)
 
-    def gain(self, level: int) -> float | None:
-        """The accuracy of a level less the dense network's."""
-        dense = self.dense_accuracy
-        return None if dense is None else self.accuracies[level] - dense
+    def gain(self, level: int, dense: float | None = None) -> float | None:
+        """The accuracy of a level less the dense network's: its own, else ``dense``."""
+        own = dense if self.dense_accuracy is None else self.dense_accuracy
+        return None if own is None else self.accuracies[level] - own
 
     def step(self) -> float | None:
         """The step of the grid that the logarithms of u form; None where they form none."""
@@ -123,13 +126,14 @@ class Levels:
         return max(steps)
 
 
-def facts(run: Run, density: float | None = None) -> Facts:
+def facts(run: Run, density: float | None = None, dense: float | None = None) -> Facts:
     """The quantities of a run alone; None for what it has not.
 
     Accuracy is the best validation accuracy of a level, 0 to 1, and u the nominal density; which level is best, and
     which the sparsest no worse than dense, says analysis.best_levels. Methods that prune before training have no
     dense level, so no gain and no level to be no worse than it. Locality and fan-in are of the first layer. With
-    ``density``, those of the pruned level whose u is nearest to it, if that is within a factor NEAR.
+    ``density``, those of the pruned level whose u is nearest to it, if that is within a factor NEAR. ``dense`` is the
+    accuracy that a run without a dense level of its own gains over.
     """
     levels = Levels.of(run)
     found: Facts = {"dense_accuracy": levels.dense_accuracy}
@@ -148,7 +152,7 @@ def facts(run: Run, density: float | None = None) -> Facts:
             found |= {
                 "u": levels.densities[level],
                 "accuracy": levels.accuracies[level],
-                "gain": levels.gain(level),
+                "gain": levels.gain(level, dense),
             }
         found |= _level_facts(levels, level)
     return {
@@ -156,15 +160,16 @@ def facts(run: Run, density: float | None = None) -> Facts:
     }
 
 
-def fitted_gains(runs: Iterable[Run]) -> dict[int, float]:
+def fitted_gains(runs: Iterable[Run], dense: Mapping[int, float] | None = None) -> dict[int, float]:
     """The gain of each seed at the pruned level that is best on average over the others, less its dense network.
 
-    A gain at a seed's own best level would be above 0 where all levels are equal; this one is 0 on average.
+    ``dense``: the accuracy that seeds without a dense level of their own gain over. A gain at a seed's own best level
+    would be above 0 where all levels are equal; this one is 0 on average.
     """
     by_seed = {run.seed: Levels.of(run) for run in runs}
     densities = {level: u for levels in by_seed.values() for level, u in levels.densities.items()}
     chosen = best_levels.cross_fitted({seed: own.accuracies for seed, own in by_seed.items()}, densities)
-    gains = {seed: by_seed[seed].gain(level) for seed, level in chosen.items()}
+    gains = {seed: by_seed[seed].gain(level, (dense or {}).get(seed)) for seed, level in chosen.items()}
     return {seed: gain for seed, gain in gains.items() if gain is not None}
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import types
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -61,7 +62,7 @@ def _read(path: Path, found: Found) -> None:
             )
         assert run.table is not None  # reads it: a damaged table is found here
     except InputError as error:
-        found.problems[path] = str(error).removeprefix(f"{path}: ")
+        found.problems[path] = str(error).removeprefix(f"{path}: ").removeprefix(f"{path}{os.sep}")
     else:
         found.runs.append(run)
 

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from prunescope.cli.options import AsJson, Runs
 from prunescope.errors import InputError
+
+if TYPE_CHECKING:
+    from prunescope.runs.directory import Run
 
 
 def list_command(
@@ -57,8 +61,10 @@ def figure_command(
     from prunescope.runs.directory import Run
 
     wanted = {"levels": _numbers(levels, "--levels"), "nodes": _numbers(nodes, "--nodes")}
-    for path in draw(figure, [Run(path) for path in runs or ()], out, **wanted):
+    chosen = [Run(path) for path in runs or ()]
+    for path in draw(figure, chosen, out, **wanted):
         print(path)
+    _say_notes(chosen)
 
 
 def report_command(
@@ -68,7 +74,19 @@ def report_command(
     from prunescope.report import write_report
     from prunescope.runs.directory import Run
 
-    print(write_report([Run(path) for path in runs], out or runs[0] / "report.html"))
+    chosen = [Run(path) for path in runs]
+    print(write_report(chosen, out or runs[0] / "report.html"))
+    _say_notes(chosen)
+
+
+def _say_notes(runs: list[Run]) -> None:
+    """Say what a reader of the groups' numbers has to know: seeds that are there twice, engines that differ."""
+    from prunescope.analysis.groups import groups
+
+    if len(runs) > 1:
+        for group in groups(runs):
+            for note in group.notes:
+                print(f"prunescope: {note}", file=sys.stderr)
 
 
 def _numbers(text: str | None, option: str) -> list[int] | None:

@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
 # What a narrow terminal calls columns whose titles are long.
 SHORT = {
-    "weight_density": "u",
     "best_val_accuracy": "best",
     "final_val_accuracy": "final",
     "locality_z": "z",
@@ -37,7 +36,7 @@ def level_line(row: dict[str, Any]) -> str:
 
     z = "" if row.get("locality_z") is None else f" (z {of('locality_z')})"
     return (
-        f"level {row['level']:2d}  u {of('weight_density'):>8}  best {of('best_val_accuracy'):>7}  "
+        f"level {row['level']:2d}  u {of('nominal_density'):>8}  best {of('best_val_accuracy'):>7}  "
         f"final {of('final_val_accuracy'):>7}  locality  {of('locality')}{z}  {of('seconds')}"
     )
 

@@ -156,7 +156,7 @@ def _cells(state: State, board: Board) -> list[str]:
     locality = f"{of('locality')}{z}" if known.get("locality") is not None else number(None, "ratio")
     return [
         number(level, "count"),
-        of("weight_density"),
+        of("nominal_density"),
         of("best_val_accuracy"),
         locality,
         span(board.left(state)),

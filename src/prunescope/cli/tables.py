@@ -23,15 +23,15 @@ def print_table(place: Path, out: Path | None) -> None:
     """Write the table of all runs below ``place`` and print its path; what is left out is said on stderr."""
     found = find_runs([place])
     path = out or place / FILE
+    _say_problems(found)
     rows = table_of(found.runs)
     write_table(rows, path)
-    _say_problems(found)
     for run in found.runs:
         if run.status != "done":
             print(
                 f"prunescope: {run.path}: {run.status}, its finished levels are in the table", file=sys.stderr
             )
-    print(f"{rows.height} rows of {len(found.runs)} runs", file=sys.stderr)
+    print(f"{rows.height} rows of {len(found.runs)} run{'s' * (len(found.runs) != 1)}", file=sys.stderr)
     print(path)
 
 
@@ -108,7 +108,7 @@ def _cells(comparison: Comparison) -> list[list[str]]:
 
 def _heading(about: Quantity, rows: Sequence[dict[str, Any]]) -> str:
     """The title with the unit, and on how many images an accuracy is."""
-    unit = ", %" if about.format == "percent" else ""
+    unit = ", points" if about.points else ", %" if about.format == "percent" else ""
     known = {row["images"] for row in rows if row["mean"] is not None}
     images = "" if about.images is None else f", {IMAGES[about.images]}"
     if about.images is not None and len(known) == 1 and None not in known:
@@ -117,7 +117,7 @@ def _heading(about: Quantity, rows: Sequence[dict[str, Any]]) -> str:
 
 
 def _row(row: dict[str, Any], about: Quantity, title: str) -> list[str]:
-    count = str(row["n"]) if row["settings"] == 1 else f"{row['settings']} settings"
+    count = str(row["n"]) if row["settings"] < 2 else f"{row['settings']} settings"
     cells = [title, row["group"], count, _number(row["mean"], about), _number(row["sd"], about)]
     cells.append("all alike" if row["alike"] else _interval(row["low"], row["high"], about))
     if "paired" in row:

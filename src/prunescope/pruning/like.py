@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from prunescope.errors import InputError
+from prunescope.experiment import Prune
 from prunescope.model import Model, Ticket, initial, layer_sizes
 from prunescope.pruning import find_traits
 from prunescope.runs.arrays import read_arrays
@@ -30,17 +31,22 @@ class Like:
     start: Model
 
 
+def given_like(prune: Prune) -> str:
+    """``prune.like``; raises InputError when it is not given."""
+    if not prune.like:
+        raise InputError(
+            "prune.like is not given: prune.layout=shuffle needs a run directory, "
+            "as in prune.like=runs/quickstart-0123456789ab/seed-{seed}"
+        )
+    return prune.like
+
+
 def like_run(setting: Setting) -> Like:
     """What ``prune.like`` names, "{seed}" standing for the run's seed.
 
     Raises InputError when it is not given, is no finished run with pruned levels, or has other layers.
     """
-    path = setting.experiment.prune.like.replace("{seed}", str(setting.seed))
-    if not path:
-        raise InputError(
-            "prune.like is not given: prune.layout=shuffle needs a run directory, "
-            "as in prune.like=runs/quickstart-0123456789ab/seed-{seed}"
-        )
+    path = given_like(setting.experiment.prune).replace("{seed}", str(setting.seed))
     try:
         run = Run(path)
     except InputError:

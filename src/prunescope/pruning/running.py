@@ -13,6 +13,7 @@ from prunescope.runs.reporting import Reporter, silent
 if TYPE_CHECKING:
     from prunescope.runs.directory import Run
     from prunescope.runs.estimate import Estimate
+    from prunescope.training.levels import Procedure, Setting
 
 
 def run(
@@ -29,16 +30,28 @@ def run(
     directory in use, Interrupted after Ctrl-C or SIGTERM, when all is saved.
     """
     from prunescope.runs.driver import Method, drive
+    from prunescope.runs.writer import run_path
 
     if not isinstance(experiment, Experiment):
         experiment = load(experiment, overrides)
     elif overrides:
         raise InputError("overrides apply to a preset's name or a TOML file, not to an Experiment")
     name = experiment.prune.method
-    check_method(name)
+    if not _is_done(run_path(experiment, seed, out)):  # what is done needs no method any more
+        check_method(name)
     traits = find_traits(name)
     about = {"label": traits.label, "sentence": traits.sentence}
-    return drive(experiment, Method(find_method(name), traits.update_rule, about), seed, out, reporter)
+
+    def procedure(setting: Setting) -> Procedure:
+        return find_method(name)(setting)
+
+    return drive(experiment, Method(procedure, traits.update_rule, about), seed, out, reporter)
+
+
+def _is_done(path: Path) -> bool:
+    from prunescope.runs.directory import Run
+
+    return (path / "run.json").is_file() and Run(path).status == "done"
 
 
 def estimate(experiment: Experiment) -> Estimate:

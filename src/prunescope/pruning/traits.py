@@ -9,6 +9,7 @@ from typing import Literal
 
 from prunescope.errors import InputError
 from prunescope.experiment import Prune
+from prunescope.pruning.pools import check_each_layer
 
 Sizes = tuple[int, ...]
 # What one update moves: the kept weights; all weights through masks (DPF); all weights, which it also cuts (β-LASSO).
@@ -48,6 +49,11 @@ class Traits:
     update_rule: UpdateRule = "kept"
 
     @property
+    def iterative(self) -> bool:
+        """Whether each level is pruned from the one before; else at most the first is, from the dense level."""
+        return "rate" in self.reads
+
+    @property
     def moves_pruned_weights(self) -> bool:
         """Whether an update moves weights that are pruned."""
         return self.update_rule != "kept"
@@ -79,7 +85,8 @@ def asked_for(prune: Prune, sizes: Sizes) -> Expected:
 
     Raises InputError when neither is given.
     """
-    if prune.layer_densities and len(prune.layer_densities) == len(sizes) - 2:
+    check_each_layer("layer_densities", prune, sizes)
+    if prune.layer_densities:
         weights = [n_in * n_out for n_in, n_out in pairwise(sizes[:-1])]
         kept = sum(share * size for share, size in zip(prune.layer_densities, weights, strict=True))
         return Expected((kept / sum(weights),))

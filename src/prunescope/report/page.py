@@ -44,8 +44,11 @@ def html(runs: Sequence[Run]) -> str:
     # The template marks style, script and data as safe: the first two are files of this package, and
     # as_script leaves no character in the data that could end its element.
     return template.render(
-        title=", ".join(group.runs[0].experiment.name for group in found),
-        lines=[describe(group.runs[0]) for group in found],
+        title=", ".join(dict.fromkeys(group.runs[0].experiment.name for group in found)),
+        lines=[
+            describe(group.runs[0]) if len(found) == 1 else f"{group.label}: {describe(group.runs[0])}"
+            for group in found
+        ],
         style=style,
         script=script,
         style_hash=_hash(style),

@@ -62,7 +62,7 @@ def _images(group: Group) -> str:
 def _accuracy_fact(dense: dict[str, Any] | None, best: dict[str, Any], images: str) -> dict[str, str]:
     after = best["best_val_accuracy_mean"]
     if dense is None:
-        text = f"best validation accuracy{images}, at u = {_percent(best['u'])}; the dense network was not stored"
+        text = f"best validation accuracy{images}, at u = {_percent(best['u'])}; there is no dense network to hold it against"
         return {"value": accuracy(after), "text": text}
     before = dense["best_val_accuracy_mean"]
     if best is dense or after < before:

@@ -31,7 +31,7 @@ def figure_kurtosis(runs: Sequence[Run], options: Options) -> Drawing:
     for group, rows, look in zip(found, tables, looks(len(found)), strict=True):
         u, null = rows["nominal_density"].to_numpy(), rows["kurtosis_null_mean"].to_numpy()
         sd = rows["kurtosis_null_sd_mean"].to_numpy()
-        shuffled = "same weights at random places" if group is found[0] else None
+        shuffled = "same weights at random places ± 2 sd" if group is found[0] else None
         top.fill_between(u, null - 2 * sd, null + 2 * sd, color=FAINT, lw=0, zorder=0.5, label=shuffled)
         top.plot(u, null, color=MUTED, lw=0.7, zorder=0.6)
         draw_curve(top, rows, "kurtosis", label=f"{group.label}, {group.n}", **look)

@@ -31,8 +31,10 @@ def _expected(prune: Prune, sizes: Sizes) -> Expected:
         for _ in range(ASSUMED_DEEPER_LEVELS if layer else ASSUMED_LEVELS):
             kept[layer] *= 1 - prune.rate
             densities.append(sum(u * w for u, w in zip(kept, weights, strict=True)) / sum(weights))
+    if prune.levels is not None:
+        return Expected(tuple(densities[: prune.levels + 1]))
     assumed = f"{ASSUMED_LEVELS} levels of the first layer, {ASSUMED_DEEPER_LEVELS} of each other one (accuracy decides)"
-    return Expected(tuple(densities if prune.levels is None else densities[: prune.levels + 1]), (assumed,))
+    return Expected(tuple(densities), (assumed,))
 
 
 TRAITS = Traits(

@@ -14,7 +14,7 @@ from __future__ import annotations
 from prunescope.experiment import Prune
 from prunescope.pruning.at_initialisation import untrained, wanted_densities
 from prunescope.pruning.layouts import layer_densities, overall_density, random_ticket, shuffled
-from prunescope.pruning.like import like_run
+from prunescope.pruning.like import given_like, like_run
 from prunescope.pruning.pools import check_each_layer
 from prunescope.pruning.traits import Expected, Sizes, Traits, asked_for, level_by_level
 from prunescope.training.levels import Level, Procedure, Setting
@@ -25,6 +25,7 @@ def _expected(prune: Prune, sizes: Sizes) -> Expected:
     if prune.layout != "shuffle":
         return asked_for(prune, sizes)
     levels = level_by_level(prune, sizes)
+    given_like(prune)
     return Expected(
         levels.densities[1:], (*levels.assumed, "the levels of iterative pruning (prune.like decides)")
     )
