@@ -4,7 +4,7 @@ One level, numbered 1, from the initial parameters: each step pulls the hidden l
 λ (``prune.shrink``, in the gradient) and then sets those below βλ (``prune.shrink_cut`` · ``prune.shrink``) to 0,
 from where the gradient may bring them back. Biases and batch norm are left alone. The density is an
 outcome: the level's nominal density is that of all hidden weights at its end, and its best evaluation the
-last one. Runs on the torch engine, whose steps do the work (training/step_rules.py).
+last one. Runs on the torch engine, whose steps do the work (training/torch/step_rules.py).
 """
 
 from __future__ import annotations
