@@ -29,6 +29,11 @@ class Replicates:
     reference: Group | None = None
 
     @cached_property
+    def levels(self) -> dict[int, Levels]:
+        """The levels of each run, by seed."""
+        return {run.seed: Levels.of(run) for run in self.group.runs}
+
+    @cached_property
     def dense(self) -> dict[int, float]:
         """The accuracy of each seed's dense network: its own, or that of the reference with the same seed and data."""
         return dense_accuracies(self.group, [] if self.reference is None else [self.reference])
@@ -36,12 +41,12 @@ class Replicates:
     @cached_property
     def facts(self) -> dict[int, Facts]:
         """The quantities of each run alone, by seed."""
-        return {run.seed: facts(run, self.density, self.dense.get(run.seed)) for run in self.group.runs}
+        return {seed: facts(own, self.density, self.dense.get(seed)) for seed, own in self.levels.items()}
 
     @cached_property
     def gains(self) -> dict[int, float]:
         """quantities.fitted_gains."""
-        return fitted_gains(self.group.runs, self.dense)
+        return fitted_gains(self.levels, self.dense)
 
     def by_seed(self, quantity: Quantity) -> dict[int, float]:
         """A quantity of each seed that has it."""
@@ -65,7 +70,7 @@ class Replicates:
 
     def _on_the_grid(self, values: list[float]) -> Spread:
         found = spread([math.log(value) for value in values])
-        steps = [Levels.of(run).step() for run in self.group.runs]
+        steps = [own.step() for own in self.levels.values()]
         known = [step for step in steps if step is not None]
         assert found.mean is not None
         if len(known) < len(steps) or found.alike or found.low is None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
@@ -126,7 +126,7 @@ class Levels:
         return max(steps)
 
 
-def facts(run: Run, density: float | None = None, dense: float | None = None) -> Facts:
+def facts(levels: Levels, density: float | None = None, dense: float | None = None) -> Facts:
     """The quantities of a run alone; None for what it has not.
 
     Accuracy is the best validation accuracy of a level, 0 to 1, and u the nominal density; which level is best, and
@@ -135,7 +135,6 @@ def facts(run: Run, density: float | None = None, dense: float | None = None) ->
     ``density``, those of the pruned level whose u is nearest to it, if that is within a factor NEAR. ``dense`` is the
     accuracy that a run without a dense level of its own gains over.
     """
-    levels = Levels.of(run)
     found: Facts = {"dense_accuracy": levels.dense_accuracy}
     if density is None:
         best = best_levels.best(levels.densities, levels.accuracies)
@@ -160,13 +159,12 @@ def facts(run: Run, density: float | None = None, dense: float | None = None) ->
     }
 
 
-def fitted_gains(runs: Iterable[Run], dense: Mapping[int, float] | None = None) -> dict[int, float]:
+def fitted_gains(by_seed: Mapping[int, Levels], dense: Mapping[int, float] | None = None) -> dict[int, float]:
     """The gain of each seed at the pruned level that is best on average over the others, less its dense network.
 
     ``dense``: the accuracy that seeds without a dense level of their own gain over. A gain at a seed's own best level
     would be above 0 where all levels are equal; this one is 0 on average.
     """
-    by_seed = {run.seed: Levels.of(run) for run in runs}
     densities = {level: u for levels in by_seed.values() for level, u in levels.densities.items()}
     chosen = best_levels.cross_fitted({seed: own.accuracies for seed, own in by_seed.items()}, densities)
     gains = {seed: by_seed[seed].gain(level, (dense or {}).get(seed)) for seed, level in chosen.items()}

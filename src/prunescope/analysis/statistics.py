@@ -115,13 +115,3 @@ def band(profiles: np.ndarray, sds: float = 2.0) -> tuple[np.ndarray, np.ndarray
     """Mean - and + so many sample sds of ``profiles`` [shuffles, …]: where shuffled masks lie."""
     mean, sd = profiles.mean(axis=0), profiles.std(axis=0, ddof=1)
     return mean - sds * sd, mean + sds * sd
-
-
-def z_score(value: float, mean: float, sd: float) -> float:
-    """How many sds a value lies above a null's mean; nan where the null has no spread."""
-    return (value - mean) / sd if sd > 0 else math.nan
-
-
-def sd_error(shuffles: int) -> float:
-    """The relative error of an sd that was taken from so many shuffles, 1/√(2(k-1)); about 10 % of 50."""
-    return 1 / math.sqrt(2 * (shuffles - 1))
