@@ -89,7 +89,9 @@ def print_run(path: Path, *, as_json: bool) -> None:
             )
         )
         return
-    print(f"{path}: {run.experiment.name}, seed {run.seed}, {run.status}")
+    images = (run.about.get("data") or {}).get("validation_images")
+    of = f"; accuracies on {images:,} validation images" if images else ""
+    print(f"{path}: {run.experiment.name}, seed {run.seed}, {run.status}{of}")
     for row in rows:
         if row["layer"] == 1:
             print(level_line(row))
