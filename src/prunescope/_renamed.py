@@ -198,12 +198,9 @@ def current_names(fullname: str) -> tuple[str, ...]:
         return ()
     if name in RENAMED:
         return tuple(ROOT + home for home in RENAMED[name])
-    package, _, rest = name.partition(".")
-    if rest and (below := current_names(f"{ROOT}{package}")):
-        return (f"{below[0]}.{rest}",)
-    if name.startswith("data.readers."):
-        return (ROOT + name.replace("data.readers.", "data.sources.", 1),)
-    return ()
+    package, _, last = fullname.rpartition(".")
+    above = current_names(package)
+    return (f"{above[0]}.{last}",) if above else ()
 
 
 def install() -> None:

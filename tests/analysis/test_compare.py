@@ -9,44 +9,11 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from level_tables import write
 from prunescope.analysis import compare, find_runs
-from prunescope.analysis.quantities import Levels, facts, fitted_gains, quantities
+from prunescope.analysis.quantities import quantities
 from prunescope.cli import main
 from prunescope.errors import InputError
-from prunescope.experiment import build
-from prunescope.runs.columns import schema
-from prunescope.runs.directory import Run
-from prunescope.runs.writer import open_run
-
-
-def write(
-    out, method, seed, accuracies, first=0, locality=2.0, status="done", lr=0.1, fingerprint=None, **more
-):
-    """A run whose level n has the n-th accuracy (counted from ``first``), u = 0.5^n and locality + n."""
-    experiment = build({"name": method, "train": {"lr": lr}, "prune": {"method": method, "density": 0.1}})
-    rows = [
-        {
-            "level": level,
-            "layer": layer,
-            "nominal_density": 0.5**level,
-            "best_val_accuracy": accuracy,
-            "heldout_accuracy": accuracy - 0.01,
-            "locality": locality + level if layer == 1 else None,
-            "locality_z": 10.0 * level if layer == 1 else None,
-            "fan_in_var_ratio": 1.0 + level,
-            "fan_in_mean": 101 * 0.5**level,
-            "weight_density": 0.5**level,
-            **more,
-        }
-        for level, accuracy in enumerate(accuracies, first)
-        for layer in (1, 2)
-    ]
-    with open_run(experiment, seed, out) as writer:
-        writer.write_table(rows, schema())
-        writer.write_about(status=status)
-        if fingerprint:
-            writer.write_about(data={"fingerprint": fingerprint, "validation_images": 100})
-    return Run(writer.path)
 
 
 @pytest.fixture
@@ -59,89 +26,8 @@ def folder(tmp_path):
     return tmp_path
 
 
-def facts_of(run, *density):
-    return facts(Levels.of(run), *density)
-
-
 def rows_of(comparison):
     return {(row["quantity"], row["group"]): row for row in comparison.rows()}
-
-
-def test_facts_of_a_run(tmp_path):
-    found = facts_of(write(tmp_path, "imp", 0, (0.75, 0.80, 0.76, 0.70)))
-    assert found == pytest.approx(
-        {
-            "dense_accuracy": 0.75,
-            "best_accuracy": 0.80,
-            "best_u": 0.5,
-            "heldout_accuracy": 0.79,
-            "locality": 3.0,
-            "locality_z": 10.0,
-            "fan_in_var_ratio": 2.0,
-            "fan_in_excess": math.sqrt((2 - 1) * 0.5 / (100 * 0.5)),
-            "sparsest_u": 0.25,
-            "sparsest_heldout_accuracy": 0.75,
-            "sparsest_locality": 4.0,
-            "sparsest_locality_z": 20.0,
-            "sparsest_fan_in_var_ratio": 3.0,
-            "sparsest_fan_in_excess": math.sqrt((3 - 1) * 0.75 / (100 * 0.25)),
-        }
-    )
-
-
-def test_a_method_without_a_dense_level_has_no_gain(tmp_path):
-    found = facts_of(write(tmp_path, "random", 0, (0.6, 0.7), first=1))
-    assert (found["best_accuracy"], found["best_u"]) == (0.7, 0.25)
-    assert [name for name, value in found.items() if value is None] == [
-        "dense_accuracy",
-        *(name for name in found if name.startswith("sparsest")),
-    ]
-
-
-def test_a_gain_may_be_a_loss_and_no_level_be_as_good_as_dense(tmp_path):
-    runs = [write(tmp_path, "imp", seed, (0.75, 0.74 - 0.01 * seed)) for seed in range(2)]
-    assert [facts_of(run)["sparsest_u"] for run in runs] == [None, None]
-    assert fitted_gains({run.seed: Levels.of(run) for run in runs}) == pytest.approx({0: -0.01, 1: -0.02})
-    assert (
-        fitted_gains({run.seed: Levels.of(run) for run in runs[:1]}) == {}
-    )  # nobody else chooses a level for it
-
-
-def test_a_gain_is_that_at_the_level_which_the_other_seeds_choose(tmp_path):
-    runs = [write(tmp_path, "imp", 0, (0.75, 0.90, 0.80)), write(tmp_path, "imp", 1, (0.75, 0.70, 0.78))]
-    assert fitted_gains({run.seed: Levels.of(run) for run in runs}) == pytest.approx({0: 0.05, 1: -0.05})
-
-
-def test_of_equally_good_levels_the_sparsest_is_the_best(tmp_path):
-    assert facts_of(write(tmp_path, "imp", 0, (0.75, 0.80, 0.80, 0.70)))["best_u"] == 0.25
-
-
-def test_only_a_dense_level_has_no_pruned_best(tmp_path):
-    found = facts_of(write(tmp_path, "imp", 0, (0.75,)))
-    assert (found["dense_accuracy"], found["best_accuracy"], found["locality"]) == (0.75, None, None)
-
-
-def test_facts_at_a_density_are_those_of_the_nearest_level(tmp_path):
-    run = write(tmp_path, "imp", 0, (0.75, 0.80, 0.76, 0.70))
-    found = facts_of(run, 0.28)  # levels have u = 0.5, 0.25, 0.125
-    assert found == pytest.approx(
-        {
-            "dense_accuracy": 0.75,
-            "u": 0.25,
-            "accuracy": 0.76,
-            "gain": 0.01,
-            "heldout_accuracy": 0.75,
-            "locality": 4.0,
-            "locality_z": 20.0,
-            "fan_in_var_ratio": 3.0,
-            "fan_in_excess": math.sqrt((3 - 1) * 0.75 / (100 * 0.25)),
-        }
-    )
-    far = facts_of(run, 0.35)  # 1.4 times each of its neighbours
-    assert far.pop("dense_accuracy") == 0.75
-    assert set(far.values()) == {None}
-    assert facts_of(run, 1.0)["u"] is None  # the dense network is no pruned one
-    assert facts_of(write(tmp_path, "random", 0, (0.7, 0.6), first=1), 0.5)["gain"] is None
 
 
 def test_groups_are_compared_at_one_density(folder):

@@ -27,6 +27,7 @@ class SimulatedRun:
     experiment: Experiment = IMP
     status: str = "done"
     about: dict = field(default_factory=dict)
+    data: dict = field(default_factory=dict)
 
     @property
     def path(self) -> Path:

@@ -82,11 +82,7 @@ class Replicates:
 
     def images(self, quantity: Quantity) -> int | None:
         """On how many images an accuracy is, where all seeds have as many."""
-        if quantity.images is None:
-            return None
-        data = [run.about.get("data") or {} for run in self.group.runs]
-        counts = {one.get(f"{quantity.images}_images") for one in data}
-        return counts.pop() if len(counts) == 1 else None
+        return None if quantity.images is None else self.group.images(quantity.images)
 
 
 @dataclass(frozen=True)
@@ -128,11 +124,12 @@ class Compared:
         return [own for own in self.settings if own.by_seed(quantity)]
 
     def less(self, baseline: Compared, quantity: Quantity) -> Difference:
-        """A quantity less the baseline's; without an interval where one of them has several settings, or none either."""
+        """A quantity less the baseline's; without an interval where one of them has several settings, or none itself.
+
+        Of geometric means there is no difference: a ratio would be what says something.
+        """
         own, other = self.spread(quantity), baseline.spread(quantity)
-        if (
-            own.mean is None or other.mean is None or quantity.grid
-        ):  # of geometric means a ratio would say something
+        if own.mean is None or other.mean is None or quantity.grid:
             return Difference(Spread(0), paired=False)
         settings = [*self.having(quantity), *baseline.having(quantity)]
         if quantity.fitted or len(settings) > 2:
@@ -154,9 +151,8 @@ class Comparison:
         """One row for each quantity and group: quantity, group, n, mean, sd, low, high, alike, settings, images.
 
         low and high are the 95 % interval of the mean over seeds, on the same images; None for one seed and for seeds
-        that are ``alike`` to the last digit. Where a group holds several
-        ``settings``, mean and sd are over these and n is None. ``images`` are those of an accuracy. With a baseline
-        also difference, difference_low, difference_high, difference_n, paired and left_out, seeds that a paired
+        that are ``alike`` to the last digit. Where a group holds several ``settings``, mean and sd are over these and n
+        is None. ``images`` are those of an accuracy. With a baseline also difference, difference_low, difference_high, difference_n, paired and left_out, seeds that a paired
         difference does not use; they are None for the baseline itself.
         """
         return [self._row(quantity, group) for quantity in quantities(self.density) for group in self.groups]

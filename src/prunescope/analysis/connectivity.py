@@ -6,6 +6,7 @@ import numpy as np
 import polars
 
 from prunescope.analysis.groups import Group
+from prunescope.analysis.statistics import mean_and_sd
 from prunescope.errors import InputError
 from prunescope.observables import binomial_fan_in, fan_in
 
@@ -37,6 +38,10 @@ def fan_in_histogram(group: Group, level: int, bars: int = BARS) -> polars.DataF
 
 
 def ablation(group: Group, level: int, order: str) -> polars.DataFrame:
+    """Accuracy over that of the whole network, by the number of nodes removed in an order of fan-in; over seeds.
+
+    Raises InputError for a run that did not measure it.
+    """
     curves, guessing = [], []
     removed = np.empty(0, np.int64)
     for run in group.runs:
@@ -47,15 +52,15 @@ def ablation(group: Group, level: int, order: str) -> polars.DataFrame:
         whole = accuracy[np.argmin(removed)]
         curves.append(accuracy / whole)
         guessing.append(1 / len(run.classes) / whole)
-    spread = np.std(curves, axis=0, ddof=1) if len(curves) > 1 else np.full(len(removed), np.nan)
+    mean, sd = mean_and_sd(np.array(curves))
     return polars.DataFrame(
         {
             "level": np.full(len(removed), level),
             "nominal_density": np.full(len(removed), group.density(level)),
             "order": [order] * len(removed),
             "removed": removed,
-            "relative_accuracy": np.mean(curves, axis=0),
-            "relative_accuracy_sd": spread,
+            "relative_accuracy": mean,
+            "relative_accuracy_sd": sd,
             "guessing": np.full(len(removed), np.mean(guessing)),
         }
     )

@@ -70,9 +70,12 @@ def gains(found: Sequence[Group]) -> polars.DataFrame:
 def with_gain(group: Group, found: Sequence[Group]) -> polars.DataFrame:
     """The first layer's rows of the seeds that have a dense network, with the columns ``dense`` and ``gain``."""
     dense = dense_accuracies(group, found)
-    table = group.first_layer.filter(polars.col("seed").is_in(list(dense)))
-    reference = polars.col("seed").replace_strict(dense or {-1: 0.0}, return_dtype=polars.Float64)
-    table = table.with_columns(reference.alias("dense"))
+    kind = group.first_layer.schema["seed"]
+    reference = polars.DataFrame({"seed": list(dense), "dense": list(dense.values())})
+    reference = reference.with_columns(
+        polars.col("seed").cast(kind), polars.col("dense").cast(polars.Float64)
+    )
+    table = group.first_layer.join(reference, on="seed", maintain_order="left")
     return table.with_columns((polars.col("best_val_accuracy") - polars.col("dense")).alias("gain"))
 
 

@@ -32,9 +32,3 @@ def gabor_r2(group: Group, levels: Sequence[int], given: np.ndarray | None, node
         "r2": np.array([[fit.r2 for fit in one] for one in fits]),
         "null_r2": np.array([[fit.null_r2 for fit in one] for one in fits]),
     }
-
-
-def over_seeds(values: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
-    """Mean and sample sd over seeds of the mean over nodes: of [seeds, levels, nodes]; no sd of one seed."""
-    seeds = np.nanmean(values, axis=2)
-    return seeds.mean(axis=0), seeds.std(axis=0, ddof=1) if len(seeds) > 1 else None

@@ -110,6 +110,11 @@ class Group:
         rows = self.first_layer.filter(polars.col("level") == level).sort("seed")
         return {seed: value for seed, value in rows.select("seed", column).iter_rows() if value is not None}
 
+    def images(self, kind: str) -> int | None:
+        """The number of "validation" or "heldout" images, where all seeds have as many and say so."""
+        counts = {run.data.get(f"{kind}_images") for run in self.runs}
+        return counts.pop() if len(counts) == 1 else None
+
     def best_level(self) -> int:
         """The best pruned level on the mean over seeds (best_levels.best); the dense one where it is alone."""
         found = best_levels.best(self.densities, self.accuracies)
@@ -171,8 +176,7 @@ def by_replicates(runs: Sequence[Run]) -> dict[tuple[str, str], list[Run]]:
     splits: dict[tuple[str, str], set[str]] = {}
     found: list[tuple[Run, str, str, str]] = []
     for run in runs:
-        data = run.about.get("data") or {}
-        images, split = str(data.get("fingerprint") or ""), str(data.get("split") or "")
+        images, split = str(run.data.get("fingerprint") or ""), str(run.data.get("split") or "")
         found.append((run, run.experiment.identity, images, split))
         splits.setdefault((run.experiment.identity, images), set()).add(split)
     members: dict[tuple[str, str], list[Run]] = {}
@@ -187,7 +191,7 @@ def same_data(run: Run) -> str:
 
     Empty for runs that stored no fingerprint, of which nothing is known.
     """
-    fingerprint = (run.about.get("data") or {}).get("fingerprint")
+    fingerprint = run.data.get("fingerprint")
     fields = run.experiment.data.model_dump_json(exclude={"root"})
     return f"{fingerprint} {fields}" if fingerprint else ""
 

@@ -113,5 +113,11 @@ def quantile(freedom: float) -> float:
 
 def band(profiles: np.ndarray, sds: float = 2.0) -> tuple[np.ndarray, np.ndarray]:
     """Mean - and + so many sample sds of ``profiles`` [shuffles, …]: where shuffled masks lie."""
-    mean, sd = profiles.mean(axis=0), profiles.std(axis=0, ddof=1)
+    mean, sd = mean_and_sd(profiles)
     return mean - sds * sd, mean + sds * sd
+
+
+def mean_and_sd(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and sample sd over the first axis of [n, …]; the sd of one is nan."""
+    mean = values.mean(axis=0)
+    return mean, values.std(axis=0, ddof=1) if len(values) > 1 else np.full_like(mean, np.nan)

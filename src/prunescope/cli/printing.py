@@ -89,7 +89,7 @@ def print_run(path: Path, *, as_json: bool) -> None:
             )
         )
         return
-    images = (run.about.get("data") or {}).get("validation_images")
+    images = run.data.get("validation_images")
     of = f"; accuracies on {images:,} validation images" if images else ""
     print(f"{path}: {run.experiment.name}, seed {run.seed}, {run.status}{of}")
     for row in rows:

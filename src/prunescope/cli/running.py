@@ -30,13 +30,13 @@ def run_command(
         return
     from prunescope.cli.progress import Lines, Live
     from prunescope.pruning.running import run
-    from prunescope.runs.directory import Run
+    from prunescope.runs.directory import is_done
     from prunescope.runs.writer import run_path
     from prunescope.track import tracked
 
     path = run_path(resolved, seed, out)
     reporter = tracked(Live() if sys.stderr.isatty() else Lines(), track or ())
-    if (path / "run.json").is_file() and Run(path).status == "done":
+    if is_done(path):
         print(f"{path}: done before; nothing to do", file=sys.stderr)
         reporter.finished(path, [])  # trackers may not have it yet
     try:

@@ -29,6 +29,7 @@ def run(
     interrupted one goes on from its last step. Raises InputError for wrong input and for a
     directory in use, Interrupted after Ctrl-C or SIGTERM, when all is saved.
     """
+    from prunescope.runs.directory import is_done
     from prunescope.runs.driver import Method, drive
     from prunescope.runs.writer import run_path
 
@@ -37,7 +38,7 @@ def run(
     elif overrides:
         raise InputError("overrides apply to a preset's name or a TOML file, not to an Experiment")
     name = experiment.prune.method
-    if not _is_done(run_path(experiment, seed, out)):  # what is done needs no method any more
+    if not is_done(run_path(experiment, seed, out)):  # what is done needs no method any more
         check_method(name)
     traits = find_traits(name)
     about = {"label": traits.label, "sentence": traits.sentence}
@@ -46,12 +47,6 @@ def run(
         return find_method(name)(setting)
 
     return drive(experiment, Method(procedure, traits.update_rule, about), seed, out, reporter)
-
-
-def _is_done(path: Path) -> bool:
-    from prunescope.runs.directory import Run
-
-    return (path / "run.json").is_file() and Run(path).status == "done"
 
 
 def estimate(experiment: Experiment) -> Estimate:

@@ -5,25 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Literal
 
 from prunescope.errors import InputError
 from prunescope.experiment import Prune
 from prunescope.pruning.pools import check_each_layer
+from prunescope.runs.estimate import Expected as Expected
+from prunescope.training.levels import UpdateRule
 
 Sizes = tuple[int, ...]
-# What one update moves: the kept weights; all weights through masks (DPF); all weights, which it also cuts (β-LASSO).
-UpdateRule = Literal["kept", "feedback", "shrinking"]
 
 ASSUMED_LEVELS = 20
-
-
-@dataclass(frozen=True)
-class Expected:
-    """The levels a run is expected to train: the nominal density of each, and what had to be assumed."""
-
-    densities: tuple[float, ...]
-    assumed: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

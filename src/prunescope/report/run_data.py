@@ -70,7 +70,7 @@ def run_data(run: Run, group: int) -> dict[str, Any]:
         "group": group,
         "shape": list(run.shape),
         "classes": len(run.classes),
-        "validation_images": run.about["data"].get("validation_images"),
+        "validation_images": run.data.get("validation_images"),
         "levels": levels,
         "sheet": sheet.to_json(),
     }

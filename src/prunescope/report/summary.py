@@ -54,8 +54,7 @@ def facts(rows: list[dict[str, Any]], group: Group) -> list[dict[str, str]]:
 
 def _images(group: Group) -> str:
     """`` of 10,000 images``, where every run says how many pick the best step, and the same."""
-    counts = {(run.about.get("data") or {}).get("validation_images") for run in group.runs}
-    count = counts.pop() if len(counts) == 1 else None
+    count = group.images("validation")
     return f" on {count:,} images" if count else ""
 
 

@@ -6,12 +6,15 @@ table of columns are made from it. A file in ``runs/measured`` adds columns.
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from importlib import import_module
 from pkgutil import iter_modules
 from typing import TYPE_CHECKING, Any, Literal
+
+from prunescope.runs import measured
 
 if TYPE_CHECKING:
     from prunescope.data import Dataset
@@ -82,20 +85,23 @@ def columns() -> tuple[Column, ...]:
 
     Raises RuntimeError where two have one name.
     """
-    package: Any = import_module("prunescope.runs.measured")
-    found = list(COLUMNS)
-    for module in sorted(entry.name for entry in iter_modules(package.__path__)):
-        found += import_module(f"{package.__name__}.{module}").COLUMNS
-    names = [column.name for column in found]
-    for name in names:
-        if names.count(name) > 1:
-            raise RuntimeError(f"two columns of levels.parquet are called {name!r}")
-    return tuple(found)
+    return tuple(_by_name(tuple(measured.__path__)).values())
+
+
+@functools.cache
+def _by_name(folders: tuple[str, ...]) -> dict[str, Column]:
+    """Every column by its name, of the files in these folders: looked for once, since live views ask at every line."""
+    found = {column.name: column for column in COLUMNS}
+    for module in sorted(entry.name for entry in iter_modules(folders)):
+        for column in import_module(f"{measured.__name__}.{module}").COLUMNS:
+            if found.setdefault(column.name, column) is not column:
+                raise RuntimeError(f"two columns of levels.parquet are called {column.name!r}")
+    return found
 
 
 def find_column(name: str) -> Column:
     """The column of a name; raises KeyError."""
-    return {column.name: column for column in columns()}[name]
+    return _by_name(tuple(measured.__path__))[name]
 
 
 def shown_on(place: Place) -> tuple[Column, ...]:

@@ -63,19 +63,24 @@ class Run:
         return str(self.about["status"])
 
     @property
+    def data(self) -> dict[str, Any]:
+        """What run.json says of the data: shape, classes, numbers of images, fingerprint, split; empty before it was opened."""
+        return dict(self.about.get("data") or {})
+
+    @property
     def shape(self) -> ImageShape:
         """(C, H, W) of the inputs, of a series (C, 1, L); raises InputError for inputs without geometry."""
         if self.experiment.data.geometry == "none":
             raise InputError(
                 f"{self.path}: its inputs have no geometry (data.geometry=none), which this needs"
             )
-        channels, height, width = self.about["data"]["shape"]
+        channels, height, width = self.data["shape"]
         return channels, height, width
 
     @property
     def classes(self) -> list[str]:
         """Class names."""
-        return list(self.about["data"]["classes"])
+        return list(self.data["classes"])
 
     @property
     def table(self) -> polars.DataFrame:
@@ -169,7 +174,12 @@ class Run:
                 f"{self.level_path(level)}: does not say which images were classified right (an earlier version "
                 "wrote it): run the experiment into another --out"
             )
-        return np.unpackbits(packed, count=self.about["data"][f"{images}_images"]).astype(np.bool_)
+        return np.unpackbits(packed, count=self.data[f"{images}_images"]).astype(np.bool_)
+
+
+def is_done(path: Path) -> bool:
+    """Whether a run directory says that its run is done; False where there is none. Raises InputError when damaged."""
+    return (path / "run.json").is_file() and Run(path).status == "done"
 
 
 def sha256(data: bytes) -> str:

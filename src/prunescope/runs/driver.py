@@ -19,7 +19,7 @@ from prunescope.runs.checkpoint import Checkpoint
 from prunescope.runs.directory import Run
 from prunescope.runs.reporting import Reporter, silent
 from prunescope.runs.writer import RunWriter, open_run
-from prunescope.training.levels import Level, Outcome, Procedure, Setting
+from prunescope.training.levels import Level, Outcome, Procedure, Setting, UpdateRule
 from prunescope.training.loop import Evaluation, Progress, train_level
 
 
@@ -31,12 +31,12 @@ class Interrupted(KeyboardInterrupt):
 class Method:
     """What the driver is handed of a pruning method.
 
-    ``procedure`` yields the levels. ``update_rule`` is what a step moves (training.levels.UPDATE_RULES). ``about``
+    ``procedure`` yields the levels. ``update_rule`` is what a step moves (training.levels.UpdateRule). ``about``
     is kept in run.json, so that the run can be shown where the method is not installed.
     """
 
     procedure: Callable[[Setting], Procedure]
-    update_rule: str = "kept"
+    update_rule: UpdateRule = "kept"
     about: Mapping[str, str] = field(default_factory=dict)
 
 

@@ -7,7 +7,6 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Protocol
 
 import numpy as np
 
@@ -15,6 +14,7 @@ from prunescope.experiment import Experiment, Network, Place, Prune, Train
 from prunescope.mask import ImageShape, Mask
 from prunescope.model import Ticket, initial, layer_sizes
 from prunescope.training import engine_note
+from prunescope.training.levels import UpdateRule
 
 KNOWN: dict[str, tuple[ImageShape, int, int | None]] = {
     "imagenet32": ((3, 32, 32), 1000, 1_281_167),
@@ -51,20 +51,18 @@ class Estimate:
         return sum(left) - inside * left[0] if left else 0.0
 
 
-class Levels(Protocol):
-    """The levels that a run is expected to train (pruning.traits.Expected)."""
+@dataclass(frozen=True)
+class Expected:
+    """The levels a run is expected to train: the nominal density of each, and what had to be assumed."""
 
-    @property
-    def densities(self) -> tuple[float, ...]:
-        """The nominal density of each."""
-
-    @property
-    def assumed(self) -> tuple[str, ...]:
-        """What was not known."""
+    densities: tuple[float, ...]
+    assumed: tuple[str, ...] = ()
 
 
 def estimate(
-    experiment: Experiment, levels_for: Callable[[tuple[int, ...]], Levels], update_rule: str = "kept"
+    experiment: Experiment,
+    levels_for: Callable[[tuple[int, ...]], Expected],
+    update_rule: UpdateRule = "kept",
 ) -> Estimate:
     """Time a few steps of ``experiment`` on this machine on random pixels, and count bytes.
 
@@ -126,7 +124,7 @@ def _geometry(experiment: Experiment, assumed: list[str]) -> tuple[ImageShape, i
 
 @functools.cache
 def _step_seconds(
-    network: Network, train: Train, place: Place, sizes: tuple[int, ...], update_rule: str
+    network: Network, train: Train, place: Place, sizes: tuple[int, ...], update_rule: UpdateRule
 ) -> tuple[float, ...]:
     """Seconds of a step at each of DENSITIES."""
     import torch

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from prunescope.experiment import Experiment
-from prunescope.runs.directory import Run
+from prunescope.runs.directory import Run, is_done
 from prunescope.sweep.costs import pinned
 from prunescope.sweep.crew import Crew
 from prunescope.sweep.planning import Plan, Planned, in_use
@@ -61,7 +61,7 @@ class Scheduler:
             if not self._may_start(run):
                 continue
             self._waiting.remove(run)
-            if done(run.path):  # by another process, since the plan was made
+            if is_done(run.path):  # by another process, since the plan was made
                 self._reporter.ended(run, "done", "")
                 continue
             self._crew.start(run, self._resumable(run), self._plan.out)
@@ -104,7 +104,7 @@ class Scheduler:
 
     def _judge(self, run: Planned, code: int, message: str) -> None:
         """What becomes of a run that ended: 1 is its own failure, anything else was done to its process."""
-        if code == 0 or done(run.path):
+        if code == 0 or is_done(run.path):
             self._reporter.ended(run, "done", "")
         elif self.stopping:
             self._reporter.ended(run, "stopped", "")
@@ -118,8 +118,3 @@ class Scheduler:
         else:
             self.failed[run.path] = message
             self._reporter.ended(run, "failed", message)
-
-
-def done(path: Path) -> bool:
-    """Whether a run directory says that its run is done."""
-    return (path / "run.json").is_file() and Run(path).status == "done"

@@ -12,15 +12,16 @@ if TYPE_CHECKING:
     from prunescope.experiment import Experiment
     from prunescope.mask import BoolArray
     from prunescope.training.engine import Engine
+    from prunescope.training.levels import UpdateRule
 
 
 def make_engine(
-    experiment: Experiment, mean: np.ndarray, live_pixels: BoolArray, update_rule: str = "kept"
+    experiment: Experiment, mean: np.ndarray, live_pixels: BoolArray, update_rule: UpdateRule = "kept"
 ) -> Engine:
     """The engine that ``run.engine`` names; ``auto`` is native where `why_not_native` finds nothing against it.
 
     ``mean`` float32 [n0] is the mean image in pixel units, ``live_pixels`` bool [n0] is False
-    for pixels that never vary, ``update_rule`` what a step moves (levels.UPDATE_RULES). Raises InputError for a device that is not there, and for an
+    for pixels that never vary, ``update_rule`` what a step moves (levels.UpdateRule). Raises InputError for a device that is not there, and for an
     engine that cannot run the experiment.
     """
     wanted = experiment.run.engine
@@ -36,7 +37,7 @@ def make_engine(
     return NativeEngine(experiment, mean, live_pixels)
 
 
-def why_not_native(experiment: Experiment, update_rule: str = "kept") -> str | None:
+def why_not_native(experiment: Experiment, update_rule: UpdateRule = "kept") -> str | None:
     """None where the native engine can run ``experiment`` here, else one line that says why not."""
     from prunescope.native import why_not
 
@@ -50,7 +51,7 @@ def why_not_native(experiment: Experiment, update_rule: str = "kept") -> str | N
     return why_not()
 
 
-def engine_note(experiment: Experiment, update_rule: str = "kept") -> str:
+def engine_note(experiment: Experiment, update_rule: UpdateRule = "kept") -> str:
     """Which engine ``make_engine`` takes and, where it is torch by default, why not the native one."""
     if experiment.run.engine == "torch":
         return "torch"

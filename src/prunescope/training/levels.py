@@ -5,7 +5,7 @@ from __future__ import annotations
 import abc
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from prunescope.model import Arrays, Model, Ticket
 
@@ -13,6 +13,10 @@ if TYPE_CHECKING:
     from prunescope.data import Dataset
     from prunescope.experiment import Experiment
     from prunescope.training.engine import Engine
+
+
+# What one update moves: the kept weights; all weights through masks (DPF); all weights, which it also cuts (β-LASSO).
+UpdateRule = Literal["kept", "feedback", "shrinking"]
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,9 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from prunescope.analysis.derived import run_gabor
-from prunescope.analysis.gabor import SHUFFLES, gabor_r2, over_seeds
+from prunescope.analysis.gabor import SHUFFLES, gabor_r2
 from prunescope.analysis.groups import Options, given_nodes, one_group, shown_levels
+from prunescope.analysis.statistics import mean_and_sd
 from prunescope.figures.parts.drawing import Drawing
 from prunescope.figures.parts.style import BLUE, MUTED, PAGE, density_axis
 from prunescope.figures.parts.tiles import GAP, axes_at, blank, panel, place, write
@@ -66,9 +67,9 @@ def _draw_r2(axes: Axes, data: Arrays) -> None:
         (data["null_r2"].reshape(*data["r2"].shape[:2], -1), MUTED, "pixels shuffled"),
         (data["r2"], BLUE, "trained"),
     ):
-        mean, sd = over_seeds(values)
+        mean, sd = mean_and_sd(np.nanmean(values, axis=2))
         axes.plot(u, mean, "-o", color=colour, label=label)
-        if sd is not None:
+        if len(values) > 1:
             axes.fill_between(u, mean - sd, mean + sd, color=colour, alpha=0.25, lw=0)
     axes.set_ylim(0, 1)
     density_axis(axes, u.tolist())

@@ -82,7 +82,7 @@ def _labelled(run: Run) -> tuple[np.ndarray, np.ndarray, list[str], tuple[int, i
     from prunescope.data import open_dataset
 
     dataset = open_dataset(run.experiment.data, run.seed)
-    known = run.about["data"].get("fingerprint")
+    known = run.data.get("fingerprint")
     if known != dataset.fingerprint:
         raise InputError(f"{run.path}: the images at hand are not those of the run")
     return dataset.validation.pixels, dataset.validation.labels, list(dataset.classes), dataset.shape

@@ -60,7 +60,7 @@ class Kind:
     @cached_property
     def data(self) -> dict[int, dict[str, Any]]:
         """What run.json says of the data, by seed."""
-        return {seed: run.about.get("data") or {} for seed, run in sorted(self.runs.items())}
+        return {seed: run.data for seed, run in sorted(self.runs.items())}
 
     @property
     def same_data(self) -> str:

@@ -16,6 +16,7 @@ from prunescope.mask import BoolArray
 from prunescope.model import Model, Ticket
 from prunescope.network.forward import batches, forward, network_inputs, torch_averages, torch_layer
 from prunescope.training.engine import Engine, Score
+from prunescope.training.levels import UpdateRule
 from prunescope.training.state import EngineState
 from prunescope.training.torch.captured_step import Capture, CapturedStep, Step, cuda_capture
 from prunescope.training.torch.feeds import Feed, ResidentImages
@@ -41,7 +42,7 @@ class TorchEngine(Engine):
         mean: np.ndarray,
         live_pixels: BoolArray,
         capture: Capture | None = None,
-        update_rule: str = "kept",
+        update_rule: UpdateRule = "kept",
     ) -> None:
         self._experiment, self._update_rule = experiment, update_rule
         self._norm = experiment.network.norm

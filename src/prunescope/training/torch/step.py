@@ -20,6 +20,7 @@ from prunescope.network.forward import (
     torch_layer,
 )
 from prunescope.network.precision import products
+from prunescope.training.levels import UpdateRule
 from prunescope.training.state import EngineState
 from prunescope.training.torch.step_rules import RULES, Feedback
 
@@ -43,7 +44,7 @@ class TorchStep:
         ticket: Ticket,
         mean: Tensor,
         live_pixels: BoolArray,
-        update_rule: str = "kept",
+        update_rule: UpdateRule = "kept",
     ) -> None:
         device = mean.device
         self._train, self._norm, self._mean = experiment.train, experiment.network.norm, mean

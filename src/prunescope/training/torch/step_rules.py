@@ -138,7 +138,7 @@ class Shrinking(MovingMasks):
         self._masks_moved()
 
 
-# By what a method says that its updates move (pruning.traits.UpdateRule).
+# By what a method says that its updates move (training.levels.UpdateRule).
 RULES: dict[str, type[Masked] | type[MovingMasks]] = {
     "kept": Masked,
     "feedback": Feedback,
