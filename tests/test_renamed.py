@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import prunescope
-from prunescope._renamed import RENAMED, current_names
+from prunescope._renamed import RENAMED, RENAMED_NAMES, current_names
 
 
 @pytest.mark.parametrize("old", RENAMED)
@@ -87,3 +87,21 @@ def test_what_an_old_name_lacks_is_told_with_the_new_names():
     module = importlib.import_module("prunescope.store")
     with pytest.raises(AttributeError, match=r"now prunescope\.runs\.directory, has no 'Walk'"):
         _ = module.Walk
+
+
+@pytest.mark.parametrize("module", RENAMED_NAMES)
+def test_an_old_class_or_function_is_found_under_its_new_name(module):
+    home = importlib.import_module(f"prunescope.{module}")
+    old_modules = [old for old, homes in RENAMED.items() if module in homes]
+    for old, new in RENAMED_NAMES[module].items():
+        assert getattr(home, new).__module__ == home.__name__
+        if hasattr(type(home), "__getattr__") or "__getattr__" in vars(home):
+            with pytest.warns(DeprecationWarning, match=f"{module}.{old} is now {new}"):
+                assert getattr(home, old) is getattr(home, new)
+        else:
+            assert old_modules
+        for name in old_modules:
+            sys.modules.pop(f"prunescope.{name}", None)
+            with pytest.warns(DeprecationWarning, match=f"{name} is now"):
+                found = importlib.import_module(f"prunescope.{name}")
+            assert getattr(found, old) is not None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib import import_module
 from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
@@ -13,13 +13,13 @@ from typing import Any
 
 # By old name, where what the module held is now; the first is the module that took its place.
 RENAMED: dict[str, tuple[str, ...]] = {
-    "arrays_file": (
-        "runs.arrays",
-        "files",
-    ),
+    "analysis.derived": ("analysis.run_observables",),
+    "analysis.pairs": ("analysis.locality",),
+    "analysis.picks": ("analysis.compared_levels",),
+    "arrays_file": ("runs.arrays", "files"),
     "bench.machine": ("runs.machine",),
     "bench.show": ("cli.bench",),
-    "data.dealing": ("data.tasks.dealing",),
+    "data.dealing": ("data.tasks.random_groups",),
     "data.folders": ("data.prepared.reading",),
     "data.imagenet": ("data.tasks.imagenet",),
     "data.photographs": ("data.sources.photographs",),
@@ -28,101 +28,75 @@ RENAMED: dict[str, tuple[str, ...]] = {
     "data.readers": ("data.sources",),
     "data.rotation": ("data.prepared.rotation",),
     "data.streams": ("data.sources.streams",),
-    "driver": (
-        "runs.driver",
-        "pruning.running",
-    ),
-    "estimate": (
-        "pruning.running",
-        "runs.estimate",
-    ),
+    "data.tasks.dealing": ("data.tasks.random_groups",),
+    "driver": ("runs.driver", "pruning.running"),
+    "estimate": ("pruning.running", "runs.estimate"),
     "figures.accuracy": ("figures.paper.accuracy",),
-    "figures.angles": (
-        "figures.parts.angles",
-        "analysis.directions",
-    ),
+    "figures.angles": ("figures.parts.angles", "analysis.directions"),
     "figures.atlas": ("figures.extra.atlas",),
-    "figures.choice": (
-        "analysis.groups",
-        "analysis.best_levels",
-    ),
-    "figures.columns": ("figures.parts.columns",),
+    "figures.choice": ("analysis.groups", "analysis.best_levels"),
+    "figures.columns": ("figures.parts.side_by_side",),
     "figures.comparison": ("figures.paper.comparison",),
-    "figures.connectivity": (
-        "figures.paper.connectivity",
-        "analysis.connectivity",
-    ),
+    "figures.connectivity": ("figures.paper.connectivity", "analysis.connectivity"),
     "figures.convergence": ("figures.paper.convergence",),
-    "figures.curves": (
-        "figures.parts.curves",
-        "analysis.curves",
-    ),
-    "figures.drawing": (
-        "figures.parts.drawing",
-        "analysis.groups",
-    ),
+    "figures.curves": ("figures.parts.curves", "analysis.curves"),
+    "figures.drawing": ("figures.parts.drawing", "analysis.groups"),
     "figures.filters": ("figures.extra.gabor",),
     "figures.flow": ("figures.extra.flow",),
     "figures.gaussianity": ("figures.extra.kurtosis",),
     "figures.hierarchy": ("figures.paper.hierarchy",),
     "figures.labels": ("analysis.labels",),
-    "figures.locality": (
-        "figures.paper.locality",
-        "analysis.pairs",
-        "figures.parts.pair_maps",
-    ),
+    "figures.locality": ("figures.paper.locality", "analysis.locality", "figures.parts.locality_maps"),
     "figures.masks": ("figures.paper.masks",),
     "figures.methods": ("figures.extra.methods",),
     "figures.movie": ("figures.parts.movie",),
-    "figures.picks": ("analysis.picks",),
+    "figures.parts.columns": ("figures.parts.side_by_side",),
+    "figures.parts.pair_maps": ("figures.parts.locality_maps",),
+    "figures.picks": ("analysis.compared_levels",),
     "figures.progressive": ("figures.paper.progressive",),
     "figures.random_nodes": ("figures.paper.random_nodes",),
-    "figures.relative": (
-        "figures.extra.relative_locality",
-        "analysis.pairs",
-    ),
+    "figures.relative": ("figures.extra.relative_locality", "analysis.locality"),
     "figures.same_nodes": ("figures.paper.same_nodes",),
     "figures.samples": ("figures.parts.samples",),
     "figures.sketch": ("figures.paper.sketch",),
-    "figures.style": (
-        "figures.parts.style",
-        "analysis.formats",
-    ),
+    "figures.style": ("figures.parts.style", "analysis.formats"),
     "figures.superclasses": ("figures.paper.superclasses",),
     "figures.tasks": ("figures.paper.tasks",),
     "figures.tiles": ("figures.parts.tiles",),
     "figures.variants": ("figures.paper.variants",),
     "figures.videos": ("figures.paper.videos",),
     "levels": ("training.levels",),
+    "observables.bins": ("observables.fan_in_bins",),
+    "observables.fields": ("observables.receptive_fields",),
+    "observables.foreign": ("observables.mask_files",),
     "observe": ("observables",),
-    "observed": ("analysis.derived",),
-    "observing": (
-        "runs.measurements",
-        "runs.columns",
-    ),
-    "observing_activations": ("runs.activations",),
+    "observed": ("analysis.run_observables",),
+    "observing": ("runs.measurements", "runs.columns"),
+    "observing_activations": ("runs.preactivations",),
     "products": ("network.precision",),
-    "progress": (
-        "runs.reporting",
-        "cli.progress",
-        "analysis.formats",
-    ),
+    "progress": ("runs.reporting", "cli.progress", "analysis.formats"),
+    "pruning.dynamics.shrinking": ("pruning.dynamics.scheduled",),
     "pruning.plain_forward": ("network.differentiable",),
+    "reproduce.claims.derived": ("reproduce.claims.quantities",),
+    "reproduce.claims.measured": ("reproduce.claims.measured_quantity",),
+    "reproduce.claims.stored": ("reproduce.claims.miniature",),
     "reproduce.claims_data": ("reproduce.claims.data",),
     "reproduce.claims_methods": ("reproduce.claims.methods",),
     "reproduce.claims_network": ("reproduce.claims.network",),
-    "reproduce.derived": ("reproduce.claims.derived",),
+    "reproduce.derived": ("reproduce.claims.quantities",),
     "reproduce.evidence": ("reproduce.claims.evidence",),
     "reproduce.numbers": ("reproduce.page.numbers",),
     "reproduce.plot_parts": ("reproduce.page.plot_parts",),
     "reproduce.plots": ("reproduce.page.plots",),
-    "reproduce.rules": (
-        "reproduce.claims.rules",
-        "reproduce.claims.measured",
-    ),
+    "reproduce.rules": ("reproduce.claims.rules", "reproduce.claims.measured_quantity"),
+    "reproduce.running": ("reproduce.request",),
     "reproduce.show": ("cli.reproduction",),
-    "reproduce.stored": ("reproduce.claims.stored",),
+    "reproduce.sources": ("reproduce.images",),
+    "reproduce.stored": ("reproduce.claims.miniature",),
     "run_writer": ("runs.writer",),
+    "runs.activations": ("runs.preactivations",),
+    "runs.classified": ("runs.correct_images",),
+    "runs.measured": ("runs.extra_columns",),
     "scale": ("experiment.scale",),
     "sections": ("experiment.fields",),
     "store": ("runs.directory",),
@@ -136,23 +110,41 @@ RENAMED: dict[str, tuple[str, ...]] = {
     "tables.facts": ("analysis.quantities",),
     "tables.intervals": ("analysis.statistics",),
     "tables.show": ("cli.tables",),
+    "track.feeding": ("track.upload",),
+    "track.live": ("track.live_upload",),
     "track.show": ("cli.tracking",),
     "training.captured_step": ("training.torch.captured_step",),
-    "training.feeds": ("training.torch.feeds",),
-    "training.masks": (
-        "training.mask_changes",
-        "training.state",
-    ),
+    "training.feeds": ("training.torch.batch_buffers",),
+    "training.masks": ("training.mask_changes", "training.state"),
     "training.step_rules": ("training.torch.step_rules",),
+    "training.torch.feeds": ("training.torch.batch_buffers",),
     "training.torch_engine": ("training.torch.engine",),
     "training.torch_step": ("training.torch.step",),
     "verbs": ("cli.printing",),
+}
+
+# By module, what public classes and functions in it were called and are called now. A module that kept its own name has
+# ``__getattr__ = old_names(__name__)`` for them.
+RENAMED_NAMES: dict[str, dict[str, str]] = {
+    "analysis.compared_levels": {"Pick": "ExperimentLevel", "pick_table": "level_table"},
+    "analysis.groups": {"Options": "FigureOptions"},
+    "analysis.locality": {"Relative": "RelativeDensity"},
+    "figures.parts.curves": {"looks": "line_styles"},
+    "pruning.dynamics.scheduled": {"Feedback": "FeedbackPruning"},
+    "reproduce.claims.measured_quantity": {"Quantity": "MeasuredQuantity"},
+    "reproduce.claims.miniature": {"Kind": "ExperimentRuns"},
+    "track.live_upload": {"Tracked": "TrackingReporter"},
+    "track.upload": {"Feed": "Upload", "feed": "upload", "reason": "error_line"},
+    "training.torch.batch_buffers": {"Feed": "BatchBuffers"},
 }
 ROOT = "prunescope."
 
 
 class OldModule(ModuleType):
-    """What an old name stands for: a module that has nothing of its own and looks into those that took its place."""
+    """A module under an old name. It has nothing of its own and finds every name in the modules that took its place.
+
+    ``homes`` are the dotted names of those modules, in the order in which they are searched.
+    """
 
     def __init__(self, name: str, homes: Sequence[str]) -> None:
         super().__init__(name, f"Now {' and '.join(homes)}.")
@@ -160,7 +152,8 @@ class OldModule(ModuleType):
 
     def __getattr__(self, name: str) -> Any:
         for home in self._homes:
-            found = getattr(import_module(home), name, None)
+            current = RENAMED_NAMES.get(home.removeprefix(ROOT), {}).get(name, name)
+            found = getattr(import_module(home), current, None)
             if found is not None:
                 return found
         raise AttributeError(f"module {self.__name__!r}, now {' and '.join(self._homes)}, has no {name!r}")
@@ -201,6 +194,26 @@ def current_names(fullname: str) -> tuple[str, ...]:
     package, _, last = fullname.rpartition(".")
     above = current_names(package)
     return (f"{above[0]}.{last}",) if above else ()
+
+
+def old_names(module: str) -> Callable[[str], Any]:
+    """Return the ``__getattr__`` of a module that finds its names of earlier versions, with a DeprecationWarning.
+
+    ``module`` is its dotted name, a key of RENAMED_NAMES. The function raises AttributeError for any other name.
+    """
+    names = RENAMED_NAMES[module.removeprefix(ROOT)]
+
+    def find(name: str) -> Any:
+        if name not in names:
+            raise AttributeError(f"module {module!r} has no attribute {name!r}")
+        warnings.warn(
+            f"{module}.{name} is now {names[name]}: the old name goes with the next version",
+            DeprecationWarning,
+            stacklevel=2,
+        )
+        return getattr(import_module(module), names[name])
+
+    return find
 
 
 def install() -> None:

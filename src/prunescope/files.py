@@ -31,7 +31,7 @@ def replacing(path: Path) -> Iterator[Path]:
         raise
 
 
-def sweep(folder: Path) -> None:
+def remove_leftovers(folder: Path) -> None:
     """Remove what writers that were killed left in a folder; only for one who knows that nobody writes."""
     for left in folder.rglob(f".*{TEMPORARY}"):
         left.unlink(missing_ok=True)

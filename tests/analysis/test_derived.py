@@ -1,4 +1,4 @@
-"""prunescope.analysis.derived, on stored runs: run with `pytest tests/analysis/test_derived.py`."""
+"""prunescope.analysis.run_observables, on stored runs: run with `pytest tests/analysis/test_derived.py`."""
 
 import shutil
 
@@ -7,7 +7,13 @@ import pytest
 
 import tiny
 from prunescope import observables
-from prunescope.analysis.derived import densities_against_erk, run_cavity, run_flow, run_gabor, run_hierarchy
+from prunescope.analysis.run_observables import (
+    densities_against_erk,
+    run_cavity,
+    run_flow,
+    run_gabor,
+    run_hierarchy,
+)
 from prunescope.errors import InputError
 from prunescope.pruning.running import run
 from prunescope.runs.arrays import read_arrays, write_arrays

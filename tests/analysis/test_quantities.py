@@ -5,11 +5,11 @@ import math
 import pytest
 
 from level_tables import write
-from prunescope.analysis.quantities import Levels, facts, fitted_gains
+from prunescope.analysis.quantities import FirstLayerRows, facts, fitted_gains
 
 
 def facts_of(run, *density):
-    return facts(Levels.of(run), *density)
+    return facts(FirstLayerRows.of(run), *density)
 
 
 def test_facts_of_a_run(tmp_path):
@@ -46,15 +46,19 @@ def test_a_method_without_a_dense_level_has_no_gain(tmp_path):
 def test_a_gain_may_be_a_loss_and_no_level_be_as_good_as_dense(tmp_path):
     runs = [write(tmp_path, "imp", seed, (0.75, 0.74 - 0.01 * seed)) for seed in range(2)]
     assert [facts_of(run)["sparsest_u"] for run in runs] == [None, None]
-    assert fitted_gains({run.seed: Levels.of(run) for run in runs}) == pytest.approx({0: -0.01, 1: -0.02})
+    assert fitted_gains({run.seed: FirstLayerRows.of(run) for run in runs}) == pytest.approx(
+        {0: -0.01, 1: -0.02}
+    )
     assert (
-        fitted_gains({run.seed: Levels.of(run) for run in runs[:1]}) == {}
+        fitted_gains({run.seed: FirstLayerRows.of(run) for run in runs[:1]}) == {}
     )  # nobody else chooses a level for it
 
 
 def test_a_gain_is_that_at_the_level_which_the_other_seeds_choose(tmp_path):
     runs = [write(tmp_path, "imp", 0, (0.75, 0.90, 0.80)), write(tmp_path, "imp", 1, (0.75, 0.70, 0.78))]
-    assert fitted_gains({run.seed: Levels.of(run) for run in runs}) == pytest.approx({0: 0.05, 1: -0.05})
+    assert fitted_gains({run.seed: FirstLayerRows.of(run) for run in runs}) == pytest.approx(
+        {0: 0.05, 1: -0.05}
+    )
 
 
 def test_of_equally_good_levels_the_sparsest_is_the_best(tmp_path):

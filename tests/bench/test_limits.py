@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from prunescope.bench.limits import Probes, Work, machine_limits, step_work
+from prunescope.bench.limits import MachineProbes, Work, machine_limits, step_work
 from prunescope.bench.timing import Timing, alternate
 from prunescope.mask import Mask
 from prunescope.model import Ticket
@@ -25,7 +25,7 @@ def test_time_at_the_limits_adds_products_and_memory():
 
 
 def test_rates_follow_from_the_medians(small):
-    probes = Probes(small)
+    probes = MachineProbes(small)
     flops, moved = probes.rates(Timing((9.0, 2.0, 1.0)), Timing((4.0, 4.0, 8.0)))
     assert flops == 2 * 30 * 48 * 24 / 2.0
     assert moved == 8 * 1000 / 4.0
@@ -38,6 +38,6 @@ def test_rates_follow_from_the_medians(small):
 
 
 def test_probes_take_turns(small):
-    timings = alternate(Probes(small).turns, 2)
+    timings = alternate(MachineProbes(small).turns, 2)
     assert {name: len(timing.rounds) for name, timing in timings.items()} == {"matmul": 2, "copy": 2}
     assert all(seconds > 0 for timing in timings.values() for seconds in timing.rounds)

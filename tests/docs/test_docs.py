@@ -18,7 +18,7 @@ from prunescope.experiment.scale import SCALES
 from prunescope.figures import FIGURES
 from prunescope.reproduce.recipes import RECIPES, recipe
 from prunescope.sweep.reading import read_jobs
-from prunescope.track.feeding import SINKS
+from prunescope.track.upload import SINKS
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"

@@ -22,7 +22,7 @@ from prunescope.errors import InputError
 from prunescope.figures import extra
 from prunescope.pruning import check_method, method_names, methods
 from prunescope.pruning.running import run
-from prunescope.runs import measured
+from prunescope.runs import extra_columns
 
 PAGE = (Path(__file__).parents[2] / "docs" / "extending.md").read_text("utf-8")
 NAME = "magnitude-increase"
@@ -44,7 +44,7 @@ def block(language: str, after: str) -> str:
 METHOD = block("python", "### 1. Write the file")
 FILES = {  # by the folder that the page names, a package's
     "src/prunescope/pruning/methods": methods,
-    "src/prunescope/runs/measured": measured,
+    "src/prunescope/runs/extra_columns": extra_columns,
     "src/prunescope/figures/extra": extra,
 }
 
@@ -102,7 +102,7 @@ def test_the_method_is_not_built_in():
 def test_the_steps_as_told(as_files, tmp_path, images_file, monkeypatch, capsys):
     fixtures = {"images_file": images_file, "tmp_path": tmp_path / "tested"}
     assert follow("`tests/pruning/test_magnitude_increase.py`", fixtures) == 2
-    assert follow("`tests/runs/measured/test_unread_share.py`", fixtures) == 2
+    assert follow("`tests/runs/extra_columns/test_unread_share.py`", fixtures) == 2
     assert follow("`tests/figures/extra/test_unread.py`", fixtures) == 2
 
     monkeypatch.chdir(tmp_path)
@@ -138,7 +138,7 @@ def test_a_run_is_shown_and_drawn_where_its_method_is_not_installed(as_files, tm
         run(tiny.experiment(data=data, prune={"method": NAME, "density": [0.3, 0.1]}), out=tmp_path / "runs"),
         run(tiny.experiment(data=data), out=tmp_path / "runs"),
     ]
-    for package, name in ((methods, "magnitude_increase"), (measured, "unread_share")):
+    for package, name in ((methods, "magnitude_increase"), (extra_columns, "unread_share")):
         sys.modules.pop(f"{package.__name__}.{name}", None)
         vars(package).pop(name, None)
         package.__path__.pop()

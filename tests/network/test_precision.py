@@ -8,7 +8,7 @@ import tiny
 from engine_cases import distance, dying_ticket, noisy, numbers, parameters, train
 from prunescope.model import Ticket, initial
 from prunescope.network.forward import Linear, NormalisedLinear, forward, torch_averages, torch_layers
-from prunescope.network.precision import FLOAT32, Halved, Rounded, products
+from prunescope.network.precision import FLOAT32, BFloat16Products, RoundedProducts, products
 from prunescope.training.torch.engine import TorchEngine
 
 CPU = torch.device("cpu")
@@ -37,14 +37,14 @@ def test_operands_are_rounded_to_nearest_even():
         np.float32
     )
     x = np.concatenate([ties, normal(1000).numpy() * 1e-4])
-    for kind in (Rounded(False), Halved(False)):
+    for kind in (RoundedProducts(False), BFloat16Products(False)):
         np.testing.assert_array_equal(kind.operand(torch.from_numpy(x)).float(), to_bfloat16(x))
     assert (to_bfloat16(x) != x).mean() > 0.9
 
 
 @pytest.mark.parametrize("narrow", NARROW)
 def test_products_of_rounded_operands_are_accumulated_in_float32(narrow):
-    kind, a, b, bias = Rounded(narrow), normal(64, 500), normal(500, 48, seed=1), normal(48, seed=2)
+    kind, a, b, bias = RoundedProducts(narrow), normal(64, 500), normal(500, 48, seed=1), normal(48, seed=2)
     exact = to_bfloat16(a.numpy()).astype(float) @ to_bfloat16(b.numpy()).astype(float)
     found = kind.multiply(kind.operand(a), kind.operand(b))
     assert found.dtype == torch.float32
@@ -58,7 +58,7 @@ def test_products_of_rounded_operands_are_accumulated_in_float32(narrow):
 def test_products_of_bfloat16_operands_round_their_result_only_where_they_must(monkeypatch):
     a, b = normal(64, 500), normal(500, 48, seed=1)
     exact = to_bfloat16(a.numpy()).astype(float) @ to_bfloat16(b.numpy()).astype(float)
-    coarse = Halved(wide=False)
+    coarse = BFloat16Products(wide=False)
     found = coarse.multiply(coarse.operand(a), coarse.operand(b))
     assert found.dtype == torch.float32
     np.testing.assert_allclose(found, exact, rtol=2**-8, atol=1e-4)
@@ -68,14 +68,14 @@ def test_products_of_bfloat16_operands_round_their_result_only_where_they_must(m
         return left.to(out_dtype) @ right.to(out_dtype)
 
     monkeypatch.setattr(torch, "mm", mm)
-    wide = Halved(wide=True)
+    wide = BFloat16Products(wide=True)
     np.testing.assert_allclose(wide.multiply(wide.operand(a), wide.operand(b)), exact, atol=1e-4)
 
 
 @pytest.mark.skipif(NARROW == [False], reason="this torch has no such setting")
 def test_the_setting_that_lets_float32_products_round_is_put_back():
     setting = torch.backends.mkldnn.matmul
-    before, kind, seen = setting.fp32_precision, Rounded(True), []
+    before, kind, seen = setting.fp32_precision, RoundedProducts(True), []
 
     class Spy:
         def __matmul__(self, other):
@@ -134,7 +134,7 @@ def test_maps_round_the_operands_of_their_three_products_and_nothing_else():
         np.testing.assert_allclose(own_gradient, gradient, rtol=1e-5, atol=1e-5)
 
 
-@pytest.mark.parametrize("kind", [Rounded(False), Halved(False)])
+@pytest.mark.parametrize("kind", [RoundedProducts(False), BFloat16Products(False)])
 def test_gradients_of_a_map_are_within_1e_2_of_those_in_float32(kind):
     shapes = [(200, 40), (30, 40), (30,), (40,), (40,)]
     own = [normal(*shape, seed=i).requires_grad_() for i, shape in enumerate(shapes)]

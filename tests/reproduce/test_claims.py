@@ -8,10 +8,10 @@ import pytest
 import skimage.transform
 
 from prunescope.mask import Mask
-from prunescope.reproduce.claims.derived import direction, excess_share
-from prunescope.reproduce.claims.measured import Quantity, Sample
+from prunescope.reproduce.claims.measured_quantity import MeasuredQuantity, Sample
+from prunescope.reproduce.claims.miniature import ExperimentRuns, Miniature
+from prunescope.reproduce.claims.quantities import direction, excess_share
 from prunescope.reproduce.claims.sections import SECTIONS
-from prunescope.reproduce.claims.stored import Kind, Miniature
 from prunescope.reproduce.page import plots
 from prunescope.reproduce.recipes import MINIATURE
 
@@ -69,7 +69,7 @@ def test_a_run_whose_accuracy_peaks_late_gains_and_peaks_sparse(mini):
 def stored(accuracies, densities=None):
     """A kind of which only best validation accuracies are known: by seed, those of level 0 and on."""
     columns = {"layer": 1, "weight_density": 1.0}
-    kind = Kind((), Path())
+    kind = ExperimentRuns((), Path())
     kind.runs = dict.fromkeys(range(len(accuracies)))
     kind.tables = {
         seed: polars.DataFrame(
@@ -116,7 +116,7 @@ class Invented(Miniature):
         number = self.numbers.setdefault((name, kind), 1.0)
         noise = np.random.default_rng(list(f"{name} {kind}".encode())).normal(0, self.scatter, 3)
         samples = {seed: Sample(number + value, "", "") for seed, value in enumerate(noise.tolist())}
-        return Quantity(name, samples, unit, null, kind=kind)
+        return MeasuredQuantity(name, samples, unit, null, kind=kind)
 
 
 NUMBERS = (-20.0, -3.0, -1.0, -0.1, 0.0, 0.1, 0.5, 1.0, 1.5, 3.0, 20.0)

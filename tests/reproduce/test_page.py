@@ -17,7 +17,7 @@ from prunescope.analysis.formats import by_size, mean_and_sd_by_size
 from prunescope.analysis.statistics import spread
 from prunescope.mask import Mask
 from prunescope.observables import effective_masks, radius_of_gyration
-from prunescope.reproduce.claims.measured import Quantity, Sample
+from prunescope.reproduce.claims.measured_quantity import MeasuredQuantity, Sample
 from prunescope.reproduce.claims.rules import Test
 from prunescope.reproduce.claims.sections import SECTIONS
 from prunescope.reproduce.page.wording import compared, interval
@@ -27,7 +27,7 @@ from prunescope.runs.directory import Run
 
 def case(*values):
     """A test that the mean of some values is above 0."""
-    return Test("", Quantity("", {seed: Sample(value, "", "") for seed, value in enumerate(values)}))
+    return Test("", MeasuredQuantity("", {seed: Sample(value, "", "") for seed, value in enumerate(values)}))
 
 
 CELL = re.compile(r"levels\.parquet, level (\d+), layer (\d+), (\w+)")

@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from prunescope.reproduce.claims.measured import Quantity, Sample, difference, scaled
+from prunescope.reproduce.claims.measured_quantity import MeasuredQuantity, Sample, difference, scaled
 from prunescope.reproduce.claims.rules import Test, combine, rejected_by_holm, verdicts, within_a_quarter
 
 
 def quantity(*values, kind="", data="", half_step=0.0):
     samples = {seed: Sample(value, f"run-{seed}", "here") for seed, value in enumerate(values)}
-    return Quantity(f"a of {kind}", samples, kind=kind, data=data, half_step=half_step)
+    return MeasuredQuantity(f"a of {kind}", samples, kind=kind, data=data, half_step=half_step)
 
 
 def test_p_values_and_interval_are_students():
@@ -87,7 +87,7 @@ def test_below_a_bound():
 
 def test_differences_are_paired_by_seed_and_leave_out_seeds_that_one_lacks():
     first = quantity(5.0, 7.0, 9.0)
-    second = Quantity("b", {2: Sample(1.0, "", ""), 0: Sample(2.0, "", "")})
+    second = MeasuredQuantity("b", {2: Sample(1.0, "", ""), 0: Sample(2.0, "", "")})
     test = Test("", first, second)
     assert test.differences == {0: 3.0, 2: 8.0}
     assert test.difference.left_out == (1,)

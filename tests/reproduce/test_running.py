@@ -6,7 +6,7 @@ from prunescope.cli import main
 from prunescope.experiment import load
 from prunescope.pruning.running import run
 from prunescope.reproduce import Request, needed, reproduce
-from prunescope.reproduce.running import stored
+from prunescope.reproduce.request import stored
 
 TINY = (
     "network.hidden=[12,10]", "train.steps=20", "train.batch=20", "prune.levels=2", "data.validation=60",

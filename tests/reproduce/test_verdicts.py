@@ -14,10 +14,10 @@ import numpy as np
 import pytest
 
 from prunescope.analysis import best_levels
-from prunescope.reproduce.claims.measured import Quantity, Sample, difference
+from prunescope.reproduce.claims.measured_quantity import MeasuredQuantity, Sample, difference
+from prunescope.reproduce.claims.miniature import Miniature
 from prunescope.reproduce.claims.rules import Test, combine, within_a_quarter
 from prunescope.reproduce.claims.sections import SECTIONS
-from prunescope.reproduce.claims.stored import Miniature
 
 CLAIMS = 1000
 ALLOWED = 0.04
@@ -28,7 +28,7 @@ EITHER = ("holds", "contradicted")
 
 
 def measured(values, kind="one", **options):
-    return Quantity(
+    return MeasuredQuantity(
         kind, {seed: Sample(v, "", "") for seed, v in enumerate(values.tolist())}, kind=kind, **options
     )
 
@@ -220,7 +220,9 @@ class EqualLevels(Miniature):
 
     def _of(self, name, levels):
         found = [row[level] for row, level in zip(self.accuracies, levels, strict=True)]
-        return Quantity(name, {seed: Sample(v, "", "") for seed, v in enumerate(found)}, "%", kind="imp")
+        return MeasuredQuantity(
+            name, {seed: Sample(v, "", "") for seed, v in enumerate(found)}, "%", kind="imp"
+        )
 
 
 @pytest.mark.parametrize("n", SEEDS)

@@ -11,8 +11,8 @@ from prunescope.pruning.running import run as run_it
 from prunescope.runs.directory import Run
 from prunescope.runs.reporting import Reporter, silent
 from prunescope.track import Destination, entries, send, tracked
-from prunescope.track.feeding import feed
-from prunescope.track.live import Tracked
+from prunescope.track.live_upload import TrackingReporter
+from prunescope.track.upload import upload
 from track.fakes import MlflowServers
 
 
@@ -37,7 +37,7 @@ class Recording:
 
 
 def reporter_of(sink, said, inner=silent):
-    return Tracked(inner, {Destination("mlflow"): sink}, said.append)
+    return TrackingReporter(inner, {Destination("mlflow"): sink}, said.append)
 
 
 def test_live_it_gets_what_the_files_hold_in_their_order(small_run, tmp_path):
@@ -65,7 +65,7 @@ def test_a_tracker_that_fails_says_so_once_and_the_run_goes_on(fails_at, small_r
 
 
 def test_a_tracker_that_hangs_does_not_hold_the_run(small_run, tmp_path, monkeypatch):
-    monkeypatch.setattr("prunescope.track.live.PATIENCE", 0.1)
+    monkeypatch.setattr("prunescope.track.live_upload.PATIENCE", 0.1)
     released, sink, said = threading.Event(), Recording(), []
     sink.start = lambda about: released.wait()
     reporter = reporter_of(sink, said)
@@ -95,12 +95,12 @@ def test_every_call_is_passed_on(small_run, tmp_path):
 
 def test_two_senders_of_one_run_are_refused(finished_run):
     with (
-        feed(finished_run, "mlflow", Recording()),
+        upload(finished_run, "mlflow", Recording()),
         pytest.raises(InputError, match="another process is sending it to mlflow"),
-        feed(finished_run, "mlflow", Recording()),
+        upload(finished_run, "mlflow", Recording()),
     ):
         pass
-    with feed(finished_run, "mlflow", Recording()) as feeding:
+    with upload(finished_run, "mlflow", Recording()) as feeding:
         assert feeding.finish() == "here"
 
 
@@ -110,7 +110,7 @@ def test_live_it_waits_for_the_process_that_had_the_run_before(small_run, tmp_pa
 
         class Ending(Reporter):
             def started(self, path, *rest):
-                before.enter_context(feed(Run(path), "mlflow", Recording()))
+                before.enter_context(upload(Run(path), "mlflow", Recording()))
 
         reporter = reporter_of(sink, said, Ending())
         finished = run_it(experiment, out=tmp_path, reporter=reporter)

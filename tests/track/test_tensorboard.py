@@ -36,7 +36,7 @@ def test_what_fails_leaves_no_thread_that_writes(finished_run, tmp_path, monkeyp
     def damaged(run):
         raise InputError("damaged")
 
-    monkeypatch.setattr("prunescope.track.feeding.entries", damaged)
+    monkeypatch.setattr("prunescope.track.upload.entries", damaged)
     before = threading.active_count()
     with pytest.raises(InputError, match="damaged"):
         send(finished_run, Destination("tensorboard", tmp_path))

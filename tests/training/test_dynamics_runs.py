@@ -123,7 +123,7 @@ def test_a_stored_level_is_not_trained_again_whatever_its_masks(small_run, tmp_p
     with pytest.raises(Interrupted):
         run(experiment, out=tmp_path / "stopped", reporter=Stop(33))
     changes = []
-    for module in ("regrowth", "shrinking"):
+    for module in ("regrowth", "scheduled"):
         monkeypatch.setattr(
             f"prunescope.pruning.dynamics.{module}.change",
             lambda *given, **more: (changes.append(given[3]), change(*given, **more)),

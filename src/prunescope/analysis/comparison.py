@@ -13,7 +13,15 @@ import polars
 
 from prunescope.analysis.curves import dense_accuracies
 from prunescope.analysis.groups import Group, by_replicates, groups, replicates, same_data
-from prunescope.analysis.quantities import NEAR, Facts, Levels, Quantity, facts, fitted_gains, quantities
+from prunescope.analysis.quantities import (
+    NEAR,
+    Facts,
+    FirstLayerRows,
+    Quantity,
+    facts,
+    fitted_gains,
+    quantities,
+)
 from prunescope.analysis.statistics import Difference, Spread, difference, spread
 from prunescope.analysis.tables import field_values
 from prunescope.errors import InputError
@@ -29,9 +37,9 @@ class Replicates:
     reference: Group | None = None
 
     @cached_property
-    def levels(self) -> dict[int, Levels]:
+    def levels(self) -> dict[int, FirstLayerRows]:
         """The levels of each run, by seed."""
-        return {run.seed: Levels.of(run) for run in self.group.runs}
+        return {run.seed: FirstLayerRows.of(run) for run in self.group.runs}
 
     @cached_property
     def dense(self) -> dict[int, float]:

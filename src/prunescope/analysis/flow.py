@@ -8,8 +8,8 @@ import numpy as np
 import polars
 
 from prunescope.analysis.curves import over_seeds
-from prunescope.analysis.derived import densities_against_erk, run_flow
 from prunescope.analysis.groups import Group
+from prunescope.analysis.run_observables import densities_against_erk, run_flow
 
 
 def layer_densities(group: Group) -> polars.DataFrame:

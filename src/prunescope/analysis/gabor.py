@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from prunescope.analysis.derived import run_gabor
 from prunescope.analysis.groups import Group
+from prunescope.analysis.run_observables import run_gabor
 from prunescope.model import Arrays
 from prunescope.observables import most_connected
 

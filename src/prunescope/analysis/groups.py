@@ -10,6 +10,7 @@ from statistics import fmean
 import numpy as np
 import polars
 
+from prunescope._renamed import old_names
 from prunescope.analysis import best_levels
 from prunescope.analysis.formats import percent
 from prunescope.analysis.labels import labels
@@ -24,7 +25,7 @@ FURTHER = (16.0, 64.0)
 
 
 @dataclass(frozen=True)
-class Options:
+class FigureOptions:
     """What a user may choose: levels shown, and first-layer nodes; None for the figure's own choice."""
 
     levels: tuple[int, ...] | None = None
@@ -221,7 +222,7 @@ def one_group(runs: Sequence[Run], figure: str) -> Group:
     return found[0]
 
 
-def shown_levels(group: Group, options: Options, count: int = 3) -> list[int]:
+def shown_levels(group: Group, options: FigureOptions, count: int = 3) -> list[int]:
     """``options.levels``, or ``count`` levels with u about 4, 1 and 0.3 times that of the best accuracy.
 
     Denser levels first. Dense level 0, whose masks show nothing, is taken only when nothing else is there.
@@ -243,7 +244,7 @@ def shown_levels(group: Group, options: Options, count: int = 3) -> list[int]:
     return sorted(chosen, key=group.density, reverse=True)
 
 
-def given_nodes(run: Run, options: Options) -> np.ndarray | None:
+def given_nodes(run: Run, options: FigureOptions) -> np.ndarray | None:
     """``options.nodes`` as int64 [K] of the first layer, None when the figure is to choose.
 
     Raises InputError for a node that is not there, and for none.
@@ -257,3 +258,6 @@ def given_nodes(run: Run, options: Options) -> np.ndarray | None:
         if node >= count:
             raise InputError(f"{run.path}: no node {node}; the first layer has nodes 0 to {count - 1}")
     return np.array(options.nodes, np.int64)
+
+
+__getattr__ = old_names(__name__)

@@ -8,8 +8,8 @@ from typing import Any
 import polars
 
 from prunescope.analysis.curves import over_seeds
-from prunescope.analysis.derived import run_cavity
 from prunescope.analysis.groups import Group
+from prunescope.analysis.run_observables import run_cavity
 from prunescope.errors import InputError
 from prunescope.runs.directory import Run
 

@@ -86,13 +86,13 @@ NEAR = 1.2  # as far as the u compared may be from the one asked for: half a lev
 
 
 @dataclass(frozen=True)
-class Levels:
+class FirstLayerRows:
     """The first layer's row of every finished level of a run, by level."""
 
     rows: Mapping[int, Mapping[str, Any]]
 
     @classmethod
-    def of(cls, run: Run) -> Levels:
+    def of(cls, run: Run) -> FirstLayerRows:
         """Those of a run."""
         table = run.table.filter(layer=1).sort("level")
         return cls({row["level"]: row for row in table.iter_rows(named=True)})
@@ -126,7 +126,7 @@ class Levels:
         return max(steps)
 
 
-def facts(levels: Levels, density: float | None = None, dense: float | None = None) -> Facts:
+def facts(levels: FirstLayerRows, density: float | None = None, dense: float | None = None) -> Facts:
     """The quantities of a run alone; None for what it has not.
 
     Accuracy is the best validation accuracy of a level, 0 to 1, and u the nominal density; which level is best, and
@@ -159,7 +159,9 @@ def facts(levels: Levels, density: float | None = None, dense: float | None = No
     }
 
 
-def fitted_gains(by_seed: Mapping[int, Levels], dense: Mapping[int, float] | None = None) -> dict[int, float]:
+def fitted_gains(
+    by_seed: Mapping[int, FirstLayerRows], dense: Mapping[int, float] | None = None
+) -> dict[int, float]:
     """The gain of each seed at the pruned level that is best on average over the others, less its dense network.
 
     ``dense``: the accuracy that seeds without a dense level of their own gain over. A gain at a seed's own best level
@@ -180,7 +182,7 @@ def fan_in_excess(row: Mapping[str, Any]) -> float | None:
     return found if math.isfinite(found) else None
 
 
-def _level_facts(levels: Levels, level: int | None, prefix: str = "") -> Facts:
+def _level_facts(levels: FirstLayerRows, level: int | None, prefix: str = "") -> Facts:
     if level is None:
         return {}
     row = levels.rows[level]

@@ -27,19 +27,19 @@ TYPES: dict[Any, Any] = {
 
 
 @dataclass
-class Found:
+class FoundRuns:
     """Runs that can be read, by path; and what is wrong with the others."""
 
     runs: list[Run] = field(default_factory=list)
     problems: dict[Path, str] = field(default_factory=dict)
 
 
-def find_runs(places: Iterable[str | Path]) -> Found:
+def find_runs(places: Iterable[str | Path]) -> FoundRuns:
     """Every run directory that is one of ``places`` or lies below one, each once, in the order of their paths.
 
     Raises InputError for a place that holds none.
     """
-    found, seen = Found(), set()
+    found, seen = FoundRuns(), set()
     for place in map(Path, places):
         paths = sorted(about.parent for about in place.rglob("run.json"))
         if not paths:
@@ -51,7 +51,7 @@ def find_runs(places: Iterable[str | Path]) -> Found:
     return found
 
 
-def _read(path: Path, found: Found) -> None:
+def _read(path: Path, found: FoundRuns) -> None:
     try:
         run = Run(path)
         about, experiment = run.about, run.experiment

@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from prunescope.bench.layer_competitors import COMPETITORS, Task
+from prunescope.bench.layer_competitors import COMPETITORS, LayerProblem
 from prunescope.bench.problem import SEED, random_mask
 from prunescope.bench.sizes import Sizes
 from prunescope.bench.timing import Turn, alternate, seconds_of, turn_of
@@ -71,13 +71,13 @@ def measure_here(sizes: Sizes) -> tuple[list[dict[str, Any]], list[str]]:
     return rows, list(notes.values())
 
 
-def make_task(width: int, batch: int, u: float) -> Task:
+def make_task(width: int, batch: int, u: float) -> LayerProblem:
     """Random weights, mask, activations and gradients, batch-major."""
     rng = generator(SEED, "bench layer")
     mask = random_mask(width, width, u).array
     weight = rng.standard_normal((width, width), dtype=np.float32) * mask
     x, dy = (rng.standard_normal((batch, width), dtype=np.float32) for _ in range(2))
-    return Task(weight, mask, x, dy)
+    return LayerProblem(weight, mask, x, dy)
 
 
 def _turn(run: Callable[[], object], least: float) -> Turn:

@@ -18,7 +18,7 @@ Results = tuple[np.ndarray, np.ndarray, np.ndarray]
 
 
 @dataclass(frozen=True, eq=False)
-class Task:
+class LayerProblem:
     """float32 ``weight`` [n_out, n_in] with pruned entries 0, its bool ``mask``, ``x`` [B, n_in], ``dy`` [B, n_out]."""
 
     weight: np.ndarray
@@ -28,14 +28,14 @@ class Task:
 
 
 @dataclass(frozen=True)
-class Pass:
+class LayerPass:
     """``run`` goes forward and backward once; ``results`` runs and gives (y [B, n_out], dx [B, n_in], dw [kept])."""
 
     run: Callable[[], Any]
     results: Callable[[], Results]
 
 
-def plain(task: Task) -> Pass:
+def plain(task: LayerProblem) -> LayerPass:
     """Dense: weight ⊙ mask, then torch's own products."""
     weight, mask = torch.tensor(task.weight, requires_grad=True), torch.tensor(task.mask, dtype=torch.float32)
     x, dy = torch.tensor(task.x, requires_grad=True), torch.tensor(task.dy)
@@ -52,10 +52,10 @@ def plain(task: Task) -> Pass:
         assert weight.grad is not None
         return y.detach().numpy(), x.grad.numpy(), weight.grad.numpy()[task.mask]
 
-    return Pass(run, results)
+    return LayerPass(run, results)
 
 
-def native(task: Task) -> Pass:
+def native(task: LayerProblem) -> LayerPass:
     """prunescope's kernels."""
     layer = import_module("prunescope.native.layer").SparseLayer(task.weight, task.mask)
     x, dy = np.ascontiguousarray(task.x.T), np.ascontiguousarray(task.dy.T)
@@ -69,10 +69,10 @@ def native(task: Task) -> Pass:
         y, dx, dw = (np.asarray(array) for array in run())
         return y.T, dx.T, dw
 
-    return Pass(run, results)
+    return LayerPass(run, results)
 
 
-def sparseprop(task: Task) -> Pass:
+def sparseprop(task: LayerProblem) -> LayerPass:
     """sparseprop's kernels without the transposes of its module."""
     kernels = import_module("sparseprop").backend
     (values, (rows, columns)) = import_module("sparseprop.modules.utils").to_csr_2d(torch.tensor(task.weight))
@@ -88,10 +88,10 @@ def sparseprop(task: Task) -> Pass:
         y, dx, dw = run()
         return y.T.numpy(), dx.T.numpy(), dw.numpy()
 
-    return Pass(run, results)
+    return LayerPass(run, results)
 
 
-def sparselab(task: Task) -> Pass:
+def sparselab(task: LayerProblem) -> LayerPass:
     """sparselab's autograd function, as its SparseLinear applies it, without the module's transposes."""
     csr = import_module("sparselab").PaddedCSR.from_dense(torch.tensor(task.weight), padding_ratio=0.0)
     function = import_module("sparselab.ops")._SpMMFunction
@@ -111,10 +111,10 @@ def sparselab(task: Task) -> Pass:
         assert values.grad is not None
         return y.detach().T.numpy(), x.grad.T.numpy(), values.grad.numpy()[kept]
 
-    return Pass(run, results)
+    return LayerPass(run, results)
 
 
-COMPETITORS: dict[str, Callable[[Task], Pass]] = {
+COMPETITORS: dict[str, Callable[[LayerProblem], LayerPass]] = {
     "plain": plain,
     "native": native,
     "sparseprop": sparseprop,

@@ -41,7 +41,7 @@ def step_work(ticket: Ticket, layers: tuple[int, ...], batch: int) -> Work:
     return Work(2 * batch * products, moved)
 
 
-class Probes:
+class MachineProbes:
     """Two turns in every alternation: a dense float32 product and a copy, through torch, with all threads.
 
     The product is the first layer's, [B, n0] x [n0, n1]; the arrays copied are larger than any cache, and
@@ -70,7 +70,7 @@ class Probes:
         return self._flops / matmul.seconds, self._bytes / copy.seconds
 
 
-def machine_limits(rounds: list[tuple[Timing, Timing]], probes: Probes) -> dict[str, float]:
+def machine_limits(rounds: list[tuple[Timing, Timing]], probes: MachineProbes) -> dict[str, float]:
     """The rates over all rounds of (matmul, copy) timings together."""
     matmul, copy = (
         Timing(tuple(s for timing in column for s in timing.rounds)) for column in zip(*rounds, strict=True)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from itertools import count
 from typing import Any
 
-from prunescope.bench.limits import Probes, machine_limits, step_work
+from prunescope.bench.limits import MachineProbes, machine_limits, step_work
 from prunescope.bench.problem import SEED, Problem, make_problem, random_ticket
 from prunescope.bench.sizes import Sizes
 from prunescope.bench.timing import Timing, Turn, alternate, seconds_of, turn_of
@@ -29,7 +29,7 @@ def measure_steps(sizes: Sizes, threads: int, say: Say) -> tuple[Rows, dict[str,
     limit_rows: Rows = []
     probed = []
     problem = make_problem(sizes, sizes.points[0][0])
-    probes = Probes(sizes)
+    probes = MachineProbes(sizes)
     for classes, u in sizes.points:
         say(f"step: {classes} classes, u = {u:g}")
         problem = problem.with_classes(classes)
@@ -50,13 +50,13 @@ def measure_steps(sizes: Sizes, threads: int, say: Say) -> tuple[Rows, dict[str,
 def measure_limits(sizes: Sizes, say: Say) -> dict[str, Any]:
     """The machine's rates alone, when no steps are measured."""
     say("limits")
-    probes = Probes(sizes)
+    probes = MachineProbes(sizes)
     timings = alternate(probes.turns, sizes.rounds)
     return machine_limits([(timings["matmul"], timings["copy"])], probes) | {"step": []}
 
 
 def _measure_point(
-    sizes: Sizes, problem: Problem, trainers: dict[str, Trainer], probes: Probes, u: float
+    sizes: Sizes, problem: Problem, trainers: dict[str, Trainer], probes: MachineProbes, u: float
 ) -> tuple[dict[str, float], dict[str, Timing]]:
     model, ticket = initial(problem.layers, "before", SEED), random_ticket(problem.layers, u)
     for trainer in trainers.values():

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from prunescope.errors import InputError
-from prunescope.reproduce.running import Request, needed, planned, reproduce
+from prunescope.reproduce.request import Request, needed, planned, reproduce
 
 
 def print_reproduction(

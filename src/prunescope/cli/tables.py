@@ -11,7 +11,7 @@ from typing import Any
 from prunescope.analysis.comparison import Comparison, compare
 from prunescope.analysis.formats import interval, number
 from prunescope.analysis.quantities import Quantity, quantities
-from prunescope.analysis.tables import Found, find_runs, table_of, write_table
+from prunescope.analysis.tables import FoundRuns, find_runs, table_of, write_table
 from prunescope.errors import InputError
 
 FILE = "runs.parquet"
@@ -54,7 +54,7 @@ def print_comparison(
     print(forms[form](comparison))
 
 
-def _say_problems(found: Found) -> None:
+def _say_problems(found: FoundRuns) -> None:
     for path, problem in found.problems.items():
         print(f"prunescope: {path}: {problem}; left out", file=sys.stderr)
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from prunescope.errors import InputError
 from prunescope.runs.directory import Run
-from prunescope.track.feeding import Destination, send
+from prunescope.track.upload import Destination, send
 
 
 def print_tracked(places: Sequence[Path], name: str, out: Path | None) -> None:

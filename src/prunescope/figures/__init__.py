@@ -37,12 +37,14 @@ def draw(
 
     from matplotlib import rc_context
 
-    from prunescope.analysis.groups import Options
+    from prunescope.analysis.groups import FigureOptions
     from prunescope.figures.parts.drawing import write
     from prunescope.figures.parts.style import STYLE
 
     module, function = spec.source.split(":")
     make = getattr(import_module(f"prunescope.figures.{module}"), function)
-    options = Options(None if levels is None else tuple(levels), None if nodes is None else tuple(nodes))
+    options = FigureOptions(
+        None if levels is None else tuple(levels), None if nodes is None else tuple(nodes)
+    )
     with rc_context(STYLE):
         return write(make(list(runs), options), Path(out), f"figure-{figure_id}")

@@ -27,7 +27,7 @@ class Products(abc.ABC):
         """bias + left @ right in float32, of two operands."""
 
 
-class Plain(Products):
+class Float32Products(Products):
     """Operands as they are."""
 
     def operand(self, x: Tensor) -> Tensor:
@@ -40,7 +40,7 @@ class Plain(Products):
         return torch.addmm(bias, left, right)
 
 
-class Rounded(Products):
+class RoundedProducts(Products):
     """Operands rounded to bfloat16 (to nearest, ties to even) and held as float32: for CPUs.
 
     The product of two bfloat16 numbers is exact in float32, so a float32 product of rounded operands is the
@@ -63,7 +63,7 @@ class Rounded(Products):
         return self.multiply(left, right).add_(bias)
 
 
-class Halved(Products):
+class BFloat16Products(Products):
     """Operands held as bfloat16: for GPUs.
 
     With ``wide`` the product leaves the accumulator as float32 (``torch.mm`` with ``out_dtype``). An
@@ -83,7 +83,7 @@ class Halved(Products):
         return self.multiply(left, right).add_(bias)
 
 
-FLOAT32 = Plain()
+FLOAT32 = Float32Products()
 
 
 def products(precision: str, device: torch.device) -> Products:
@@ -91,8 +91,8 @@ def products(precision: str, device: torch.device) -> Products:
     if precision == "float32":
         return FLOAT32
     if device.type == "cpu":
-        return Rounded(narrow=_has_bfloat16_units())
-    return Halved(wide=_keeps_float32(device))
+        return RoundedProducts(narrow=_has_bfloat16_units())
+    return BFloat16Products(wide=_keeps_float32(device))
 
 
 def _has_bfloat16_units() -> bool:

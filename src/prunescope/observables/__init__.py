@@ -2,7 +2,6 @@
 
 from prunescope.observables.ablation import ablation_curve, ablation_order, remove_nodes
 from prunescope.observables.activations import TopImages, top_images
-from prunescope.observables.bins import FanInBin, locality_by_fan_in
 from prunescope.observables.connectivity import (
     binomial_fan_in,
     effective_masks,
@@ -14,9 +13,8 @@ from prunescope.observables.connectivity import (
     scaled_participation,
     shuffle_at_fan_in,
 )
-from prunescope.observables.fields import mask_image, most_connected, weight_image
+from prunescope.observables.fan_in_bins import FanInBin, locality_by_fan_in
 from prunescope.observables.flow import Flow, flow
-from prunescope.observables.foreign import load_masks
 from prunescope.observables.gabor import GaborFits, gabor_fit
 from prunescope.observables.hierarchy import Tier, hierarchy
 from prunescope.observables.kurtosis import (
@@ -38,8 +36,10 @@ from prunescope.observables.locality import (
     relative_density,
     uniform_null,
 )
+from prunescope.observables.mask_files import load_masks
 from prunescope.observables.measure import Observables, Scalar, measure
 from prunescope.observables.nodes import node_locality
+from prunescope.observables.receptive_fields import mask_image, most_connected, weight_image
 from prunescope.observables.scalars import anisotropy, half_width, locality_index, radius_of_gyration
 
 __all__ = [

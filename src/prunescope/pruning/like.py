@@ -24,7 +24,7 @@ class LikeLevel:
 
 
 @dataclass(frozen=True, eq=False)
-class Like:
+class LikeRun:
     """The other run's levels > 0, and the parameters they started from, averages restarted."""
 
     levels: tuple[LikeLevel, ...]
@@ -41,7 +41,7 @@ def given_like(prune: Prune) -> str:
     return prune.like
 
 
-def like_run(setting: Setting) -> Like:
+def like_run(setting: Setting) -> LikeRun:
     """What ``prune.like`` names, "{seed}" standing for the run's seed.
 
     Raises InputError when it is not given, is no finished run with pruned levels, or has other layers.
@@ -56,7 +56,7 @@ def like_run(setting: Setting) -> Like:
     _check(run, setting)
     nominal = {row["level"]: row["nominal_density"] for row in run.table.iter_rows(named=True)}
     levels = [LikeLevel(n, run.ticket(n), nominal[n]) for n in run.levels if n > 0]
-    return Like(tuple(levels), _start(run, setting.sizes))
+    return LikeRun(tuple(levels), _start(run, setting.sizes))
 
 
 def _check(run: Run, setting: Setting) -> None:

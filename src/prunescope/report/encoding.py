@@ -59,7 +59,7 @@ def number(value: float | None, digits: int = 6) -> float | None:
     return float(f"{value:.{digits}g}")
 
 
-class Sheet:
+class SpriteSheet:
     """Pictures of one size, each kept once, in one image."""
 
     def __init__(self, shape: ImageShape) -> None:

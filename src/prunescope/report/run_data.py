@@ -10,7 +10,7 @@ import polars
 from prunescope.analysis.connectivity import fan_in_histogram
 from prunescope.analysis.formats import number as written
 from prunescope.analysis.groups import Group
-from prunescope.analysis.pairs import relative_locality, summed_locality
+from prunescope.analysis.locality import relative_locality, summed_locality
 from prunescope.analysis.statistics import band
 from prunescope.errors import InputError
 from prunescope.mask import Mask
@@ -22,7 +22,7 @@ from prunescope.observables import (
 )
 from prunescope.randomness import generator
 from prunescope.report import encoding
-from prunescope.report.encoding import Sheet, number, numbers
+from prunescope.report.encoding import SpriteSheet, number, numbers
 from prunescope.runs.columns import shown_on
 from prunescope.runs.directory import Run
 
@@ -59,7 +59,7 @@ def run_data(run: Run, group: int) -> dict[str, Any]:
     """Everything the page shows of a run, as plain values; ``group`` is the number of its experiment."""
     if run.shape[0] not in (1, 3):
         raise InputError(f"{run.path}: inputs have {run.shape[0]} channels; a report shows images of 1 or 3")
-    sheet = Sheet(run.shape)
+    sheet = SpriteSheet(run.shape)
     first = run.table.filter(polars.col("layer") == 1)
     levels = [_level(run, row, sheet) for row in first.sort("level").to_dicts()]
     return {
@@ -76,7 +76,7 @@ def run_data(run: Run, group: int) -> dict[str, Any]:
     }
 
 
-def _level(run: Run, row: dict[str, Any], sheet: Sheet) -> dict[str, Any]:
+def _level(run: Run, row: dict[str, Any], sheet: SpriteSheet) -> dict[str, Any]:
     level = int(row["level"])
     alone = Group(run.experiment.name, (run,))
     mask = run.mask(level)
@@ -98,7 +98,9 @@ def _level(run: Run, row: dict[str, Any], sheet: Sheet) -> dict[str, Any]:
     }
 
 
-def _atlas(run: Run, level: int, mask: Mask, shuffled: Mask, seen: Arrays, sheet: Sheet) -> dict[str, Any]:
+def _atlas(
+    run: Run, level: int, mask: Mask, shuffled: Mask, seen: Arrays, sheet: SpriteSheet
+) -> dict[str, Any]:
     """The most connected nodes: masks, kept weights in the mask's order, and the same of the shuffled mask."""
     nodes = most_connected(mask, ATLAS_NODES)
     weight = run.model(level).layers[0].weight

@@ -6,11 +6,11 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from prunescope.reproduce.running import Reproduced as Reproduced
-    from prunescope.reproduce.running import Request as Request
-    from prunescope.reproduce.running import needed as needed
-    from prunescope.reproduce.running import planned as planned
-    from prunescope.reproduce.running import reproduce as reproduce
+    from prunescope.reproduce.request import Reproduced as Reproduced
+    from prunescope.reproduce.request import Request as Request
+    from prunescope.reproduce.request import needed as needed
+    from prunescope.reproduce.request import planned as planned
+    from prunescope.reproduce.request import reproduce as reproduce
 
 __all__ = ["Reproduced", "Request", "needed", "planned", "reproduce"]
 
@@ -19,4 +19,4 @@ def __getattr__(name: str) -> Any:
     # on demand: reading a recipe must not load what runs it
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module("prunescope.reproduce.running"), name)
+    return getattr(import_module("prunescope.reproduce.request"), name)

@@ -8,7 +8,7 @@ from prunescope.errors import InputError
 
 
 @dataclass(frozen=True)
-class Need:
+class RequiredExperiment:
     """A preset, what is set beside the scale, and whether the paper shows several seeds of it."""
 
     preset: str
@@ -16,8 +16,8 @@ class Need:
     overrides: tuple[str, ...] = ()
 
 
-def _paper(*names: str, several: bool = False) -> tuple[Need, ...]:
-    return tuple(Need(f"paper/{name}", several) for name in names)
+def _paper(*names: str, several: bool = False) -> tuple[RequiredExperiment, ...]:
+    return tuple(RequiredExperiment(f"paper/{name}", several) for name in names)
 
 
 _MAIN = _paper("main")
@@ -26,7 +26,7 @@ _FRACTIONS = ("main", "fraction-50", "fraction-30", "fraction-10", "fraction-5",
 _METHODS = ("main", "oneshot", "snip", "synflow", "grasp", "random")
 
 # In the order in which the paper shows them. Figures that are not named here show the main run.
-RECIPES: dict[str, tuple[Need, ...]] = {
+RECIPES: dict[str, tuple[RequiredExperiment, ...]] = {
     "1a": _paper("main", several=True),
     "4": _paper("main", "oneshot", "snip", "synflow"),
     "5": _paper("fraction-50", "fraction-10", "semantic", "random-classes"),
@@ -67,28 +67,28 @@ DENSITIES = (0.7**6, 0.7**8, 0.7**10, 0.7**13)
 _AT = f"prune.density={[round(density, 8) for density in DENSITIES]}"
 
 # The paper in miniature, by the names that claims use.
-MINIATURE: dict[str, Need] = {
-    "imp": Need("paper/main"),
-    "oneshot": Need("paper/oneshot", overrides=(_AT,)),
-    "snip": Need("paper/snip", overrides=(_AT,)),
-    "synflow": Need("paper/synflow", overrides=(_AT,)),
-    "grasp": Need("paper/grasp", overrides=(_AT,)),
-    "random": Need("paper/random", overrides=(_AT,)),
-    "global": Need("paper/global"),
-    "progressive": Need(
+MINIATURE: dict[str, RequiredExperiment] = {
+    "imp": RequiredExperiment("paper/main"),
+    "oneshot": RequiredExperiment("paper/oneshot", overrides=(_AT,)),
+    "snip": RequiredExperiment("paper/snip", overrides=(_AT,)),
+    "synflow": RequiredExperiment("paper/synflow", overrides=(_AT,)),
+    "grasp": RequiredExperiment("paper/grasp", overrides=(_AT,)),
+    "random": RequiredExperiment("paper/random", overrides=(_AT,)),
+    "global": RequiredExperiment("paper/global"),
+    "progressive": RequiredExperiment(
         "paper/progressive", overrides=("network.hidden=[128, 128, 128, 128, 128]", "prune.rate=0.5")
     ),
-    "fraction-30": Need("paper/fraction-30"),
-    "fraction-10": Need("paper/fraction-10"),
-    "fraction-3": Need("paper/main", overrides=("name=mini/fraction-3", "data.fraction=0.03")),
-    "noise-50": Need("paper/main", overrides=("name=mini/noise-50", "data.label_noise=0.5")),
-    "noise-100": Need("paper/main", overrides=("name=mini/noise-100", "data.label_noise=1.0")),
-    "rotated": Need("paper/rotated"),
-    "translated": Need("paper/translated"),
+    "fraction-30": RequiredExperiment("paper/fraction-30"),
+    "fraction-10": RequiredExperiment("paper/fraction-10"),
+    "fraction-3": RequiredExperiment("paper/main", overrides=("name=mini/fraction-3", "data.fraction=0.03")),
+    "noise-50": RequiredExperiment("paper/main", overrides=("name=mini/noise-50", "data.label_noise=0.5")),
+    "noise-100": RequiredExperiment("paper/main", overrides=("name=mini/noise-100", "data.label_noise=1.0")),
+    "rotated": RequiredExperiment("paper/rotated"),
+    "translated": RequiredExperiment("paper/translated"),
 }
 
 
-def recipe(figure: str) -> tuple[Need, ...]:
+def recipe(figure: str) -> tuple[RequiredExperiment, ...]:
     """What a figure needs, in the order it is drawn from; raises InputError for an unknown figure."""
     from prunescope.figures import FIGURES
 

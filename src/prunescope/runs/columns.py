@@ -1,7 +1,7 @@
 """The registry of the columns of levels.parquet: what each is, how it is measured, how and where it is shown.
 
 The writer's schema, the page, the curves, ``show``, ``compare``, the trackers, the live views and the documentation's
-table of columns are made from it. A file in ``runs/measured`` adds columns.
+table of columns are made from it. A file in ``runs/extra_columns`` adds columns.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from importlib import import_module
 from pkgutil import iter_modules
 from typing import TYPE_CHECKING, Any, Literal
 
-from prunescope.runs import measured
+from prunescope.runs import extra_columns
 
 if TYPE_CHECKING:
     from prunescope.data import Dataset
@@ -81,11 +81,11 @@ class Column:
 
 
 def columns() -> tuple[Column, ...]:
-    """Every column, in the order of the file: those of this module, then those of ``runs/measured``, file by file.
+    """Every column, in the order of the file: those of this module, then those of ``runs/extra_columns``, file by file.
 
     Raises RuntimeError where two have one name.
     """
-    return tuple(_by_name(tuple(measured.__path__)).values())
+    return tuple(_by_name(tuple(extra_columns.__path__)).values())
 
 
 @functools.cache
@@ -93,7 +93,7 @@ def _by_name(folders: tuple[str, ...]) -> dict[str, Column]:
     """Every column by its name, of the files in these folders: looked for once, since live views ask at every line."""
     found = {column.name: column for column in COLUMNS}
     for module in sorted(entry.name for entry in iter_modules(folders)):
-        for column in import_module(f"{measured.__name__}.{module}").COLUMNS:
+        for column in import_module(f"{extra_columns.__name__}.{module}").COLUMNS:
             if found.setdefault(column.name, column) is not column:
                 raise RuntimeError(f"two columns of levels.parquet are called {column.name!r}")
     return found
@@ -101,7 +101,7 @@ def _by_name(folders: tuple[str, ...]) -> dict[str, Column]:
 
 def find_column(name: str) -> Column:
     """The column of a name; raises KeyError."""
-    return _by_name(tuple(measured.__path__))[name]
+    return _by_name(tuple(extra_columns.__path__))[name]
 
 
 def shown_on(place: Place) -> tuple[Column, ...]:
@@ -134,14 +134,14 @@ def _nominal_density(at: LayerEnd) -> float:
 
 
 def _heldout_accuracy(at: LayerEnd) -> float:
-    from prunescope.runs.classified import share_right
+    from prunescope.runs.correct_images import share_right
 
     return share_right(at.observed["heldout_right_best"], len(at.dataset.heldout))
 
 
 def _kurtosis(name: str) -> Callable[[LayerEnd], float | None]:
     def measured(at: LayerEnd) -> float | None:
-        from prunescope.runs.activations import kurtosis_columns
+        from prunescope.runs.preactivations import kurtosis_columns
 
         return kurtosis_columns(at.observed).get(name) if at.index == 0 else None
 

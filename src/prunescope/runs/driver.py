@@ -122,7 +122,7 @@ class _Driver:
         saved = self._saved(level)
         began, before = time.monotonic(), saved.seconds if saved else 0.0
         with _signals_wait() as stop_asked:
-            keeper = _Keeper(self, level, engine, stop_asked, began - before)
+            keeper = _Checkpoints(self, level, engine, stop_asked, began - before)
             self.reporter.level_started(level, saved.progress.step if saved else 0, dataset.shape)
             trained = train_level(
                 engine,
@@ -166,7 +166,7 @@ class _Driver:
         self.reporter.evaluated(look)
 
     def _check_data(self, dataset: Any) -> None:
-        from prunescope.runs.classified import split_digest
+        from prunescope.runs.correct_images import split_digest
 
         about = {
             "shape": list(dataset.shape),
@@ -206,7 +206,7 @@ class _Driver:
 
 
 @dataclass
-class _Keeper:
+class _Checkpoints:
     """Called between steps: checkpoints by the clock, stops when asked, with everything saved."""
 
     driver: _Driver

@@ -15,9 +15,9 @@ from prunescope.network.forward import batches, forward, network_inputs, torch_a
 from prunescope.observables.removal import remove_first_layer_nodes
 from prunescope.randomness import generator
 from prunescope.runs import columns
-from prunescope.runs.activations import kurtosis_observations
-from prunescope.runs.classified import right_at_best, right_at_end, share_right
 from prunescope.runs.columns import LayerEnd
+from prunescope.runs.correct_images import right_at_best, right_at_end, share_right
+from prunescope.runs.preactivations import kurtosis_observations
 from prunescope.training.engine import Engine
 from prunescope.training.levels import Level
 from prunescope.training.loop import Trained

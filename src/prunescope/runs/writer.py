@@ -12,7 +12,7 @@ from typing import Any
 
 from prunescope.errors import InputError
 from prunescope.experiment import Experiment
-from prunescope.files import replacing, sweep, write_text
+from prunescope.files import remove_leftovers, replacing, write_text
 from prunescope.model import WEIGHT_MASK, Arrays, Model, Ticket
 from prunescope.runs.arrays import read_arrays, write_arrays
 from prunescope.runs.checkpoint import Checkpoint
@@ -121,7 +121,7 @@ def open_run(experiment: Experiment, seed: int, out: str | Path) -> Iterator[Run
         if error.errno not in UNWRITABLE:
             raise
         raise InputError(f"{path}: cannot write there ({error.strerror}); choose another --out") from None
-    sweep(path)
+    remove_leftovers(path)
     fresh = not (path / "run.json").is_file()
     try:
         yield _opened(path, experiment, seed)

@@ -11,9 +11,9 @@ from engine_cases import dying_ticket, train
 from prunescope.data import Batch
 from prunescope.mask import Mask
 from prunescope.model import Ticket, initial
+from prunescope.training.torch.batch_buffers import ResidentImages
 from prunescope.training.torch.captured_step import CapturedStep
 from prunescope.training.torch.engine import TorchEngine
-from prunescope.training.torch.feeds import ResidentImages
 from tape import TapeCapture
 
 SIZES = (108, 12, 10, 3)

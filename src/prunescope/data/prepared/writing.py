@@ -26,14 +26,14 @@ MANIFEST = "prepared.json"
 
 
 @dataclass
-class _Growing:
+class _GrowingArray:
     """A .npy file, open as a context, that rows are appended to; its header is written anew at the end."""
 
     path: Path
     dtype: str
     row: tuple[int, ...]
 
-    def __enter__(self) -> _Growing:
+    def __enter__(self) -> _GrowingArray:
         self.rows = 0
         self.hash = hashlib.sha256()
         self.file = self.path.open("wb")
@@ -116,7 +116,7 @@ def _fill(raw: Raw, folder: Path, progress: Progress | None) -> dict[str, Any]:
         ("min", statistics.low),
         ("max", statistics.high),
     ):
-        with _Growing(folder / f"{name}.npy", values.dtype.str, ()) as array:
+        with _GrowingArray(folder / f"{name}.npy", values.dtype.str, ()) as array:
             array.append(values)
         arrays[name] = array.entry()
     return _manifest(raw, arrays, progress)
@@ -128,8 +128,8 @@ def _fill_split(
     split: Split = getattr(raw, name)
     n0 = int(np.prod(raw.shape))
     with (
-        _Growing(folder / f"{name}.npy", raw.dtype, (n0,)) as pixels,
-        _Growing(folder / f"{name}-labels.npy", "<i8", ()) as labels,
+        _GrowingArray(folder / f"{name}.npy", raw.dtype, (n0,)) as pixels,
+        _GrowingArray(folder / f"{name}-labels.npy", "<i8", ()) as labels,
     ):
         for images, numbers in split.chunks():
             _check_chunk((images, numbers), n0, raw)

@@ -51,7 +51,7 @@ def read(root: Path) -> Raw:
 
 
 @dataclass(frozen=True, eq=False)
-class Part:
+class NpzSplit:
     """A split as the file holds it; ``where`` names it in messages."""
 
     values: NDArray[Any]
@@ -59,7 +59,7 @@ class Part:
     where: str
 
 
-def read_splits(root: Path) -> tuple[Path, Part, Part]:
+def read_splits(root: Path) -> tuple[Path, NpzSplit, NpzSplit]:
     """The file of ``root`` and its training and validation parts, labels checked; raises InputError."""
     path = _one_file(root)
     keys = _form(path)
@@ -70,18 +70,18 @@ def read_splits(root: Path) -> tuple[Path, Part, Part]:
             raise InputError(f"{path}: {values} holds no image; training and validation each need some")
         _check_finite(arrays[values], f"{path}: {values}")
         labels = _as_labels(arrays[numbers], len(arrays[values]), f"{path}: {numbers}")
-        parts.append(Part(arrays[values], labels, f"{path}: {values}"))
+        parts.append(NpzSplit(arrays[values], labels, f"{path}: {values}"))
     if len(parts) == 2:
         checked_labels(parts[1].labels, int(parts[0].labels.max()) + 1, f"{path}: {keys[3]}")
         return path, parts[0], parts[1]
     whole, chosen = parts[0], held_out(parts[0].labels)
-    kept, held = (Part(whole.values[rows], whole.labels[rows], whole.where) for rows in (~chosen, chosen))
+    kept, held = (NpzSplit(whole.values[rows], whole.labels[rows], whole.where) for rows in (~chosen, chosen))
     if not len(held.labels):
         raise InputError(f"{whole.where} holds no image to hold out; training and validation each need some")
     return path, kept, held
 
 
-def class_numbers(train: Part) -> tuple[str, ...]:
+def class_numbers(train: NpzSplit) -> tuple[str, ...]:
     """Names of classes that have none: their numbers."""
     return tuple(str(number) for number in range(int(train.labels.max()) + 1))
 

@@ -39,7 +39,7 @@ Image = NDArray[np.float32]
 
 
 @dataclass(frozen=True)
-class Part:
+class PhotographRegion:
     """One part of one photograph at one scale, with the corners where a patch may be cut."""
 
     pixels: Image  # [3, H, W], 0..255
@@ -89,7 +89,7 @@ def patch_size(size: int) -> int:
     return max(PATCH, size + 2 * math.ceil(size / 6))
 
 
-def parts(path: Path, split: str, size: int) -> list[Part]:
+def parts(path: Path, split: str, size: int) -> list[PhotographRegion]:
     """The split's part of a photograph at every scale at which a patch fits.
 
     The photograph is divided first and scaled after, so that no filter carries pixels across.
@@ -111,7 +111,7 @@ def parts(path: Path, split: str, size: int) -> list[Part]:
         pixels = np.asarray(small, dtype=np.float32).transpose(2, 0, 1)
         corners = _lively_corners(pixels, size)
         if corners.size:
-            found.append(Part(pixels, corners))
+            found.append(PhotographRegion(pixels, corners))
     return found
 
 
@@ -197,7 +197,7 @@ def _balanced(count: int, rng: np.random.Generator) -> NDArray[np.int64]:
 
 
 def _patches(
-    photographs: list[list[Part]], labels: NDArray[np.int64], size: int, rng: np.random.Generator
+    photographs: list[list[PhotographRegion]], labels: NDArray[np.int64], size: int, rng: np.random.Generator
 ) -> Pixels:
     patch = patch_size(size)
     margin = (patch - size) // 2
@@ -216,7 +216,7 @@ def _patches(
     return out.reshape(len(labels), -1)
 
 
-def _cut(part: Part, patch: int, count: int, rng: np.random.Generator) -> Image:
+def _cut(part: PhotographRegion, patch: int, count: int, rng: np.random.Generator) -> Image:
     y, x = np.divmod(rng.choice(part.corners, count), part.pixels.shape[2])
     windows = np.lib.stride_tricks.sliding_window_view(part.pixels, (patch, patch), axis=(1, 2))
     return np.ascontiguousarray(windows[:, y, x].transpose(1, 0, 2, 3))

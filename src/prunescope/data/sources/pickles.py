@@ -20,7 +20,7 @@ class _Refused(Exception):
     """The pickle asks for something other than data."""
 
 
-class _Stand:
+class _Placeholder:
     """Stands for a NumPy name in the pickle; calling it builds one of the inert values below.
 
     Nothing of NumPy's own unpickling runs: object arrays and forged type states have no way in.
@@ -101,13 +101,13 @@ def _encode(text: Any, encoding: Any = "latin1") -> bytes:
 class _Reader(pickle.Unpickler):
     def find_class(self, module: str, name: str) -> Any:
         if module in _MULTIARRAY and name in ("_reconstruct", "scalar"):
-            return _Stand(_Array if name == "_reconstruct" else _scalar)
+            return _Placeholder(_Array if name == "_reconstruct" else _scalar)
         if module in _NUMERIC and name == "_frombuffer":
-            return _Stand(_frombuffer)
+            return _Placeholder(_frombuffer)
         if module == "numpy" and name in ("ndarray", "dtype"):
-            return _Stand(_Array if name == "ndarray" else _Type)
+            return _Placeholder(_Array if name == "ndarray" else _Type)
         if (module, name) == ("_codecs", "encode"):
-            return _Stand(_encode)
+            return _Placeholder(_encode)
         raise _Refused(f"{module}.{name}")
 
 

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from prunescope.data.raw import Chunk, Raw, Split
-from prunescope.data.sources.npz import Part, class_numbers, read_splits
+from prunescope.data.sources.npz import NpzSplit, class_numbers, read_splits
 from prunescope.errors import InputError
 from prunescope.mask import ImageShape
 
@@ -53,7 +53,7 @@ def read(root: Path, geometry: str) -> Raw:
 class _Rows:
     """Rows of parts, standardised by what the training part says; statistics only once they are needed."""
 
-    train: Part
+    train: NpzSplit
 
     @property
     def dtype(self) -> str:
@@ -72,7 +72,7 @@ class _Rows:
             raise InputError(f"{self.train.where} never varies: there is nothing to learn from")
         return scale
 
-    def chunks(self, part: Part) -> Iterator[Chunk]:
+    def chunks(self, part: NpzSplit) -> Iterator[Chunk]:
         rows = _flat(part.values)
         for start in range(0, len(rows), _PIECE):
             piece: NDArray[Any] = rows[start : start + _PIECE]
@@ -85,7 +85,7 @@ def _flat(values: NDArray[Any]) -> NDArray[Any]:
     return values.reshape(len(values), -1)
 
 
-def _shape(part: Part, geometry: str) -> ImageShape:
+def _shape(part: NpzSplit, geometry: str) -> ImageShape:
     lengths = part.values.shape[1:]
     if len(lengths) not in ((1, 2) if geometry == "series" else (1,)) or 0 in lengths:
         expected = f"data.geometry={geometry} expects {_FORMS[geometry]}"

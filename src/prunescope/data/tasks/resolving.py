@@ -11,7 +11,6 @@ import numpy as np
 
 from prunescope import experiment
 from prunescope.data.raw import Labels
-from prunescope.data.tasks.dealing import KEPT, deal, first_kept, half_kept
 from prunescope.data.tasks.imagenet import (
     CLASSES,
     MACRO_CLASSES,
@@ -21,6 +20,7 @@ from prunescope.data.tasks.imagenet import (
     devkit_places,
     unknown_name,
 )
+from prunescope.data.tasks.random_groups import KEPT, deal, first_kept, half_kept
 from prunescope.errors import InputError
 
 

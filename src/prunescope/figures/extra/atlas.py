@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from prunescope.analysis.groups import Options, groups, shown_levels
+from prunescope.analysis.groups import FigureOptions, groups, shown_levels
 from prunescope.figures.parts.drawing import Drawing
 from prunescope.figures.parts.style import PAGE
-from prunescope.figures.parts.tiles import Sheet, stacked
+from prunescope.figures.parts.tiles import TileSheet, stacked
 from prunescope.observables import mask_image, most_connected, shuffle_at_fan_in, weight_image
 from prunescope.randomness import generator
 from prunescope.runs.directory import Run
@@ -18,7 +18,7 @@ NODES = 24
 COLUMNS = 12
 
 
-def figure_atlas(runs: Sequence[Run], options: Options) -> Drawing:
+def figure_atlas(runs: Sequence[Run], options: FigureOptions) -> Drawing:
     """Masks and weights of the 24 most connected first-layer nodes, then the same connections at random places.
 
     At the sparsest level that is no worse than the dense network (the sparsest of all, where none is; the title says
@@ -55,7 +55,7 @@ def figure_atlas(runs: Sequence[Run], options: Options) -> Drawing:
             for start in range(0, len(nodes), COLUMNS)
             for label in (*captions[start : start + COLUMNS], *[""] * len(captions[start : start + COLUMNS]))
         ]
-        sheets.append(Sheet(f"{group.title(level)}: {name}", images, labels, COLUMNS))
+        sheets.append(TileSheet(f"{group.title(level)}: {name}", images, labels, COLUMNS))
     data = {
         "level": np.array(level),
         "nodes": nodes,

@@ -11,7 +11,7 @@ from matplotlib.lines import Line2D
 
 from prunescope.analysis.curves import of
 from prunescope.analysis.flow import layer_densities, layer_flow
-from prunescope.analysis.groups import Group, Options, groups
+from prunescope.analysis.groups import FigureOptions, Group, groups
 from prunescope.figures.parts.curves import draw_curve
 from prunescope.figures.parts.drawing import Drawing
 from prunescope.figures.parts.style import COLUMN, INK, MUTED, PALETTE, density_axis, grid, panel_letter
@@ -20,7 +20,7 @@ from prunescope.runs.directory import Run
 DASHES = ("-", "--", ":", "-.")
 
 
-def figure_densities(runs: Sequence[Run], options: Options) -> Drawing:
+def figure_densities(runs: Sequence[Run], options: FigureOptions) -> Drawing:
     """The density of each hidden layer over that of all of them, against the latter: mean ± sd over seeds.
 
     1 is layer-wise pruning. Thin dash-dotted lines are Erdős–Rényi densities of the first experiment's layer
@@ -46,7 +46,7 @@ def figure_densities(runs: Sequence[Run], options: Options) -> Drawing:
     return Drawing(figure, table)
 
 
-def figure_flow(runs: Sequence[Run], options: Options) -> Drawing:
+def figure_flow(runs: Sequence[Run], options: FigureOptions) -> Drawing:
     """Each layer's share of the hidden weights' magnitude (a) and the exponent σ of its change (b) against u.
 
     M_l = Σ|w_l|/Σ|w| at the end of each level; σ_l = ln(M_l(n+1)/M_l(n)) / ln(1/(1-p)), drawn at the level it

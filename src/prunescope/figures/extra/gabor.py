@@ -7,9 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 from matplotlib.axes import Axes
 
-from prunescope.analysis.derived import run_gabor
 from prunescope.analysis.gabor import SHUFFLES, gabor_r2
-from prunescope.analysis.groups import Options, given_nodes, one_group, shown_levels
+from prunescope.analysis.groups import FigureOptions, given_nodes, one_group, shown_levels
+from prunescope.analysis.run_observables import run_gabor
 from prunescope.analysis.statistics import mean_and_sd
 from prunescope.figures.parts.drawing import Drawing
 from prunescope.figures.parts.style import BLUE, MUTED, PAGE, density_axis
@@ -21,7 +21,7 @@ from prunescope.runs.directory import Run
 NODES, LEVELS, EXAMPLES = 10, 9, 5
 
 
-def figure_gabor(runs: Sequence[Run], options: Options) -> Drawing:
+def figure_gabor(runs: Sequence[Run], options: FigureOptions) -> Drawing:
     """R² of the best Gabor function of the most connected nodes' weights against u (a), and examples (b).
 
     The same nodes at all levels: ``options.nodes``, default the 10 most connected at the level of best

@@ -7,15 +7,15 @@ from collections.abc import Sequence
 import polars
 from matplotlib.figure import Figure
 
-from prunescope.analysis.groups import Options, groups
+from prunescope.analysis.groups import FigureOptions, groups
 from prunescope.analysis.kurtosis import kurtosis_table
-from prunescope.figures.parts.curves import draw_curve, looks
+from prunescope.figures.parts.curves import draw_curve, line_styles
 from prunescope.figures.parts.drawing import Drawing
 from prunescope.figures.parts.style import COLUMN, FAINT, MUTED, density_axis, grid, panel_letter
 from prunescope.runs.directory import Run
 
 
-def figure_kurtosis(runs: Sequence[Run], options: Options) -> Drawing:
+def figure_kurtosis(runs: Sequence[Run], options: FigureOptions) -> Drawing:
     """Excess kurtosis of the first layer's preactivations (a) and cavity effect of its weights (b) against u.
 
     a: mean over nodes, then ± sd over seeds; 0 is Gaussian; grey is the same weights at random positions ± 2
@@ -28,7 +28,7 @@ def figure_kurtosis(runs: Sequence[Run], options: Options) -> Drawing:
     tables = [kurtosis_table(group) for group in found]
     figure = Figure(figsize=(COLUMN, 4.0))
     top, bottom = grid(figure, 2, 1)[:, 0]
-    for group, rows, look in zip(found, tables, looks(len(found)), strict=True):
+    for group, rows, look in zip(found, tables, line_styles(len(found)), strict=True):
         u, null = rows["nominal_density"].to_numpy(), rows["kurtosis_null_mean"].to_numpy()
         sd = rows["kurtosis_null_sd_mean"].to_numpy()
         shuffled = "same weights at random places ± 2 sd" if group is found[0] else None

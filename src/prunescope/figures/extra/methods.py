@@ -6,16 +6,16 @@ from collections.abc import Sequence
 
 from matplotlib.figure import Figure
 
+from prunescope.analysis.compared_levels import by_method
 from prunescope.analysis.curves import summary
-from prunescope.analysis.groups import Options, groups
-from prunescope.analysis.picks import by_method
+from prunescope.analysis.groups import FigureOptions, groups
 from prunescope.figures.paper.accuracy import accuracy_panel, draw_legend, legend_room, locality_panel
 from prunescope.figures.parts.drawing import Drawing
 from prunescope.figures.parts.style import COLUMN, panel_letter
 from prunescope.runs.directory import Run
 
 
-def figure_methods(runs: Sequence[Run], options: Options) -> Drawing:
+def figure_methods(runs: Sequence[Run], options: FigureOptions) -> Drawing:
     """Best validation accuracy and the first layer's locality index against u, one curve a method.
 
     Mean ± sd over seeds. Locality is shown against the first layer's own u, which methods that choose among all

@@ -10,11 +10,11 @@ from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
 
-from prunescope.analysis.groups import Options, one_group, shown_levels
-from prunescope.analysis.pairs import Relative, relative_locality
+from prunescope.analysis.groups import FigureOptions, one_group, shown_levels
+from prunescope.analysis.locality import RelativeDensity, relative_locality
 from prunescope.analysis.statistics import band
 from prunescope.figures.parts.drawing import Drawing
-from prunescope.figures.parts.pair_maps import label_displacements, show_pairs
+from prunescope.figures.parts.locality_maps import label_displacements, show_pairs
 from prunescope.figures.parts.style import COLUMN, INK, MUTED, VERMILION
 from prunescope.runs.directory import Run
 
@@ -29,7 +29,7 @@ AXIS_TICKS = (
 )
 
 
-def figure_g(runs: Sequence[Run], options: Options) -> Drawing:
+def figure_g(runs: Sequence[Run], options: FigureOptions) -> Drawing:
     """g(d) of same-channel pairs as maps (top) and against the distance (bottom).
 
     1 is chance. The grey band is the mean ± 2 sd of masks shuffled at matched fan-in; the dotted line is g against
@@ -69,7 +69,7 @@ def figure_g(runs: Sequence[Run], options: Options) -> Drawing:
     return Drawing(figure, data)
 
 
-def _radial(axes: Axes, one: Relative) -> None:
+def _radial(axes: Axes, one: RelativeDensity) -> None:
     distance = np.arange(len(one.radial))
     axes.fill_between(distance, *band(one.shuffled), color=MUTED, alpha=0.35, lw=0, label="shuffled ± 2 sd")
     axes.plot(distance, one.radial_inhomogeneous, ":", color=INK, lw=0.9, label="fan-out kept")

@@ -9,9 +9,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure, FigureBase
 
 from prunescope.analysis.curves import dense_accuracies, dense_fields, gains, of, summary
-from prunescope.analysis.groups import Group, Options, groups, shown_levels
+from prunescope.analysis.groups import FigureOptions, Group, groups, shown_levels
 from prunescope.figures.parts import published
-from prunescope.figures.parts.curves import SHUFFLED, draw_curve, draw_null, looks
+from prunescope.figures.parts.curves import SHUFFLED, draw_curve, draw_null, line_styles
 from prunescope.figures.parts.drawing import Drawing
 from prunescope.figures.parts.style import COLUMN, INK, MUTED, density_axis, grid, panel_letter
 from prunescope.runs.directory import Run
@@ -21,7 +21,7 @@ CHARACTER, BESIDES = 0.053, 14  # inches, and characters that line and number of
 FEW = 4  # more dashed lines of dense networks are hard to read
 
 
-def figure_1a(runs: Sequence[Run], options: Options) -> Drawing:
+def figure_1a(runs: Sequence[Run], options: FigureOptions) -> Drawing:
     """Best validation accuracy against u: mean ± sd over seeds, one curve an experiment.
 
     Dashed lines are the dense networks; circles mark the levels of Figs. 1b and 2b. Data: one row an
@@ -35,12 +35,12 @@ def figure_1a(runs: Sequence[Run], options: Options) -> Drawing:
     if len(found) == 1:
         rows = of(table, found[0]).filter(polars.col("level").is_in(shown_levels(found[0], options)))
         x, y = rows["nominal_density"], 100 * rows["best_val_accuracy_mean"]
-        axes.plot(x, y, "o", ms=8, mfc="none", mec=looks(1)[0]["color"], mew=0.8)
+        axes.plot(x, y, "o", ms=8, mfc="none", mec=line_styles(1)[0]["color"], mew=0.8)
     draw_legend(figure, axes, found)
     return Drawing(figure, table)
 
 
-def levels(runs: Sequence[Run], options: Options) -> Drawing:
+def levels(runs: Sequence[Run], options: FigureOptions) -> Drawing:
     """Accuracy, locality with its null, and the fan-in's variance over the binomial one, all against u.
 
     The grey band is locality ± 2 sd of masks shuffled at matched fan-in. Data: one row an experiment and level.
@@ -51,7 +51,7 @@ def levels(runs: Sequence[Run], options: Options) -> Drawing:
     table = summary(found)
     accuracy_panel(top, found, table)
     locality_panel(middle, found, table)
-    for group, look in zip(found, looks(len(found)), strict=True):
+    for group, look in zip(found, line_styles(len(found)), strict=True):
         draw_curve(bottom, of(table, group), "fan_in_var_ratio", **look)
     bottom.set_ylabel("fan-in variance /\nbinomial variance")
     bottom.axhline(1, color=MUTED, lw=0.7, ls=":")
@@ -64,7 +64,7 @@ def levels(runs: Sequence[Run], options: Options) -> Drawing:
     return Drawing(figure, table)
 
 
-def figure_gain(runs: Sequence[Run], options: Options) -> Drawing:
+def figure_gain(runs: Sequence[Run], options: FigureOptions) -> Drawing:
     """Gain in best validation accuracy over the dense network against u, one curve an experiment.
 
     Mean ± sd over seeds of each seed's gain over its own dense network, percentage points. Experiments that
@@ -82,7 +82,7 @@ def figure_gain(runs: Sequence[Run], options: Options) -> Drawing:
 def accuracy_panel(axes: Axes, found: Sequence[Group], table: polars.DataFrame) -> None:
     """Best validation accuracy (%) against u, with the dense networks' as dashed lines where that is readable."""
     dense: dict[str, tuple[float, str]] = {}
-    for group, look in zip(found, looks(len(found)), strict=True):
+    for group, look in zip(found, line_styles(len(found)), strict=True):
         draw_curve(
             axes, of(table, group), "best_val_accuracy", scale=100, label=f"{group.label}, {group.n}", **look
         )
@@ -102,7 +102,7 @@ def accuracy_panel(axes: Axes, found: Sequence[Group], table: polars.DataFrame) 
 
 def gain_panel(axes: Axes, found: Sequence[Group], table: polars.DataFrame) -> None:
     """Gain over the dense network (percentage points) against u."""
-    for group, look in zip(found, looks(len(found)), strict=True):
+    for group, look in zip(found, line_styles(len(found)), strict=True):
         rows = of(table, group)
         if len(rows):
             draw_curve(axes, rows, "gain", scale=100, label=f"{group.label}, {group.n}", **look)
@@ -115,7 +115,7 @@ def locality_panel(
     axes: Axes, found: Sequence[Group], table: polars.DataFrame, *, x: str = "nominal_density"
 ) -> None:
     """Locality of the first layer against u, and that of masks shuffled at matched fan-in as a grey band."""
-    for group, look in zip(found, looks(len(found)), strict=True):
+    for group, look in zip(found, line_styles(len(found)), strict=True):
         draw_curve(axes, of(table, group), "locality", x=x, **look)
         draw_null(axes, of(table, group), x=x, label=SHUFFLED if group is found[0] else None)
     density_axis(axes, table[x].to_list())

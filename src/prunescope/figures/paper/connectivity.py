@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from prunescope.analysis.connectivity import ablation, fan_in_histogram
 from prunescope.analysis.formats import percent
-from prunescope.analysis.groups import Options, groups, one_group, shown_levels
+from prunescope.analysis.groups import FigureOptions, groups, one_group, shown_levels
 from prunescope.figures.parts.drawing import Drawing
 from prunescope.figures.parts.histogram import draw_histogram
 from prunescope.figures.parts.style import BLUE, COLUMN, INK, MUTED, PAGE, PALETTE, VERMILION, frame, grid
@@ -19,7 +19,7 @@ from prunescope.runs.directory import Run
 ABLATIONS = {"decreasing": VERMILION, "random": MUTED, "increasing": BLUE}
 
 
-def figure_1b(runs: Sequence[Run], options: Options) -> Drawing:
+def figure_1b(runs: Sequence[Run], options: FigureOptions) -> Drawing:
     """Histograms of the first layer's fan-in, the binomial distribution of random pruning and its mean.
 
     Counts are means over the seeds. Data: one row a level and bar. Paper Fig. 1b.
@@ -40,7 +40,7 @@ def figure_1b(runs: Sequence[Run], options: Options) -> Drawing:
     return Drawing(figure, polars.concat(parts))
 
 
-def figure_1c(runs: Sequence[Run], options: Options) -> Drawing:
+def figure_1c(runs: Sequence[Run], options: FigureOptions) -> Drawing:
     """Accuracy relative to the whole network against the number of first-layer nodes removed.
 
     By decreasing, increasing and random fan-in; mean ± sd over seeds; the dotted line is guessing. One panel
@@ -70,7 +70,7 @@ def figure_1c(runs: Sequence[Run], options: Options) -> Drawing:
     return Drawing(figure, polars.concat(parts))
 
 
-def figure_10(runs: Sequence[Run], options: Options) -> Drawing:
+def figure_10(runs: Sequence[Run], options: FigureOptions) -> Drawing:
     """C_out,0: how many first-layer nodes keep each pixel, its colour channels summed, relative to the mean.
 
     One map a run, at its level of best accuracy. Data: int64 [C, H, W] a run. Paper Fig. 10.

@@ -10,14 +10,14 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure, FigureBase
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
+from prunescope.analysis.compared_levels import at_best
 from prunescope.analysis.curves import of, summary
-from prunescope.analysis.groups import Group, Options, groups
-from prunescope.analysis.picks import at_best
+from prunescope.analysis.groups import FigureOptions, Group, groups
 from prunescope.analysis.training_curves import training_curves
 from prunescope.figures.paper.accuracy import accuracy_panel, locality_panel
-from prunescope.figures.parts.columns import Row, draw_columns, height_of
-from prunescope.figures.parts.curves import looks, table_arrays
+from prunescope.figures.parts.curves import line_styles, table_arrays
 from prunescope.figures.parts.drawing import Drawing
+from prunescope.figures.parts.side_by_side import Row, draw_columns, height_of
 from prunescope.figures.parts.style import INK, PAGE, panel_letter
 from prunescope.model import Arrays
 from prunescope.runs.directory import Run
@@ -29,7 +29,7 @@ COLUMNS: tuple[Row, ...] = ("pairs", "fan_in")
 MEASURES = {"train_loss": "training loss", "validation_error": "validation error (%)"}
 
 
-def figure_6(runs: Sequence[Run], options: Options) -> Drawing:
+def figure_6(runs: Sequence[Run], options: FigureOptions) -> Drawing:
     """a: best validation accuracy against u, one curve an experiment, its best level squared; training loss and
     validation error against the step, of b: the dense network, c: the best level.
 
@@ -41,7 +41,7 @@ def figure_6(runs: Sequence[Run], options: Options) -> Drawing:
     return Drawing(figure, _curves(figure, found, options))
 
 
-def figure_7(runs: Sequence[Run], options: Options) -> Drawing:
+def figure_7(runs: Sequence[Run], options: FigureOptions) -> Drawing:
     """Fig. 6 with, d: S_sc and the fan-in's histogram of each experiment at its best level.
 
     S_sc is summed and histograms are averaged over seeds. Data: tables, and ``columnK_same`` of experiment K.
@@ -50,12 +50,12 @@ def figure_7(runs: Sequence[Run], options: Options) -> Drawing:
     return _with_columns(groups(runs), options, locality=False)
 
 
-def figure_8(runs: Sequence[Run], options: Options) -> Drawing:
+def figure_8(runs: Sequence[Run], options: FigureOptions) -> Drawing:
     """Fig. 7 with the locality index against u below a, and the band of shuffled masks in it. Paper Fig. 8."""
     return _with_columns(groups(runs), options, locality=True)
 
 
-def _with_columns(found: Sequence[Group], options: Options, *, locality: bool) -> Drawing:
+def _with_columns(found: Sequence[Group], options: FigureOptions, *, locality: bool) -> Drawing:
     picks = at_best(found, options)
     top = (TALL if locality else TOP) + _legend_height(found)
     bottom = height_of(picks, COLUMNS)
@@ -68,7 +68,7 @@ def _with_columns(found: Sequence[Group], options: Options, *, locality: bool) -
 
 
 def _curves(
-    figure: FigureBase, found: Sequence[Group], options: Options, *, locality: bool = False
+    figure: FigureBase, found: Sequence[Group], options: FigureOptions, *, locality: bool = False
 ) -> Arrays:
     """Panels a, b and c with one legend below."""
     left, right = np.asarray(figure.subfigures(1, 2, width_ratios=(1, 1.15)))
@@ -80,7 +80,7 @@ def _curves(
         locality_panel(lower, found, table)
     panel_letter(axes, "a")
     best = at_best(found, options)
-    for pick, look in zip(best, looks(len(found)), strict=True):
+    for pick, look in zip(best, line_styles(len(found)), strict=True):
         row = of(table, pick.group).filter(polars.col("level") == pick.level)
         y = 100 * row["best_val_accuracy_mean"]
         axes.plot(row["nominal_density"], y, "s", ms=7, mfc="none", mec=look["color"], mew=0.9)
@@ -99,7 +99,7 @@ def _training_row(
     places: np.ndarray, shown: Sequence[tuple[Group, int]], found: Sequence[Group], title: str
 ) -> list[polars.DataFrame]:
     parts = []
-    colours = dict(zip([group.label for group in found], looks(len(found)), strict=True))
+    colours = dict(zip([group.label for group in found], line_styles(len(found)), strict=True))
     for group, level in shown:
         part = training_curves(group, level)
         parts.append(part)

@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from prunescope.analysis.groups import Group, Options, groups, shown_levels
+from prunescope.analysis.groups import FigureOptions, Group, groups, shown_levels
 from prunescope.errors import InputError
 from prunescope.figures.parts.drawing import Drawing
 from prunescope.figures.parts.style import BLUE, MUTED, PAGE, VERMILION
@@ -27,7 +27,7 @@ WIDEST_TIER = 24
 BETWEEN = 0.5
 
 
-def figure_15(runs: Sequence[Run], options: Options) -> Drawing:
+def figure_15(runs: Sequence[Run], options: FigureOptions) -> Drawing:
     """Second-layer nodes: the first-layer nodes that feed three of them, effective masks, top images.
 
     The 12 nodes that most pixels reach, at the sparsest level or ``options.levels[0]``; ``options.nodes``
@@ -65,7 +65,7 @@ def _feeding(run: Run, level: int, node: int) -> Tier:
     return hierarchy(run.ticket(level).masks[:2], weights, 2, node)[1]
 
 
-def _samples(nodes: np.ndarray, blocks: Sequence[Tier], options: Options) -> list[int]:
+def _samples(nodes: np.ndarray, blocks: Sequence[Tier], options: FigureOptions) -> list[int]:
     """Places in ``nodes`` of the traced ones: those asked for, or of each third the most fed one."""
     if options.nodes is not None:
         for node in options.nodes:
@@ -203,7 +203,7 @@ def tree_height(run: Run, tiers: Sequence[Tier], left: float, width: float, most
     return sum(sides) * run.shape[1] / run.shape[2] + BETWEEN * (len(tiers) - 1)
 
 
-def traced(run: Run, level: int, layer: int, options: Options) -> tuple[Tier, ...]:
+def traced(run: Run, level: int, layer: int, options: FigureOptions) -> tuple[Tier, ...]:
     """The hierarchy under ``options.nodes[0]`` of ``layer``, default the node that most pixels reach.
 
     Of those whose feeding nodes fit a row; where there is none, the strongest feeding nodes of the first.

@@ -9,10 +9,10 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from prunescope.analysis.formats import percent
-from prunescope.analysis.groups import Options, groups, one_group, shown_levels
-from prunescope.analysis.pairs import summed_locality
+from prunescope.analysis.groups import FigureOptions, groups, one_group, shown_levels
+from prunescope.analysis.locality import summed_locality
 from prunescope.figures.parts.drawing import Drawing
-from prunescope.figures.parts.pair_maps import label_displacements, show_pairs
+from prunescope.figures.parts.locality_maps import label_displacements, show_pairs
 from prunescope.figures.parts.style import COLUMN, MUTED, PAGE, frame, grid
 from prunescope.model import Arrays
 from prunescope.observables import fan_in, locality_by_fan_in
@@ -22,7 +22,7 @@ MOST_BINS = 8
 LABEL = 18
 
 
-def figure_2b(runs: Sequence[Run], options: Options) -> Drawing:
+def figure_2b(runs: Sequence[Run], options: FigureOptions) -> Drawing:
     """S_sc (top) and S_dc (bottom) at three u's, summed over seeds, each from 0 to its maximum.
 
     d = 0 is left out of S_sc; images of one channel have no S_dc. Data: int64 [2H-1, 2W-1] a level. Paper Fig. 2b.
@@ -56,7 +56,7 @@ def figure_2b(runs: Sequence[Run], options: Options) -> Drawing:
     return Drawing(figure, data)
 
 
-def figure_11(runs: Sequence[Run], options: Options) -> Drawing:
+def figure_11(runs: Sequence[Run], options: FigureOptions) -> Drawing:
     """S_sc of the nodes in each interval of fan-in, one row an experiment, first seed, level of best accuracy.
 
     Data: int64 [2H-1, 2W-1] a bin. Paper Fig. 11.

@@ -8,11 +8,11 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from prunescope.analysis.groups import Group, Options, groups, shown_levels
+from prunescope.analysis.groups import FigureOptions, Group, groups, shown_levels
 from prunescope.errors import InputError
 from prunescope.figures.parts.drawing import Drawing
 from prunescope.figures.parts.style import PAGE
-from prunescope.figures.parts.tiles import GAP, Sheet, blank, place, stacked, write
+from prunescope.figures.parts.tiles import GAP, TileSheet, blank, place, stacked, write
 from prunescope.mask import ImageShape
 from prunescope.model import Arrays
 from prunescope.observables import effective_masks, mask_image, most_connected, weight_image
@@ -23,7 +23,7 @@ CHOSEN_NODES = 8
 LARGEST_TILE = 0.8
 
 
-def figure_3a(runs: Sequence[Run], options: Options) -> Drawing:
+def figure_3a(runs: Sequence[Run], options: FigureOptions) -> Drawing:
     """Masks of the 30 first-layer nodes of largest fan-in at the level of best accuracy.
 
     Colours are the mask's three channels; numbers are fan-ins. Data: nodes, fan_in, masks bool [K, C, H, W].
@@ -40,7 +40,7 @@ def figure_3a(runs: Sequence[Run], options: Options) -> Drawing:
     return Drawing(stacked([sheet], PAGE), data | {"level": np.array(level)})
 
 
-def figure_3b(runs: Sequence[Run], options: Options) -> Drawing:
+def figure_3b(runs: Sequence[Run], options: FigureOptions) -> Drawing:
     """Chosen first-layer nodes in columns: mask, masked weights and the three images that activate them most.
 
     Weights run from the node's minimum (black) to its maximum (white), pruned ones included as zeros. Nodes:
@@ -76,13 +76,13 @@ def figure_3b(runs: Sequence[Run], options: Options) -> Drawing:
     return Drawing(_columns(group.title(level), columns, captions), data)
 
 
-def figure_12(runs: Sequence[Run], options: Options) -> Drawing:
+def figure_12(runs: Sequence[Run], options: FigureOptions) -> Drawing:
     """The most connected masks of every hidden layer; of deeper ones the effective masks, the pixels that reach a node.
 
     At the level of best accuracy and the sparsest, or at ``options.levels``. Numbers are connected pixels; nodes
     that no pixel reaches are left out. Data: nodes and masks of each level and layer. Paper Fig. 12.
     """
-    run, group, _ = _one_run(runs, Options())
+    run, group, _ = _one_run(runs, FigureOptions())
     default = sorted({group.best_level(), group.levels[-1]})
     shown = default if options.levels is None else shown_levels(group, options)
     sheets = []
@@ -98,17 +98,17 @@ def figure_12(runs: Sequence[Run], options: Options) -> Drawing:
     return Drawing(stacked(sheets, PAGE), data)
 
 
-def _one_run(runs: Sequence[Run], options: Options) -> tuple[Run, Group, int]:
+def _one_run(runs: Sequence[Run], options: FigureOptions) -> tuple[Run, Group, int]:
     """The first run, its group (itself alone) and the level shown."""
     group = groups(runs[:1])[0]
     level = shown_levels(group, options)[0] if options.levels is not None else group.best_level()
     return runs[0], group, level
 
 
-def _sheet(title: str, masks: NDArray[np.bool_], shape: ImageShape, columns: int) -> Sheet:
+def _sheet(title: str, masks: NDArray[np.bool_], shape: ImageShape, columns: int) -> TileSheet:
     """Masks [K, C·H·W] with their numbers of connections."""
     counts = masks.sum(axis=1).tolist()
-    return Sheet(title, [mask_image(mask, shape) for mask in masks], list(map(str, counts)), columns)
+    return TileSheet(title, [mask_image(mask, shape) for mask in masks], list(map(str, counts)), columns)
 
 
 def _columns(title: str, columns: Sequence[Sequence[np.ndarray]], captions: Sequence[str]) -> Figure:
@@ -130,7 +130,7 @@ def _columns(title: str, columns: Sequence[Sequence[np.ndarray]], captions: Sequ
     return figure
 
 
-def _chosen_nodes(run: Run, level: int, seen: Arrays, options: Options) -> list[int]:
+def _chosen_nodes(run: Run, level: int, seen: Arrays, options: FigureOptions) -> list[int]:
     stored = [int(node) for node in seen["nodes"]]
     if options.nodes is None:
         return stored[:CHOSEN_NODES]

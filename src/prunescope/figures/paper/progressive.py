@@ -9,10 +9,10 @@ import numpy as np
 import polars
 from matplotlib.axes import Axes
 
-from prunescope.analysis.groups import Group, Options, groups
+from prunescope.analysis.groups import FigureOptions, Group, groups
 from prunescope.errors import InputError
 from prunescope.figures.paper.hierarchy import WIDEST_TIER, draw_tree, traced, tree_height
-from prunescope.figures.parts.curves import looks
+from prunescope.figures.parts.curves import line_styles
 from prunescope.figures.parts.drawing import Drawing
 from prunescope.figures.parts.style import MUTED, PAGE, density_axis
 from prunescope.figures.parts.tiles import axes_at, blank, panel, write
@@ -75,7 +75,7 @@ def stages(run: Run, through: Sequence[int] | None = None) -> list[Stage]:
     return found
 
 
-def figure_16(runs: Sequence[Run], options: Options) -> Drawing:
+def figure_16(runs: Sequence[Run], options: FigureOptions) -> Drawing:
     """Accuracy against each layer's own u as layers are pruned in turn (a), a traced third-layer node (b).
 
     White dots mark the last level at least as accurate as the dense network, from which the next layer
@@ -114,7 +114,7 @@ def figure_16(runs: Sequence[Run], options: Options) -> Drawing:
 
 
 def _curves(axes: Axes, group: Group, found: Sequence[Stage], tolerance: float) -> None:
-    for stage, look in zip(found, looks(len(found)), strict=True):
+    for stage, look in zip(found, line_styles(len(found)), strict=True):
         x, y = np.array(stage.densities), 100 * np.array(stage.accuracies)
         axes.plot(x, y, label=f"layer {stage.layer}", **look)
         kept = stage.levels.index(stage.kept)

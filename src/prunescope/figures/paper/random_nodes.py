@@ -8,9 +8,9 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from prunescope.analysis.formats import percent
-from prunescope.analysis.groups import Group, Options, groups
+from prunescope.analysis.groups import FigureOptions, Group, groups
 from prunescope.figures.parts.drawing import Drawing
-from prunescope.figures.parts.pair_maps import label_displacements, show_pairs
+from prunescope.figures.parts.locality_maps import label_displacements, show_pairs
 from prunescope.figures.parts.style import MUTED, PAGE, grid
 from prunescope.mask import ImageShape, Mask
 from prunescope.model import Arrays
@@ -24,7 +24,7 @@ DENSITIES = (1.0, 0.3, 0.1, 0.03, 0.01)
 MANY = 256
 
 
-def figure_9(runs: Sequence[Run], options: Options) -> Drawing:
+def figure_9(runs: Sequence[Run], options: FigureOptions) -> Drawing:
     """S_sc of one node pruned at random to a given u (top), and of 256 such nodes together (bottom).
 
     In parentheses the connections of the node. A single sparse node shows few, scattered displacements; many

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 from matplotlib.figure import Figure
 
+from prunescope.analysis.compared_levels import ExperimentLevel, at_compared_densities, by_method
 from prunescope.analysis.formats import accuracy, mean_and_sd
-from prunescope.analysis.groups import Group, Options, groups
-from prunescope.analysis.picks import Pick, at_compared_densities, by_method
+from prunescope.analysis.groups import FigureOptions, Group, groups
 from prunescope.analysis.statistics import spread
 from prunescope.errors import InputError
 from prunescope.figures.parts import published
@@ -27,15 +27,15 @@ LARGEST_TILE = 0.6
 
 
 @dataclass(frozen=True)
-class Row:
+class PruningRow:
     """One kind of pruning: its run of the shown seed at a level; the dense network shows weights, not masks."""
 
-    pick: Pick
+    pick: ExperimentLevel
     run: Run
     dense: bool = False
 
 
-def figure_4(runs: Sequence[Run], options: Options) -> Drawing:
+def figure_4(runs: Sequence[Run], options: FigureOptions) -> Drawing:
     """The same nodes in columns: the dense network's weights, then the masks that each kind of pruning leaves.
 
     Of methods that go level by level, the levels nearest to 10 % and 1 %; of others, all their densities. One
@@ -46,11 +46,11 @@ def figure_4(runs: Sequence[Run], options: Options) -> Drawing:
     found = by_method(groups(runs))
     picks = at_compared_densities(found, options)
     members = _members(found)
-    rows = [Row(pick, members[pick.group.label]) for pick in picks]
+    rows = [PruningRow(pick, members[pick.group.label]) for pick in picks]
     iterative = _iterative(found)
     nodes = _nodes([row for row in rows if row.pick.group is iterative][-1], options)
     if 0 in iterative.levels:
-        rows.insert(0, Row(Pick(iterative, 0), members[iterative.label], dense=True))
+        rows.insert(0, PruningRow(ExperimentLevel(iterative, 0), members[iterative.label], dense=True))
     # where nothing was pruned yet, the dense row says it all
     rows = [row for row in rows if row.dense or row.pick.level > 0] or rows
     return Drawing(_draw(rows, nodes), _data(rows, nodes))
@@ -80,7 +80,7 @@ def _iterative(found: Sequence[Group]) -> Group:
     return by_method[0] if by_method else max(found, key=lambda group: len(group.levels))
 
 
-def _nodes(row: Row, options: Options) -> list[int]:
+def _nodes(row: PruningRow, options: FigureOptions) -> list[int]:
     mask = row.run.mask(row.pick.level)
     if options.nodes is None:
         return [int(node) for node in most_connected(mask, NODES)]
@@ -91,7 +91,7 @@ def _nodes(row: Row, options: Options) -> list[int]:
     return list(options.nodes)
 
 
-def _draw(rows: Sequence[Row], nodes: Sequence[int]) -> Figure:
+def _draw(rows: Sequence[PruningRow], nodes: Sequence[int]) -> Figure:
     _, height, width = rows[0].run.shape
     side = min(LARGEST_TILE, (PAGE - LEFT - RIGHT) / len(nodes) - GAP)
     step = side * height / width + GAP
@@ -111,14 +111,14 @@ def _draw(rows: Sequence[Row], nodes: Sequence[int]) -> Figure:
     return figure
 
 
-def _name(row: Row) -> str:
+def _name(row: PruningRow) -> str:
     if row.dense:
         return "dense, weights"
     label, _, density = row.pick.title.rpartition(", $u$")
     return f"{label}\n$u${density}"
 
 
-def _images(row: Row, nodes: Sequence[int]) -> list[np.ndarray]:
+def _images(row: PruningRow, nodes: Sequence[int]) -> list[np.ndarray]:
     mask, shape = row.run.mask(row.pick.level), row.run.shape
     if not row.dense:
         return [mask_image(mask.array[node], shape) for node in nodes]
@@ -126,13 +126,13 @@ def _images(row: Row, nodes: Sequence[int]) -> list[np.ndarray]:
     return [weight_image(weight[node], mask.array[node], shape) for node in nodes]
 
 
-def _accuracy(row: Row) -> str:
+def _accuracy(row: PruningRow) -> str:
     text = mean_and_sd(spread(list(row.pick.by_seed("best_val_accuracy").values())), "percent", digits=1)
     reported = published.figure_4_accuracy(row.run.experiment, row.pick.density)
     return text if reported is None else f"{text}\n(paper {accuracy(reported)})"
 
 
-def _data(rows: Sequence[Row], nodes: Sequence[int]) -> Arrays:
+def _data(rows: Sequence[PruningRow], nodes: Sequence[int]) -> Arrays:
     masks, weights = [], []
     for row in rows:
         mask = row.run.mask(row.pick.level).images(row.run.shape)[list(nodes)]

@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.patches import Circle, Rectangle
 
-from prunescope.analysis.groups import Options
+from prunescope.analysis.groups import FigureOptions
 from prunescope.figures.parts.drawing import Drawing
 from prunescope.figures.parts.style import BLUE, FAINT, GREEN, INK, MUTED, PAGE, VERMILION
 from prunescope.figures.parts.tiles import axes_at, blank, write
@@ -43,7 +43,7 @@ def pairs_at(displacement: tuple[int, int]) -> list[tuple[tuple[int, int], tuple
     return [(start, end) for start, end in ends if end in CONNECTED]
 
 
-def figure_2a(runs: Sequence[Run], options: Options) -> Drawing:
+def figure_2a(runs: Sequence[Run], options: FigureOptions) -> Drawing:
     """A node, its connected pixels, some of their pairs, and the S_sc(d) that all its pairs give.
 
     Arrows and outlines of one colour are the pairs at one displacement; S counts ordered pairs, so each pair

@@ -9,7 +9,7 @@ import polars
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from prunescope.analysis.groups import Options
+from prunescope.analysis.groups import FigureOptions
 from prunescope.data.prepared.preparation import find_prepared
 from prunescope.data.prepared.reading import open_prepared
 from prunescope.data.tasks.imagenet import MACRO_CLASSES, categories
@@ -26,7 +26,7 @@ PAPER_TOTAL = 1281167  # two more than its rows add up to
 ROW, TOP = 0.2, 0.62
 
 
-def figure_table1(runs: Sequence[Run], options: Options) -> Drawing:
+def figure_table1(runs: Sequence[Run], options: FigureOptions) -> Drawing:
     """Classes of ImageNet in each macro-class, ours from WordNet 3.0 and the paper's, and the paper's images.
 
     With a run whose classes are ImageNet's (all, or some told by wnid) also how many of its classes and

@@ -11,16 +11,16 @@ from matplotlib.axes import Axes
 from matplotlib.figure import FigureBase
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
+from prunescope.analysis.compared_levels import ExperimentLevel, at_common_density
 from prunescope.analysis.curves import gains
 from prunescope.analysis.gains import dense_and_best, largest_against_data
-from prunescope.analysis.groups import Group, Options, groups
-from prunescope.analysis.picks import Pick, at_common_density
+from prunescope.analysis.groups import FigureOptions, Group, groups
 from prunescope.figures.paper.accuracy import draw_legend, gain_panel, legend_room
 from prunescope.figures.parts import published
-from prunescope.figures.parts.columns import Row, beside_panels, draw_columns
-from prunescope.figures.parts.curves import looks, table_arrays
+from prunescope.figures.parts.curves import line_styles, table_arrays
 from prunescope.figures.parts.drawing import Drawing
 from prunescope.figures.parts.samples import class_samples, draw_samples
+from prunescope.figures.parts.side_by_side import Row, beside_panels, draw_columns
 from prunescope.figures.parts.style import INK, MUTED, panel_letter
 from prunescope.model import Arrays
 from prunescope.runs.directory import Run
@@ -32,7 +32,7 @@ PANEL = 2.6  # inches, the narrowest panel
 LABEL = 13  # characters of a label in a line below a dot
 
 
-def figure_17(runs: Sequence[Run], options: Options) -> Drawing:
+def figure_17(runs: Sequence[Run], options: FigureOptions) -> Drawing:
     """a: sample images of the classes, b: gain over the dense network, then S_sc and the fan-in's histogram.
 
     The latter at the same u, dashed in b: the level nearest to 0.7 %, or to the sparsest that all have reached.
@@ -59,7 +59,7 @@ def figure_17(runs: Sequence[Run], options: Options) -> Drawing:
     return Drawing(figure, data | draw_columns(lower, picks, rows, width=width, page=False))
 
 
-def figure_18(runs: Sequence[Run], options: Options) -> Drawing:
+def figure_18(runs: Sequence[Run], options: FigureOptions) -> Drawing:
     """a: gain over the dense network, b: accuracy of the dense network (empty) and of the best pruned level (full).
 
     Then S_sc, the fan-in's histogram and the most connected masks, at the same u: the level nearest to 0.5 %, or to
@@ -79,7 +79,7 @@ def figure_18(runs: Sequence[Run], options: Options) -> Drawing:
     return Drawing(figure, data | draw_columns(lower, picks, rows, width=width, page=False))
 
 
-def figure_19(runs: Sequence[Run], options: Options) -> Drawing:
+def figure_19(runs: Sequence[Run], options: FigureOptions) -> Drawing:
     """a: gain over the dense network, b: the largest gain of each seed against the amount of data.
 
     Then S_sc and the fan-in's histogram at the same u: the level nearest to 0.5 %, or to the sparsest that all have
@@ -99,7 +99,9 @@ def figure_19(runs: Sequence[Run], options: Options) -> Drawing:
     return Drawing(figure, data | draw_columns(lower, picks, rows, width=width, page=False))
 
 
-def _gain(figure: FigureBase, found: Sequence[Group], picks: Sequence[Pick], letter: str) -> Arrays:
+def _gain(
+    figure: FigureBase, found: Sequence[Group], picks: Sequence[ExperimentLevel], letter: str
+) -> Arrays:
     axes = figure.subplots()
     table = gains(found)
     gain_panel(axes, found, table)
@@ -113,7 +115,7 @@ def _gain(figure: FigureBase, found: Sequence[Group], picks: Sequence[Pick], let
 def _dots(axes: Axes, found: Sequence[Group], table: polars.DataFrame) -> None:
     """Dense (empty) and best (full) accuracy of each experiment, the paper's bounds as faint lines."""
     for place, (group, row) in enumerate(zip(found, table.to_dicts(), strict=True)):
-        colour = looks(len(found))[place]["color"]
+        colour = line_styles(len(found))[place]["color"]
         for name, fill in (("dense", "white"), ("best", colour)):
             if row[f"{name}_mean"] is None:
                 continue
@@ -136,7 +138,7 @@ def _largest(axes: Axes, found: Sequence[Group], table: polars.DataFrame) -> Non
     known = table.filter(polars.col("largest_mean").is_not_null()).sort("fraction")
     x, y = 100 * known["fraction"].to_numpy(), 100 * known["largest_mean"].to_numpy()
     axes.plot(x, y, color=MUTED, lw=0.8, zorder=1)
-    colours = dict(zip([group.label for group in found], looks(len(found)), strict=True))
+    colours = dict(zip([group.label for group in found], line_styles(len(found)), strict=True))
     for row in known.to_dicts():
         look, sd = colours[row["experiment"]], 100 * (row["largest_sd"] or 0)
         place, mean = 100 * row["fraction"], 100 * row["largest_mean"]

@@ -13,14 +13,22 @@ from matplotlib.figure import Figure
 
 from prunescope.analysis.curves import summary
 from prunescope.analysis.directions import angular_density
-from prunescope.analysis.groups import Group, Options, one_group, shown_levels
-from prunescope.analysis.pairs import summed_locality
+from prunescope.analysis.groups import FigureOptions, Group, one_group, shown_levels
+from prunescope.analysis.locality import summed_locality
 from prunescope.figures.parts.angles import draw_angles
 from prunescope.figures.parts.curves import draw_curve, table_arrays
 from prunescope.figures.parts.drawing import Drawing
-from prunescope.figures.parts.pair_maps import label_displacements, show_pairs
+from prunescope.figures.parts.locality_maps import label_displacements, show_pairs
 from prunescope.figures.parts.style import BLUE, PAGE, density_axis
-from prunescope.figures.parts.tiles import Sheet, axes_at, blank, draw_sheet, panel, sheet_height, write
+from prunescope.figures.parts.tiles import (
+    TileSheet,
+    axes_at,
+    blank,
+    draw_tile_sheet,
+    panel,
+    tile_sheet_height,
+    write,
+)
 from prunescope.model import Arrays
 from prunescope.observables import Locality, mask_image, most_connected, weight_image
 from prunescope.runs.directory import Run
@@ -32,7 +40,7 @@ NAMES = {"same": "$S_{sc}$", "different": "$S_{dc}$"}
 
 
 @dataclass(frozen=True, eq=False)
-class Shown:
+class ShownExperiment:
     """What a figure of one experiment shows: the level, S(d) over its seeds, the first seed's nodes."""
 
     group: Group
@@ -57,18 +65,18 @@ class Shown:
 
     def sheet(
         self, columns: int, remark: str = "", *, weighted: bool = False, captions: bool = True
-    ) -> Sheet:
+    ) -> TileSheet:
         """The masks of the nodes, or their masked weights, as a page of tiles."""
         mask, shape = self.run.mask(self.level), self.run.shape
         names = [str(count) for count in mask.fan_in[self.nodes]] if captions else [""] * len(self.nodes)
         if weighted:
             weight = self.run.model(self.level).layers[0].weight
             images = [weight_image(weight[node], mask.array[node], shape) for node in self.nodes]
-            return Sheet("the same, masked weights", images, names, columns)
+            return TileSheet("the same, masked weights", images, names, columns)
         title = f"masks of the {len(self.nodes)} most connected of {mask.n_out} nodes" + f", {remark}" * bool(
             remark
         )
-        return Sheet(title, [mask_image(mask.array[node], shape) for node in self.nodes], names, columns)
+        return TileSheet(title, [mask_image(mask.array[node], shape) for node in self.nodes], names, columns)
 
     def arrays(self) -> Arrays:
         """Level, S(d), and nodes, fan_in and masks [K, C, H, W]."""
@@ -83,7 +91,7 @@ class Shown:
         }
 
 
-def figure_20(runs: Sequence[Run], options: Options) -> Drawing:
+def figure_20(runs: Sequence[Run], options: FigureOptions) -> Drawing:
     """S_sc and S_dc (a), the masks of the 48 most connected nodes (b), and pairs by direction (c).
 
     At the level of best accuracy. Dashed lines are the axes of the images, turned by data.rotate. In c, 1 is
@@ -97,7 +105,7 @@ def figure_20(runs: Sequence[Run], options: Options) -> Drawing:
     x, below = LEFT + MAP + 0.2, TOP + len(shown.kinds) * (tall + BETWEEN)
     rotation = f"images rotated by {turned:g}°" if turned else "images not rotated"
     sheet, width = shown.sheet(8, rotation), PAGE - LEFT - MAP - 0.2
-    figure, page = blank(PAGE, max(below + 1.45, TOP + sheet_height(sheet, width)))
+    figure, page = blank(PAGE, max(below + 1.45, TOP + tile_sheet_height(sheet, width)))
     for row, kind in enumerate(shown.kinds):
         axes = axes_at(figure, LEFT, TOP + row * (tall + BETWEEN), MAP, tall)
         _draw_map(axes, shown, kind, bottom=kind == shown.kinds[-1], left=True)
@@ -105,7 +113,7 @@ def figure_20(runs: Sequence[Run], options: Options) -> Drawing:
         _draw_axes(axes, arms)
     density = angular_density(shown.group, shown.level)
     draw_angles(axes_at(figure, LEFT, below + 0.5, MAP, 0.6), density, arms)
-    draw_sheet(page, sheet, x, 0.1, width, "b")
+    draw_tile_sheet(page, sheet, x, 0.1, width, "b")
     panel(page, 0.05, HEAD, "a")
     panel(page, 0.05, below + 0.42, "c")
     write(page, 0.25, HEAD, shown.title, ha="left", va="baseline")
@@ -114,19 +122,19 @@ def figure_20(runs: Sequence[Run], options: Options) -> Drawing:
     )
 
 
-def figure_21(runs: Sequence[Run], options: Options) -> Drawing:
+def figure_21(runs: Sequence[Run], options: FigureOptions) -> Drawing:
     """Accuracy against u (a), S_sc and S_dc (b) and the 90 most connected masks (c) of larger images.
 
     b and c at the level of best accuracy, the square in a. Data: the curve, S(d), masks. Paper Fig. 21.
     """
     shown = _shown(runs, options, "21", LARGE_MASKS)
     sheet = shown.sheet(15)
-    figure, page, curve = _curve_and_maps(shown, shown.kinds, sheet_height(sheet, PAGE))
-    draw_sheet(page, sheet, 0, SHEETS, PAGE, "c")
+    figure, page, curve = _curve_and_maps(shown, shown.kinds, tile_sheet_height(sheet, PAGE))
+    draw_tile_sheet(page, sheet, 0, SHEETS, PAGE, "c")
     return Drawing(figure, shown.arrays() | curve)
 
 
-def figure_22(runs: Sequence[Run], options: Options) -> Drawing:
+def figure_22(runs: Sequence[Run], options: FigureOptions) -> Drawing:
     """Accuracy against u (a), S_sc (b), the 200 most connected masks (c) and their masked weights (d).
 
     b to d at the level of best accuracy, the square in a. Data: the curve, S(d), masks, weights. Paper Fig.
@@ -134,23 +142,25 @@ def figure_22(runs: Sequence[Run], options: Options) -> Drawing:
     """
     shown = _shown(runs, options, "22", TRANSLATED_MASKS)
     sheets = [shown.sheet(20, captions=False), shown.sheet(20, captions=False, weighted=True)]
-    heights = [sheet_height(sheet, PAGE) for sheet in sheets]
+    heights = [tile_sheet_height(sheet, PAGE) for sheet in sheets]
     figure, page, curve = _curve_and_maps(shown, ("same",), sum(heights))
     for letter, sheet, top in zip("cd", sheets, (SHEETS, SHEETS + heights[0]), strict=True):
-        draw_sheet(page, sheet, 0, top, PAGE, letter)
+        draw_tile_sheet(page, sheet, 0, top, PAGE, letter)
     weight = shown.run.model(shown.level).layers[0].weight * shown.run.mask(shown.level).array
     weights = weight[shown.nodes].reshape(-1, *shown.run.shape)
     return Drawing(figure, shown.arrays() | curve | {"weights": weights})
 
 
-def _shown(runs: Sequence[Run], options: Options, figure: str, masks: int) -> Shown:
+def _shown(runs: Sequence[Run], options: FigureOptions, figure: str, masks: int) -> ShownExperiment:
     group = one_group(runs, figure)
     level = shown_levels(group, options)[0] if options.levels is not None else group.best_level()
     nodes = most_connected(group.runs[0].mask(level), masks)
-    return Shown(group, level, summed_locality(group, level), nodes)
+    return ShownExperiment(group, level, summed_locality(group, level), nodes)
 
 
-def _curve_and_maps(shown: Shown, kinds: Sequence[str], below: float) -> tuple[Figure, Axes, Arrays]:
+def _curve_and_maps(
+    shown: ShownExperiment, kinds: Sequence[str], below: float
+) -> tuple[Figure, Axes, Arrays]:
     """A page with the accuracy curve and the maps of S(d), ``below`` inches left under them."""
     figure, page = blank(PAGE, SHEETS + below)
     table = summary([shown.group])
@@ -176,12 +186,12 @@ def _curve_and_maps(shown: Shown, kinds: Sequence[str], below: float) -> tuple[F
     return figure, page, table_arrays("curve", table)
 
 
-def _map_height(shown: Shown) -> float:
+def _map_height(shown: ShownExperiment) -> float:
     rows, columns = shown.pairs.same.shape
     return MAP * max(0.3, min(1.0, rows / columns))
 
 
-def _draw_map(axes: Axes, shown: Shown, kind: str, *, bottom: bool, left: bool) -> None:
+def _draw_map(axes: Axes, shown: ShownExperiment, kind: str, *, bottom: bool, left: bool) -> None:
     values = getattr(shown.pairs, kind)
     show_pairs(axes, values, without_centre=kind == "same")
     axes.set_anchor("NW")

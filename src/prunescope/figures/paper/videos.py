@@ -10,7 +10,7 @@ import polars
 from matplotlib.figure import Figure
 
 from prunescope.analysis.formats import percent
-from prunescope.analysis.groups import Group, Options, given_nodes, groups, shown_levels
+from prunescope.analysis.groups import FigureOptions, Group, given_nodes, groups, shown_levels
 from prunescope.figures.parts.drawing import Drawing
 from prunescope.figures.parts.movie import Frame, Layout, Movie, frame
 from prunescope.figures.parts.style import PAGE
@@ -24,7 +24,7 @@ Picture = Callable[[int, int], np.ndarray]
 
 
 @dataclass(frozen=True, eq=False)
-class Reel:
+class MaskMovie:
     """What the movies show: nodes, levels, masks bool and weights float32 [levels, nodes, n0]."""
 
     group: Group
@@ -43,7 +43,7 @@ class Reel:
         return weight_image(self.weights[level, node], self.masks[level, node], shape, symmetric=True)
 
 
-def figure_videos(runs: Sequence[Run], options: Options) -> Drawing:
+def figure_videos(runs: Sequence[Run], options: FigureOptions) -> Drawing:
     """Movies of the masks and the masked weights of up to 40 first-layer nodes, and a strip of them.
 
     Nodes: ``options.nodes``, default the most connected at the level of best accuracy. Levels:
@@ -64,7 +64,7 @@ def figure_videos(runs: Sequence[Run], options: Options) -> Drawing:
     return Drawing(_strip(reel), data, movies)
 
 
-def _reel(run: Run, options: Options) -> Reel:
+def _reel(run: Run, options: FigureOptions) -> MaskMovie:
     group = groups([run])[0]
     levels = group.densest_first() if options.levels is None else shown_levels(group, options)
     nodes = given_nodes(run, options)
@@ -73,10 +73,10 @@ def _reel(run: Run, options: Options) -> Reel:
         nodes = most_connected(best, Layout.of(min(NODES, best.n_out), *run.shape[1:]).count)
     masks = np.stack([run.mask(level).array[nodes] for level in levels])
     weights = np.stack([run.model(level).layers[0].weight[nodes] for level in levels])
-    return Reel(group, levels, nodes, masks, weights * masks)
+    return MaskMovie(group, levels, nodes, masks, weights * masks)
 
 
-def _frames(reel: Reel, name: str, picture: Picture) -> Callable[[], Iterator[Frame]]:
+def _frames(reel: MaskMovie, name: str, picture: Picture) -> Callable[[], Iterator[Frame]]:
     table = reel.group.table.filter(polars.col("layer") == 1).sort("level")
     table = table.filter(polars.col("level").is_in(reel.levels))
     accuracy = dict(zip(table["level"], table["best_val_accuracy"], strict=True))
@@ -94,7 +94,7 @@ def _frames(reel: Reel, name: str, picture: Picture) -> Callable[[], Iterator[Fr
     return frames
 
 
-def _strip(reel: Reel) -> Figure:
+def _strip(reel: MaskMovie) -> Figure:
     """Masks above, masked weights below: nodes in rows, levels in columns."""
     chosen = np.unique(
         np.linspace(0, len(reel.levels) - 1, min(STRIP_LEVELS, len(reel.levels))).round().astype(int)

@@ -8,6 +8,7 @@ import numpy as np
 import polars
 from matplotlib.axes import Axes
 
+from prunescope._renamed import old_names
 from prunescope.figures.parts.style import FAINT, MUTED, PALETTE
 
 # Six colours are told apart safely; further curves repeat them with other markers and dashes.
@@ -16,7 +17,7 @@ LINES = (("o", "-"), ("s", "--"), ("^", ":"))
 SHUFFLED = "shuffled ± 2 sd"
 
 
-def looks(count: int) -> list[dict[str, Any]]:
+def line_styles(count: int) -> list[dict[str, Any]]:
     """Colour, marker and dashes of so many curves."""
     result = []
     for number in range(count):
@@ -70,3 +71,6 @@ def table_arrays(prefix: str, table: polars.DataFrame) -> dict[str, np.ndarray]:
         else table[name].cast(polars.Float64).fill_null(np.nan).to_numpy()
         for name in table.columns
     }
+
+
+__getattr__ = old_names(__name__)

@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 
 from prunescope.analysis.groups import Group
 from prunescope.errors import InputError
-from prunescope.figures.parts.columns import montage
+from prunescope.figures.parts.side_by_side import montage
 from prunescope.figures.parts.style import frame
 from prunescope.runs.directory import Run
 

@@ -19,7 +19,7 @@ TITLE = 0.22
 
 
 @dataclass(frozen=True)
-class Sheet:
+class TileSheet:
     """Pictures [H, W, 3] in rows of ``columns``, each under its caption, all under a title."""
 
     title: str
@@ -64,18 +64,18 @@ def axes_at(figure: Figure, x: float, y: float, width: float, height: float) -> 
     return figure.add_axes((x / whole_width, bottom, width / whole_width, height / whole_height))
 
 
-def stacked(sheets: Sequence[Sheet], width: float) -> Figure:
+def stacked(sheets: Sequence[TileSheet], width: float) -> Figure:
     """Sheets below each other on one page of this width."""
-    heights = [sheet_height(sheet, width) for sheet in sheets]
+    heights = [tile_sheet_height(sheet, width) for sheet in sheets]
     figure, axes = blank(width, sum(heights) + GAP)
     top = 0.0
     for sheet, height in zip(sheets, heights, strict=True):
-        draw_sheet(axes, sheet, 0.0, top, width)
+        draw_tile_sheet(axes, sheet, 0.0, top, width)
         top += height
     return figure
 
 
-def draw_sheet(axes: Axes, sheet: Sheet, x: float, y: float, width: float, letter: str = "") -> None:
+def draw_tile_sheet(axes: Axes, sheet: TileSheet, x: float, y: float, width: float, letter: str = "") -> None:
     """Draw a sheet with its upper left corner at (x, y), its title behind the panel's letter."""
     if letter:
         panel(axes, x + GAP, y + TITLE - 0.05, letter)
@@ -92,12 +92,12 @@ def panel(axes: Axes, x: float, y: float, letter: str) -> None:
     write(axes, x, y, letter, ha="left", va="baseline", fontweight="bold", fontsize=8)
 
 
-def sheet_height(sheet: Sheet, width: float) -> float:
+def tile_sheet_height(sheet: TileSheet, width: float) -> float:
     """The height in inches that a sheet takes at this width."""
     return TITLE + -(-len(sheet.images) // sheet.columns) * _tile(sheet, width)[1] + GAP
 
 
-def _tile(sheet: Sheet, width: float) -> tuple[float, float, float]:
+def _tile(sheet: TileSheet, width: float) -> tuple[float, float, float]:
     """The width of a picture, the height of a row with its captions, and that of the captions alone."""
     side = (width - GAP) / sheet.columns - GAP
     shape = sheet.images[0].shape if sheet.images else (1, 1)

@@ -17,7 +17,7 @@ from prunescope.training.engine import Engine
 from prunescope.training.levels import Dynamics, Level, Procedure, Setting
 
 
-class MasksOfTheStep(Dynamics):
+class MasksMoveInsideSteps(Dynamics):
     """Nothing between steps: the masks move within them."""
 
     def after_step(self, step: int, engine: Engine) -> bool:
@@ -50,6 +50,6 @@ def procedure(setting: Setting) -> Procedure:
         untrained(setting),
         steps,
         nominal_density=None,
-        dynamics=MasksOfTheStep,
+        dynamics=MasksMoveInsideSteps,
         best_from=steps,
     )

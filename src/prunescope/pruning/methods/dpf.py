@@ -11,7 +11,7 @@ m ⊙ w. A level's best evaluation is one at the final density. Runs on the torc
 from __future__ import annotations
 
 from prunescope.pruning.dynamics.schedule import Schedule
-from prunescope.pruning.dynamics.shrinking import Feedback, dense_start
+from prunescope.pruning.dynamics.scheduled import FeedbackPruning, dense_start
 from prunescope.pruning.traits import Traits, asked_for
 from prunescope.training.levels import Dynamics, Procedure, Setting
 
@@ -34,6 +34,6 @@ def procedure(setting: Setting) -> Procedure:
     """
 
     def dynamics(when: Schedule, density: float, number: int) -> Dynamics:
-        return Feedback(when, density, setting.sizes)
+        return FeedbackPruning(when, density, setting.sizes)
 
     return dense_start(setting, EVERY, dynamics)

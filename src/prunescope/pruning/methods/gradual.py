@@ -9,7 +9,7 @@ round(density · N) exactly; biases stay. A level's best evaluation is one at th
 from __future__ import annotations
 
 from prunescope.pruning.dynamics.schedule import Schedule
-from prunescope.pruning.dynamics.shrinking import GradualPruning, dense_start
+from prunescope.pruning.dynamics.scheduled import GradualPruning, dense_start
 from prunescope.pruning.traits import Traits, asked_for
 from prunescope.training.levels import Dynamics, Procedure, Setting
 from prunescope.training.probe import Probe

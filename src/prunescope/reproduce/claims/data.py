@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from functools import partial
 
-from prunescope.reproduce.claims.derived import (
+from prunescope.reproduce.claims.evidence import Claim, Evidence, PageSection
+from prunescope.reproduce.claims.measured_quantity import difference
+from prunescope.reproduce.claims.miniature import Miniature
+from prunescope.reproduce.claims.quantities import (
     SPARSE,
     cross_angle,
     described_gain,
@@ -12,10 +15,7 @@ from prunescope.reproduce.claims.derived import (
     gain,
     log_density_of_best,
 )
-from prunescope.reproduce.claims.evidence import Claim, Evidence, Section
-from prunescope.reproduce.claims.measured import difference
 from prunescope.reproduce.claims.rules import Test, within_a_quarter
-from prunescope.reproduce.claims.stored import Miniature
 
 ROTATED = 20.0  # degrees, of the preset paper/rotated
 DEGREES = 5.0
@@ -108,7 +108,7 @@ def _translated_peak(mini: Miniature) -> Evidence:
 
 
 SECTIONS = (
-    Section(
+    PageSection(
         "data",
         "Features need data",
         "fractions",
@@ -150,7 +150,7 @@ SECTIONS = (
             ),
         ),
     ),
-    Section(
+    PageSection(
         "task",
         "Features need a task with meaning",
         "noise",
@@ -202,7 +202,7 @@ SECTIONS = (
             ),
         ),
     ),
-    Section(
+    PageSection(
         "rotated",
         "The cross turns with the images",
         "rotation",
@@ -219,7 +219,7 @@ SECTIONS = (
             ),
         ),
     ),
-    Section(
+    PageSection(
         "translated",
         "Translated images keep locality and lose the preferred places",
         "translation",

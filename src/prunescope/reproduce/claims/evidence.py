@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from prunescope.reproduce.claims.measured import Quantity
+from prunescope.reproduce.claims.measured_quantity import MeasuredQuantity
+from prunescope.reproduce.claims.miniature import Miniature
 from prunescope.reproduce.claims.rules import Test, Verdict, combine, verdicts
-from prunescope.reproduce.claims.stored import Miniature
 
 
 @dataclass(frozen=True)
 class Evidence:
     """The numbers shown for a claim, and the tests that decide it; ``heads`` are places of the two that sum it up."""
 
-    quantities: tuple[Quantity, ...]
+    quantities: tuple[MeasuredQuantity, ...]
     tests: tuple[Test, ...]
     heads: tuple[int, int] = (0, 1)
 
@@ -42,7 +42,7 @@ class Claim:
 
 
 @dataclass(frozen=True)
-class Section:
+class PageSection:
     """Claims that one plot shows. ``plot`` names a function of ``prunescope.reproduce.page.plots``."""
 
     id: str
@@ -53,7 +53,7 @@ class Section:
 
 
 @dataclass(frozen=True)
-class Judged:
+class JudgedClaim:
     """A claim with its evidence."""
 
     claim: Claim

@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 from functools import partial
 
-from prunescope.reproduce.claims.derived import SPARSE, alive_share, excess_share
-from prunescope.reproduce.claims.evidence import Claim, Evidence, Section
-from prunescope.reproduce.claims.measured import Quantity
+from prunescope.reproduce.claims.evidence import Claim, Evidence, PageSection
+from prunescope.reproduce.claims.measured_quantity import MeasuredQuantity
+from prunescope.reproduce.claims.miniature import Miniature
+from prunescope.reproduce.claims.quantities import SPARSE, alive_share, excess_share
 from prunescope.reproduce.claims.rules import Test, within_a_quarter
-from prunescope.reproduce.claims.stored import Miniature
 
 TENTH, FEW = 0.7**6, 0.7**10
 # Nominal: methods with one pool leave the first layer sparser, at 2.8 % about 1 %.
@@ -19,7 +19,7 @@ NONE = 0.05  # locality within 5 % of chance counts as none
 
 
 def _more_local(first: str, second: str, mini: Miniature) -> Evidence:
-    quantities: list[Quantity] = []
+    quantities: list[MeasuredQuantity] = []
     tests = []
     for text, u in SHOWN:
         lower = excess_share(mini, f"{NAMES[second]}, u = {text}", second, u)
@@ -94,7 +94,7 @@ def _accuracy_tenth(mini: Miniature) -> Evidence:
 
 
 SECTIONS = (
-    Section(
+    PageSection(
         "methods",
         "Iterative pruning makes the most local masks",
         "methods_locality",
@@ -106,7 +106,7 @@ SECTIONS = (
             _order("snip", "synflow", "SynFlow has none"),
         ),
     ),
-    Section(
+    PageSection(
         "nulls",
         "Without data there is no locality",
         "null_locality",
@@ -139,7 +139,7 @@ SECTIONS = (
             ),
         ),
     ),
-    Section(
+    PageSection(
         "method-accuracy",
         "Iterative pruning makes the most accurate networks",
         "methods_accuracy",

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import math
 
-from prunescope.reproduce.claims.derived import (
+from prunescope.reproduce.claims.evidence import Claim, Evidence, PageSection
+from prunescope.reproduce.claims.measured_quantity import difference
+from prunescope.reproduce.claims.miniature import Miniature
+from prunescope.reproduce.claims.quantities import (
     SPARSE,
     ablated,
     layer_share,
@@ -13,10 +16,7 @@ from prunescope.reproduce.claims.derived import (
     pruned_layers,
     receptive_radius,
 )
-from prunescope.reproduce.claims.evidence import Claim, Evidence, Section
-from prunescope.reproduce.claims.measured import difference
 from prunescope.reproduce.claims.rules import Test
-from prunescope.reproduce.claims.stored import Miniature
 
 LADDER = (0.7**3, 0.7**6, 0.7**9, SPARSE)
 PEAK_BELOW = 0.1
@@ -99,7 +99,7 @@ def _progressive(mini: Miniature) -> Evidence:
 
 
 SECTIONS = (
-    Section(
+    PageSection(
         "gain",
         "Pruning improves accuracy",
         "accuracy",
@@ -125,7 +125,7 @@ SECTIONS = (
             ),
         ),
     ),
-    Section(
+    PageSection(
         "fan-in",
         "A few nodes keep most connections",
         "fan_in",
@@ -141,7 +141,7 @@ SECTIONS = (
             ),
         ),
     ),
-    Section(
+    PageSection(
         "locality",
         "Masks are local, and more so the sparser",
         "locality_curve",
@@ -157,7 +157,7 @@ SECTIONS = (
             ),
         ),
     ),
-    Section(
+    PageSection(
         "ablation",
         "Connected nodes matter more",
         "ablation",
@@ -174,7 +174,7 @@ SECTIONS = (
             ),
         ),
     ),
-    Section(
+    PageSection(
         "global",
         "Global pruning does the same",
         "global_pruning",
@@ -191,7 +191,7 @@ SECTIONS = (
             ),
         ),
     ),
-    Section(
+    PageSection(
         "progressive",
         "Receptive fields grow from layer to layer",
         "progressive",

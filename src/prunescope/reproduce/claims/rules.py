@@ -16,7 +16,7 @@ from typing import Literal
 
 from prunescope.analysis.statistics import CONFIDENCE, Difference, Spread, paired, quantile
 from prunescope.analysis.statistics import difference as difference_of_groups
-from prunescope.reproduce.claims.measured import Quantity, difference_unit, scaled
+from prunescope.reproduce.claims.measured_quantity import MeasuredQuantity, difference_unit, scaled
 
 Verdict = Literal["holds", "contradicted", "not decided"]
 
@@ -37,8 +37,8 @@ class Test:
     __test__ = False  # not a test of pytest's
 
     text: str
-    first: Quantity
-    second: Quantity | float = 0.0
+    first: MeasuredQuantity
+    second: MeasuredQuantity | float = 0.0
     low: float = 0.0
     high: float = math.inf
     per_seed: bool = False
@@ -51,10 +51,10 @@ class Test:
     def difference(self) -> Difference:
         """``first`` - ``second``: the spread of its mean, and how it was taken."""
         values, second = self.first.by_seed, self.second
-        if isinstance(second, Quantity) and not self.per_seed and self.first.kind != second.kind:
+        if isinstance(second, MeasuredQuantity) and not self.per_seed and self.first.kind != second.kind:
             same = self.first.data == second.data != ""
             return difference_of_groups(values, second.by_seed, same_data=same)
-        baseline = second.by_seed if isinstance(second, Quantity) else dict.fromkeys(values, second)
+        baseline = second.by_seed if isinstance(second, MeasuredQuantity) else dict.fromkeys(values, second)
         shared = values.keys() & baseline.keys()
         left_out = (values.keys() | baseline.keys()) - shared
         return Difference(paired(values, baseline), True, tuple(sorted(shared)), tuple(sorted(left_out)))
@@ -64,19 +64,21 @@ class Test:
         """Those of each seed, where the difference is taken seed by seed; else none."""
         values, second = self.first.by_seed, self.second
         return {
-            seed: values[seed] - (second.by_seed[seed] if isinstance(second, Quantity) else second)
+            seed: values[seed] - (second.by_seed[seed] if isinstance(second, MeasuredQuantity) else second)
             for seed in self.difference.seeds
         }
 
     @property
     def unit(self) -> str:
         """That of the differences."""
-        return difference_unit(self.first.unit) if isinstance(self.second, Quantity) else self.first.unit
+        return (
+            difference_unit(self.first.unit) if isinstance(self.second, MeasuredQuantity) else self.first.unit
+        )
 
     @property
     def half_steps(self) -> float:
         """By how much both quantities' grids of levels widen the interval to either side."""
-        second = self.second.half_step if isinstance(self.second, Quantity) else 0.0
+        second = self.second.half_step if isinstance(self.second, MeasuredQuantity) else 0.0
         return self.first.half_step + second
 
     @property
@@ -131,7 +133,7 @@ class Test:
         return (spread.high - spread.low) / 2 / quantile(spread.freedom)
 
 
-def within_a_quarter(excess: Quantity, whole: Quantity, of: str) -> tuple[Test, Test]:
+def within_a_quarter(excess: MeasuredQuantity, whole: MeasuredQuantity, of: str) -> tuple[Test, Test]:
     """Tests of |``excess``| < ``whole`` / 4, taken seed by seed: the limit is as noisy as what it limits."""
     quarter = scaled(f"a quarter of {of}", 0.25, whole)
     negative = scaled(f"minus a quarter of {of}", -0.25, whole)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from prunescope.reproduce.claims import data, methods, network
-from prunescope.reproduce.claims.evidence import Section
+from prunescope.reproduce.claims.evidence import PageSection
 
 # In the paper's order.
-SECTIONS: tuple[Section, ...] = (
+SECTIONS: tuple[PageSection, ...] = (
     *network.SECTIONS,
     *methods.SECTIONS,
     *data.SECTIONS,

@@ -6,14 +6,14 @@ import csv
 import io
 from collections.abc import Iterator, Mapping, Sequence
 
-from prunescope.reproduce.claims.evidence import Evidence, Judged
-from prunescope.reproduce.claims.measured import Quantity
+from prunescope.reproduce.claims.evidence import Evidence, JudgedClaim
+from prunescope.reproduce.claims.measured_quantity import MeasuredQuantity
 from prunescope.reproduce.claims.rules import Test
 
 COLUMNS = ("claim", "row", "quantity", "seed", "value", "images", "run", "where")
 
 
-def numbers(judged: Mapping[str, Sequence[Judged]]) -> str:
+def numbers(judged: Mapping[str, Sequence[JudgedClaim]]) -> str:
     """Every number of the page, claim by claim: what was measured, one row a seed, then what was tested.
 
     ``row`` says what a row is. measured: a number of one seed. paired: a difference of two quantities of one seed.
@@ -36,7 +36,7 @@ def numbers(judged: Mapping[str, Sequence[Judged]]) -> str:
 
 def _tested(test: Test) -> Iterator[tuple[str, int | None, float, str]]:
     """What kind of row, seed, value and where it is from, of each number that a test's mean and interval rest on."""
-    if not isinstance(test.second, Quantity):
+    if not isinstance(test.second, MeasuredQuantity):
         for seed, value in test.differences.items():
             yield "one sample", seed, value, f"[{test.first.name}] - {test.second:g}"
     elif test.difference.paired:
@@ -46,11 +46,11 @@ def _tested(test: Test) -> Iterator[tuple[str, int | None, float, str]]:
         yield "Welch", None, test.spread.mean, f"mean of [{test.first.name}] - mean of [{test.second.name}]"
 
 
-def _all(evidence: Evidence) -> list[Quantity]:
+def _all(evidence: Evidence) -> list[MeasuredQuantity]:
     """Every quantity shown or tested, each behind what it is computed from, once."""
-    found: dict[str, Quantity] = {}
+    found: dict[str, MeasuredQuantity] = {}
 
-    def add(quantity: Quantity) -> None:
+    def add(quantity: MeasuredQuantity) -> None:
         for part in quantity.parts:
             add(part)
         found.setdefault(quantity.name, quantity)
@@ -59,6 +59,6 @@ def _all(evidence: Evidence) -> list[Quantity]:
         add(quantity)
     for test in evidence.tests:
         add(test.first)
-        if isinstance(test.second, Quantity):
+        if isinstance(test.second, MeasuredQuantity):
             add(test.second)
     return list(found.values())

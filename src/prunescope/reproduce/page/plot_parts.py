@@ -10,8 +10,8 @@ from matplotlib.figure import Figure
 
 from prunescope.analysis.statistics import spread
 from prunescope.figures.parts.style import FAINT, MUTED, density_axis
-from prunescope.reproduce.claims.measured import Quantity
-from prunescope.reproduce.claims.stored import Miniature
+from prunescope.reproduce.claims.measured_quantity import MeasuredQuantity
+from prunescope.reproduce.claims.miniature import Miniature
 
 SIZE = (4.4, 2.5)
 
@@ -98,7 +98,7 @@ def dense(axes: Axes, mini: Miniature) -> None:
 def points(
     axes: Axes,
     places: Sequence[float] | np.ndarray,
-    quantities: Sequence[Quantity],
+    quantities: Sequence[MeasuredQuantity],
     colour: str,
     *,
     scale: float = 1,

@@ -8,9 +8,9 @@ from matplotlib.figure import Figure
 from prunescope.figures.parts.style import BLUE, FAINT, GREEN, MUTED, ORANGE, PALETTE, PURPLE, SKY, VERMILION
 from prunescope.observables import fan_out_image, locality, relative_density, uniform_null
 from prunescope.reproduce.claims.data import FRACTIONS, NOISES, ROTATED
-from prunescope.reproduce.claims.derived import SPARSE, excess_share, gain, pruned_layers, receptive_radius
 from prunescope.reproduce.claims.methods import SHOWN
-from prunescope.reproduce.claims.stored import Miniature
+from prunescope.reproduce.claims.miniature import Miniature
+from prunescope.reproduce.claims.quantities import SPARSE, excess_share, gain, pruned_layers, receptive_radius
 from prunescope.reproduce.page.plot_parts import SIZE, curve, dense, finish, null_band, panel, points, thin
 
 METHODS = (

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from prunescope.analysis.formats import by_size
 from prunescope.analysis.statistics import PAIRED_SEEDS
-from prunescope.reproduce.claims.measured import Quantity, together
+from prunescope.reproduce.claims.measured_quantity import MeasuredQuantity, together
 from prunescope.reproduce.claims.rules import FALSE_RATE, FEWEST_SEEDS, Test, Verdict
 
 
 def compared(test: Test) -> str:
     """How the difference was taken, of how many seeds, and which seeds it leaves out."""
     found = test.difference
-    if not found.paired and isinstance(test.second, Quantity):
+    if not found.paired and isinstance(test.second, MeasuredQuantity):
         return f"Welch, n = {len(test.first.samples)} and {len(test.second.samples)}"
-    how = "paired" if isinstance(test.second, Quantity) else "one sample"
+    how = "paired" if isinstance(test.second, MeasuredQuantity) else "one sample"
     left_out = ", ".join(str(seed) for seed in found.left_out)
     word = "seed" if len(found.left_out) == 1 else "seeds"
     return f"{how}, n = {found.spread.n}" + (f", without {word} {left_out}" if left_out else "")
@@ -31,7 +31,7 @@ def interval(test: Test, verdict: Verdict) -> str:
 
 def images_of(test: Test) -> str:
     """The images that a test's accuracies were measured on; empty for what is no accuracy."""
-    second = test.second.images if isinstance(test.second, Quantity) else ""
+    second = test.second.images if isinstance(test.second, MeasuredQuantity) else ""
     return together((test.first.images, second))
 
 

@@ -13,11 +13,11 @@ from typing import Any
 from prunescope.analysis.formats import by_size, mean_and_sd_by_size
 from prunescope.analysis.statistics import spread
 from prunescope.figures.parts.style import STYLE
-from prunescope.reproduce.claims.evidence import Evidence, Judged, Section
-from prunescope.reproduce.claims.measured import Quantity, places, together
+from prunescope.reproduce.claims.evidence import Evidence, JudgedClaim, PageSection
+from prunescope.reproduce.claims.measured_quantity import MeasuredQuantity, places, together
+from prunescope.reproduce.claims.miniature import ExperimentRuns, Miniature
 from prunescope.reproduce.claims.rules import Test, Verdict
 from prunescope.reproduce.claims.sections import SECTIONS
-from prunescope.reproduce.claims.stored import Kind, Miniature
 from prunescope.reproduce.page import plots
 from prunescope.reproduce.page.numbers import numbers
 from prunescope.reproduce.page.wording import (
@@ -35,7 +35,7 @@ PLOT_DPI = 110
 def write_page(kinds: Mapping[str, Sequence[Run]], file: Path) -> list[Path]:
     """Write the page and, beside it, the CSV with every number on it; returns both paths."""
     mini = Miniature(kinds, file.parent)
-    judged = {section.id: [Judged(c, c.measure(mini)) for c in section.claims] for section in SECTIONS}
+    judged = {section.id: [JudgedClaim(c, c.measure(mini)) for c in section.claims] for section in SECTIONS}
     table = file.with_suffix(".csv")
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text(html(mini, judged, table.name), "utf-8")
@@ -43,7 +43,7 @@ def write_page(kinds: Mapping[str, Sequence[Run]], file: Path) -> list[Path]:
     return [file, table]
 
 
-def html(mini: Miniature, judged: Mapping[str, Sequence[Judged]], table: str) -> str:
+def html(mini: Miniature, judged: Mapping[str, Sequence[JudgedClaim]], table: str) -> str:
     """The page, which asks for nothing from outside itself."""
     from jinja2 import Environment
 
@@ -96,7 +96,7 @@ def _effort(mini: Miniature) -> str:
     )
 
 
-def _section(section: Section, mini: Miniature, judged: Sequence[Judged]) -> dict[str, Any]:
+def _section(section: PageSection, mini: Miniature, judged: Sequence[JudgedClaim]) -> dict[str, Any]:
     return {
         "id": section.id,
         "title": section.title,
@@ -106,7 +106,7 @@ def _section(section: Section, mini: Miniature, judged: Sequence[Judged]) -> dic
     }
 
 
-def _claim(one: Judged) -> dict[str, Any]:
+def _claim(one: JudgedClaim) -> dict[str, Any]:
     evidence = one.evidence
     return {
         "id": one.claim.id,
@@ -133,7 +133,7 @@ def _here(evidence: Evidence) -> str:
     return f"{shown} (images: {images})" if images else shown
 
 
-def _quantity(quantity: Quantity) -> dict[str, Any]:
+def _quantity(quantity: MeasuredQuantity) -> dict[str, Any]:
     values = quantity.values
     return {
         "name": quantity.name,
@@ -157,7 +157,7 @@ def _test(test: Test, verdict: Verdict) -> dict[str, Any]:
     }
 
 
-def _experiment(name: str, kind: Kind) -> dict[str, Any]:
+def _experiment(name: str, kind: ExperimentRuns) -> dict[str, Any]:
     runs = [
         {"seed": seed, "path": kind.path(seed), "status": run.status, "levels": len(run.levels)}
         for seed, run in sorted(kind.runs.items())
@@ -165,7 +165,7 @@ def _experiment(name: str, kind: Kind) -> dict[str, Any]:
     return {"name": name, "runs": runs}
 
 
-def _plot(section: Section, mini: Miniature) -> str:
+def _plot(section: PageSection, mini: Miniature) -> str:
     """A section's plot as a data URI."""
     from matplotlib import rc_context
 

@@ -18,10 +18,10 @@ from prunescope.network.forward import batches, forward, network_inputs, torch_a
 from prunescope.training.engine import Engine, Score
 from prunescope.training.levels import UpdateRule
 from prunescope.training.state import EngineState
+from prunescope.training.torch.batch_buffers import BatchBuffers, ResidentImages
 from prunescope.training.torch.captured_step import Capture, CapturedStep, Step, cuda_capture
-from prunescope.training.torch.feeds import Feed, ResidentImages
 from prunescope.training.torch.step import TorchStep
-from prunescope.training.torch.step_rules import Feedback
+from prunescope.training.torch.step_rules import FeedbackStep
 
 EVALUATION_ROWS = 2000
 
@@ -55,7 +55,7 @@ class TorchEngine(Engine):
         self._remote = self._device.type != "cpu" or capture is not None
         self._resident = ResidentImages(self._device)
         self._level: TorchStep | None = None
-        self._feed: Feed | None = None
+        self._feed: BatchBuffers | None = None
         self._run: Step | None = None
 
     def start(self, model: Model, ticket: Ticket) -> None:
@@ -73,7 +73,7 @@ class TorchEngine(Engine):
     def keep_largest(self, counts: Sequence[int]) -> None:
         """Under the update rule "feedback": move the masks to the so many largest weights of each hidden layer."""
         rule = self._started.rule
-        assert isinstance(rule, Feedback)
+        assert isinstance(rule, FeedbackStep)
         rule.keep_largest(counts)
 
     def step(self, batch: Batch) -> None:
@@ -85,7 +85,7 @@ class TorchEngine(Engine):
         whole_set = len(batch.pixels) > len(batch.indices)
         images = self._images(batch.pixels) if whole_set else None
         if self._feed is None or self._run is None or not self._feed.fits(batch, images):
-            self._feed = Feed(batch, self._device, images)
+            self._feed = BatchBuffers(batch, self._device, images)
             self._run = self._step_on(self._feed)
         self._feed.load(batch)
         self._run()
@@ -132,7 +132,7 @@ class TorchEngine(Engine):
             raise RuntimeError("the engine has no level yet: start(model, ticket) comes first")
         return self._level
 
-    def _step_on(self, feed: Feed) -> Step:
+    def _step_on(self, feed: BatchBuffers) -> Step:
         level = self._started
 
         def run() -> None:

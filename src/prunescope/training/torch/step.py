@@ -22,7 +22,7 @@ from prunescope.network.forward import (
 from prunescope.network.precision import products
 from prunescope.training.levels import UpdateRule
 from prunescope.training.state import EngineState
-from prunescope.training.torch.step_rules import RULES, Feedback
+from prunescope.training.torch.step_rules import RULES, FeedbackStep
 
 AVERAGE_DECAY = 0.99
 ADAM_BETAS = (0.9, 0.999)
@@ -50,7 +50,9 @@ class TorchStep:
         self._train, self._norm, self._mean = experiment.train, experiment.network.norm, mean
         self._products = products(self._train.precision, device)
         rule = RULES[update_rule]
-        layers = _layers(model if rule is Feedback else ticket.applied_to(model), ticket, live_pixels, device)
+        layers = _layers(
+            model if rule is FeedbackStep else ticket.applied_to(model), ticket, live_pixels, device
+        )
         self._layers, self.rule = layers, rule(experiment, layers, ticket)
         self._parameters = [p for layer in layers for p in layer.parameters]
         self.averages = torch_averages(model, device)

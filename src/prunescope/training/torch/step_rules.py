@@ -44,7 +44,7 @@ class StepRule(abc.ABC):
         """What a step changes beside the parameters."""
 
 
-class Masked(StepRule):
+class MaskedStep(StepRule):
     """Pruned entries are 0 and get no gradient."""
 
     def __init__(self, experiment: Experiment, layers: list[TorchLayer], ticket: Ticket) -> None:
@@ -69,7 +69,7 @@ class Masked(StepRule):
         return []
 
 
-class MovingMasks(StepRule):
+class MovingMaskStep(StepRule):
     """Masks on the device that move with the weights; all hidden weights are trained, all biases kept."""
 
     def __init__(self, experiment: Experiment, layers: list[TorchLayer], ticket: Ticket) -> None:
@@ -91,7 +91,7 @@ class MovingMasks(StepRule):
             above.live.copy_(mask.mv(below.live) > 0)
 
 
-class Feedback(MovingMasks):
+class FeedbackStep(MovingMaskStep):
     """DPF: the gradient at mask * weight moves all of the weights (Lin et al. 2020, equation 3)."""
 
     def seen(self) -> list[TorchLayer]:
@@ -116,7 +116,7 @@ class Feedback(MovingMasks):
         self._masks_moved()
 
 
-class Shrinking(MovingMasks):
+class BetaLassoStep(MovingMaskStep):
     """β-LASSO: every step pulls hidden weights towards 0 by λ and cuts those below βλ (Neyshabur 2020)."""
 
     def __init__(self, experiment: Experiment, layers: list[TorchLayer], ticket: Ticket) -> None:
@@ -139,10 +139,10 @@ class Shrinking(MovingMasks):
 
 
 # By what a method says that its updates move (training.levels.UpdateRule).
-RULES: dict[str, type[Masked] | type[MovingMasks]] = {
-    "kept": Masked,
-    "feedback": Feedback,
-    "shrinking": Shrinking,
+RULES: dict[str, type[MaskedStep] | type[MovingMaskStep]] = {
+    "kept": MaskedStep,
+    "feedback": FeedbackStep,
+    "shrinking": BetaLassoStep,
 }
 
 

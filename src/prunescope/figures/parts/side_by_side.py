@@ -13,12 +13,12 @@ from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure, FigureBase
 from matplotlib.ticker import MaxNLocator
 
+from prunescope.analysis.compared_levels import ExperimentLevel, level_table
 from prunescope.analysis.connectivity import fan_in_histogram
-from prunescope.analysis.pairs import summed_locality
-from prunescope.analysis.picks import Pick, pick_table
+from prunescope.analysis.locality import summed_locality
 from prunescope.figures.parts.curves import table_arrays
 from prunescope.figures.parts.histogram import draw_histogram
-from prunescope.figures.parts.pair_maps import label_displacements, show_pairs
+from prunescope.figures.parts.locality_maps import label_displacements, show_pairs
 from prunescope.figures.parts.style import BLUE, FAINT, PAGE, frame
 from prunescope.model import Arrays
 from prunescope.observables import mask_image, most_connected
@@ -47,7 +47,9 @@ def width_of(count: int) -> float:
     return PAGE * min(1.0, max(0.5, shape_of(count, page=False)[1] / USUAL))
 
 
-def height_of(picks: Sequence[Pick], rows: Sequence[Row], width: float = PAGE, *, page: bool = True) -> float:
+def height_of(
+    picks: Sequence[ExperimentLevel], rows: Sequence[Row], width: float = PAGE, *, page: bool = True
+) -> float:
     """The height in inches that draw_columns needs at this width."""
     blocks, columns = shape_of(len(picks), page=page)
     own = width / columns
@@ -57,7 +59,7 @@ def height_of(picks: Sequence[Pick], rows: Sequence[Row], width: float = PAGE, *
 
 
 def beside_panels(
-    picks: Sequence[Pick], rows: Sequence[Row], panels: int, height: float
+    picks: Sequence[ExperimentLevel], rows: Sequence[Row], panels: int, height: float
 ) -> tuple[Figure, list[FigureBase], FigureBase, float]:
     """A page with room for ``panels`` panels of this height and for ``picks`` in columns.
 
@@ -81,7 +83,7 @@ def _parts(figure: FigureBase, rows: int, columns: int) -> list[FigureBase]:
 
 def draw_columns(
     figure: FigureBase,
-    picks: Sequence[Pick],
+    picks: Sequence[ExperimentLevel],
     rows: Sequence[Row],
     *,
     width: float = PAGE,
@@ -98,7 +100,7 @@ def draw_columns(
     blocks, columns = shape_of(len(picks), page=page)
     heights = [HEIGHTS[row] for row in rows] * blocks
     places = np.asarray(figure.subplots(blocks * len(rows), columns, squeeze=False, height_ratios=heights))
-    data: Arrays = table_arrays("columns", pick_table(picks))
+    data: Arrays = table_arrays("columns", level_table(picks))
     bars = []
     for axes in places.flat:
         axes.set_visible(False)
@@ -121,7 +123,7 @@ def draw_columns(
     return data
 
 
-def _title(pick: Pick, width: float) -> str:
+def _title(pick: ExperimentLevel, width: float) -> str:
     """The label, broken to the width of a column, and u below it."""
     label, _, density = pick.title.rpartition(", $u$")
     whole = (label or density).replace(" = ", "\u00a0=\u00a0").replace(" %", "\u00a0%")
@@ -129,7 +131,7 @@ def _title(pick: Pick, width: float) -> str:
     return "\n".join([*lines, f"$u${density}"] if label else lines)
 
 
-def _pairs(axes: Axes, pick: Pick, *, left: bool) -> np.ndarray:
+def _pairs(axes: Axes, pick: ExperimentLevel, *, left: bool) -> np.ndarray:
     counts = summed_locality(pick.group, pick.level).same
     show_pairs(axes, counts, without_centre=True)
     label_displacements(axes, bottom=True, left=left)
@@ -144,7 +146,7 @@ def _pairs(axes: Axes, pick: Pick, *, left: bool) -> np.ndarray:
     return counts
 
 
-def _bars(axes: Axes, pick: Pick, number: int, *, left: bool) -> polars.DataFrame:
+def _bars(axes: Axes, pick: ExperimentLevel, number: int, *, left: bool) -> polars.DataFrame:
     part = fan_in_histogram(pick.group, pick.level)
     draw_histogram(axes, part, BLUE)
     axes.set_xlabel("$C_{in}$", labelpad=1)
@@ -164,7 +166,7 @@ def _scale(bars: Sequence[tuple[Axes, polars.DataFrame]], *, shared: bool) -> No
             axes.set_xlim(low - 1, high + 1)
 
 
-def _masks(axes: Axes, pick: Pick, number: int, *, left: bool) -> Arrays:
+def _masks(axes: Axes, pick: ExperimentLevel, number: int, *, left: bool) -> Arrays:
     mask, shape = pick.mask, pick.group.runs[0].shape
     nodes = most_connected(mask, MASKS)
     axes.imshow(montage([mask_image(mask.array[node], shape) for node in nodes], ACROSS), vmin=0, vmax=1)

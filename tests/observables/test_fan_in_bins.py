@@ -1,4 +1,4 @@
-"""prunescope.observables.bins: run with `pytest tests/observables/test_bins.py`."""
+"""prunescope.observables.fan_in_bins: run with `pytest tests/observables/test_bins.py`."""
 
 import numpy as np
 import pytest

@@ -20,7 +20,7 @@ class Sample:
 
 
 @dataclass(frozen=True)
-class Quantity:
+class MeasuredQuantity:
     """A number measured in several runs, by seed.
 
     ``unit`` is %, points, × or °, as printed; the first two multiply by 100. ``parts`` are the quantities that it is
@@ -33,7 +33,7 @@ class Quantity:
     samples: Mapping[int, Sample]
     unit: str = ""
     null: bool = False
-    parts: tuple[Quantity, ...] = ()
+    parts: tuple[MeasuredQuantity, ...] = ()
     kind: str = ""
     data: str = ""
     half_step: float = 0.0
@@ -54,7 +54,7 @@ class Quantity:
         return together(sample.images for sample in self.samples.values())
 
 
-def difference(name: str, first: Quantity, second: Quantity) -> Quantity:
+def difference(name: str, first: MeasuredQuantity, second: MeasuredQuantity) -> MeasuredQuantity:
     """``first`` - ``second`` of the seeds that both have, with both places told."""
     samples = {}
     for seed in sorted(first.samples.keys() & second.samples.keys()):
@@ -62,7 +62,7 @@ def difference(name: str, first: Quantity, second: Quantity) -> Quantity:
         run = a.run if a.run == b.run else f"{a.run} ; {b.run}"
         where = f"[{first.name}] - [{second.name}]"
         samples[seed] = Sample(a.value - b.value, run, where, together((a.images, b.images)))
-    return Quantity(
+    return MeasuredQuantity(
         name,
         samples,
         difference_unit(first.unit),
@@ -73,7 +73,7 @@ def difference(name: str, first: Quantity, second: Quantity) -> Quantity:
     )
 
 
-def scaled(name: str, factor: float, quantity: Quantity) -> Quantity:
+def scaled(name: str, factor: float, quantity: MeasuredQuantity) -> MeasuredQuantity:
     """``factor`` times a quantity, seed by seed."""
     samples = {
         seed: replace(sample, value=factor * sample.value, where=f"{factor:g} * [{quantity.name}]")
@@ -93,7 +93,7 @@ def together(texts: Iterable[str]) -> str:
     return ", ".join(sorted(set(texts) - {""}))
 
 
-def places(quantities: Iterable[Quantity]) -> set[str]:
+def places(quantities: Iterable[MeasuredQuantity]) -> set[str]:
     """Every run that the quantities come from."""
     runs = (sample.run for quantity in quantities for sample in quantity.samples.values())
     return {run for several in runs for run in several.split(" ; ")}

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 from prunescope.errors import InputError
 from prunescope.runs.directory import Run
 from prunescope.runs.reporting import Reporter
-from prunescope.track.feeding import Destination, feed, reason
 from prunescope.track.sink import Sink
+from prunescope.track.upload import Destination, error_line, upload
 
 if TYPE_CHECKING:
     from prunescope.experiment import Experiment
@@ -40,10 +40,10 @@ def tracked(reporter: Reporter, trackers: Sequence[str], warn: Warn | None = Non
     except InputError:
         reporter.close()
         raise
-    return Tracked(reporter, sinks, warn or _to_stderr) if sinks else reporter
+    return TrackingReporter(reporter, sinks, warn or _to_stderr) if sinks else reporter
 
 
-class Tracked(Reporter):
+class TrackingReporter(Reporter):
     """Passes on what it hears, and has the run's files looked at. Use ``tracked``."""
 
     def __init__(self, inner: Reporter, sinks: dict[Destination, Sink], warn: Warn) -> None:
@@ -51,7 +51,7 @@ class Tracked(Reporter):
         self._sinks = sinks
         self._warn = warn
         self._path: Path | None = None
-        self._feeders: list[_Feeder] = []
+        self._feeders: list[_UploadThread] = []
 
     def preparing(self, done: int, total: int, what: str) -> None:
         self._inner.preparing(done, total, what)
@@ -95,12 +95,12 @@ class Tracked(Reporter):
     def _look(self) -> None:
         if not self._feeders and self._path is not None:
             run = Run(self._path)
-            self._feeders = [_Feeder(run, to, sink, self._warn) for to, sink in self._sinks.items()]
+            self._feeders = [_UploadThread(run, to, sink, self._warn) for to, sink in self._sinks.items()]
         for feeder in self._feeders:
             feeder.look()
 
 
-class _Feeder:
+class _UploadThread:
     """The thread that feeds one tracker."""
 
     def __init__(self, run: Run, destination: Destination, sink: Sink, warn: Warn) -> None:
@@ -131,7 +131,7 @@ class _Feeder:
     def _work(self) -> None:
         try:
             # a run taken over from a stopped process: that one may still be sending its last numbers
-            with feed(self._run, self._destination.name, self._sink, PATIENCE) as feeding:
+            with upload(self._run, self._destination.name, self._sink, PATIENCE) as feeding:
                 while not self._stop.is_set():
                     self._new.wait()
                     self._new.clear()
@@ -139,7 +139,7 @@ class _Feeder:
                     self._stop.wait(EVERY)
                 feeding.finish()
         except Exception as error:  # whatever a tracker raises is no reason to stop a run
-            self._say(f"failed ({reason(error)}); the run goes on without it")
+            self._say(f"failed ({error_line(error)}); the run goes on without it")
 
     def _say(self, what: str) -> None:
         to = self._destination

@@ -13,9 +13,9 @@ from prunescope.errors import InputError
 from prunescope.model import Ticket, initial
 from prunescope.native import why_not
 from prunescope.pruning.running import run
-from prunescope.runs import classified
+from prunescope.runs import correct_images
 from prunescope.runs.arrays import read_arrays, write_arrays
-from prunescope.runs.classified import split_digest
+from prunescope.runs.correct_images import split_digest
 from prunescope.runs.directory import Run
 from prunescope.training import make_engine
 from prunescope.training.engine import Score
@@ -58,7 +58,7 @@ def test_so_they_do_where_masks_move_and_are_those_of_each_steps_masks(
 
     def right_at_best(own, trained, dataset, at_end):
         seen.append((trained, dataset))
-        return classified.right_at_best(own, trained, dataset, at_end)
+        return correct_images.right_at_best(own, trained, dataset, at_end)
 
     monkeypatch.setattr("prunescope.runs.measurements.right_at_best", right_at_best)
     train = {"optimizer": "momentum", "lr": 0.02, "batch": 50, "eval_every": 3}
@@ -90,7 +90,7 @@ def test_a_level_that_is_best_at_its_end_is_not_scored_again():
     trained = Trained(model, None, 0.5, 6, model, last, ticket, ticket)
     at_end = {"validation_right_end": np.array([15], np.uint8), "heldout_right_end": np.array([3], np.uint8)}
     no_engine = None
-    found = classified.right_at_best(no_engine, trained, tiny.dataset(), at_end)
+    found = correct_images.right_at_best(no_engine, trained, tiny.dataset(), at_end)
     assert found == {"validation_right_best": 15, "heldout_right_best": 3}
 
 
@@ -142,7 +142,7 @@ def test_the_digest_is_of_every_label_and_pixel_and_of_the_border(monkeypatch):
     data = tiny.dataset()
     digest = split_digest(data)
     assert digest == split_digest(tiny.dataset(train=9))
-    monkeypatch.setattr(classified, "HASHED_ROWS", 7)
+    monkeypatch.setattr(correct_images, "HASHED_ROWS", 7)
     assert split_digest(data) == digest
     found = {digest}
     for name in ("validation", "heldout"):

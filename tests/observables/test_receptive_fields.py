@@ -1,4 +1,4 @@
-"""prunescope.observables.fields: run with `pytest tests/observables/test_fields.py`."""
+"""prunescope.observables.receptive_fields: run with `pytest tests/observables/test_fields.py`."""
 
 import numpy as np
 import pytest

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from prunescope.data.tasks.dealing import deal, first_kept, half_kept
 from prunescope.data.tasks.imagenet import MACRO_CLASSES, categories
+from prunescope.data.tasks.random_groups import deal, first_kept, half_kept
 from prunescope.data.tasks.resolving import resolve
 from prunescope.errors import InputError
 from prunescope.experiment import Data

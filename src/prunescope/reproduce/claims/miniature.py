@@ -13,7 +13,7 @@ import polars
 
 from prunescope.analysis import best_levels
 from prunescope.analysis.groups import same_data
-from prunescope.reproduce.claims.measured import Quantity, Sample
+from prunescope.reproduce.claims.measured_quantity import MeasuredQuantity, Sample
 from prunescope.runs.directory import Run
 
 # Densities are told apart within this factor: levels are a factor 0.7 apart.
@@ -28,7 +28,7 @@ IMAGES = {
 }
 
 
-class Kind:
+class ExperimentRuns:
     """The runs of one experiment, by seed; paths are told relative to ``base``."""
 
     def __init__(self, runs: Sequence[Run], base: Path) -> None:
@@ -120,25 +120,25 @@ class Miniature:
     """All kinds of runs by name."""
 
     def __init__(self, kinds: Mapping[str, Sequence[Run]], base: Path) -> None:
-        self.kinds = {name: Kind(runs, base) for name, runs in kinds.items()}
+        self.kinds = {name: ExperimentRuns(runs, base) for name, runs in kinds.items()}
 
-    def __getitem__(self, kind: str) -> Kind:
-        return self.kinds.get(kind, Kind((), Path()))
+    def __getitem__(self, kind: str) -> ExperimentRuns:
+        return self.kinds.get(kind, ExperimentRuns((), Path()))
 
     def gather(
         self,
         name: str,
         kind: str,
-        sample: Callable[[Kind, int], Sample | None],
+        sample: Callable[[ExperimentRuns, int], Sample | None],
         unit: str = "",
         *,
         null: bool = False,
-    ) -> Quantity:
+    ) -> MeasuredQuantity:
         """A quantity from what ``sample`` says of each seed; seeds of which it says None are left out."""
         runs = self[kind]
         found = {seed: sample(runs, seed) for seed in sorted(runs.runs)}
         samples = {seed: one for seed, one in found.items() if one is not None}
-        return Quantity(name, samples, unit, null, kind=kind, data=runs.same_data)
+        return MeasuredQuantity(name, samples, unit, null, kind=kind, data=runs.same_data)
 
     def at(
         self,
@@ -150,34 +150,36 @@ class Miniature:
         *,
         layer: int = 1,
         null: bool = False,
-    ) -> Quantity:
+    ) -> MeasuredQuantity:
         """A column of levels.parquet at nominal density ``u``."""
 
-        def sample(runs: Kind, seed: int) -> Sample | None:
+        def sample(runs: ExperimentRuns, seed: int) -> Sample | None:
             level = runs.level_at(seed, u)
             return None if level is None else runs.cell(seed, level, column, layer)
 
         return self.gather(name, kind, sample, unit, null=null)
 
-    def at_best(self, name: str, kind: str, column: str, unit: str = "") -> Quantity:
+    def at_best(self, name: str, kind: str, column: str, unit: str = "") -> MeasuredQuantity:
         """A column of levels.parquet at the pruned level of the best validation accuracy."""
 
-        def sample(runs: Kind, seed: int) -> Sample | None:
+        def sample(runs: ExperimentRuns, seed: int) -> Sample | None:
             level = runs.best_level(seed)
             return None if level is None else runs.cell(seed, level, column)
 
         return self.gather(name, kind, sample, unit)
 
-    def at_cross_fitted(self, name: str, kind: str, column: str, unit: str = "") -> Quantity:
+    def at_cross_fitted(self, name: str, kind: str, column: str, unit: str = "") -> MeasuredQuantity:
         """A column of levels.parquet at the pruned level that is best on average over the other seeds."""
 
-        def sample(runs: Kind, seed: int) -> Sample | None:
+        def sample(runs: ExperimentRuns, seed: int) -> Sample | None:
             level = runs.cross_fitted_levels.get(seed)
             return None if level is None else runs.cell(seed, level, column)
 
         return self.gather(name, kind, sample, unit)
 
-    def at_last(self, name: str, kind: str, column: str, unit: str = "", *, layer: int = 1) -> Quantity:
+    def at_last(
+        self, name: str, kind: str, column: str, unit: str = "", *, layer: int = 1
+    ) -> MeasuredQuantity:
         """A column of levels.parquet at the last level."""
         return self.gather(
             name, kind, lambda runs, seed: runs.cell(seed, runs.runs[seed].levels[-1], column, layer), unit

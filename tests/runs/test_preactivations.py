@@ -10,7 +10,7 @@ from prunescope.data import Dataset, open_dataset
 from prunescope.mask import Mask
 from prunescope.model import Ticket
 from prunescope.network.forward import forward, network_inputs, torch_averages, torch_layers
-from prunescope.runs.activations import (
+from prunescope.runs.preactivations import (
     CAVITY_NODES,
     SHUFFLES,
     first_layer_inputs,

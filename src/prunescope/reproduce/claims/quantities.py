@@ -16,14 +16,14 @@ from prunescope.observables import (
     radius_of_gyration,
 )
 from prunescope.observables.connectivity import variance_ratio
-from prunescope.reproduce.claims.measured import Quantity, Sample, difference
-from prunescope.reproduce.claims.stored import Kind, Miniature
+from prunescope.reproduce.claims.measured_quantity import MeasuredQuantity, Sample, difference
+from prunescope.reproduce.claims.miniature import ExperimentRuns, Miniature
 
 SPARSE = 0.7**13  # the level nearest to the paper's u of about 1 %
 REMOVED = 0.1  # of the first layer's nodes
 
 
-def gain(mini: Miniature, name: str, kind: str) -> Quantity:
+def gain(mini: Miniature, name: str, kind: str) -> MeasuredQuantity:
     """Held-out accuracy at u = 0.97 %, a level fixed in advance, less that of the dense level.
 
     The best of several levels would gain from nothing but its choice, on whatever images it is measured.
@@ -32,7 +32,7 @@ def gain(mini: Miniature, name: str, kind: str) -> Quantity:
     return difference(name, sparse, mini.at(f"{name}, dense, held out", kind, "heldout_accuracy", 1.0, "%"))
 
 
-def described_gain(mini: Miniature, name: str, kind: str) -> Quantity:
+def described_gain(mini: Miniature, name: str, kind: str) -> MeasuredQuantity:
     """Held-out accuracy at the level that the other seeds choose, less that of the dense level.
 
     Its mean is unbiased. It describes and decides nothing: the seeds choose for one another.
@@ -41,10 +41,10 @@ def described_gain(mini: Miniature, name: str, kind: str) -> Quantity:
     return difference(name, chosen, mini.at(f"{name}, dense, held out", kind, "heldout_accuracy", 1.0, "%"))
 
 
-def log_density_of_best(mini: Miniature, kind: str, name: str) -> Quantity:
+def log_density_of_best(mini: Miniature, kind: str, name: str) -> MeasuredQuantity:
     """log10 of the u at which validation accuracy is best: one of the grid of levels."""
 
-    def sample(runs: Kind, seed: int) -> Sample | None:
+    def sample(runs: ExperimentRuns, seed: int) -> Sample | None:
         level = runs.best_level(seed)
         cell = None if level is None else runs.cell(seed, level, "nominal_density")
         return cell and Sample(math.log10(cell.value), cell.run, f"log10 of {cell.where}")
@@ -52,10 +52,10 @@ def log_density_of_best(mini: Miniature, kind: str, name: str) -> Quantity:
     return replace(mini.gather(name, kind, sample), half_step=mini[kind].half_step)
 
 
-def ablated(mini: Miniature, name: str, order: str, u: float, share: float = REMOVED) -> Quantity:
+def ablated(mini: Miniature, name: str, order: str, u: float, share: float = REMOVED) -> MeasuredQuantity:
     """Validation accuracy with a share of the first layer's nodes removed in an order of fan-in."""
 
-    def sample(runs: Kind, seed: int) -> Sample | None:
+    def sample(runs: ExperimentRuns, seed: int) -> Sample | None:
         level = runs.level_at(seed, u)
         if level is None:
             return None
@@ -73,7 +73,7 @@ def ablated(mini: Miniature, name: str, order: str, u: float, share: float = REM
 
 def mean_over_levels(
     mini: Miniature, name: str, kind: str, other: str, column: str, unit: str = ""
-) -> Quantity:
+) -> MeasuredQuantity:
     """A column averaged over the levels that all runs of two experiments have."""
     several = [
         {row["level"]: row.get(column) for row in mini[one].layer(seed)}
@@ -84,7 +84,7 @@ def mean_over_levels(
         level for level in mini[kind].densities if all(found.get(level) is not None for found in several)
     ]
 
-    def sample(runs: Kind, seed: int) -> Sample | None:
+    def sample(runs: ExperimentRuns, seed: int) -> Sample | None:
         cells = [cell for level in levels if (cell := runs.cell(seed, level, column))]
         if not cells:
             return None
@@ -94,10 +94,10 @@ def mean_over_levels(
     return mini.gather(name, kind, sample, unit)
 
 
-def layer_share(mini: Miniature, name: str, kind: str, layer: int, u: float) -> Quantity:
+def layer_share(mini: Miniature, name: str, kind: str, layer: int, u: float) -> MeasuredQuantity:
     """The density of a layer's weights over the nominal one of all."""
 
-    def sample(runs: Kind, seed: int) -> Sample | None:
+    def sample(runs: ExperimentRuns, seed: int) -> Sample | None:
         level = runs.level_at(seed, u)
         cell = None if level is None else runs.cell(seed, level, "weight_density", layer)
         whole = None if level is None else runs.cell(seed, level, "nominal_density", layer)
@@ -108,10 +108,10 @@ def layer_share(mini: Miniature, name: str, kind: str, layer: int, u: float) -> 
     return mini.gather(name, kind, sample, "×")
 
 
-def alive_share(mini: Miniature, name: str, kind: str, u: float) -> Quantity:
+def alive_share(mini: Miniature, name: str, kind: str, u: float) -> MeasuredQuantity:
     """The share of first-layer nodes that keep a connection."""
 
-    def sample(runs: Kind, seed: int) -> Sample | None:
+    def sample(runs: ExperimentRuns, seed: int) -> Sample | None:
         level = runs.level_at(seed, u)
         alive = None if level is None else runs.cell(seed, level, "units_alive")
         units = None if level is None else runs.cell(seed, level, "units")
@@ -122,10 +122,10 @@ def alive_share(mini: Miniature, name: str, kind: str, u: float) -> Quantity:
     return mini.gather(name, kind, sample, "%")
 
 
-def excess(mini: Miniature, name: str, kind: str, u: float) -> Quantity:
+def excess(mini: Miniature, name: str, kind: str, u: float) -> MeasuredQuantity:
     """locality - 1."""
 
-    def sample(runs: Kind, seed: int) -> Sample | None:
+    def sample(runs: ExperimentRuns, seed: int) -> Sample | None:
         level = runs.level_at(seed, u)
         cell = None if level is None else runs.cell(seed, level, "locality")
         return cell and Sample(cell.value - 1, cell.run, f"{cell.where} - 1")
@@ -133,13 +133,13 @@ def excess(mini: Miniature, name: str, kind: str, u: float) -> Quantity:
     return mini.gather(name, kind, sample, "×")
 
 
-def excess_of_imp(mini: Miniature, name: str, kind: str, u: float) -> Quantity:
+def excess_of_imp(mini: Miniature, name: str, kind: str, u: float) -> MeasuredQuantity:
     """locality - 1 of IMP's run of the same seed at the density of ``kind``'s first layer, linear in its logarithm.
 
     Seeds whose first layer is denser or sparser than any of IMP's levels are left out.
     """
 
-    def sample(runs: Kind, seed: int) -> Sample | None:
+    def sample(runs: ExperimentRuns, seed: int) -> Sample | None:
         level = runs.level_at(seed, u)
         density = None if level is None else runs.cell(seed, level, "weight_density")
         if density is None or seed not in mini["imp"].runs:
@@ -156,7 +156,7 @@ def excess_of_imp(mini: Miniature, name: str, kind: str, u: float) -> Quantity:
     return mini.gather(name, kind, sample, "×")
 
 
-def excess_share(mini: Miniature, name: str, kind: str, u: float) -> Quantity:
+def excess_share(mini: Miniature, name: str, kind: str, u: float) -> MeasuredQuantity:
     """The excess of locality over chance as a share of IMP's at the same density of the first layer."""
     own = excess(mini, f"{name}: locality - 1", kind, u)
     reference = excess_of_imp(mini, f"{name}: IMP's locality - 1", kind, u)
@@ -174,10 +174,10 @@ def excess_share(mini: Miniature, name: str, kind: str, u: float) -> Quantity:
 SLACK = 1.02
 
 
-def fan_out_ratio(mini: Miniature, name: str, kind: str, u: float) -> Quantity:
+def fan_out_ratio(mini: Miniature, name: str, kind: str, u: float) -> MeasuredQuantity:
     """The variance of the pixels' fan-out over the binomial one, of the first layer's mask."""
 
-    def sample(runs: Kind, seed: int) -> Sample | None:
+    def sample(runs: ExperimentRuns, seed: int) -> Sample | None:
         level = runs.level_at(seed, u)
         if level is None:
             return None
@@ -188,10 +188,10 @@ def fan_out_ratio(mini: Miniature, name: str, kind: str, u: float) -> Quantity:
     return mini.gather(name, kind, sample, "×")
 
 
-def cross_angle(mini: Miniature, name: str, kind: str, u: float) -> Quantity:
+def cross_angle(mini: Miniature, name: str, kind: str, u: float) -> MeasuredQuantity:
     """The direction, in degrees counter-clockwise, along which pairs of a node's pixels prefer to lie."""
 
-    def sample(runs: Kind, seed: int) -> Sample | None:
+    def sample(runs: ExperimentRuns, seed: int) -> Sample | None:
         level = runs.level_at(seed, u)
         if level is None:
             return None
@@ -202,10 +202,10 @@ def cross_angle(mini: Miniature, name: str, kind: str, u: float) -> Quantity:
     return mini.gather(name, kind, sample, "°")
 
 
-def receptive_radius(mini: Miniature, name: str, kind: str, layer: int) -> Quantity:
+def receptive_radius(mini: Miniature, name: str, kind: str, layer: int) -> MeasuredQuantity:
     """The mean radius of gyration, in pixels, of the inputs that reach a node of a layer, at the last level."""
 
-    def sample(runs: Kind, seed: int) -> Sample | None:
+    def sample(runs: ExperimentRuns, seed: int) -> Sample | None:
         run = runs.runs[seed]
         level = run.levels[-1]
         masks = run.ticket(level).masks[:layer]
@@ -220,7 +220,7 @@ def receptive_radius(mini: Miniature, name: str, kind: str, layer: int) -> Quant
     return mini.gather(name, kind, sample)
 
 
-def pruned_layers(mini: Miniature, kind: str) -> Iterator[tuple[int, Quantity]]:
+def pruned_layers(mini: Miniature, kind: str) -> Iterator[tuple[int, MeasuredQuantity]]:
     """Each hidden layer of a run and the density of its weights at the last level."""
     depths = [len(run.experiment.network.hidden) for run in mini[kind].runs.values()]
     for layer in range(1, min(depths, default=0) + 1):

@@ -37,7 +37,7 @@ class GradualPruning(Dynamics):
         return False
 
 
-class Feedback(Dynamics):
+class FeedbackPruning(Dynamics):
     """Every update keeps the largest of all weights of each hidden layer, those pruned so far included.
 
     For the torch engine under prune.method=dpf, whose steps move all weights.

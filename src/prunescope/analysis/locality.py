@@ -32,7 +32,7 @@ def summed_locality(group: Group, level: int) -> Locality:
 
 
 @dataclass(frozen=True, eq=False)
-class Relative:
+class RelativeDensity:
     """g of a level: the map of same-channel pairs, its radial profile, that against the centre-biased null,
     and the radial profiles of shuffled masks [shuffles, rings]."""
 
@@ -43,7 +43,7 @@ class Relative:
     shuffled: np.ndarray
 
 
-def relative_locality(group: Group, level: int, shuffles: int = SHUFFLES) -> Relative:
+def relative_locality(group: Group, level: int, shuffles: int = SHUFFLES) -> RelativeDensity:
     """g of the first layer at a level, pairs pooled over seeds, with ``shuffles`` shuffled masks a seed."""
     masks, shape = [run.mask(level) for run in group.runs], group.runs[0].shape
     counts = summed_locality(group, level).same
@@ -55,7 +55,7 @@ def relative_locality(group: Group, level: int, shuffles: int = SHUFFLES) -> Rel
         random = [shuffle_at_fan_in(mask, rng) for mask, rng in zip(masks, rngs, strict=True)]
         pairs = np.sum([locality(mask, shape).same for mask in random], axis=0)
         shuffled.append(radial_profile(pairs, expected))
-    return Relative(
+    return RelativeDensity(
         map=relative_density(counts, expected),
         expected=expected,
         radial=radial_profile(counts, expected),

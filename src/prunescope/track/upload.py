@@ -52,7 +52,7 @@ class Destination:
         return made
 
 
-class Feed:
+class Upload:
     """One run's way into one sink. Use ``feed``."""
 
     def __init__(self, run: Run, sink: Sink) -> None:
@@ -74,12 +74,12 @@ class Feed:
 
 
 @contextlib.contextmanager
-def feed(run: Run, name: str, sink: Sink, wait: float = 0) -> Iterator[Feed]:
+def upload(run: Run, name: str, sink: Sink, wait: float = 0) -> Iterator[Upload]:
     """Begin to send a run to a tracker; raises InputError when another process does so for ``wait`` seconds more."""
     with _alone(run, name, wait):
         try:
             sink.start(About.of(run))
-            yield Feed(run, sink)
+            yield Upload(run, sink)
         except BaseException:
             with contextlib.suppress(Exception):
                 sink.abandon()
@@ -93,15 +93,15 @@ def send(run: Run, destination: Destination) -> str:
     """
     sink = destination.sink()
     try:
-        with feed(run, destination.name, sink) as feeding:
+        with upload(run, destination.name, sink) as feeding:
             return feeding.finish()
     except InputError:
         raise
     except Exception as error:
-        raise TrackerFailed(f"{run.path}: {destination.name} failed: {reason(error)}") from error
+        raise TrackerFailed(f"{run.path}: {destination.name} failed: {error_line(error)}") from error
 
 
-def reason(error: BaseException) -> str:
+def error_line(error: BaseException) -> str:
     """What a tracker's exception says, in a line."""
     lines = str(error).strip().splitlines()
     return lines[0] if lines else type(error).__name__

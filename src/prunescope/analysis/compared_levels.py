@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import polars
 
 from prunescope.analysis.formats import percent
-from prunescope.analysis.groups import Group, Options
+from prunescope.analysis.groups import FigureOptions, Group
 from prunescope.analysis.statistics import spread
 from prunescope.errors import InputError
 from prunescope.mask import Mask
@@ -21,7 +21,7 @@ FEW = 3
 
 
 @dataclass(frozen=True)
-class Pick:
+class ExperimentLevel:
     """An experiment at one of its levels."""
 
     group: Group
@@ -56,25 +56,25 @@ def by_method(found: Sequence[Group]) -> list[Group]:
     return sorted(found, key=lambda group: find_traits(group.runs[0].experiment.prune.method).order)
 
 
-def at_common_density(found: Sequence[Group], target: float, options: Options) -> list[Pick]:
+def at_common_density(found: Sequence[Group], target: float, options: FigureOptions) -> list[ExperimentLevel]:
     """Every experiment at the level whose u is nearest to ``target``, or to the sparsest that all reach.
 
     ``options.levels``: its first entry instead. Raises InputError when an experiment has no such level.
     """
     if options.levels is not None:
-        return [Pick(group, _own(group, options)[0]) for group in found]
+        return [ExperimentLevel(group, _own(group, options)[0]) for group in found]
     reached = max(min(group.density(level) for level in group.levels) for group in found)
-    return [Pick(group, group.nearest(max(target, reached))) for group in found]
+    return [ExperimentLevel(group, group.nearest(max(target, reached))) for group in found]
 
 
-def at_best(found: Sequence[Group], options: Options) -> list[Pick]:
+def at_best(found: Sequence[Group], options: FigureOptions) -> list[ExperimentLevel]:
     """Every experiment at its pruned level of best accuracy, or at ``options.levels[0]``."""
     if options.levels is not None:
         return at_common_density(found, 1.0, options)
-    return [Pick(group, group.best_level()) for group in found]
+    return [ExperimentLevel(group, group.best_level()) for group in found]
 
 
-def at_compared_densities(found: Sequence[Group], options: Options) -> list[Pick]:
+def at_compared_densities(found: Sequence[Group], options: FigureOptions) -> list[ExperimentLevel]:
     """Every experiment at the levels with u nearest to 10 % and 1 %, or at all it has where these are few.
 
     ``options.levels`` replaces these for the experiments that have one of them. Raises InputError when none has.
@@ -86,11 +86,13 @@ def at_compared_densities(found: Sequence[Group], options: Options) -> list[Pick
         pruned = [level for level in group.levels if level > 0] or group.levels
         wished = [level for level in options.levels or () if level in group.levels]
         near = pruned if len(pruned) <= FEW else {group.nearest(density) for density in COMPARED}
-        picks += [Pick(group, level) for level in sorted(wished or near, key=group.density, reverse=True)]
+        picks += [
+            ExperimentLevel(group, level) for level in sorted(wished or near, key=group.density, reverse=True)
+        ]
     return picks
 
 
-def pick_table(picks: Sequence[Pick]) -> polars.DataFrame:
+def level_table(picks: Sequence[ExperimentLevel]) -> polars.DataFrame:
     """One row a column of a figure: experiment, level, u, seeds, mean accuracy and locality."""
     return polars.DataFrame(
         [
@@ -107,7 +109,7 @@ def pick_table(picks: Sequence[Pick]) -> polars.DataFrame:
     )
 
 
-def _own(group: Group, options: Options) -> tuple[int, ...]:
+def _own(group: Group, options: FigureOptions) -> tuple[int, ...]:
     if not options.levels:
         raise InputError(f"no level given; finished levels of {group.label} are {group.levels}")
     for level in options.levels:

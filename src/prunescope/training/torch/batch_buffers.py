@@ -15,7 +15,7 @@ UPLOAD_ROWS = 20_000
 log = logging.getLogger(__name__)
 
 
-class Feed:
+class BatchBuffers:
     """Buffers on the device, always in the same place, that ``load`` fills with a batch.
 
     The copies wait for nothing: pinned memory is taken anew for each, and torch gives it out again

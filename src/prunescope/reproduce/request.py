@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 from prunescope.errors import InputError
 from prunescope.experiment import Experiment, load
-from prunescope.reproduce.recipes import MINIATURE, SEEDS, Need, recipe
-from prunescope.reproduce.sources import overrides_for
+from prunescope.reproduce.images import overrides_for
+from prunescope.reproduce.recipes import MINIATURE, SEEDS, RequiredExperiment, recipe
 
 if TYPE_CHECKING:
     from prunescope.runs.directory import Run
@@ -56,16 +56,16 @@ class Request:
 
         return list(dict.fromkeys(FIGURES if ALL in self.figures else self.figures))
 
-    def experiment(self, need: Need) -> Experiment:
+    def experiment(self, need: RequiredExperiment) -> Experiment:
         """An experiment at the scale and on the images asked for."""
         images = overrides_for(load(need.preset), self.data, self.scale)
         return load(need.preset, [f"scale={self.scale}", *images, *need.overrides, *self.overrides])
 
-    def jobs(self, needs: Iterable[Need]) -> list[Job]:
+    def jobs(self, needs: Iterable[RequiredExperiment]) -> list[Job]:
         """Experiments and seeds."""
         return [job for need in needs for job in self._seeds(need)]
 
-    def _seeds(self, need: Need) -> list[Job]:
+    def _seeds(self, need: RequiredExperiment) -> list[Job]:
         from prunescope.sweep import Job
 
         usual = SEEDS[self.scale] if need.several or self.miniature else 1

@@ -1,4 +1,4 @@
-"""prunescope.observables.foreign: run with `pytest tests/observables/test_foreign.py`."""
+"""prunescope.observables.mask_files: run with `pytest tests/observables/test_foreign.py`."""
 
 import os
 import pickle
