@@ -18,7 +18,7 @@ from prunescope.mask import Mask
 from prunescope.model import Ticket, initial
 from prunescope.runs.arrays import read_arrays, write_arrays
 from prunescope.runs.checkpoint import Checkpoint
-from prunescope.runs.directory import Run
+from prunescope.runs.directory import Run, is_in_use
 from prunescope.runs.writer import open_run, run_path
 from prunescope.training.loop import Progress
 from prunescope.training.state import EngineState
@@ -179,6 +179,14 @@ def test_what_killed_writers_left_is_swept_away(tmp_path):
             place.write_text("half")
     with open_run(tiny.experiment(), 0, tmp_path) as run:
         assert sorted(f.name for f in run.path.rglob("*")) == files
+
+
+def test_a_directory_is_in_use_while_its_writer_lives(tmp_path):
+    path = run_path(tiny.experiment(), 0, tmp_path)
+    assert not is_in_use(path)
+    with open_run(tiny.experiment(), 0, tmp_path):
+        assert is_in_use(path)
+    assert not is_in_use(path)
 
 
 def test_a_second_writer_is_refused(tmp_path):

@@ -13,6 +13,7 @@ import numpy as np
 
 from prunescope.errors import InputError
 from prunescope.experiment import Experiment, load
+from prunescope.locks import is_held
 from prunescope.mask import BoolArray, ImageShape, Mask
 from prunescope.model import WEIGHT_MASK, Arrays, Model, Ticket
 from prunescope.runs.arrays import read_arrays
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 
 ABOUT = {"name", "identity", "seed", "status"}
+LOCK = ".lock"  # held by the process that writes the run
 
 
 class Run:
@@ -180,6 +182,11 @@ class Run:
 def is_done(path: Path) -> bool:
     """Whether a run directory says that its run is done; False where there is none. Raises InputError when damaged."""
     return (path / "run.json").is_file() and Run(path).status == "done"
+
+
+def is_in_use(path: Path) -> bool:
+    """Return whether a process is writing a run directory; False where there is none."""
+    return is_held(path / LOCK)
 
 
 def sha256(data: bytes) -> str:

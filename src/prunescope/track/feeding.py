@@ -9,6 +9,7 @@ from importlib import import_module
 from pathlib import Path
 
 from prunescope.errors import InputError
+from prunescope.locks import Locked, held
 from prunescope.runs.directory import Run
 from prunescope.track.entries import entries
 from prunescope.track.sink import About, Sink
@@ -109,12 +110,10 @@ def reason(error: BaseException) -> str:
 
 @contextlib.contextmanager
 def _alone(run: Run, name: str, wait: float) -> Iterator[None]:
-    from filelock import FileLock, Timeout
-
-    with contextlib.ExitStack() as held:
+    with contextlib.ExitStack() as lock:
         try:
-            held.enter_context(FileLock(run.path / f".track-{name}.lock", timeout=wait))
-        except Timeout:
+            lock.enter_context(held(run.path / f".track-{name}.lock", wait))
+        except Locked:
             raise InputError(f"{run.path}: another process is sending it to {name}") from None
         except OSError:  # a folder that nobody here can write to: there is nothing to lock with
             pass
