@@ -11,9 +11,9 @@ from typing import Any
 from pydantic import ValidationError
 
 from prunescope.errors import InputError
+from prunescope.experiment.dotted import field_names, set_field
 from prunescope.experiment.experiment import Experiment
-from prunescope.experiment.fields import Section
-from prunescope.experiment.overrides import parsed, set_field
+from prunescope.experiment.overrides import parsed
 
 PRESETS = "prunescope.experiment"
 
@@ -80,16 +80,6 @@ def build(fields: dict[str, Any], origin: str = "experiment") -> Experiment:
         message = first["msg"].removeprefix("Value error, ")
         given = "" if first["type"] == "value_error" else f" is {first['input']!r}"
         raise InputError(f"{origin}: {where}{given}: {message}".replace(": :", ":")) from None
-
-
-def field_names() -> list[str]:
-    """Every dotted field name an override may set."""
-    names = ["name"]
-    for section, info in Experiment.model_fields.items():
-        annotation = info.annotation
-        if isinstance(annotation, type) and issubclass(annotation, Section):
-            names += [f"{section}.{field}" for field in annotation.model_fields]
-    return names
 
 
 def _hint(field: str) -> str:

@@ -17,15 +17,3 @@ def parsed(override: str) -> tuple[str, Any]:
         return key, tomllib.loads(f"value = {value}")["value"]
     except tomllib.TOMLDecodeError:
         return key, value
-
-
-def set_field(fields: dict[str, Any], key: str, value: Any) -> bool:
-    """Put a value into nested ``fields`` by its dotted name; False where the name leads into a value."""
-    *sections, last = key.split(".")
-    for section in sections:
-        inner = fields.setdefault(section, {})
-        if not isinstance(inner, dict):
-            return False
-        fields = inner
-    fields[last] = value
-    return True
