@@ -58,10 +58,14 @@ def test_what_is_no_override_is_refused_with_an_example(typed):
 
 
 scalars = st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False)
-texts = st.text(st.characters(exclude_categories=["C"]))
+texts = st.text(st.characters(exclude_categories=["Cs"]))
 
 
-@given(st.recursive(scalars | texts, lambda inner: st.lists(inner, max_size=4), max_leaves=8))
+def several(inner):
+    return st.lists(inner, max_size=4) | st.dictionaries(texts, inner, max_size=3)
+
+
+@given(st.recursive(scalars | texts, several, max_leaves=8))
 def test_what_is_formatted_is_read_back(value):
     assert parsed(formatted("a.b", value)) == ("a.b", value)
     assert parsed_axis(formatted("a.b", value)) == ("a.b", value)

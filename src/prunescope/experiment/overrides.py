@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import tomllib
 from typing import Any
 
 from prunescope.errors import InputError
+from prunescope.experiment.toml import toml_value
 
 
 def parsed(override: str) -> tuple[str, Any]:
@@ -25,9 +25,9 @@ def parsed_axis(override: str) -> tuple[str, Any]:
 
 
 def formatted(name: str, value: Any) -> str:
-    """Return the ``key=value`` that parsed reads back; raises InputError for a value that is no JSON."""
+    """Return the ``key=value`` that parsed reads back; raises InputError for a value that is no TOML."""
     try:
-        return f"{name}={json.dumps(value, ensure_ascii=False)}"
+        return f"{name}={toml_value(value)}"
     except TypeError:
         raise InputError(
             f"{name} is {value}: use a number, a string, true, false or a list of them"
