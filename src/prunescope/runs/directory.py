@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import os
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -32,6 +33,7 @@ class Run:
     def __init__(self, path: str | Path) -> None:
         """Raises InputError when ``path`` holds no run."""
         self.path = Path(path)
+        self._read: tuple[tuple[int, ...], polars.DataFrame] | None = None  # the table, and of which file
         if not (self.path / "experiment.toml").is_file() or not (self.path / "run.json").is_file():
             raise InputError(f"{self.path}: not a run directory (no experiment.toml and run.json)")
 
@@ -86,13 +88,23 @@ class Run:
 
     @property
     def table(self) -> polars.DataFrame:
-        """levels.parquet: one row a finished level and layer; raises InputError before the first."""
-        import polars
+        """levels.parquet: one row a finished level and layer; raises InputError before the first.
 
+        It is read again when the file is another one than at the last reading.
+        """
         path = self.path / "levels.parquet"
         if not path.is_file():
             raise InputError(f"{self.path}: no level is finished yet")
-        data = path.read_bytes()
+        with path.open("rb") as file:
+            entry = os.fstat(file.fileno())  # writers put a new file in its place
+            which = (entry.st_mtime_ns, entry.st_size, entry.st_dev, entry.st_ino)
+            if self._read is None or self._read[0] != which:
+                self._read = which, self._table_in(path, file.read())
+        return self._read[1].clone()
+
+    def _table_in(self, path: Path, data: bytes) -> polars.DataFrame:
+        import polars
+
         known = self.about.get("tables")
         if known and sha256(data) not in known:  # polars does not survive every damage: check before it reads
             raise InputError(f"{path}: damaged (its contents do not match their checksum in run.json)")
