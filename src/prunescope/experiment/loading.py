@@ -10,7 +10,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from prunescope.errors import InputError
+from prunescope.errors import InputError, did_you_mean
 from prunescope.experiment.dotted import field_names, set_field
 from prunescope.experiment.experiment import Experiment
 from prunescope.experiment.overrides import parsed
@@ -83,7 +83,4 @@ def build(fields: dict[str, Any], origin: str = "experiment") -> Experiment:
 
 
 def _hint(field: str) -> str:
-    from difflib import get_close_matches
-
-    close = get_close_matches(field, field_names(), n=1)
-    return f": did you mean {close[0]!r}?" if close else f": fields are {', '.join(field_names())}"
+    return ": " + did_you_mean(field, field_names(), f"fields are {', '.join(field_names())}")

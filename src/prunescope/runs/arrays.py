@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from prunescope.errors import InputError
+from prunescope.errors import InputError, first_line
 from prunescope.files import replacing
 from prunescope.model import Arrays
 
@@ -42,7 +42,7 @@ def read_arrays(path: Path) -> tuple[Arrays, dict[str, str]]:
     except FileNotFoundError:
         raise InputError(f"{path}: no such file") from None
     except (SafetensorError, OSError, ValueError, KeyError) as error:
-        raise InputError(f"{path}: damaged ({str(error).splitlines()[0]})") from None
+        raise InputError(f"{path}: damaged ({first_line(error)})") from None
     expected = notes.pop(DIGEST, None)
     if expected != _digest(arrays, notes):
         raise InputError(f"{path}: damaged (its contents do not match their checksum)")

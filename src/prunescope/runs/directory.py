@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from prunescope.errors import InputError
+from prunescope.errors import InputError, first_line
 from prunescope.experiment import Experiment, load
 from prunescope.locks import is_held
 from prunescope.mask import BoolArray, ImageShape, Mask
@@ -111,8 +111,7 @@ class Run:
         try:
             table = polars.read_parquet(io.BytesIO(data))
         except Exception as error:
-            reason = (str(error).splitlines() or [type(error).__name__])[0]
-            raise InputError(f"{path}: damaged ({reason})") from None
+            raise InputError(f"{path}: damaged ({first_line(error)})") from None
         if not {"level", "layer"} <= set(table.columns):
             raise InputError(f"{path}: damaged (no columns level and layer)")
         return table

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 
-from prunescope.errors import InputError
+from prunescope.errors import InputError, first_line
 from prunescope.locks import Locked, held
 from prunescope.runs.directory import Run
 from prunescope.track.entries import entries
@@ -99,13 +99,7 @@ def send(run: Run, destination: Destination) -> str:
     except InputError:
         raise
     except Exception as error:
-        raise TrackerFailed(f"{run.path}: {destination.name} failed: {reason(error)}") from error
-
-
-def reason(error: BaseException) -> str:
-    """What a tracker's exception says, in a line."""
-    lines = str(error).strip().splitlines()
-    return lines[0] if lines else type(error).__name__
+        raise TrackerFailed(f"{run.path}: {destination.name} failed: {first_line(error)}") from error
 
 
 @contextlib.contextmanager

@@ -8,10 +8,10 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from prunescope.errors import InputError
+from prunescope.errors import InputError, first_line
 from prunescope.runs.directory import Run
 from prunescope.runs.reporting import Reporter
-from prunescope.track.feeding import Destination, feed, reason
+from prunescope.track.feeding import Destination, feed
 from prunescope.track.sink import Sink
 
 if TYPE_CHECKING:
@@ -139,7 +139,7 @@ class _Feeder:
                     self._stop.wait(EVERY)
                 feeding.finish()
         except Exception as error:  # whatever a tracker raises is no reason to stop a run
-            self._say(f"failed ({reason(error)}); the run goes on without it")
+            self._say(f"failed ({first_line(error)}); the run goes on without it")
 
     def _say(self, what: str) -> None:
         to = self._destination
