@@ -16,7 +16,7 @@ import polars
 from prunescope.errors import InputError
 from prunescope.experiment import Experiment
 from prunescope.experiment.dotted import dotted_values, fields
-from prunescope.files import replacing
+from prunescope.files import write_bytes
 from prunescope.runs.directory import Run
 
 TYPES: dict[Any, Any] = {
@@ -94,8 +94,7 @@ def write_table(rows: polars.DataFrame, path: Path) -> None:
     buffer = io.BytesIO()
     rows.write_parquet(buffer)
     path.parent.mkdir(parents=True, exist_ok=True)
-    with replacing(path) as temporary:
-        temporary.write_bytes(buffer.getvalue())
+    write_bytes(path, buffer.getvalue())
 
 
 def _rows(run: Run) -> polars.DataFrame:

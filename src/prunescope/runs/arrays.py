@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from prunescope.errors import InputError, first_line
-from prunescope.files import replacing
+from prunescope.files import write_bytes
 from prunescope.model import Arrays
 
 DIGEST = "sha256"
@@ -23,8 +23,7 @@ def write_arrays(path: Path, arrays: Arrays, metadata: Mapping[str, str] | None 
     whole = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
     notes = dict(metadata or {})
     data = save(whole, metadata={**notes, DIGEST: _digest(whole, notes)})
-    with replacing(path) as temporary:
-        temporary.write_bytes(data)
+    write_bytes(path, data)
 
 
 def read_arrays(path: Path) -> tuple[Arrays, dict[str, str]]:

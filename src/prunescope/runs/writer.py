@@ -12,7 +12,7 @@ from typing import Any
 
 from prunescope.errors import InputError
 from prunescope.experiment import Experiment
-from prunescope.files import replacing, sweep, write_text
+from prunescope.files import sweep, write_bytes, write_text
 from prunescope.locks import Locked, held
 from prunescope.model import WEIGHT_MASK, Arrays, Model, Ticket
 from prunescope.runs.arrays import read_arrays, write_arrays
@@ -50,8 +50,7 @@ class RunWriter(Run):
         # both checksums are good until the new table is in place, so a crash in between does no harm
         before = [sha256(path.read_bytes())] if path.is_file() else []
         self.write_about(tables=[sha256(buffer.getvalue()), *before])
-        with replacing(path) as temporary:
-            temporary.write_bytes(buffer.getvalue())
+        write_bytes(path, buffer.getvalue())
 
     def write_rewind(self, model: Model) -> None:
         """Write the parameters that levels rewind to."""
