@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from prunescope.analysis.groups import groups
+from prunescope.analysis.labels import SOURCES
 from prunescope.analysis.methods import sentence
 from prunescope.report.run_data import run_data
 from prunescope.report.standalone import as_script, render
@@ -13,14 +14,10 @@ from prunescope.runs.directory import Run
 
 SCRIPTS = ("decode.js", "charts.js", "panels.js", "page.js")
 MOST_CLASSES = 12
-SOURCES = {
+DESCRIBED = SOURCES | {
     "photographs": "photographs against phase-scrambled copies",
     "nlgp": "non-Gaussian synthetic images (NLGP)",
     "nlgp-clone": "Gaussian clones of NLGP",
-    "imagenet32": "ImageNet32",
-    "imagenet64": "ImageNet64",
-    "cifar10": "CIFAR-10",
-    "cifar100": "CIFAR-100",
     "parquet": "a parquet data set",
     "folder": "a folder of images",
     "npz": "an npz data set",
@@ -57,7 +54,7 @@ def describe(run: Run) -> str:
     layers = " × ".join(map(str, experiment.network.hidden))
     return (
         f"A fully connected network with hidden layers {layers}, trained on "
-        f"{SOURCES.get(experiment.data.source, experiment.data.source)} ({width}×{height} pixels, "
+        f"{DESCRIBED.get(experiment.data.source, experiment.data.source)} ({width}×{height} pixels, "
         f"{'colour' if channels == 3 else 'grey'}, {len(run.classes)} classes), for {experiment.train.steps:,} steps a level; "
         f"{sentence(run)}."
     )
