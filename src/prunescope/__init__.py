@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from prunescope import _renamed
+from prunescope import _lazy, _renamed
 
 if TYPE_CHECKING:
     from prunescope.analysis.tables import table as table
@@ -25,40 +24,25 @@ if TYPE_CHECKING:
 
     load = Run
 
-_HOMES = {
-    "Experiment": ("experiment", "Experiment"),
-    "InputError": ("errors", "InputError"),
-    "Mask": ("mask", "Mask"),
-    "Run": ("runs.directory", "Run"),
-    "load": ("runs.directory", "Run"),
-    "run": ("pruning.running", "run"),
-    "table": ("analysis.tables", "table"),
-} | {
-    name: ("observables", name)
-    for name in (
-        "effective_masks",
-        "fan_in",
-        "fan_out",
-        "inhomogeneous_null",
-        "locality",
-        "measure",
-        "uniform_null",
-        "weight_image",
-    )
-}  # fmt: skip
-
-__all__ = sorted(_HOMES)
+__getattr__, __dir__, __all__ = _lazy.attach(
+    __name__,
+    {
+        "Experiment": "experiment",
+        "InputError": "errors",
+        "Mask": "mask",
+        "Run": "runs.directory",
+        "effective_masks": "observables",
+        "fan_in": "observables",
+        "fan_out": "observables",
+        "inhomogeneous_null": "observables",
+        "load": "runs.directory:Run",
+        "locality": "observables",
+        "measure": "observables",
+        "run": "pruning.running",
+        "table": "analysis.tables",
+        "uniform_null": "observables",
+        "weight_image": "observables",
+    },
+)
 
 _renamed.install()
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *_HOMES})
-
-
-def __getattr__(name: str) -> Any:
-    # on demand: importing the package for one name must not load torch for another
-    if name not in _HOMES:
-        raise AttributeError(f"module 'prunescope' has no attribute {name!r}")
-    module, attribute = _HOMES[name]
-    return getattr(import_module(f"prunescope.{module}"), attribute)

@@ -134,7 +134,7 @@ RENAMED_NAMES: dict[str, dict[str, str]] = {
     "reproduce.claims.measured_quantity": {"Quantity": "MeasuredQuantity"},
     "reproduce.claims.miniature": {"Kind": "ExperimentRuns"},
     "track.live_upload": {"Tracked": "TrackingReporter"},
-    "track.upload": {"Feed": "Upload", "feed": "upload", "reason": "error_line"},
+    "track.upload": {"Feed": "Upload", "feed": "upload"},
     "training.torch.batch_buffers": {"Feed": "BatchBuffers"},
 }
 ROOT = "prunescope."

@@ -37,7 +37,13 @@ def remove_leftovers(folder: Path) -> None:
         left.unlink(missing_ok=True)
 
 
+def write_bytes(path: Path, data: bytes) -> None:
+    """Write a file whole, or leave the one that is there."""
+    with replacing(path) as temporary:
+        temporary.write_bytes(data)
+
+
 def write_text(path: Path, text: str) -> None:
-    """Write a text file atomically."""
+    """Write a text file whole, or leave the one that is there."""
     with replacing(path) as temporary:
         temporary.write_text(text, "utf-8")

@@ -25,6 +25,12 @@ def test_presets_load_and_survive_becoming_toml(preset, tmp_path):
     assert load(tmp_path / "again.toml") == experiment
 
 
+@given(st.text(st.characters(exclude_categories=["Cs"])), st.text(st.characters(exclude_categories=["Cs"])))
+def test_any_text_survives_becoming_toml(root, key):
+    experiment = tiny.experiment(data={"root": root}, prune={"options": {key: root, "x": 1.5, "y": True}})
+    assert build(tomllib.loads(experiment.to_toml())) == experiment
+
+
 def test_the_papers_values_are_the_defaults():
     paper = load("paper/main")
     assert paper.identity == build({"name": "x", "data": {"source": "imagenet32"}}).identity

@@ -10,7 +10,7 @@ import pytest
 
 from prunescope.errors import InputError
 from prunescope.report import write_report
-from prunescope.report.page import as_script
+from prunescope.report.standalone import as_script
 from prunescope.runs.writer import open_run
 from stored_runs import write_run
 

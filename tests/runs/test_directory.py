@@ -18,7 +18,7 @@ from prunescope.mask import Mask
 from prunescope.model import Ticket, initial
 from prunescope.runs.arrays import read_arrays, write_arrays
 from prunescope.runs.checkpoint import Checkpoint
-from prunescope.runs.directory import Run
+from prunescope.runs.directory import Run, is_in_use
 from prunescope.runs.writer import open_run, run_path
 from prunescope.training.loop import Progress
 from prunescope.training.state import EngineState
@@ -181,6 +181,14 @@ def test_what_killed_writers_left_is_swept_away(tmp_path):
         assert sorted(f.name for f in run.path.rglob("*")) == files
 
 
+def test_a_directory_is_in_use_while_its_writer_lives(tmp_path):
+    path = run_path(tiny.experiment(), 0, tmp_path)
+    assert not is_in_use(path)
+    with open_run(tiny.experiment(), 0, tmp_path):
+        assert is_in_use(path)
+    assert not is_in_use(path)
+
+
 def test_a_second_writer_is_refused(tmp_path):
     with open_run(tiny.experiment(), 0, tmp_path):
         second = open_run(tiny.experiment(), 0, tmp_path)
@@ -228,6 +236,47 @@ def test_damaged_metrics_are_refused(writer):
     (writer.path / "metrics.jsonl").write_text('{"level": 0}\nrubbish\n')
     with pytest.raises(InputError, match=r"metrics\.jsonl: damaged"):
         _ = writer.metrics
+
+
+ROWS = [{"level": level, "layer": layer, "seconds": 0.5} for level in range(2) for layer in (1, 2)]
+KINDS = {"level": polars.Int64, "layer": polars.Int64, "seconds": polars.Float64}
+
+
+def test_a_table_is_read_once_and_again_when_another_stands_in_its_place(writer, monkeypatch):
+    read = []
+    of_polars = polars.read_parquet
+    monkeypatch.setattr(polars, "read_parquet", lambda file: read.append(file) or of_polars(file))
+    writer.write_table(ROWS[:2], KINDS)
+    reader = Run(writer.path)
+    ticket, model = random_ticket(), initial(SIZES, "before", 0)
+    for level in range(2):
+        writer.write_level(level, ticket, model, {})
+    assert [reader.mask(0, layer) == ticket.masks[layer - 1] for layer in (1, 2)] == [True, True]
+    with pytest.raises(InputError, match=r"no level 1; finished levels are \[0\]"):
+        reader.mask(1)
+    assert len(read) == 1
+    writer.write_table(ROWS, KINDS)
+    assert reader.levels == [0, 1]
+    assert reader.mask(1) == ticket.masks[0]
+    assert reader.table.to_dicts() == ROWS
+    assert len(read) == 2
+
+
+def test_as_many_bytes_in_a_table_that_was_written_anew_are_read_too(writer):
+    reader, other = Run(writer.path), [row | {"seconds": 0.25} for row in ROWS]
+    sizes = []
+    for rows in (ROWS, other, ROWS):
+        writer.write_table(rows, KINDS)
+        os.utime(writer.path / "levels.parquet", ns=(1, 1))
+        sizes.append((writer.path / "levels.parquet").stat().st_size)
+        assert reader.table.to_dicts() == rows
+    assert len(set(sizes)) == 1
+
+
+def test_what_one_does_to_a_table_the_next_does_not_see(writer):
+    writer.write_table(ROWS, KINDS)
+    writer.table.insert_column(0, polars.Series("mine", [1, 2, 3, 4]))
+    assert writer.table.columns == list(KINDS)
 
 
 def test_a_damaged_table_is_refused(writer):

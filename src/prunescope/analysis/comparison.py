@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from difflib import get_close_matches
 from functools import cached_property
 from typing import Any
 
@@ -24,7 +23,7 @@ from prunescope.analysis.quantities import (
 )
 from prunescope.analysis.statistics import Difference, Spread, difference, spread
 from prunescope.analysis.tables import field_values
-from prunescope.errors import InputError
+from prunescope.errors import InputError, did_you_mean
 from prunescope.runs.directory import Run
 
 
@@ -254,8 +253,7 @@ def _by_fields(runs: Sequence[Run], by: Sequence[str], density: float | None) ->
 def _value(run: Run, name: str) -> Any:
     fields = {"name": run.experiment.name, **field_values(run.experiment)}
     if name not in fields:
-        close = get_close_matches(name, fields, n=1)
-        hint = f"did you mean {close[0]!r}?" if close else "fields have dotted names, as train.lr"
+        hint = did_you_mean(name, fields, "fields have dotted names, as train.lr")
         raise InputError(f"--by is {name!r}, no field of an experiment: {hint}")
     return fields[name]
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from prunescope.analysis.formats import percent
 from prunescope.experiment import Experiment
+from prunescope.experiment.dotted import dotted_values
 from prunescope.pruning import find_traits
 
 Fields = dict[str, Any]
@@ -53,7 +54,7 @@ def labels(experiments: Sequence[Experiment], methods: Mapping[str, str] | None 
     if len(differing) > 1:
         parts = [part or [REFERENCE] for part in _apart(differing)]
     for twins in _twins(parts):
-        for number, more in zip(twins, _leaves([fields[number] for number in twins]), strict=True):
+        for number, more in zip(twins, _leaves([experiments[number] for number in twins]), strict=True):
             parts[number] = [*parts[number], *more]
     return [", ".join(part) for part in parts]
 
@@ -89,16 +90,17 @@ def _twins(parts: Sequence[list[str]]) -> list[list[int]]:
     return [numbers for numbers in same.values() if len(numbers) > 1]
 
 
-def _leaves(fields: Sequence[Fields]) -> list[list[str]]:
+def _leaves(experiments: Sequence[Experiment]) -> list[list[str]]:
     """``levels 7``: every field in which experiments differ that no aspect speaks of."""
-    parts: list[list[str]] = [[] for _ in fields]
-    for section in fields[0]:
-        for name in fields[0][section]:
-            values = [one[section][name] for one in fields]
-            if name == "root" or all(value == values[0] for value in values):
-                continue
-            for part, value in zip(parts, values, strict=True):
-                part.append(_leaf(name, value))
+    parts: list[list[str]] = [[] for _ in experiments]
+    held = [dotted_values(experiment) for experiment in experiments]
+    for name in held[0]:
+        values = [one[name] for one in held]
+        apart = name in ("name", "data.root") or name.startswith("run.")
+        if apart or all(value == values[0] for value in values):
+            continue
+        for part, value in zip(parts, values, strict=True):
+            part.append(_leaf(name.rpartition(".")[2], value))
     return parts
 
 

@@ -15,7 +15,8 @@ import polars
 
 from prunescope.errors import InputError
 from prunescope.experiment import Experiment
-from prunescope.files import replacing
+from prunescope.experiment.dotted import dotted_values, fields
+from prunescope.files import write_bytes
 from prunescope.runs.directory import Run
 
 TYPES: dict[Any, Any] = {
@@ -93,8 +94,7 @@ def write_table(rows: polars.DataFrame, path: Path) -> None:
     buffer = io.BytesIO()
     rows.write_parquet(buffer)
     path.parent.mkdir(parents=True, exist_ok=True)
-    with replacing(path) as temporary:
-        temporary.write_bytes(buffer.getvalue())
+    write_bytes(path, buffer.getvalue())
 
 
 def _rows(run: Run) -> polars.DataFrame:
@@ -103,22 +103,18 @@ def _rows(run: Run) -> polars.DataFrame:
     ahead |= {"status": run.status, "path": str(run.path)}
     columns = [polars.lit(value, dtype=TYPES[type(value)]).alias(name) for name, value in ahead.items()]
     columns.append(polars.all())
-    fields = field_values(run.experiment)
+    values = field_values(run.experiment)
     columns += [
         polars.lit(value, dtype=dtype).alias(name)
-        for (name, dtype), value in zip(field_types().items(), fields.values(), strict=True)
+        for (name, dtype), value in zip(field_types().items(), values.values(), strict=True)
     ]
     return levels.select(columns)
 
 
 def field_values(experiment: Experiment) -> dict[str, Any]:
     """Every field by its dotted name; lists and tables as JSON text."""
-    sections = experiment.model_dump(mode="json", exclude={"name"})
-    types = field_types()
-    return {
-        name: _cell(sections[name.partition(".")[0]][name.partition(".")[2]], dtype)
-        for name, dtype in types.items()
-    }
+    values = dotted_values(experiment)
+    return {name: _cell(values[name], dtype) for name, dtype in field_types().items()}
 
 
 def _cell(value: Any, dtype: Any) -> Any:
@@ -127,11 +123,7 @@ def _cell(value: Any, dtype: Any) -> Any:
 
 def field_types() -> dict[str, Any]:
     """The column type of every field, by its dotted name."""
-    found: dict[str, Any] = {}
-    for section, info in Experiment.model_fields.items():
-        fields = getattr(info.annotation, "model_fields", {})
-        found |= {f"{section}.{name}": _type(entry.annotation) for name, entry in fields.items()}
-    return found
+    return {name: _type(info.annotation) for name, info in fields() if name != "name"}
 
 
 def _type(annotation: Any) -> Any:

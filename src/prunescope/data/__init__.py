@@ -2,31 +2,30 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from prunescope.data.dataset import Batch, Dataset, Images
+from prunescope import _lazy
 
 if TYPE_CHECKING:
-    from prunescope.data.opening import open_dataset
-    from prunescope.data.prepared.preparation import prepare
-    from prunescope.data.prepared.reading import info, verify
-    from prunescope.data.sheet import sample_sheet
+    from prunescope.data.dataset import Batch as Batch
+    from prunescope.data.dataset import Dataset as Dataset
+    from prunescope.data.dataset import Images as Images
+    from prunescope.data.opening import open_dataset as open_dataset
+    from prunescope.data.prepared.preparation import prepare as prepare
+    from prunescope.data.prepared.reading import info as info
+    from prunescope.data.prepared.reading import verify as verify
+    from prunescope.data.sheet import sample_sheet as sample_sheet
 
-__all__ = ["Batch", "Dataset", "Images", "info", "open_dataset", "prepare", "sample_sheet", "verify"]
-
-_HOMES = {
-    "info": "prepared.reading",
-    "open_dataset": "opening",
-    "prepare": "prepared.preparation",
-    "sample_sheet": "sheet",
-    "verify": "prepared.reading",
-}
-
-
-def __getattr__(name: str) -> Any:
-    # on demand, so that importing this package loads NumPy and nothing heavier
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from importlib import import_module
-
-    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+__getattr__, __dir__, __all__ = _lazy.attach(
+    __name__,
+    {
+        "Batch": "dataset",
+        "Dataset": "dataset",
+        "Images": "dataset",
+        "info": "prepared.reading",
+        "open_dataset": "opening",
+        "prepare": "prepared.preparation",
+        "sample_sheet": "sheet",
+        "verify": "prepared.reading",
+    },
+)

@@ -5,11 +5,11 @@ from __future__ import annotations
 import hashlib
 import json
 from pathlib import Path
-from typing import Any
 
 from pydantic import Field, model_validator
 
 from prunescope.experiment.fields import Data, Network, Place, Prune, Section, Train
+from prunescope.experiment.toml import toml_value
 
 
 class Experiment(Section):
@@ -53,14 +53,8 @@ class Experiment(Section):
     def to_toml(self) -> str:
         """Every field, defaults written out, as TOML that ``load`` reads back."""
         fields = self.model_dump(mode="json")
-        lines = [f"name = {json.dumps(fields.pop('name'))}"]
+        lines = [f"name = {toml_value(fields.pop('name'))}"]
         for section, values in fields.items():
             lines += ["", f"[{section}]"]
-            lines += [f"{k} = {_toml(v)}" for k, v in values.items() if v is not None]
+            lines += [f"{k} = {toml_value(v)}" for k, v in values.items() if v is not None]
         return "\n".join(lines) + "\n"
-
-
-def _toml(value: Any) -> str:
-    if isinstance(value, dict):
-        return "{" + ", ".join(f"{json.dumps(k)} = {json.dumps(v)}" for k, v in value.items()) + "}"
-    return json.dumps(value)

@@ -10,10 +10,10 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from prunescope.errors import InputError
+from prunescope.errors import InputError, did_you_mean
+from prunescope.experiment.dotted import field_names, set_field
 from prunescope.experiment.experiment import Experiment
-from prunescope.experiment.fields import Section
-from prunescope.experiment.overrides import parsed, set_field
+from prunescope.experiment.overrides import parsed
 
 PRESETS = "prunescope.experiment"
 
@@ -82,18 +82,5 @@ def build(fields: dict[str, Any], origin: str = "experiment") -> Experiment:
         raise InputError(f"{origin}: {where}{given}: {message}".replace(": :", ":")) from None
 
 
-def field_names() -> list[str]:
-    """Every dotted field name an override may set."""
-    names = ["name"]
-    for section, info in Experiment.model_fields.items():
-        annotation = info.annotation
-        if isinstance(annotation, type) and issubclass(annotation, Section):
-            names += [f"{section}.{field}" for field in annotation.model_fields]
-    return names
-
-
 def _hint(field: str) -> str:
-    from difflib import get_close_matches
-
-    close = get_close_matches(field, field_names(), n=1)
-    return f": did you mean {close[0]!r}?" if close else f": fields are {', '.join(field_names())}"
+    return ": " + did_you_mean(field, field_names(), f"fields are {', '.join(field_names())}")

@@ -1,4 +1,4 @@
-"""Overrides: ``key=value`` texts as the values of dotted fields."""
+"""Overrides: ``key=value`` texts as the values of dotted fields, and back."""
 
 from __future__ import annotations
 
@@ -6,26 +6,62 @@ import tomllib
 from typing import Any
 
 from prunescope.errors import InputError
+from prunescope.experiment.toml import toml_value
 
 
 def parsed(override: str) -> tuple[str, Any]:
-    """``key=value`` as name and value. The value is TOML; a bare word is a string. Raises InputError."""
-    key, equals, value = override.partition("=")
-    if not equals or not key:
-        raise InputError(f"{override!r} is not key=value: an override looks like train.steps=2000")
+    """Return name and value of ``key=value``. The value is TOML; a bare word is a string. Raises InputError."""
+    name, text = _split(override, "an override looks like train.steps=2000")
+    return name, _value(text)
+
+
+def parsed_axis(override: str) -> tuple[str, Any]:
+    """Return name and value of ``key=value`` or ``key=[a,b]``: as parsed, with bare words inside lists strings too.
+
+    Blanks around the name and the value are dropped. Raises InputError.
+    """
+    name, text = _split(override, "write train.steps=2000 or train.lr=[0.1,0.05]")
+    return name.strip(), _value(text.strip(), words_in_lists=True)
+
+
+def formatted(name: str, value: Any) -> str:
+    """Return the ``key=value`` that parsed reads back; raises InputError for a value that is no TOML."""
     try:
-        return key, tomllib.loads(f"value = {value}")["value"]
+        return f"{name}={toml_value(value)}"
+    except TypeError:
+        raise InputError(
+            f"{name} is {value}: use a number, a string, true, false or a list of them"
+        ) from None
+
+
+def _split(override: str, example: str) -> tuple[str, str]:
+    name, equals, text = override.partition("=")
+    if not equals or not name:
+        raise InputError(f"{override!r} is not key=value: {example}")
+    return name, text
+
+
+def _value(text: str, words_in_lists: bool = False) -> Any:
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
     except tomllib.TOMLDecodeError:
-        return key, value
+        if words_in_lists and text.startswith("[") and text.endswith("]"):
+            return [_value(part.strip(), words_in_lists) for part in _parts(text[1:-1])]
+        return text
 
 
-def set_field(fields: dict[str, Any], key: str, value: Any) -> bool:
-    """Put a value into nested ``fields`` by its dotted name; False where the name leads into a value."""
-    *sections, last = key.split(".")
-    for section in sections:
-        inner = fields.setdefault(section, {})
-        if not isinstance(inner, dict):
-            return False
-        fields = inner
-    fields[last] = value
-    return True
+def _parts(text: str) -> list[str]:
+    """Split at the commas that stand in no bracket and no quotes."""
+    parts, depth, quote = [""], 0, ""
+    for letter in text:
+        if quote:
+            quote = "" if letter == quote else quote
+        elif letter in "\"'":
+            quote = letter
+        elif letter == "," and not depth:
+            parts.append("")
+            continue
+        else:
+            depth += (letter in "[{") - (letter in "]}")
+        parts[-1] += letter
+    return [part for part in parts if part.strip()]

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from prunescope.errors import InputError
+from prunescope.errors import InputError, first_line
 from prunescope.mask import Mask
 
 SUFFIX = "weight_mask"  # the name torch.nn.utils.prune gives the buffer of a pruned weight
@@ -132,8 +132,7 @@ def _guarded(path: Path, read: Callable[[], Any]) -> Any:
             raise InputError(
                 f"{path}: refused, it holds pickled objects; save plain arrays of 0 and 1"
             ) from None
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
-        raise InputError(f"{path}: damaged, or not a {path.suffix} file ({reason})") from None
+        raise InputError(f"{path}: damaged, or not a {path.suffix} file ({first_line(error)})") from None
 
 
 def _natural(name: str) -> list[tuple[int, str]]:

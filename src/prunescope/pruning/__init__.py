@@ -7,13 +7,12 @@ script or notebook through ``register``. Listing names imports no method.
 from __future__ import annotations
 
 from collections.abc import Callable
-from difflib import get_close_matches
 from importlib import import_module
 from importlib.metadata import entry_points
 from pkgutil import iter_modules
 from typing import TYPE_CHECKING, Any
 
-from prunescope.errors import InputError
+from prunescope.errors import InputError, did_you_mean
 from prunescope.pruning.traits import Traits, unstated
 
 if TYPE_CHECKING:
@@ -37,8 +36,7 @@ def is_method(name: str) -> bool:
 def check_method(name: str) -> None:
     """Raise InputError where ``prune.method`` does not take ``name``; asked when a run starts, never when one is read."""
     if not is_method(name):
-        close = get_close_matches(name, method_names(), n=1)
-        hint = f"did you mean {close[0]!r}?" if close else f"methods are {', '.join(method_names())}"
+        hint = did_you_mean(name, method_names(), f"methods are {', '.join(method_names())}")
         raise InputError(f"prune.method: no pruning method {name!r}: {hint}")
 
 

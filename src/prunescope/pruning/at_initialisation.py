@@ -32,13 +32,16 @@ def train_each(setting: Setting, start: Model, ticket_at: Callable[[float], Tick
 
 def scoring_batch(setting: Setting) -> Scoring:
     """``prune.score_images`` training images, drawn like a batch of training that no level has."""
+    import torch
+
+    from prunescope.network.forward import network_inputs
+
     dataset, experiment = setting.dataset, setting.experiment
     assert dataset is not None
     images, sampling = experiment.prune.score_images, experiment.train.sampling
     batch = dataset.draw(setting.seed, SCORING_LEVEL, 0, images, sampling)
-    inputs = np.asarray(batch.pixels[batch.indices])
-    if inputs.dtype == np.uint8:
-        inputs = (inputs - dataset.mean) * np.float32(1 / 255)
+    rows = torch.from_numpy(np.asarray(batch.pixels[batch.indices]))
+    inputs = network_inputs(rows, torch.tensor(dataset.mean)).numpy()
     return Scoring(
         inputs, batch.labels, dataset.live_pixels, experiment.network.norm, experiment.prune.score_pool
     )

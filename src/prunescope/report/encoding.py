@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import io
 import math
 from collections.abc import Sequence
@@ -12,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from prunescope.mask import ImageShape
+from prunescope.report.standalone import as_base64
 
 # Sheets of pictures above this many raw bytes are compressed with loss, to keep the page portable.
 LOSSLESS_BYTES = 8_000_000
@@ -20,7 +20,7 @@ SHEET_COLUMNS = 32
 
 def bits(array: NDArray[np.bool_]) -> str:
     """Booleans, eight a byte, as base64."""
-    return _base64(np.packbits(array).tobytes())
+    return as_base64(np.packbits(array).tobytes())
 
 
 def levels_of_256(values: NDArray[Any], low: float, high: float) -> NDArray[np.uint8]:
@@ -32,7 +32,7 @@ def levels_of_256(values: NDArray[Any], low: float, high: float) -> NDArray[np.u
 
 def octets(array: NDArray[np.uint8]) -> str:
     """Bytes as base64."""
-    return _base64(array.tobytes())
+    return as_base64(array.tobytes())
 
 
 def counts(array: NDArray[Any]) -> dict[str, Any]:
@@ -43,7 +43,7 @@ def counts(array: NDArray[Any]) -> dict[str, Any]:
         "rows": array.shape[0],
         "columns": array.shape[1],
         "max": largest,
-        "data": _base64(scaled.tobytes()),
+        "data": as_base64(scaled.tobytes()),
     }
 
 
@@ -98,11 +98,7 @@ def _data_uri(picture: NDArray[np.uint8]) -> str:
 
     buffer = io.BytesIO()
     Image.fromarray(picture).save(buffer, "webp", lossless=picture.nbytes <= LOSSLESS_BYTES, quality=90)
-    return f"data:image/webp;base64,{_base64(buffer.getvalue())}"
-
-
-def _base64(data: bytes) -> str:
-    return base64.b64encode(data).decode("ascii")
+    return f"data:image/webp;base64,{as_base64(buffer.getvalue())}"
 
 
 def finite_range(values: Sequence[float]) -> tuple[float, float]:

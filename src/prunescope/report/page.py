@@ -1,30 +1,23 @@
-"""The page: template, style, script and data in one HTML text."""
+"""What stands on the page of runs."""
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import json
 from collections.abc import Sequence
-from importlib import resources
-from typing import Any
 
 from prunescope.analysis.groups import groups
+from prunescope.analysis.labels import SOURCES
 from prunescope.analysis.methods import sentence
 from prunescope.report.run_data import run_data
+from prunescope.report.standalone import as_script, render
 from prunescope.report.summary import group_data
 from prunescope.runs.directory import Run
 
 SCRIPTS = ("decode.js", "charts.js", "panels.js", "page.js")
 MOST_CLASSES = 12
-SOURCES = {
+DESCRIBED = SOURCES | {
     "photographs": "photographs against phase-scrambled copies",
     "nlgp": "non-Gaussian synthetic images (NLGP)",
     "nlgp-clone": "Gaussian clones of NLGP",
-    "imagenet32": "ImageNet32",
-    "imagenet64": "ImageNet64",
-    "cifar10": "CIFAR-10",
-    "cifar100": "CIFAR-100",
     "parquet": "a parquet data set",
     "folder": "a folder of images",
     "npz": "an npz data set",
@@ -33,34 +26,25 @@ SOURCES = {
 
 def html(runs: Sequence[Run]) -> str:
     """The whole page of these runs, which asks for nothing from outside itself."""
-    from jinja2 import Environment
-
     found = groups(runs)
     ordered = [(number, run) for number, group in enumerate(found) for run in group.runs]
     curves = [group_data(group) for group in found]
     data = {"runs": [run_data(run, number) for number, run in ordered], "groups": curves}
-    style, script = _text("page.css"), "\n".join(_text(name) for name in SCRIPTS)
-    template = Environment(autoescape=True).from_string(_text("page.html.j2"))
-    # The template marks style, script and data as safe: the first two are files of this package, and
-    # as_script leaves no character in the data that could end its element.
-    return template.render(
-        title=", ".join(dict.fromkeys(group.runs[0].experiment.name for group in found)),
-        lines=[
+    values = {
+        "title": ", ".join(dict.fromkeys(group.runs[0].experiment.name for group in found)),
+        "lines": [
             describe(group.runs[0]) if len(found) == 1 else f"{group.label}: {describe(group.runs[0])}"
             for group in found
         ],
-        style=style,
-        script=script,
-        style_hash=_hash(style),
-        script_hash=_hash(script),
-        data=as_script(data),
-        facts=curves[0]["facts"],
-        runs=[f"{found[number].label}, seed {run.seed}" for number, run in ordered],
-        classes_of=found[0].label,
-        classes=_class_names(ordered[0][1]),
-        colour=ordered[0][1].shape[0] > 1,
-        any_colour=any(run.shape[0] > 1 for _, run in ordered),
-    )
+        "data": as_script(data),
+        "facts": curves[0]["facts"],
+        "runs": [f"{found[number].label}, seed {run.seed}" for number, run in ordered],
+        "classes_of": found[0].label,
+        "classes": _class_names(ordered[0][1]),
+        "colour": ordered[0][1].shape[0] > 1,
+        "any_colour": any(run.shape[0] > 1 for _, run in ordered),
+    }
+    return render("prunescope.report", values, SCRIPTS)
 
 
 def describe(run: Run) -> str:
@@ -70,7 +54,7 @@ def describe(run: Run) -> str:
     layers = " × ".join(map(str, experiment.network.hidden))
     return (
         f"A fully connected network with hidden layers {layers}, trained on "
-        f"{SOURCES.get(experiment.data.source, experiment.data.source)} ({width}×{height} pixels, "
+        f"{DESCRIBED.get(experiment.data.source, experiment.data.source)} ({width}×{height} pixels, "
         f"{'colour' if channels == 3 else 'grey'}, {len(run.classes)} classes), for {experiment.train.steps:,} steps a level; "
         f"{sentence(run)}."
     )
@@ -80,18 +64,3 @@ def _class_names(run: Run) -> list[str]:
     """The first classes by name; what is left is counted."""
     left = len(run.classes) - MOST_CLASSES
     return [*run.classes[:MOST_CLASSES], *([f"and {left} more"] if left > 0 else [])]
-
-
-def as_script(data: Any) -> str:
-    """JSON that may stand inside a script element, whatever the strings in it hold."""
-    text = json.dumps(data, allow_nan=False, separators=(",", ":"))
-    return text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e")
-
-
-def _text(name: str) -> str:
-    return (resources.files("prunescope.report") / name).read_text("utf-8")
-
-
-def _hash(text: str) -> str:
-    """The source expression of Content-Security-Policy that allows just this text."""
-    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode('ascii')}'"

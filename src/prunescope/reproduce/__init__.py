@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from prunescope import _lazy
 
 if TYPE_CHECKING:
     from prunescope.reproduce.request import Reproduced as Reproduced
@@ -12,11 +13,6 @@ if TYPE_CHECKING:
     from prunescope.reproduce.request import planned as planned
     from prunescope.reproduce.request import reproduce as reproduce
 
-__all__ = ["Reproduced", "Request", "needed", "planned", "reproduce"]
-
-
-def __getattr__(name: str) -> Any:
-    # on demand: reading a recipe must not load what runs it
-    if name not in __all__:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module("prunescope.reproduce.request"), name)
+__getattr__, __dir__, __all__ = _lazy.attach(
+    __name__, dict.fromkeys(("Reproduced", "Request", "needed", "planned", "reproduce"), "request")
+)

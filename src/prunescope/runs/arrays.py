@@ -9,8 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
-from prunescope.errors import InputError
-from prunescope.files import replacing
+from prunescope.errors import InputError, first_line
+from prunescope.files import write_bytes
 from prunescope.model import Arrays
 
 DIGEST = "sha256"
@@ -23,8 +23,7 @@ def write_arrays(path: Path, arrays: Arrays, metadata: Mapping[str, str] | None 
     whole = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
     notes = dict(metadata or {})
     data = save(whole, metadata={**notes, DIGEST: _digest(whole, notes)})
-    with replacing(path) as temporary:
-        temporary.write_bytes(data)
+    write_bytes(path, data)
 
 
 def read_arrays(path: Path) -> tuple[Arrays, dict[str, str]]:
@@ -42,7 +41,7 @@ def read_arrays(path: Path) -> tuple[Arrays, dict[str, str]]:
     except FileNotFoundError:
         raise InputError(f"{path}: no such file") from None
     except (SafetensorError, OSError, ValueError, KeyError) as error:
-        raise InputError(f"{path}: damaged ({str(error).splitlines()[0]})") from None
+        raise InputError(f"{path}: damaged ({first_line(error)})") from None
     expected = notes.pop(DIGEST, None)
     if expected != _digest(arrays, notes):
         raise InputError(f"{path}: damaged (its contents do not match their checksum)")

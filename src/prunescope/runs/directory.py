@@ -5,14 +5,16 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import os
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from prunescope.errors import InputError
+from prunescope.errors import InputError, first_line
 from prunescope.experiment import Experiment, load
+from prunescope.locks import is_held
 from prunescope.mask import BoolArray, ImageShape, Mask
 from prunescope.model import WEIGHT_MASK, Arrays, Model, Ticket
 from prunescope.runs.arrays import read_arrays
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
 
 
 ABOUT = {"name", "identity", "seed", "status"}
+LOCK = ".lock"  # held by the process that writes the run
 
 
 class Run:
@@ -30,6 +33,7 @@ class Run:
     def __init__(self, path: str | Path) -> None:
         """Raises InputError when ``path`` holds no run."""
         self.path = Path(path)
+        self._read: tuple[tuple[int, ...], polars.DataFrame] | None = None  # the table, and of which file
         if not (self.path / "experiment.toml").is_file() or not (self.path / "run.json").is_file():
             raise InputError(f"{self.path}: not a run directory (no experiment.toml and run.json)")
 
@@ -84,21 +88,30 @@ class Run:
 
     @property
     def table(self) -> polars.DataFrame:
-        """levels.parquet: one row a finished level and layer; raises InputError before the first."""
-        import polars
+        """levels.parquet: one row a finished level and layer; raises InputError before the first.
 
+        It is read again when the file is another one than at the last reading.
+        """
         path = self.path / "levels.parquet"
         if not path.is_file():
             raise InputError(f"{self.path}: no level is finished yet")
-        data = path.read_bytes()
+        with path.open("rb") as file:
+            entry = os.fstat(file.fileno())  # writers put a new file in its place
+            which = (entry.st_mtime_ns, entry.st_size, entry.st_dev, entry.st_ino)
+            if self._read is None or self._read[0] != which:
+                self._read = which, self._table_in(path, file.read())
+        return self._read[1].clone()
+
+    def _table_in(self, path: Path, data: bytes) -> polars.DataFrame:
+        import polars
+
         known = self.about.get("tables")
         if known and sha256(data) not in known:  # polars does not survive every damage: check before it reads
             raise InputError(f"{path}: damaged (its contents do not match their checksum in run.json)")
         try:
             table = polars.read_parquet(io.BytesIO(data))
         except Exception as error:
-            reason = (str(error).splitlines() or [type(error).__name__])[0]
-            raise InputError(f"{path}: damaged ({reason})") from None
+            raise InputError(f"{path}: damaged ({first_line(error)})") from None
         if not {"level", "layer"} <= set(table.columns):
             raise InputError(f"{path}: damaged (no columns level and layer)")
         return table
@@ -180,6 +193,11 @@ class Run:
 def is_done(path: Path) -> bool:
     """Whether a run directory says that its run is done; False where there is none. Raises InputError when damaged."""
     return (path / "run.json").is_file() and Run(path).status == "done"
+
+
+def is_in_use(path: Path) -> bool:
+    """Return whether a process is writing a run directory; False where there is none."""
+    return is_held(path / LOCK)
 
 
 def sha256(data: bytes) -> str:

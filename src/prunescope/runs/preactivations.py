@@ -28,7 +28,9 @@ def first_layer_inputs(model: Model, norm: str, dataset: Dataset, images: int = 
     chosen = np.linspace(0, len(pixels) - 1, min(images, len(pixels))).round().astype(np.int64)
     rows = np.asarray(pixels[chosen])
     inputs = rows.astype(np.float32)
-    if rows.dtype == np.uint8:  # float rows (streams) are network inputs already
+    if (
+        rows.dtype == np.uint8
+    ):  # as network_inputs; not by it, whose last bits differ from those that runs have stored
         inputs = (inputs - dataset.mean) / np.float32(255)
     if norm != "before":
         return inputs

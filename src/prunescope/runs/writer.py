@@ -12,11 +12,12 @@ from typing import Any
 
 from prunescope.errors import InputError
 from prunescope.experiment import Experiment
-from prunescope.files import remove_leftovers, replacing, write_text
+from prunescope.files import remove_leftovers, write_bytes, write_text
+from prunescope.locks import Locked, held
 from prunescope.model import WEIGHT_MASK, Arrays, Model, Ticket
 from prunescope.runs.arrays import read_arrays, write_arrays
 from prunescope.runs.checkpoint import Checkpoint
-from prunescope.runs.directory import Run, sha256
+from prunescope.runs.directory import LOCK, Run, sha256
 
 # what says that a folder was chosen wrongly, unlike a full disk
 UNWRITABLE = {getattr(errno, name) for name in ("EACCES", "EPERM", "EROFS", "ENOTDIR", "EEXIST", "ENOENT")}
@@ -49,8 +50,7 @@ class RunWriter(Run):
         # both checksums are good until the new table is in place, so a crash in between does no harm
         before = [sha256(path.read_bytes())] if path.is_file() else []
         self.write_about(tables=[sha256(buffer.getvalue()), *before])
-        with replacing(path) as temporary:
-            temporary.write_bytes(buffer.getvalue())
+        write_bytes(path, buffer.getvalue())
 
     def write_rewind(self, model: Model) -> None:
         """Write the parameters that levels rewind to."""
@@ -106,36 +106,32 @@ def open_run(experiment: Experiment, seed: int, out: str | Path) -> Iterator[Run
     Raises InputError when another process holds it or the directory is another experiment's. An
     InputError in the block, before anything was trained, leaves no new directory behind.
     """
-    from filelock import FileLock, Timeout
-
     path = run_path(experiment, seed, out)
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(path / ".lock", timeout=0)
-        lock.acquire()
-    except Timeout:
-        raise InputError(
-            f"{path}: another process is running this; wait for it or choose another seed"
-        ) from None
-    except OSError as error:
-        if error.errno not in UNWRITABLE:
+    with contextlib.ExitStack() as lock:
+        try:
+            path.mkdir(parents=True, exist_ok=True)
+            lock.enter_context(held(path / LOCK))
+        except Locked:
+            raise InputError(
+                f"{path}: another process is running this; wait for it or choose another seed"
+            ) from None
+        except OSError as error:
+            if error.errno not in UNWRITABLE:
+                raise
+            raise InputError(f"{path}: cannot write there ({error.strerror}); choose another --out") from None
+        remove_leftovers(path)
+        fresh = not (path / "run.json").is_file()
+        try:
+            yield _opened(path, experiment, seed)
+        except InputError:
+            if fresh:
+                _forget(path, Path(out))
             raise
-        raise InputError(f"{path}: cannot write there ({error.strerror}); choose another --out") from None
-    remove_leftovers(path)
-    fresh = not (path / "run.json").is_file()
-    try:
-        yield _opened(path, experiment, seed)
-    except InputError:
-        if fresh:
-            _forget(path, Path(out))
-        raise
-    finally:
-        lock.release()
 
 
 def _forget(path: Path, out: Path) -> None:
     """Remove a run directory that holds nothing but its description, and folders left empty below ``out``."""
-    description = {"experiment.toml", "run.json", ".lock"}
+    description = {"experiment.toml", "run.json", LOCK}
     if {entry.name for entry in path.iterdir()} <= description:
         for name in description:
             (path / name).unlink(missing_ok=True)

@@ -8,11 +8,11 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from prunescope.errors import InputError
+from prunescope.errors import InputError, first_line
 from prunescope.runs.directory import Run
 from prunescope.runs.reporting import Reporter
 from prunescope.track.sink import Sink
-from prunescope.track.upload import Destination, error_line, upload
+from prunescope.track.upload import Destination, upload
 
 if TYPE_CHECKING:
     from prunescope.experiment import Experiment
@@ -139,7 +139,7 @@ class _UploadThread:
                     self._stop.wait(EVERY)
                 feeding.finish()
         except Exception as error:  # whatever a tracker raises is no reason to stop a run
-            self._say(f"failed ({error_line(error)}); the run goes on without it")
+            self._say(f"failed ({first_line(error)}); the run goes on without it")
 
     def _say(self, what: str) -> None:
         to = self._destination

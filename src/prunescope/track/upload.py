@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 
-from prunescope.errors import InputError
+from prunescope.errors import InputError, first_line
+from prunescope.locks import Locked, held
 from prunescope.runs.directory import Run
 from prunescope.track.entries import entries
 from prunescope.track.sink import About, Sink
@@ -98,23 +99,15 @@ def send(run: Run, destination: Destination) -> str:
     except InputError:
         raise
     except Exception as error:
-        raise TrackerFailed(f"{run.path}: {destination.name} failed: {error_line(error)}") from error
-
-
-def error_line(error: BaseException) -> str:
-    """What a tracker's exception says, in a line."""
-    lines = str(error).strip().splitlines()
-    return lines[0] if lines else type(error).__name__
+        raise TrackerFailed(f"{run.path}: {destination.name} failed: {first_line(error)}") from error
 
 
 @contextlib.contextmanager
 def _alone(run: Run, name: str, wait: float) -> Iterator[None]:
-    from filelock import FileLock, Timeout
-
-    with contextlib.ExitStack() as held:
+    with contextlib.ExitStack() as lock:
         try:
-            held.enter_context(FileLock(run.path / f".track-{name}.lock", timeout=wait))
-        except Timeout:
+            lock.enter_context(held(run.path / f".track-{name}.lock", wait))
+        except Locked:
             raise InputError(f"{run.path}: another process is sending it to {name}") from None
         except OSError:  # a folder that nobody here can write to: there is nothing to lock with
             pass

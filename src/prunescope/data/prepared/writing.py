@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime
-import fcntl
 import hashlib
 import json
 import os
@@ -20,6 +19,7 @@ from numpy.typing import NDArray
 
 from prunescope.data.raw import SPLITS, Chunk, Progress, Raw, Split
 from prunescope.errors import InputError
+from prunescope.locks import held
 
 FORMAT = 1
 MANIFEST = "prepared.json"
@@ -187,42 +187,32 @@ def _version() -> str:
         return "not installed"
 
 
-def _same_folder(descriptor: int, path: Path) -> bool:
-    try:
-        return os.fstat(descriptor).st_ino == path.stat().st_ino
-    except FileNotFoundError:
-        return False
+def _is_there(out: Path) -> bool:
+    """Return whether ``out`` is a prepared folder; raises InputError when it holds other things."""
+    if (out / MANIFEST).exists():
+        return True
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise InputError(f"{out} exists and is not a prepared folder: choose another")
+    return False
 
 
 @contextmanager
 def _alone(out: Path) -> Iterator[Path | None]:
-    """An empty folder beside ``out`` that this process alone holds; None once ``out`` is there.
+    """Make an empty folder beside ``out`` that this process alone fills; None once ``out`` is there.
 
-    The lock is on the folder itself and ends with the process, so what a killed one left is
-    found unlocked and cleared.
+    It is removed at the end where it was not renamed. What a killed process left is cleared.
     """
-    partial = out.with_name(f".{out.name}.partial")
-    while True:
-        if (out / MANIFEST).exists():
+    if _is_there(out):
+        yield None
+        return
+    with held(out.with_name(f".{out.name}.lock"), wait=None, remove=True):
+        if _is_there(out):  # another process finished while this one waited
             yield None
             return
-        if out.exists() and (not out.is_dir() or any(out.iterdir())):
-            raise InputError(f"{out} exists and is not a prepared folder: choose another")
-        partial.mkdir(exist_ok=True)
+        partial = out.with_name(f".{out.name}.partial")
+        shutil.rmtree(partial, ignore_errors=True)
+        partial.mkdir()
         try:
-            lock = os.open(partial, os.O_RDONLY)
-        except FileNotFoundError:
-            continue
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            if (out / MANIFEST).exists() or not _same_folder(lock, partial):
-                continue  # another process finished while this one waited: look again
-            for leftover in partial.iterdir():
-                leftover.unlink()
-            try:
-                yield partial
-            finally:
-                shutil.rmtree(partial, ignore_errors=True)  # gone already after a rename
-            return
+            yield partial
         finally:
-            os.close(lock)
+            shutil.rmtree(partial, ignore_errors=True)  # gone already after a rename

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from prunescope.data.raw import Chunk, Raw, Split, checked_labels, to_planes
-from prunescope.errors import InputError
+from prunescope.errors import InputError, first_line
 
 _ROWS = 10_000  # decoded at a time
 _SPLIT_NAMES = {"train": ("train",), "validation": ("validation", "val", "valid", "test")}
@@ -70,7 +70,7 @@ def _rows(path: Path) -> int:
         schema = pl.read_parquet_schema(path)
         rows = int(pl.scan_parquet(path).select(pl.len()).collect().item())
     except (pl.exceptions.PolarsError, OSError) as error:
-        raise InputError(f"{path}: not a whole parquet file: {_line(error)}") from None
+        raise InputError(f"{path}: not a whole parquet file: {first_line(error)}") from None
     for column in ("image", "label"):
         if column not in schema:
             raise InputError(f"{path}: no column {column!r}; it has {', '.join(schema)}")
@@ -112,7 +112,7 @@ def _slice(path: Path, start: int, count: int) -> tuple[list[bytes | None], list
         rows = pl.scan_parquet(path).select("image", "label").slice(start, count).collect()
         return rows["image"].struct.field("bytes").to_list(), rows["label"].to_list()
     except (pl.exceptions.PolarsError, OSError) as error:
-        raise InputError(f"{path}: damaged parquet file: {_line(error)}") from None
+        raise InputError(f"{path}: damaged parquet file: {first_line(error)}") from None
 
 
 def _chunks(path: Path, rows: int, mode: str, size: tuple[int, int], classes: int) -> Iterator[Chunk]:
@@ -146,7 +146,3 @@ def _decode(data: bytes | None, path: Path, row: int, mode: str, size: tuple[int
         return np.asarray(image if image.mode == mode else image.convert(mode))
     except (OSError, ValueError, SyntaxError):
         raise InputError(f"{path}: image {row} is truncated or damaged") from None
-
-
-def _line(error: Exception) -> str:
-    return str(error).splitlines()[0] if str(error) else type(error).__name__

@@ -9,7 +9,7 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from prunescope.errors import InputError
+from prunescope.errors import InputError, first_line
 
 _MULTIARRAY = ("numpy.core.multiarray", "numpy._core.multiarray")
 _NUMERIC = ("numpy.core.numeric", "numpy._core.numeric")
@@ -127,8 +127,7 @@ def load(path: Path) -> Any:
     except InputError:
         raise
     except Exception as error:  # a damaged pickle raises whatever its bytes lead to
-        what = (str(error).splitlines() or [""])[0] or type(error).__name__
-        raise InputError(f"{path}: truncated or damaged pickle: {what}") from None
+        raise InputError(f"{path}: truncated or damaged pickle: {first_line(error)}") from None
 
 
 def _read(file: BinaryIO) -> Any:

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import io
 from collections.abc import Mapping, Sequence
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
 from prunescope.analysis.formats import by_size, mean_and_sd_by_size
 from prunescope.analysis.statistics import spread
 from prunescope.figures.parts.style import STYLE
+from prunescope.report.standalone import as_base64, render
 from prunescope.reproduce.claims.evidence import Evidence, JudgedClaim, PageSection
 from prunescope.reproduce.claims.measured_quantity import MeasuredQuantity, places, together
 from prunescope.reproduce.claims.miniature import ExperimentRuns, Miniature
@@ -45,25 +43,18 @@ def write_page(kinds: Mapping[str, Sequence[Run]], file: Path) -> list[Path]:
 
 def html(mini: Miniature, judged: Mapping[str, Sequence[JudgedClaim]], table: str) -> str:
     """The page, which asks for nothing from outside itself."""
-    from jinja2 import Environment
-
-    style = _text("page.css")
     shown = [_section(section, mini, judged[section.id]) for section in SECTIONS]
     verdicts = [claim["verdict"] for section in shown for claim in section["claims"]]
-    return (
-        Environment(autoescape=True)
-        .from_string(_text("page.html.j2"))
-        .render(
-            style=style,
-            style_hash=_hash(style),
-            sections=shown,
-            counts=[(verdict, CHIPS[verdict], verdicts.count(verdict)) for verdict in CHIPS],
-            how_judged=how_judged(len(verdicts)),
-            setup=setup(mini),
-            experiments=[_experiment(name, kind) for name, kind in mini.kinds.items()],
-            table=table,
-        )
-    )
+    values = {
+        "title": "The paper in miniature",
+        "sections": shown,
+        "counts": [(verdict, CHIPS[verdict], verdicts.count(verdict)) for verdict in CHIPS],
+        "how_judged": how_judged(len(verdicts)),
+        "setup": setup(mini),
+        "experiments": [_experiment(name, kind) for name, kind in mini.kinds.items()],
+        "table": table,
+    }
+    return render("prunescope.reproduce.page", values)
 
 
 def setup(mini: Miniature) -> list[str]:
@@ -173,13 +164,4 @@ def _plot(section: PageSection, mini: Miniature) -> str:
     with rc_context(STYLE | {"svg.fonttype": "path", "svg.hashsalt": section.id}):
         figure = getattr(plots, section.plot)(mini)
         figure.savefig(buffer, format="svg", metadata={"Date": None})
-    return f"data:image/svg+xml;base64,{base64.b64encode(buffer.getvalue()).decode('ascii')}"
-
-
-def _text(name: str) -> str:
-    return (resources.files("prunescope.reproduce.page") / name).read_text("utf-8")
-
-
-def _hash(text: str) -> str:
-    """The source expression of Content-Security-Policy that allows just this text."""
-    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode('ascii')}'"
+    return f"data:image/svg+xml;base64,{as_base64(buffer.getvalue())}"

@@ -1,0 +1,33 @@
+"""Lazy packages: their names are imported from the modules that have them when they are asked for.
+
+Importing a package for one name must not load torch for another. (The library lazy-loader does the same, but its dir()
+hides what was imported, and EAGER_IMPORT, set for other packages, would load everything.)
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Mapping
+from importlib import import_module
+from typing import Any
+
+
+def attach(
+    package: str, homes: Mapping[str, str]
+) -> tuple[Callable[[str], Any], Callable[[], list[str]], list[str]]:
+    """Return ``__getattr__``, ``__dir__`` and ``__all__`` of a package.
+
+    ``homes``: by name the module inside the package that has it, ``module:name`` where it has another name there.
+    What type checkers are to know is imported beside this, under TYPE_CHECKING.
+    """
+
+    def get(name: str) -> Any:
+        if name not in homes:
+            raise AttributeError(f"module {package!r} has no attribute {name!r}")
+        module, _, other = homes[name].partition(":")
+        return getattr(import_module(f"{package}.{module}"), other or name)
+
+    def names() -> list[str]:
+        return sorted({*vars(sys.modules[package]), *homes})
+
+    return get, names, sorted(homes)

@@ -1,0 +1,48 @@
+"""Pages that stand alone: one HTML text with style and script in it, whose policy lets nothing else in."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from importlib import resources
+
+
+def render(package: str, values: Mapping[str, object], scripts: Sequence[str] = ()) -> str:
+    """Return the page that a package's ``page.html.j2`` makes of ``values``, with its ``page.css`` and its ``scripts``.
+
+    The template extends ``shell.html.j2`` and fills the block ``body``; ``values`` must have a ``title``.
+    """
+    from jinja2 import DictLoader, Environment
+
+    templates = {
+        "shell.html.j2": _text("prunescope.report", "shell.html.j2"),
+        "page.html.j2": _text(package, "page.html.j2"),
+    }
+    # The templates mark style, script and data as safe: the first two are files of this package, and
+    # as_script leaves no character in the data that could end its element.
+    style, script = _text(package, "page.css"), "\n".join(_text(package, name) for name in scripts)
+    policy = {"style": style, "style_hash": _hash(style), "script": script, "script_hash": _hash(script)}
+    page = Environment(autoescape=True, loader=DictLoader(templates)).get_template("page.html.j2")
+    return page.render(policy | dict(values))
+
+
+def as_script(data: object) -> str:
+    """Return JSON that may stand inside a script element, whatever the strings in it hold."""
+    text = json.dumps(data, allow_nan=False, separators=(",", ":"))
+    return text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e")
+
+
+def as_base64(data: bytes) -> str:
+    """Return bytes as base64 text."""
+    return base64.b64encode(data).decode("ascii")
+
+
+def _text(package: str, name: str) -> str:
+    return (resources.files(package) / name).read_text("utf-8")
+
+
+def _hash(text: str) -> str:
+    """Return the source expression of Content-Security-Policy that allows just this text."""
+    return f"'sha256-{as_base64(hashlib.sha256(text.encode()).digest())}'"

@@ -1,0 +1,76 @@
+"""prunescope.experiment.overrides: run with `pytest tests/experiment/test_overrides.py`."""
+
+import datetime
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from prunescope.errors import InputError
+from prunescope.experiment.overrides import formatted, parsed, parsed_axis
+
+BOTH = [
+    ("train.lr=0.1", 0.1),
+    ("train.steps=2_000", 2000),
+    ("prune.rewind=false", False),
+    ("prune.method=imp", "imp"),
+    ("data.root=/a=b", "/a=b"),
+    ("network.hidden=[[8,4],[16]]", [[8, 4], [16]]),
+    ("train.lr=[0.1,5e-2]", [0.1, 0.05]),
+    ("train.lr=[]", []),
+    ("train.lr=", ""),
+]
+
+
+@pytest.mark.parametrize(("typed", "value"), BOTH)
+@pytest.mark.parametrize("parse", [parsed, parsed_axis])
+def test_values_are_toml_and_bare_words_are_strings(parse, typed, value):
+    assert parse(typed) == (typed.partition("=")[0], value)
+
+
+@pytest.mark.parametrize(
+    ("typed", "value"),
+    [
+        ("prune.method=[imp,oneshot, random]", ["imp", "oneshot", "random"]),
+        ('data.root=["a,b",c]', ["a,b", "c"]),
+        ("prune.method=[[imp, 1], 'x']", [["imp", 1], "x"]),
+    ],
+)
+def test_bare_words_in_a_list_are_strings_where_lists_are_axes_alone(typed, value):
+    name, _, text = typed.partition("=")
+    assert parsed_axis(typed) == (name, value)
+    assert parsed(typed) == (name, text)
+
+
+def test_blanks_around_are_dropped_where_lists_are_axes_alone():
+    assert parsed_axis(" prune.method = imp ") == ("prune.method", "imp")
+    assert parsed(" prune.method = imp ") == (" prune.method ", " imp ")
+
+
+@pytest.mark.parametrize("typed", ["train.lr", "=3"])
+def test_what_is_no_override_is_refused_with_an_example(typed):
+    with pytest.raises(
+        InputError, match=f"'{typed}' is not key=value: an override looks like train.steps=2000"
+    ):
+        parsed(typed)
+    with pytest.raises(InputError, match=f"'{typed}' is not key=value: write .* or train"):
+        parsed_axis(typed)
+
+
+scalars = st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False)
+texts = st.text(st.characters(exclude_categories=["Cs"]))
+
+
+def several(inner):
+    return st.lists(inner, max_size=4) | st.dictionaries(texts, inner, max_size=3)
+
+
+@given(st.recursive(scalars | texts, several, max_leaves=8))
+def test_what_is_formatted_is_read_back(value):
+    assert parsed(formatted("a.b", value)) == ("a.b", value)
+    assert parsed_axis(formatted("a.b", value)) == ("a.b", value)
+
+
+def test_a_value_that_no_field_takes_is_not_formatted():
+    with pytest.raises(InputError, match=r"a\.b is 2026-01-02: use a number, a string"):
+        formatted("a.b", datetime.date(2026, 1, 2))
