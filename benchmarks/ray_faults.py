@@ -170,7 +170,7 @@ def one_round(
 def sequential(experiment: Path, out: Path, grid: Sequence[str] = GRID) -> list[Path]:
     """The same runs one after the other in this process."""
     from prunescope.pruning.running import run
-    from prunescope.sweep.reading import read_jobs
+    from prunescope.sweep.sweep_file import read_jobs
 
     jobs = read_jobs(str(experiment), grid, SEEDS)
     return [run(job.experiment, seed=job.seed, out=out).path for job in jobs]

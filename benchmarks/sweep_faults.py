@@ -77,7 +77,7 @@ def killed(process: int) -> bool:
 def repeat(folder: Path, rounds: int, seed: int, *, steps: int = 200, span: float = SPAN) -> Tally:
     """``rounds`` rounds, each compared with the same runs one after the other in this process."""
     from prunescope.pruning.running import run
-    from prunescope.sweep.reading import read_jobs
+    from prunescope.sweep.sweep_file import read_jobs
 
     rng = random.Random(seed)
     experiment = kill_resume.write_inputs(folder, steps)

@@ -17,7 +17,7 @@ from prunescope.experiment import load, preset_names
 from prunescope.experiment.scale import SCALES
 from prunescope.figures import FIGURES
 from prunescope.reproduce.recipes import RECIPES, recipe
-from prunescope.sweep.reading import read_jobs
+from prunescope.sweep.sweep_file import read_jobs
 from prunescope.track.upload import SINKS
 
 ROOT = Path(__file__).parents[2]

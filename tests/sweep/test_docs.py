@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from prunescope.cli import main
-from prunescope.sweep.reading import read_jobs
+from prunescope.sweep.sweep_file import read_jobs
 from stored_runs import write_run
 
 TEXT = (Path(__file__).parents[2] / "docs" / "many-runs.md").read_text("utf-8")

@@ -94,8 +94,8 @@ def test_wrong_input_is_one_line_before_any_work(sweep, tmp_path, arguments, mes
 
 
 def test_too_small_a_disk_is_said_before_any_work(sweep, tmp_path, monkeypatch):
-    monkeypatch.setattr("prunescope.sweep.resources.free_disk", lambda folder: 1)
+    monkeypatch.setattr("prunescope.sweep.planning.free_disk", lambda folder: 1)
     code, _, stderr = sweep()
     assert code == 2
-    assert "make room or choose another --out" in stderr
+    assert "free some space or choose another --out" in stderr
     assert not (tmp_path / "runs").exists()

@@ -1,4 +1,4 @@
-"""prunescope.sweep.planning, costs, room and board: run with `pytest tests/sweep/test_planning.py`."""
+"""prunescope.sweep.planning, capacity and status: run with `pytest tests/sweep/test_planning.py`."""
 
 from dataclasses import dataclass, replace
 
@@ -10,9 +10,9 @@ from prunescope.errors import InputError
 from prunescope.pruning.running import run
 from prunescope.runs.reporting import Reporter
 from prunescope.sweep import Job, plan
-from prunescope.sweep.board import Board
-from prunescope.sweep.planning import Plan, Planned, check_room
-from prunescope.sweep.room import Room
+from prunescope.sweep.capacity import Capacity, machine_capacity
+from prunescope.sweep.planning import ExecutionOptions, Plan, PlannedRun, check_disk
+from prunescope.sweep.status import SweepStatus
 
 
 class StopsAt(Reporter):
@@ -85,7 +85,7 @@ def planned(path, *seconds, memory=1, **place):
     cost = plan([Job(tiny.experiment(), 0)], "nowhere").runs[0].estimate
     job = Job(tiny.experiment(run={"threads": 0, **place}), 0)
     cost = replace(cost, level_seconds=seconds, memory_bytes=memory, disk_bytes=10**9)
-    return Planned(job, path, "new", 0, cost.seconds, cost)
+    return PlannedRun(job, path, "new", 0, cost.seconds, cost)
 
 
 def test_the_time_of_a_plan_is_that_of_the_longest_first(tmp_path):
@@ -95,103 +95,103 @@ def test_the_time_of_a_plan_is_that_of_the_longest_first(tmp_path):
 
 def test_a_disk_that_does_not_hold_the_runs_is_said(tmp_path, monkeypatch):
     found = Plan(tmp_path / "not" / "there", tuple(planned(tmp_path / str(s), s) for s in (1, 2)))
-    monkeypatch.setattr("prunescope.sweep.resources.free_disk", lambda folder: 2 * 10**9)
-    check_room(found)
-    monkeypatch.setattr("prunescope.sweep.resources.free_disk", lambda folder: 19 * 10**8)
+    monkeypatch.setattr("prunescope.sweep.planning.free_disk", lambda folder: 2 * 10**9)
+    check_disk(found)
+    monkeypatch.setattr("prunescope.sweep.planning.free_disk", lambda folder: 19 * 10**8)
     with pytest.raises(InputError, match=r"1\.90 GB are free and the runs will write about 2\.00 GB"):
-        check_room(found)
+        check_disk(found)
 
 
 @dataclass
-class Child:
-    """What Room looks at of a process."""
+class Occupant:
+    """What Capacity reads of a worker."""
 
-    planned: Planned
+    planned: PlannedRun
     threads: int = 1
     device: str | None = None
 
 
 def test_runs_share_cores_and_memory(tmp_path):
     one, big = planned(tmp_path / "1", 1, memory=4), planned(tmp_path / "2", 1, memory=8)
-    room = Room(cores=3, memory=12)
-    assert room.has_room(one, [Child(one), Child(one)], None)
-    assert not room.has_room(one, [Child(one), Child(one)], 2)
-    assert not room.has_room(one, [Child(one)] * 3, None)
-    assert room.has_room(big, [Child(one)], None)
-    assert not room.has_room(big, [Child(one), Child(one)], None)
-    assert Room(1, 0).has_room(big, [], 4)  # alone, anything
-    assert not Room(9, 99, at_once=1).has_room(one, [Child(one)], None)
+    capacity = Capacity(cores=3, memory=12)
+    assert capacity.has_space(one, [Occupant(one), Occupant(one)])
+    assert not replace(capacity, threads=2).has_space(one, [Occupant(one), Occupant(one)])
+    assert not capacity.has_space(one, [Occupant(one)] * 3)
+    assert capacity.has_space(big, [Occupant(one)])
+    assert not capacity.has_space(big, [Occupant(one), Occupant(one)])
+    assert Capacity(1, 0, threads=4).has_space(big, [])  # a run that is alone always fits
+    assert not Capacity(9, 99, at_once=1).has_space(one, [Occupant(one)])
 
 
 def test_slots_are_as_many_as_fit(tmp_path):
     runs = tuple(planned(tmp_path / str(n), 1, memory=4) for n in range(5))
     found = Plan(tmp_path, runs)
-    assert Room(4, 100).slots(found, None) == 4
-    assert Room(4, 100).slots(found, 2) == 2
-    assert Room(4, 9).slots(found, None) == 2
-    assert Room(1, 1).slots(found, 8) == 1
-    assert Room(4, 9, at_once=9).slots(found, None) == 5
+    assert Capacity(4, 100).slots(found) == 4
+    assert Capacity(4, 100, threads=2).slots(found) == 2
+    assert Capacity(4, 9).slots(found) == 2
+    assert Capacity(1, 1, threads=8).slots(found) == 1
+    assert Capacity(4, 9, at_once=9).slots(found) == 5
 
 
 def test_cuda_devices_are_dealt_out(tmp_path):
     run = planned(tmp_path / "1", 1, device="cuda")
-    room = Room(cores=1, memory=1, devices=("0", "3"))
-    first = Child(run, device=room.device(run, []))
+    capacity = Capacity(cores=1, memory=1, devices=("0", "3"))
+    first = Occupant(run, device=capacity.device(run, []))
     assert first.device == "0"
-    assert room.has_room(run, [first], None)
-    second = Child(run, device=room.device(run, [first]))
+    assert capacity.has_space(run, [first])
+    second = Occupant(run, device=capacity.device(run, [first]))
     assert second.device == "3"
-    assert not room.has_room(run, [first, second], None)
-    assert room.device(run, [second]) == "0"
-    assert Room(2, 99).device(planned(tmp_path / "2", 1), []) is None
+    assert not capacity.has_space(run, [first, second])
+    assert capacity.device(run, [second]) == "0"
+    assert Capacity(2, 99).device(planned(tmp_path / "2", 1), []) is None
 
 
 def test_a_run_gets_the_cores_and_the_share_of_a_device_that_it_asks_for(tmp_path):
     wide = planned(tmp_path / "1", 1, cpus=3)
-    assert Room(4, 99).slots(Plan(tmp_path, (wide, wide)), None) == 1
-    assert Room(6, 99).has_room(wide, [Child(wide)], None)
-    assert not Room(5, 99).has_room(wide, [Child(wide)], None)
+    assert Capacity(4, 99).slots(Plan(tmp_path, (wide, wide))) == 1
+    assert Capacity(6, 99).has_space(wide, [Occupant(wide)])
+    assert not Capacity(5, 99).has_space(wide, [Occupant(wide)])
     half = planned(tmp_path / "2", 1, device="cuda", gpus=0.5)
-    room = Room(cores=1, memory=1, devices=("0",))
-    assert room.has_room(half, [Child(half, device="0")], None)
-    assert not room.has_room(half, [Child(half, device="0")] * 2, None)
-    assert room.slots(Plan(tmp_path, (half,) * 9), None) == 2
+    capacity = Capacity(cores=1, memory=1, devices=("0",))
+    assert capacity.has_space(half, [Occupant(half, device="0")])
+    assert not capacity.has_space(half, [Occupant(half, device="0")] * 2)
+    assert capacity.slots(Plan(tmp_path, (half,) * 9)) == 2
 
 
 def test_cuda_without_a_device_is_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr("prunescope.sweep.room.cuda_devices", list)
+    monkeypatch.setattr("prunescope.sweep.capacity.cuda_devices", list)
     with pytest.raises(InputError, match=r"run.device is cuda and no CUDA device is here"):
-        Room.of_this_machine(Plan(tmp_path, (planned(tmp_path / "1", 1, device="cuda"),)))
+        machine_capacity(Plan(tmp_path, (planned(tmp_path / "1", 1, device="cuda"),)), ExecutionOptions())
 
 
 def test_the_board_counts_and_tells_the_time_left(tmp_path):
     runs = tuple(planned(tmp_path / str(n), 5.0, 2.0, 1.0) for n in range(3))
-    board = Board(Plan(tmp_path, runs), slots=2)
-    assert board.all_left() == 16
-    state = board.started(runs[0])
-    board.heard(runs[0], {"event": "stepped", "level": 0, "step": 6, "steps": 30})
+    status = SweepStatus(Plan(tmp_path, runs), slots=2)
+    assert status.all_left() == 16
+    state = status.started(runs[0])
+    status.updated(runs[0], {"event": "stepped", "level": 0, "step": 6, "steps": 30})
     assert state.left == pytest.approx(7)
-    board.heard(runs[0], {"event": "level_finished", "level": 0, "levels": 1})
+    status.updated(runs[0], {"event": "level_finished", "level": 0, "levels": 1})
     assert state.left == 3
-    board.ended(runs[0], "retry", "killed by signal 9")
-    assert board.counts == {"waiting": 3}
-    board.ended(runs[0], "done", "")
-    board.ended(runs[1], "failed", "no")
-    assert board.counts == {"done": 1, "failed": 1, "waiting": 1}
-    assert board.all_left() == 8
+    status.ended(runs[0], "retry", "killed by signal 9")
+    assert status.counts == {"waiting": 3}
+    status.ended(runs[0], "done", "")
+    status.ended(runs[1], "failed", "no")
+    assert status.counts == {"done": 1, "failed": 1, "waiting": 1}
+    assert status.all_left() == 8
 
 
 def test_the_time_left_goes_by_the_pace_of_levels_that_get_cheaper(tmp_path, monkeypatch):
     now = [100.0]
-    monkeypatch.setattr("prunescope.sweep.board.time.monotonic", lambda: now[0])
+    monkeypatch.setattr("prunescope.sweep.status.time.monotonic", lambda: now[0])
     run = planned(tmp_path / "0", 50.0, 20.0, 10.0)
-    board = Board(Plan(tmp_path, (run,)), slots=1)
-    board.started(run)
+    status = SweepStatus(Plan(tmp_path, (run,)), slots=1)
+    status.started(run)
     now[0] += 30  # images are read
-    board.heard(run, {"event": "level_started", "level": 0, "step": 15, "steps": 30})  # resumed inside
+    status.updated(run, {"event": "level_started", "level": 0, "step": 15, "steps": 30})  # resumed inside
     now[0] += 50  # twice as long as was estimated
-    board.heard(run, {"event": "level_finished", "level": 0, "levels": 1})
-    assert board.all_left() == pytest.approx(60)
+    status.updated(run, {"event": "level_finished", "level": 0, "levels": 1})
+    assert status.all_left() == pytest.approx(60)
     now[0] += 40
-    board.heard(run, {"event": "level_finished", "level": 1, "levels": 2})
-    assert board.all_left() == pytest.approx(20)
+    status.updated(run, {"event": "level_finished", "level": 1, "levels": 2})
+    assert status.all_left() == pytest.approx(20)

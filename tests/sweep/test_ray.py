@@ -11,8 +11,9 @@ import ray_faults
 from fault_tally import Tally
 
 from prunescope.cli import ray_alone
+from prunescope.locks import is_held
 from prunescope.runs.directory import Run
-from prunescope.sweep import beacon
+from prunescope.sweep.ray import liveness
 from track.event_files import assert_holds
 
 STEPS = 60
@@ -53,7 +54,7 @@ def test_what_is_killed_is_done_elsewhere_with_the_same_bits(
     ray_faults.compare(whole, paths, tally)
     assert (tally.runs, tally.kills, tally.differences) == (2 * seeds, len(kinds), ())
     assert tally.retries + tally.missed >= len(kinds)
-    assert list(out.glob(f"{beacon.PREFIX}*")) == []
+    assert list(out.glob(f"{liveness.PREFIX}*")) == []
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
@@ -127,22 +128,22 @@ def test_a_folder_that_is_no_absolute_path_is_refused(experiment):
     assert "--out is runs: with --ray 127.0.0.1:1 give a whole path" in stderr
 
 
-def test_a_beacon_tells_other_folders_and_locks_that_do_not_hold(tmp_path):
-    with beacon.Beacon(tmp_path) as lit:
-        assert beacon.is_lit(lit.path)
-        assert beacon.unfit(lit.path) == ""
-        elsewhere = tmp_path / "elsewhere" / lit.path.name
-        assert "no such folder there" in beacon.unfit(elsewhere)
+def test_a_liveness_lock_tells_other_folders_and_locks_that_do_not_hold(tmp_path):
+    with liveness.LivenessLock(tmp_path) as lock:
+        assert is_held(lock.path)
+        assert liveness.storage_problem(lock.path) == ""
+        elsewhere = tmp_path / "elsewhere" / lock.path.name
+        assert "no such folder there" in liveness.storage_problem(elsewhere)
         elsewhere.parent.mkdir()
-        assert "is another folder there" in beacon.unfit(elsewhere)
+        assert "is another folder there" in liveness.storage_problem(elsewhere)
         elsewhere.touch()  # as if it were seen, and its lock were not
-        assert "locks do not hold between nodes" in beacon.unfit(elsewhere)
-    assert not beacon.is_lit(lit.path)
+        assert "locks do not hold between nodes" in liveness.storage_problem(elsewhere)
+    assert not is_held(lock.path)
 
 
-def test_beacons_of_killed_sweeps_are_removed_and_those_of_others_left(tmp_path):
-    (tmp_path / f"{beacon.PREFIX}dead").touch()
-    with beacon.Beacon(tmp_path) as other, beacon.Beacon(tmp_path) as own:
+def test_liveness_locks_of_killed_sweeps_are_removed_and_those_of_others_left(tmp_path):
+    (tmp_path / f"{liveness.PREFIX}dead").touch()
+    with liveness.LivenessLock(tmp_path) as other, liveness.LivenessLock(tmp_path) as own:
         assert set(tmp_path.iterdir()) == {other.path, own.path}
 
 

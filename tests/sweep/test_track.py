@@ -11,8 +11,8 @@ from prunescope.cli import main
 from prunescope.errors import InputError
 from prunescope.runs.directory import Run
 from prunescope.runs.writer import run_path
-from prunescope.sweep import Job, execute
-from prunescope.sweep.reporting import SweepReporter
+from prunescope.sweep import ExecutionOptions, Job, execute
+from prunescope.sweep.status import SweepReporter
 from track.event_files import assert_holds
 
 pytest.importorskip("tensorboard")
@@ -31,7 +31,7 @@ class Killing(SweepReporter):
     def started(self, run, pid, node=""):
         self.pids[run.path] = pid
 
-    def heard(self, run, event):
+    def updated(self, run, event):
         if event["event"] == "tracker":
             self.warnings.append(event["text"])
         files = list(folder_of(self.logs, run.path).glob("*.prunescope"))
@@ -47,9 +47,8 @@ def test_event_files_of_two_runs_hold_their_numbers_though_one_was_killed(small_
     results = execute(
         [Job(experiment, seed) for seed in (0, 1)],
         tmp_path / "runs",
-        jobs_at_once=2,
-        reporter=killing,
-        track=[f"tensorboard={logs}"],
+        ExecutionOptions(at_once=2, trackers=(f"tensorboard={logs}",)),
+        killing,
     )
     assert (results.retries, results.failed, killing.warnings) == (1, {}, [])
     assert len(results.done) == 2
@@ -107,8 +106,9 @@ def test_what_cannot_be_fed_is_one_line_before_any_work(sweep, tmp_path, monkeyp
 
 @pytest.mark.parametrize("tracker", ["tensorboard", "tensorboard=logs"])
 def test_nodes_of_a_cluster_get_a_whole_path(small_run, tmp_path, tracker):
+    options = ExecutionOptions(ray="10.0.0.1:6379", trackers=(tracker,))
     with pytest.raises(InputError) as refused:
-        execute([Job(small_run(), 0)], tmp_path, ray="10.0.0.1:6379", track=[tracker])
+        execute([Job(small_run(), 0)], tmp_path, options)
     assert str(refused.value) == (
         f"--track {tracker}: with --ray 10.0.0.1:6379 give a whole path, as in --track tensorboard=/shared/tensorboard"
     )
@@ -116,8 +116,8 @@ def test_nodes_of_a_cluster_get_a_whole_path(small_run, tmp_path, tracker):
 
 def test_what_a_tracker_prints_is_kept_out_of_what_a_worker_says():
     code = (
-        "import os; from prunescope.sweep.worker import _speaker\n"
-        "say = _speaker(); print('tracking', end='', flush=True)\n"
+        "import os; from prunescope.sweep.worker import _event_writer\n"
+        "say = _event_writer(); print('tracking', end='', flush=True)\n"
         "os.system('echo in the cloud'); say('ended', code=0)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -1,4 +1,4 @@
-"""The app: every verb under its name, in the order of the help."""
+"""The command line application: every verb under its name, in the order of the help."""
 
 from __future__ import annotations
 
@@ -6,19 +6,19 @@ from collections.abc import Callable
 
 import typer
 
-from prunescope.cli import data, gathering, looking, running, timing
+from prunescope.cli import data, gathering, reproduce, run, showing, sweep, timing
 
 VERBS: dict[str, Callable[..., None]] = {
-    "run": running.run_command,
-    "sweep": running.sweep_command,
+    "run": run.run_command,
+    "sweep": sweep.sweep_command,
     "table": gathering.table_command,
     "compare": gathering.compare_command,
-    "list": looking.list_command,
-    "show": looking.show_command,
-    "observe": looking.observe_command,
-    "figure": looking.figure_command,
-    "reproduce": running.reproduce_command,
-    "report": looking.report_command,
+    "list": showing.list_command,
+    "show": showing.show_command,
+    "observe": showing.observe_command,
+    "figure": showing.figure_command,
+    "reproduce": reproduce.reproduce_command,
+    "report": showing.report_command,
     "track": gathering.track_command,
     "bench": timing.bench_command,
 }
@@ -33,7 +33,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
-    help="Train, prune, and look at what pruning leaves.",
+    help="Train, prune, and measure what pruning leaves.",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 data_app = typer.Typer(no_args_is_help=True, help="Prepare, show and check images.")

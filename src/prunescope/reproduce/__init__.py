@@ -9,10 +9,11 @@ from prunescope import _lazy
 if TYPE_CHECKING:
     from prunescope.reproduce.request import Reproduced as Reproduced
     from prunescope.reproduce.request import Request as Request
+    from prunescope.reproduce.request import missing as missing
     from prunescope.reproduce.request import needed as needed
     from prunescope.reproduce.request import planned as planned
     from prunescope.reproduce.request import reproduce as reproduce
 
 __getattr__, __dir__, __all__ = _lazy.attach(
-    __name__, dict.fromkeys(("Reproduced", "Request", "needed", "planned", "reproduce"), "request")
+    __name__, dict.fromkeys(("Reproduced", "Request", "missing", "needed", "planned", "reproduce"), "request")
 )

@@ -17,7 +17,7 @@ from prunescope.reproduce.recipes import MINIATURE, SEEDS, RequiredExperiment, r
 if TYPE_CHECKING:
     from prunescope.runs.directory import Run
     from prunescope.sweep import Job, Plan
-    from prunescope.sweep.reporting import SweepReporter
+    from prunescope.sweep.status import SweepReporter
 
 ALL = "all"
 PAGE = "miniature.html"
@@ -94,11 +94,17 @@ def needed(request: Request) -> list[Job]:
     return list(found.values())
 
 
+def missing(request: Request) -> list[Job]:
+    """Return the jobs of the request without a finished run directory under another name."""
+    found = _finished(request.out)
+    return [job for job in needed(request) if found.get(_key(job)) in (None, job.path(request.out))]
+
+
 def planned(request: Request) -> Plan:
     """What is done, what is to be run and what that will cost."""
     from prunescope.sweep import plan
 
-    return plan(_missing(request, needed(request)), request.out)
+    return plan(missing(request), request.out)
 
 
 def reproduce(
@@ -109,11 +115,11 @@ def reproduce(
     Runs that exist below ``request.out`` under any name are taken as they are. ``at_once``: runs at a time, by
     default what the machine has room for. Raises InputError for wrong input, Interrupted after Ctrl-C.
     """
-    from prunescope.sweep import execute
-    from prunescope.sweep.reporting import silent
+    from prunescope.sweep import ExecutionOptions, execute
+    from prunescope.sweep.status import silent
 
-    missing = _missing(request, needed(request))
-    failed = execute(missing, request.out, jobs_at_once=at_once, reporter=reporter or silent).failed
+    options = ExecutionOptions(at_once)
+    failed = execute(missing(request), request.out, options, reporter or silent).failed
     if request.miniature:
         from prunescope.reproduce.page.writing import write_page
 
@@ -145,12 +151,6 @@ def stored(request: Request, jobs: Sequence[Job]) -> list[Run]:
 
     found = _finished(request.out)
     return [Run(found[_key(job)]) for job in jobs if _key(job) in found]
-
-
-def _missing(request: Request, jobs: Sequence[Job]) -> list[Job]:
-    """Those without a finished run directory under another name."""
-    found = _finished(request.out)
-    return [job for job in jobs if found.get(_key(job)) in (None, job.path(request.out))]
 
 
 def _key(job: Job) -> tuple[str, int]:

@@ -1,34 +1,78 @@
-"""Plan: which of the jobs are done, which go on, and what they will cost."""
+"""Plans of many runs: which jobs are done, which go on, and what time, memory and disk the rest will take."""
 
 from __future__ import annotations
 
 import heapq
+import shutil
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
+from prunescope._renamed import old_names
 from prunescope.analysis.formats import gigabytes
 from prunescope.errors import InputError
-from prunescope.runs.directory import Run
+from prunescope.experiment import Experiment
+from prunescope.pruning.running import estimate
+from prunescope.runs.directory import Run, is_in_use
 from prunescope.runs.estimate import Estimate
-from prunescope.sweep.costs import Costs
-from prunescope.sweep.jobs import Job
+from prunescope.runs.writer import run_path
 
-Status = Literal["new", "interrupted", "failed", "in use", "done"]
+RunState = Literal["new", "interrupted", "failed", "in use", "done"]
 
 
 @dataclass(frozen=True)
-class Planned:
-    """A job, the state of its run directory and what is left to do.
+class Job:
+    """An experiment with one seed, which becomes one run directory."""
 
-    ``levels`` are finished; ``seconds`` is the time its remaining levels will take, 0 when it is done;
-    ``estimate`` is of the whole run, None when it is done.
+    experiment: Experiment
+    seed: int
+
+    def __hash__(self) -> int:
+        return hash((self.experiment.name, self.experiment.identity, self.seed))
+
+    def path(self, out: str | Path) -> Path:
+        """Return the run directory of the job in the folder ``out``; raise InputError for a negative seed."""
+        return run_path(self.experiment, self.seed, out)
+
+    def needs(self) -> Path | None:
+        """Return the run directory that ``prune.like`` names, which must be done before this job; None without one."""
+        like = self.experiment.prune.like
+        return Path(like.replace("{seed}", str(self.seed))) if like else None
+
+
+@dataclass(frozen=True)
+class ExecutionOptions:
+    """How the runs of a sweep are executed; nothing here changes a result.
+
+    at_once: at most so many runs at a time, None for as many as cores, memory and CUDA devices have space for. threads:
+    threads of each run, None for run.threads, else one. ray: HOST:PORT of a Ray cluster, ``auto`` on a node of one,
+    ``local`` for one that is started on this machine, None for processes of this machine. trackers: NAME or NAME=FOLDER of
+    each tracker that a run's process feeds from the run's files.
+    """
+
+    at_once: int | None = None
+    threads: int | None = None
+    ray: str | None = None
+    trackers: tuple[str, ...] = ()
+
+    def check(self) -> None:
+        """Raise InputError for a limit of runs at once below 1."""
+        if self.at_once is not None and self.at_once < 1:
+            raise InputError(f"--jobs is {self.at_once}; it must be 1 or more")
+
+
+@dataclass(frozen=True)
+class PlannedRun:
+    """A job with the state of its run directory and what is left to do.
+
+    ``levels`` counts the finished levels. ``seconds`` is the time that the remaining levels will take, 0 when the run is
+    done. ``estimate`` is of the whole run, None when it is done.
     """
 
     job: Job
     path: Path
-    status: Status
+    status: RunState
     levels: int
     seconds: float
     estimate: Estimate | None
@@ -36,89 +80,90 @@ class Planned:
 
 @dataclass(frozen=True)
 class Plan:
-    """Jobs in the order given, each once."""
+    """The runs of a sweep in the order given, each once, and the folder ``out`` of their directories."""
 
     out: Path
-    runs: tuple[Planned, ...]
+    runs: tuple[PlannedRun, ...]
 
     @property
-    def todo(self) -> tuple[Planned, ...]:
-        """Those that are not done."""
+    def todo(self) -> tuple[PlannedRun, ...]:
+        """The runs that are not done."""
         return tuple(run for run in self.runs if run.status != "done")
 
     @property
     def disk_bytes(self) -> int:
-        """What the run directories will take beyond what lies there already."""
+        """The bytes that the run directories will take beyond what they hold already."""
         return sum(run.estimate.disk_bytes for run in self.todo if run.estimate and not run.levels)
 
     @property
     def memory_bytes(self) -> int:
-        """The memory of the largest run."""
+        """The memory, in bytes, of the run that needs most."""
         return max((run.estimate.memory_bytes for run in self.todo if run.estimate), default=0)
 
     def seconds(self, at_once: int) -> float:
-        """Time until the last run ends with so many at once, the longest started first."""
-        ends = [0.0] * max(at_once, 1)
-        for run in sorted(self.todo, key=lambda run: -run.seconds):
-            heapq.heappush(ends, heapq.heappop(ends) + run.seconds)
-        return max(ends)
+        """Return the time until the last run ends when ``at_once`` run at a time, the longest started first."""
+        return seconds_until_all_end([0.0] * max(at_once, 1), [run.seconds for run in self.todo])
+
+
+def seconds_until_all_end(busy: Sequence[float], waiting: Iterable[float]) -> float:
+    """Return when the last task ends if each free worker takes the longest of those that wait.
+
+    busy: seconds for which each worker is still busy, 0 for a free one. waiting: seconds that each waiting task takes.
+    """
+    ends = list(busy)
+    heapq.heapify(ends)
+    for seconds in sorted(waiting, reverse=True):
+        heapq.heappush(ends, heapq.heappop(ends) + seconds)
+    return max(ends)
 
 
 def plan(jobs: Iterable[Job], out: str | Path, threads: int | None = None) -> Plan:
-    """Look at the run directories of ``jobs`` below ``out`` and estimate what is left to do.
+    """Read the run directories of ``jobs`` in the folder ``out`` and estimate what is left to do.
 
-    A job given twice is planned once. ``threads`` are those that a run may use, as in execute. Raises
-    InputError for a damaged run directory.
+    A job that is given twice is planned once. ``threads`` is the number that a run may use, as in ExecutionOptions.
+    Raises InputError for a damaged run directory.
     """
     costs = Costs(threads)
     by_path = {job.path(out): job for job in jobs}
     return Plan(Path(out), tuple(_planned(job, path, costs) for path, job in by_path.items()))
 
 
-def _planned(job: Job, path: Path, costs: Costs) -> Planned:
+def _planned(job: Job, path: Path, costs: Costs) -> PlannedRun:
     status, levels = _state(path)
     if status == "done":
         costs.learn(job.experiment, path)
-        return Planned(job, path, status, levels, 0.0, None)
+        return PlannedRun(job, path, status, levels, 0.0, None)
     cost = costs.of(job.experiment)
-    return Planned(job, path, status, levels, cost.seconds_after(levels), cost)
+    return PlannedRun(job, path, status, levels, cost.seconds_after(levels), cost)
 
 
-def _state(path: Path) -> tuple[Status, int]:
-    """What a run directory says, and how many levels it has finished."""
+def _state(path: Path) -> tuple[RunState, int]:
+    """Return the state of a run directory and the number of its finished levels."""
     if not (path / "run.json").is_file():
         return "new", 0
     run = Run(path)
     stored, levels = run.status, len(run.levels)
     if stored == "done":
         return "done", levels
-    if in_use(path):
+    if is_in_use(path):
         return "in use", levels
     return "failed" if stored == "failed" else "interrupted", levels
 
 
-def in_use(path: Path) -> bool:
-    """Whether a process holds the lock of a run directory."""
-    from filelock import FileLock, Timeout
-
-    if not path.is_dir():
-        return False
-    try:
-        with FileLock(path / ".lock", timeout=0):
-            return False
-    except Timeout:
-        return True
+def free_disk(folder: Path) -> int:
+    """Return the bytes that are free where ``folder`` is or will be made."""
+    while not folder.exists():
+        folder = folder.parent
+    return shutil.disk_usage(folder).free
 
 
-def check_room(plan: Plan) -> None:
-    """Raise InputError when the disk below ``plan.out`` does not hold what the runs will write."""
-    from prunescope.sweep.resources import free_disk
-
+def check_disk(plan: Plan) -> None:
+    """Raise InputError when the disk of ``plan.out`` does not hold what the runs will write."""
     free = free_disk(plan.out.absolute())
     if plan.disk_bytes > free:
         raise InputError(
             f"{plan.out}: {gigabytes(free, 2)} are free and the runs will write about "
-            f"{gigabytes(plan.disk_bytes, 2)}: make room or choose another --out"
+            f"{gigabytes(plan.disk_bytes, 2)}: free some space or choose another --out"
         )
 
 
@@ -133,3 +178,55 @@ def check_distinct(jobs: Sequence[Job]) -> None:
                 f"{names}: two entries are the same experiment (identity {key[0]}, seed {key[1]}); leave one"
             )
         seen[key] = job.experiment.name
+
+
+def threads_of(experiment: Experiment, threads: int | None) -> int:
+    """Return the threads that a run in a sweep gets: ``threads`` if given, else run.threads, else run.cpus, else one."""
+    return threads or experiment.run.threads or experiment.run.cpus or 1
+
+
+def cpus_of(experiment: Experiment, threads: int | None) -> int:
+    """Return the cores that are kept for a run: run.cpus, else one for each of its threads."""
+    return experiment.run.cpus or threads_of(experiment, threads)
+
+
+def gpus_of(experiment: Experiment) -> float:
+    """Return the share of a CUDA device that is kept for a run: run.gpus, else 1 with run.device=cuda, else 0."""
+    if experiment.run.gpus is not None:
+        return experiment.run.gpus
+    return float(experiment.run.device == "cuda")
+
+
+def pinned(experiment: Experiment, threads: int | None) -> Experiment:
+    """Return the experiment with run.threads set to what it gets in a sweep."""
+    place = experiment.run.model_copy(update={"threads": threads_of(experiment, threads)})
+    return experiment.model_copy(update={"run": place})
+
+
+class Costs:
+    """Estimates of experiments, each measured once, with the times of a finished run where there is one.
+
+    ``threads`` is the number that a run may use, None for the experiment's own.
+    """
+
+    def __init__(self, threads: int | None = None) -> None:
+        self._threads = threads
+        self._known: dict[tuple[str, int], Estimate] = {}
+        self._taken: dict[str, tuple[float, ...]] = {}
+
+    def of(self, experiment: Experiment) -> Estimate:
+        """Return the estimate of a whole run."""
+        key = (experiment.identity, threads_of(experiment, self._threads))
+        if key not in self._known:
+            self._known[key] = estimate(pinned(experiment, self._threads))
+        taken = self._taken.get(experiment.identity)
+        return replace(self._known[key], level_seconds=taken) if taken else self._known[key]
+
+    def learn(self, experiment: Experiment, path: Path) -> None:
+        """Take the times of a finished run's levels as those of its experiment."""
+        if experiment.identity not in self._taken:
+            table = Run(path).table.filter(layer=1).sort("level")
+            self._taken[experiment.identity] = tuple(table["seconds"].to_list())
+
+
+__getattr__ = old_names(__name__)

@@ -1,8 +1,9 @@
-"""Runs in a process of their own, one after the other: ``python -m prunescope.sweep.worker``, started by Child.
+"""The program of a worker process, ``python -m prunescope.sweep.worker``: it does runs, one after the other.
 
-Each line of stdin is an order: a run, or data sets to open. stdin stays open as long as whoever started it lives and
-wants it to go on; its end means: save and stop. So a killed parent stops its runs too. What happens goes to stdout, a
-JSON object a line; what trackers print does not.
+executor.WorkerProcess starts it. Each line of stdin is a request as JSON: a run, or data sets to open. stdin stays open as
+long as the process that started it lives and wants it to go on; the end of stdin means "save and stop", so a killed sweep
+stops its runs too. Events go to stdout, a JSON object a line (``preparing``, ``level_started``, ``stepped``, ``evaluated``,
+``level_finished``, ``tracker``, ``ended``); what trackers print does not.
 """
 
 from __future__ import annotations
@@ -30,99 +31,105 @@ if TYPE_CHECKING:
     from prunescope.training.levels import Level
     from prunescope.training.loop import Evaluation
 
-EVERY = 0.25  # seconds between two reports of steps
-Say = Callable[..., None]
+EVERY = 0.25  # seconds between two events about steps
+Report = Callable[..., None]
 
 
-class Events(Reporter):
-    """Says what a run does through ``say``."""
+class EventReporter(Reporter):
+    """A reporter that turns what a run does into events, which it passes to ``report``."""
 
-    def __init__(self, say: Say) -> None:
-        self._say = say
-        self._said = 0.0
+    def __init__(self, report: Report) -> None:
+        self._report = report
+        self._reported = 0.0
 
     def preparing(self, done: int, total: int, what: str) -> None:
-        if time.monotonic() - self._said > EVERY:
-            self._said = time.monotonic()
-            self._say("preparing", text=f"{what}: {done} of {total}", done=done, total=total, what=what)
+        if time.monotonic() - self._reported > EVERY:
+            self._reported = time.monotonic()
+            self._report("preparing", text=f"{what}: {done} of {total}", done=done, total=total, what=what)
 
     def started(
         self, path: Path, experiment: Experiment, rows: list[dict[str, Any]], engine: str = ""
     ) -> None:
         if rows:
-            self._say("level_finished", **_row(rows))
+            self._report("level_finished", **_row(rows))
 
     def level_started(self, level: Level, step: int, shape: ImageShape) -> None:
-        self._said = time.monotonic()
-        self._say("level_started", level=level.number, step=step, steps=level.steps)
+        self._reported = time.monotonic()
+        self._report("level_started", level=level.number, step=step, steps=level.steps)
 
     def stepped(self, level: Level, step: int) -> None:
-        if time.monotonic() - self._said > EVERY:
-            self._said = time.monotonic()
-            self._say("stepped", level=level.number, step=step, steps=level.steps)
+        if time.monotonic() - self._reported > EVERY:
+            self._reported = time.monotonic()
+            self._report("stepped", level=level.number, step=step, steps=level.steps)
 
-    def evaluated(self, look: Evaluation) -> None:
-        self._say("evaluated", level=look.level, accuracy=look.val.accuracy)
+    def evaluated(self, evaluation: Evaluation) -> None:
+        self._report("evaluated", level=evaluation.level, accuracy=evaluation.val.accuracy)
 
     def level_finished(self, rows: list[dict[str, Any]]) -> None:
-        self._say("level_finished", **_row(rows))
+        self._report("level_finished", **_row(rows))
 
 
 def _row(rows: list[dict[str, Any]]) -> dict[str, Any]:
-    """What a view shows of the last finished level."""
+    """Return what a live view shows of the last finished level."""
     last = [row for row in rows if row["layer"] == 1][-1]
     names = ["level", *(column.name for column in shown_on("live"))]
     return {"levels": len({row["level"] for row in rows}), **{name: last.get(name) for name in names}}
 
 
 def main() -> int:
-    """Run the jobs on stdin until it ends; 0 done, 130 stopped with everything saved."""
-    for number in (signal.SIGINT, signal.SIGTERM):  # whoever started us may ignore or block them
+    """Do the requests on stdin until it ends; return the exit code: 0 done, 130 stopped with everything saved."""
+    for number in (
+        signal.SIGINT,
+        signal.SIGTERM,
+    ):  # the process that started this one may ignore or block them
         signal.signal(number, signal.default_int_handler)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT, signal.SIGTERM})
-    say = _speaker()
-    orders: SimpleQueue[dict[str, Any] | None] = SimpleQueue()
+    report = _event_writer()
+    requests: SimpleQueue[dict[str, Any] | None] = SimpleQueue()
     try:
-        threading.Thread(target=_listen, args=(orders,), daemon=True).start()
-        while (order := orders.get()) is not None:
-            code, message = _run(order, say)
-            say("ended", code=code, message=message)
+        threading.Thread(target=_read_requests, args=(requests,), daemon=True).start()
+        while (request := requests.get()) is not None:
+            code, message = _run(request, report)
+            report("ended", code=code, message=message)
     except KeyboardInterrupt:
         return 130
     return 0
 
 
-def _run(order: dict[str, Any], say: Say) -> tuple[int, str]:
-    """0, or 1 and what went wrong."""
+def _run(request: dict[str, Any], report: Report) -> tuple[int, str]:
+    """Do a request; return exit code 0, or 1 and the error message."""
     try:
-        _look(order, say) if "data" in order else _train(order, say)
+        _check_data(request, report) if "data" in request else _train(request, report)
     except (InputError, RuntimeError, OSError) as error:
         return 1, " ".join(str(error).split()) or type(error).__name__
-    except Exception as error:  # one run's defect is no other's
+    except Exception as error:  # a defect that one run meets does not stop the others
         traceback.print_exc()
         return 1, f"{type(error).__name__}: {' '.join(str(error).split())}"
     return 0, ""
 
 
-def _train(order: dict[str, Any], say: Say) -> None:
+def _train(request: dict[str, Any], report: Report) -> None:
     from prunescope.experiment import build
     from prunescope.pruning.running import run
 
-    reporter = _tracked(Events(say), order["track"], say)
+    reporter = _tracked(EventReporter(report), request["track"], report)
     try:
-        run(build(order["experiment"]), seed=order["seed"], out=order["out"], reporter=reporter)
+        run(build(request["experiment"]), seed=request["seed"], out=request["out"], reporter=reporter)
     finally:
         reporter.close()
 
 
-def _tracked(reporter: Reporter, trackers: list[str], say: Say) -> Reporter:
-    """Feeds ``trackers`` too. They were looked at before, so what is wrong with one now is no reason not to run."""
+def _tracked(reporter: Reporter, trackers: list[str], report: Report) -> Reporter:
+    """Return a reporter that feeds ``trackers`` too.
+
+    The trackers were checked before the sweep began, so what is wrong with one now is no reason not to run.
+    """
     if not trackers:
         return reporter
     from prunescope.track import tracked
 
     def warn(text: str) -> None:
-        say("tracker", text=text)
+        report("tracker", text=text)
 
     try:
         return tracked(reporter, trackers, warn)
@@ -131,37 +138,40 @@ def _tracked(reporter: Reporter, trackers: list[str], say: Say) -> Reporter:
         return reporter
 
 
-def _look(order: dict[str, Any], say: Say) -> None:
-    """Open data sets, which prepares them where that was not done; raise InputError for a tracker that is not there."""
+def _check_data(request: dict[str, Any], report: Report) -> None:
+    """Open data sets, which prepares them where that was not done; raise InputError for a tracker that cannot be fed."""
     from prunescope.data import open_dataset
     from prunescope.experiment import Data
     from prunescope.track import tracked
 
-    tracked(Reporter(), order["track"])
-    for fields, seed in order["data"]:
-        open_dataset(Data.model_validate(fields), seed, progress=Events(say).preparing)
+    tracked(Reporter(), request["track"])
+    for fields, seed in request["data"]:
+        open_dataset(Data.model_validate(fields), seed, progress=EventReporter(report).preparing)
 
 
-def _listen(orders: SimpleQueue[dict[str, Any] | None]) -> None:
-    """Pass on orders; at the end of input, interrupt what runs."""
+def _read_requests(requests: SimpleQueue[dict[str, Any] | None]) -> None:
+    """Put each request into the queue; at the end of stdin, interrupt what runs."""
     with open(0, "rb", buffering=0, closefd=False) as lines:
         while line := lines.readline():
-            orders.put(json.loads(line))
-    orders.put(None)
+            requests.put(json.loads(line))
+    requests.put(None)
     os.kill(os.getpid(), signal.SIGINT)
 
 
-def _speaker() -> Say:
-    """Says events on stdout and takes it from all others: what trackers print, or the processes they start, goes to stderr."""
+def _event_writer() -> Report:
+    """Return a function that writes events to stdout, and redirect whatever else is written there to stderr.
+
+    Trackers, and the processes that they start, write to stdout.
+    """
     stdout, one_at_a_time = os.dup(1), threading.Lock()
     os.dup2(2, 1)
 
-    def say(event: str, **facts: Any) -> None:
-        # an OSError: nobody listens any more, and the end of stdin stops us
+    def report(event: str, **facts: Any) -> None:
+        # an OSError: nobody reads the events any more, and the end of stdin stops this process
         with one_at_a_time, contextlib.suppress(OSError):
             os.write(stdout, (json.dumps({"event": event, **facts}) + "\n").encode())
 
-    return say
+    return report
 
 
 if __name__ == "__main__":

@@ -1,1 +1,1 @@
-"""Runs as tasks of a Ray cluster."""
+"""Runs of a sweep as tasks of a Ray cluster."""

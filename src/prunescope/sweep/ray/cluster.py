@@ -1,4 +1,4 @@
-"""A Ray cluster: finding it, what it has, and whether its nodes can do the runs."""
+"""A Ray cluster: connecting to it, what its nodes have, and checking that they can do the runs of a sweep."""
 
 from __future__ import annotations
 
@@ -8,19 +8,22 @@ import os
 import re
 import secrets
 import socket
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from queue import SimpleQueue
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from prunescope.errors import InputError
-from prunescope.sweep.beacon import Beacon
-from prunescope.sweep.planning import Plan
-from prunescope.sweep.ray.node import UNFIT, Sweep
-from prunescope.sweep.reporting import SweepReporter
-from prunescope.sweep.resources import available_memory, cores
-from prunescope.sweep.room import Room, on_cuda
+from prunescope.errors import InputError, first_line
+from prunescope.runs.machine import cores
+from prunescope.sweep.capacity import Capacity, available_memory, on_cuda
+from prunescope.sweep.planning import ExecutionOptions, Plan
+from prunescope.sweep.ray.liveness import LivenessLock
+from prunescope.sweep.ray.node import UNFIT, SweepContext, versions
+from prunescope.sweep.status import Event, SweepReporter
+
+if TYPE_CHECKING:
+    from prunescope.sweep.ray.executor import RayExecutor
 
 LOCAL = "local"
 WAIT = 3.0  # seconds that an address has to answer
@@ -48,76 +51,95 @@ class Node:
 
 @dataclass(frozen=True)
 class Cluster:
-    """The cluster that this process is connected to; ``local``: started for it, on this machine."""
+    """The cluster that this process is connected to; ``local`` where it was started for this process, on this machine."""
 
     nodes: tuple[Node, ...]
     local: bool
 
     @property
     def largest(self) -> dict[str, float]:
-        """The most that any one node has, by the names of Ray's options."""
+        """The most of each resource that any one node has, by the names of Ray's options."""
         return {
             "num_cpus": max(node.cpus for node in self.nodes),
             "num_gpus": max(node.gpus for node in self.nodes),
             "memory": max(node.memory for node in self.nodes),
         }
 
-    def room(self, plan: Plan, at_once: int | None) -> Room:
-        """What all nodes have together; raises InputError for runs on CUDA where no node has a device."""
-        if at_once is not None and at_once < 1:
-            raise InputError(f"--jobs is {at_once}; it must be 1 or more")
+    def capacity(self, plan: Plan, options: ExecutionOptions) -> Capacity:
+        """Return what all nodes have together; raise InputError for runs on CUDA where no node has a device."""
+        options.check()
         wanted = [run for run in plan.todo if on_cuda(run)]
         if wanted and not self.largest["num_gpus"]:
             raise InputError(
                 f"{wanted[0].path}: run.device is cuda and no node has a GPU; try run.device=cpu"
             )
-        total = [sum(getattr(node, name) for node in self.nodes) for name in ("cpus", "memory", "gpus")]
-        devices = tuple(map(str, range(int(total[2])))) if wanted else ()
-        return Room(int(total[0]), int(total[1]), devices, at_once)
+        cpus, memory, gpus = (
+            sum(getattr(node, name) for node in self.nodes) for name in ("cpus", "memory", "gpus")
+        )
+        devices = tuple(map(str, range(int(gpus)))) if wanted else ()
+        return Capacity(int(cpus), int(memory), devices, options.at_once, options.threads)
 
-    def check(
+    @contextlib.contextmanager
+    def executor(
+        self, plan: Plan, options: ExecutionOptions, reporter: SweepReporter
+    ) -> Iterator[RayExecutor]:
+        """Yield the executor of a plan's runs, while the liveness lock of the sweep is held.
+
+        Raises InputError for a node that cannot do them, unless the cluster is this machine.
+        """
+        from prunescope.sweep.ray.executor import RayExecutor
+
+        with LivenessLock(plan.out) as liveness:
+            context = SweepContext(liveness.path, Path.cwd(), versions())
+            if not self.local:
+                self._check(plan, options, context, liveness, reporter)
+            yield RayExecutor(context, liveness, self.largest, options.at_once, options.trackers)
+
+    def _check(
         self,
         plan: Plan,
-        sweep: Sweep,
-        beacon: Beacon,
+        options: ExecutionOptions,
+        context: SweepContext,
+        liveness: LivenessLock,
         reporter: SweepReporter,
-        trackers: Sequence[str] = (),
     ) -> None:
-        """Open the data on every node, which prepares them there once; raises InputError for a node that cannot.
+        """Open the data on every node, which prepares them there once; raise InputError for a node that cannot.
 
-        Nodes also look whether they have the packages of ``trackers``. A node that is lost meanwhile is none of the sweep's.
+        Nodes also check that they have the packages of the trackers. A node that is lost meanwhile is ignored.
         """
         from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-        from prunescope.sweep.ray.crew import LOST, RayTask, task
+        from prunescope.sweep.ray.executor import LOST, RayWorker, remote_task
 
         data = {run.job.experiment.data: run.job.seed for run in plan.todo}
         fields_and_seeds = [(fields.model_dump(mode="json"), seed) for fields, seed in data.items()]
-        order = {"data": fields_and_seeds, "track": list(trackers)}
-        messages: SimpleQueue[Any] = SimpleQueue()
-        looking = {}
+        request = {"data": fields_and_seeds, "track": list(options.trackers)}
+        messages: SimpleQueue[tuple[RayWorker, Event | None]] = SimpleQueue()
+        checking = {}
         for node in self.nodes:
             where = NodeAffinitySchedulingStrategy(node.name, soft=False)
-            member = RayTask(task(num_cpus=0, scheduling_strategy=where), sweep, beacon, messages)
-            member.send(order, 1)
-            looking[member] = node
-        trouble = ""
-        while looking:
-            member, event = messages.get()
-            address = looking[member].address
+            worker = RayWorker(
+                remote_task(num_cpus=0, scheduling_strategy=where), context, liveness, messages
+            )
+            worker.send(request, 1)
+            checking[worker] = node
+        problem = ""
+        while checking:
+            worker, event = messages.get()
+            address = checking[worker].address
             if event is None:
-                del looking[member]
-                code, message = member.ended()
+                del checking[worker]
+                code, message = worker.wait()
                 if code != LOST:
-                    trouble = trouble or f"node {address}: {message}"
+                    problem = problem or f"node {address}: {message}"
             elif event["event"] == "preparing":
                 reporter.preparing(event["done"], event["total"], f"node {address}, {event['what']}")
-            elif event["event"] == "ended" and event["code"] and not trouble:
-                trouble = f"{'' if event['code'] == UNFIT else f'node {address}: '}{event['message']}"
-            if trouble:
-                beacon.put_out()  # the other nodes need not go on
-        if trouble:
-            raise InputError(trouble)
+            elif event["event"] == "ended" and event["code"] and not problem:
+                problem = f"{'' if event['code'] == UNFIT else f'node {address}: '}{event['message']}"
+            if problem:
+                liveness.release()  # the other nodes need not go on
+        if problem:
+            raise InputError(problem)
 
 
 def check_address(address: str, out: Path) -> None:
@@ -136,7 +158,7 @@ def check_address(address: str, out: Path) -> None:
 
 @contextlib.contextmanager
 def connected(address: str) -> Iterator[Cluster]:
-    """The cluster at HOST:PORT, ``auto`` (the one that this machine is a node of) or ``local`` (one for the occasion).
+    """Yield the cluster at HOST:PORT, ``auto`` (the one that this machine is a node of) or ``local`` (one started for this purpose).
 
     One that this process is connected to already is taken as it is. Raises InputError for one that does not answer.
     """
@@ -191,16 +213,16 @@ def _check_answers(address: str) -> None:
 
 
 def _reason(error: Exception) -> str:
-    """Why Ray could not be connected to, in a line."""
+    """Return in a line why Ray could not be connected to."""
     if "uthentication token" in f"{error} {error.__cause__}":
         return (
             "wants a token: set RAY_AUTH_MODE=token, and RAY_AUTH_TOKEN or ~/.ray/auth_token as on its head"
         )
-    return (str(error).splitlines() or [type(error).__name__])[0]
+    return first_line(error)
 
 
 def _nodes(ray: Any) -> tuple[Node, ...]:
-    """Nodes that runs may go to."""
+    """Return the nodes that runs may go to; raise InputError where there is none."""
     found = []
     for node in ray.nodes():
         has = node["Resources"]

@@ -1,4 +1,4 @@
-"""What a node of a Ray cluster does for a sweep: look whether it can, and have a worker process run a job."""
+"""What a node of a Ray cluster does for a sweep: check whether it can, and have a worker process do what it is sent."""
 
 from __future__ import annotations
 
@@ -8,99 +8,102 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from queue import Empty, SimpleQueue
-from typing import Any
 
-from prunescope.sweep.beacon import is_lit, unfit
-from prunescope.sweep.child import Child, Message, Order
+from prunescope._renamed import old_names
+from prunescope.locks import is_held
+from prunescope.sweep.executor import Message, Request, WorkerProcess
+from prunescope.sweep.ray.liveness import storage_problem
+from prunescope.sweep.status import Event
 
-Event = dict[str, Any]
-
-UNFIT = 3  # the code of a run that this node cannot do and another one may
+UNFIT = 3  # the exit code of a run that this node cannot do and another one may
 TICK = 0.2
-LOOK = 1.0  # seconds between two looks at the beacon
+CHECK_LIVENESS = 1.0  # seconds after which the liveness lock is tested again
 SAME = ("prunescope", "torch")  # packages whose versions decide the last bit
 
 
 @dataclass(frozen=True)
-class Sweep:
-    """What a node has to know of the sweep: its beacon, the folder it was started in, its versions."""
+class SweepContext:
+    """What a node must know of a sweep: the path of its liveness lock, its working directory and its versions."""
 
-    beacon: Path
+    liveness: Path
     folder: Path
     versions: dict[str, str]
 
 
 def versions() -> dict[str, str]:
-    """Versions of the packages that have to be the same on all nodes."""
+    """Return the versions of the packages that must be the same on all nodes."""
     return {name: version(name) for name in SAME}
 
 
-def work(order: Order, threads: int, sweep: Sweep) -> Iterator[Event]:
-    """Have a process here do ``order``, and pass on what it says: ``began`` first, ``ended`` last.
+def serve(request: Request, threads: int, context: SweepContext) -> Iterator[Event]:
+    """Have a worker process on this node do ``request`` and yield its events: ``began`` first, ``ended`` last.
 
-    It is the process of a sweep on a single machine: when whatever runs this is killed, it notices, saves and ends.
-    It is asked to when the beacon goes out.
+    The process is the one that a sweep on a single machine uses: when whatever runs this function is killed, the process
+    notices, saves and ends. It is asked to stop when the liveness lock of the sweep is released.
     """
     import ray
 
     node = ray.util.get_node_ip_address()
-    if trouble := _trouble(sweep):
-        yield {"event": "ended", "code": UNFIT, "message": f"node {node}: {trouble}"}
+    if problem := _problem(context):
+        yield {"event": "ended", "code": UNFIT, "message": f"node {node}: {problem}"}
         return
-    hand = _hand(threads, sweep.folder)
+    worker = _worker(threads, context.folder)
     try:
-        yield {"event": "began", "pid": hand.child.pid, "node": node}
-        hand.child.send(order)
-        ended = yield from hand.said(sweep.beacon)
-        if ended["code"] == 0 and not ray.get_gpu_ids():  # one that has used a GPU holds memory there
-            _idle[threads] = hand
-        elif hand.child.alive:
-            hand.child.ask_to_stop()
-            hand.child.ended()
+        yield {"event": "began", "pid": worker.process.pid, "node": node}
+        worker.process.send(request)
+        ended = yield from worker.events(context.liveness)
+        if ended["code"] == 0 and not ray.get_gpu_ids():  # a process that has used a GPU holds memory there
+            _idle[threads] = worker
+        elif worker.process.alive:
+            worker.process.request_stop()
+            worker.process.wait()
     finally:
-        if _idle.get(threads) is not hand:
-            hand.child.ask_to_stop()
+        if _idle.get(threads) is not worker:
+            worker.process.request_stop()
     yield ended
 
 
-class _Hand:
-    """A worker process, and what it says."""
+class _NodeWorker:
+    """A worker process of this node with the queue of its events."""
 
     def __init__(self, threads: int, folder: Path) -> None:
         self._messages: SimpleQueue[Message] = SimpleQueue()
-        self.child = Child(threads, None, self._messages, folder if folder.is_dir() else None)
+        self.process = WorkerProcess(threads, None, self._messages, folder if folder.is_dir() else None)
 
-    def said(self, beacon: Path) -> Generator[Event, None, Event]:
-        """What it says until its work has ended; returns that event. Asks it to stop when the beacon goes out."""
-        looked = time.monotonic()
+    def events(self, liveness: Path) -> Generator[Event, None, Event]:
+        """Yield events until the work has ended; return ``ended``. Stop the process when the liveness lock is released."""
+        checked = time.monotonic()
         while True:
-            if time.monotonic() - looked > LOOK and not self.child.leaving:
-                looked = time.monotonic()
-                if not is_lit(beacon):
-                    self.child.ask_to_stop()
+            if time.monotonic() - checked > CHECK_LIVENESS and not self.process.stopping:
+                checked = time.monotonic()
+                if not is_held(liveness):
+                    self.process.request_stop()
             try:
                 _, event = self._messages.get(timeout=TICK)
             except Empty:
                 continue
             if event is None:
-                code, words = self.child.ended()
-                return {"event": "ended", "code": code, "message": words}
+                code, message = self.process.wait()
+                return {"event": "ended", "code": code, "message": message}
             if event["event"] == "ended":
                 return event
             yield event
 
 
-_idle: dict[int, _Hand] = {}  # processes without work, by threads: importing torch again takes seconds
+_idle: dict[int, _NodeWorker] = {}  # idle processes by their threads: importing torch again takes seconds
 
 
-def _hand(threads: int, folder: Path) -> _Hand:
+def _worker(threads: int, folder: Path) -> _NodeWorker:
     idle = _idle.pop(threads, None)
-    return idle if idle is not None and idle.child.alive else _Hand(threads, folder)
+    return idle if idle is not None and idle.process.alive else _NodeWorker(threads, folder)
 
 
-def _trouble(sweep: Sweep) -> str:
+def _problem(context: SweepContext) -> str:
     here = versions()
-    for name, wanted in sweep.versions.items():
+    for name, wanted in context.versions.items():
         if here[name] != wanted:
             return f"has {name} {here[name]} and the sweep {wanted}: install the same on all nodes"
-    return unfit(sweep.beacon)
+    return storage_problem(context.liveness)
+
+
+__getattr__ = old_names(__name__)

@@ -1,4 +1,4 @@
-"""prunescope.sweep.reporting: run with `pytest tests/sweep/test_reporting.py`."""
+"""prunescope.sweep.status and its reporters: run with `pytest tests/sweep/test_status.py`."""
 
 import io
 
@@ -8,7 +8,7 @@ from rich.console import Console
 import tiny
 from prunescope.cli.sweep_progress import SweepLines, SweepLive
 from prunescope.sweep import Job, plan
-from prunescope.sweep.room import Room
+from prunescope.sweep.capacity import Capacity
 
 FINISHED = {
     "event": "level_finished",
@@ -28,12 +28,12 @@ def planned(tmp_path):
 
 def test_lines_say_what_each_run_does(planned, capsys):
     lines = SweepLines()
-    lines.planned(planned, Room(2, 10**12), None)
+    lines.planned(planned, Capacity(2, 10**12))
     first, second = planned.runs
     lines.started(first, 17)
-    lines.heard(first, {"event": "level_started", "level": 3, "step": 0, "steps": 30})
-    lines.heard(first, FINISHED)
-    lines.heard(first, {"event": "tracker", "text": "wandb failed"})
+    lines.updated(first, {"event": "level_started", "level": 3, "step": 0, "steps": 30})
+    lines.updated(first, FINISHED)
+    lines.updated(first, {"event": "tracker", "text": "wandb failed"})
     lines.ended(first, "done", "")
     lines.started(second, 18)
     lines.ended(second, "failed", "why")
@@ -48,15 +48,15 @@ def test_lines_say_what_each_run_does(planned, capsys):
 def test_the_table_shows_the_runs_that_are_on(planned):
     live = SweepLive()
     live._live.console.file = io.StringIO()
-    live.planned(planned, Room(2, 10**12), None)
+    live.planned(planned, Capacity(2, 10**12))
     try:
         first, second = planned.runs
         live.started(first, 1)
-        live.heard(first, FINISHED)
-        live.heard(first, {"event": "tracker", "text": "wandb failed [5]"})
+        live.updated(first, FINISHED)
+        live.updated(first, {"event": "tracker", "text": "wandb failed [5]"})
         assert "seed 0: wandb failed [5]" in live._live.console.file.getvalue()
         live.started(second, 2)
-        live.heard(second, {"event": "preparing", "text": "train images: 3 of 9"})
+        live.updated(second, {"event": "preparing", "text": "train images: 3 of 9"})
         console = Console(width=150, file=io.StringIO(), record=True)
         console.print(live._view())
         text = console.export_text()

@@ -1,26 +1,31 @@
-"""From what is typed, or from SWEEP.toml, to jobs."""
+"""The jobs that a command line or a SWEEP.toml file describes: experiments, grids of their fields, and seeds."""
 
 from __future__ import annotations
 
+import itertools
+import json
 import tomllib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-from prunescope.errors import InputError
+from prunescope.errors import InputError, did_you_mean
 from prunescope.experiment import load
-from prunescope.sweep.axes import Settings, flat, grid, override, parse
-from prunescope.sweep.jobs import Job
-from prunescope.sweep.planning import check_distinct
+from prunescope.experiment.dotted import takes_list
+from prunescope.experiment.overrides import formatted, parsed_axis
+from prunescope.sweep.planning import Job, check_distinct
 
+Settings = dict[str, Any]  # values of fields by dotted name, as TOML has them
 KEYS = ("experiment", "seeds", "fields", "grid", "runs")
 
 
 @dataclass(frozen=True)
-class Entry:
-    """An experiment, fields to set (lists are axes) and seeds. ``origin`` names it in errors."""
+class SweepEntry:
+    """An experiment of a sweep: a preset or TOML file, the fields to set (lists are axes of a grid) and the seeds.
+
+    ``origin`` names the entry in error messages.
+    """
 
     experiment: str
     settings: Settings
@@ -29,7 +34,7 @@ class Entry:
 
 
 def read_jobs(source: str, overrides: Iterable[str] = (), seeds: int | None = None) -> list[Job]:
-    """The jobs of an experiment (a preset's name or a TOML file) or of a SWEEP.toml, in its order.
+    """Return the jobs of an experiment (a preset's name or a TOML file) or of a SWEEP.toml, in the order of the file.
 
     ``overrides`` are ``key=value`` or ``key=[a,b]`` and apply to every entry; ``seeds`` N means 0 … N-1, in place
     of those in the file. Raises InputError for a field, a file or a list that is wrong, and for two entries that
@@ -37,20 +42,20 @@ def read_jobs(source: str, overrides: Iterable[str] = (), seeds: int | None = No
     """
     if seeds is not None and seeds < 1:
         raise InputError(f"--seeds is {seeds}; it must be 1 or more")
-    by_hand = dict(map(parse, overrides))
+    overridden = dict(map(parsed_axis, overrides))
     given = None if seeds is None else tuple(range(seeds))
     table = _sweep_table(source)
-    entries = [Entry(source, {}, (0,), source)] if table is None else _entries(table, Path(source))
-    jobs = [job for entry in entries for job in _jobs(entry, by_hand, given)]
+    entries = [SweepEntry(source, {}, (0,), source)] if table is None else _entries(table, Path(source))
+    jobs = [job for entry in entries for job in _jobs(entry, overridden, given)]
     check_distinct(jobs)
     return jobs
 
 
-def _jobs(entry: Entry, by_hand: Settings, seeds: tuple[int, ...] | None) -> list[Job]:
+def _jobs(entry: SweepEntry, overridden: Settings, seeds: tuple[int, ...] | None) -> list[Job]:
     found = []
-    for settings in grid(entry.settings | by_hand, entry.origin):
+    for settings in grid(entry.settings | overridden, entry.origin):
         try:
-            experiment = load(entry.experiment, [override(*setting) for setting in settings.items()])
+            experiment = load(entry.experiment, [formatted(*setting) for setting in settings.items()])
         except InputError as error:
             prefix = "" if entry.origin == entry.experiment else f"{entry.origin}: "
             raise InputError(f"{prefix}{error}") from None
@@ -59,7 +64,7 @@ def _jobs(entry: Entry, by_hand: Settings, seeds: tuple[int, ...] | None) -> lis
 
 
 def _sweep_table(source: str) -> dict[str, Any] | None:
-    """What a SWEEP.toml holds; None for a preset's name and for the TOML file of one experiment."""
+    """Return what a SWEEP.toml holds; None for a preset's name and for the TOML file of one experiment."""
     path = Path(source)
     if path.suffix != ".toml" or not path.is_file():
         return None
@@ -70,11 +75,10 @@ def _sweep_table(source: str) -> dict[str, Any] | None:
     return table if table.keys() & set(KEYS) else None
 
 
-def _entries(table: dict[str, Any], path: Path) -> list[Entry]:
+def _entries(table: dict[str, Any], path: Path) -> list[SweepEntry]:
     for key in table:
         if key not in KEYS:
-            close = get_close_matches(key, KEYS, n=1)
-            hint = f"did you mean {close[0]!r}?" if close else f"keys of a sweep are {', '.join(KEYS)}"
+            hint = did_you_mean(key, KEYS, f"keys of a sweep are {', '.join(KEYS)}")
             raise InputError(f"{path}: unknown key {key!r}: {hint}")
     fields, axes = (_table(table, key, path) for key in ("fields", "grid"))
     runs = table.get("runs", [])
@@ -91,7 +95,9 @@ def _entries(table: dict[str, Any], path: Path) -> list[Entry]:
     return entries
 
 
-def _entry(run: dict[str, Any], table: dict[str, Any], fields: Settings, path: Path, origin: str) -> Entry:
+def _entry(
+    run: dict[str, Any], table: dict[str, Any], fields: Settings, path: Path, origin: str
+) -> SweepEntry:
     settings = flat({key: value for key, value in run.items() if key not in ("experiment", "seeds")})
     experiment = run.get("experiment", table.get("experiment"))
     if not isinstance(experiment, str):
@@ -99,7 +105,7 @@ def _entry(run: dict[str, Any], table: dict[str, Any], fields: Settings, path: P
     if experiment.endswith(".toml"):
         experiment = str(path.parent / experiment)
     seeds = _seeds(run.get("seeds", table.get("seeds", 1)), origin)
-    return Entry(experiment, fields | settings, seeds, origin)
+    return SweepEntry(experiment, fields | settings, seeds, origin)
 
 
 def _table(table: dict[str, Any], key: str, path: Path) -> Settings:
@@ -110,7 +116,7 @@ def _table(table: dict[str, Any], key: str, path: Path) -> Settings:
 
 
 def _seeds(value: Any, origin: str) -> tuple[int, ...]:
-    """N means 0 … N-1; a list is taken as it stands."""
+    """Return seeds 0 … N-1 for a whole number N, and a list of seeds as it is; raise InputError for anything else."""
     if _is_whole(value) and value >= 1:
         return tuple(range(value))
     if _is_list_of_seeds(value):
@@ -129,3 +135,40 @@ def _is_list_of_seeds(value: Any) -> bool:
 
 def _is_whole(value: Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)
+
+
+def grid(settings: Mapping[str, Any], origin: str) -> list[Settings]:
+    """Return every combination of the axes among ``settings``, the first axis slowest; fixed fields are in all of them.
+
+    A list is an axis, except where the field takes a list (network.hidden, prune.density, …): there a list of
+    lists is. Raises InputError for an axis without values.
+    """
+    values_of = {name: _axis_values(name, value, origin) for name, value in settings.items()}
+    return [dict(zip(values_of, values, strict=True)) for values in itertools.product(*values_of.values())]
+
+
+def _axis_values(name: str, value: Any, origin: str) -> list[Any]:
+    if name in ("seed", "seeds"):
+        raise InputError(
+            f"{origin}: {name} is no field of an experiment; seeds are given by --seeds N or seeds = N"
+        )
+    if not isinstance(value, list):
+        return [value]
+    if not value:
+        raise InputError(f"{origin}: {name} is an empty list: an axis needs at least one value")
+    if not takes_list(name):
+        return value
+    nested = [isinstance(item, list) for item in value]
+    if any(nested) and not all(nested):
+        raise InputError(
+            f"{origin}: {name} is {json.dumps(value)}: {name} takes a list, so its axis is a list of lists"
+        )
+    return value if all(nested) else [value]
+
+
+def flat(table: Mapping[str, Any], prefix: str = "") -> Settings:
+    """Return the values of a TOML table by dotted names: ``{train: {lr: 1}}`` and ``{"train.lr": 1}`` are the same."""
+    found: Settings = {}
+    for key, value in table.items():
+        found |= flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {f"{prefix}{key}": value}
+    return found

@@ -1,4 +1,4 @@
-"""prunescope.sweep.scheduling with processes that do nothing: run with `pytest tests/sweep/test_scheduling.py`."""
+"""prunescope.sweep.scheduler with processes that do nothing: run with `pytest tests/sweep/test_scheduler.py`."""
 
 import json
 from dataclasses import replace
@@ -8,14 +8,15 @@ import pytest
 from filelock import FileLock
 
 import tiny
-from prunescope.sweep import Job, crew, scheduling
-from prunescope.sweep.planning import Plan, Planned, plan
-from prunescope.sweep.reporting import SweepReporter
-from prunescope.sweep.room import Room
+from prunescope.errors import InputError
+from prunescope.sweep import Job, executor, scheduler
+from prunescope.sweep.capacity import Capacity
+from prunescope.sweep.planning import Plan, PlannedRun, plan
+from prunescope.sweep.status import SweepReporter
 
 
-class Heard(SweepReporter):
-    """Keeps what it hears."""
+class Recorder(SweepReporter):
+    """Keeps what it is told."""
 
     def __init__(self):
         self.log = []
@@ -31,7 +32,7 @@ class Heard(SweepReporter):
 
 
 @pytest.fixture
-def children(monkeypatch):
+def processes(monkeypatch):
     """Fake processes; ``outcomes`` by the run's folder: what its attempts come to, "done" where nothing is said."""
 
     class Fake:
@@ -40,14 +41,14 @@ def children(monkeypatch):
 
         def __init__(self, threads, device, messages):
             self.planned, self.threads, self.device, self.messages = None, threads, device, messages
-            self.leaving = False
+            self.stopping = False
             Fake.born += 1
             self.pid = Fake.born
 
-        def give(self, run, order):
+        def start(self, run, request):
             self.planned = run
             self.messages.put((self, {"event": "began", "pid": self.pid, "node": ""}))
-            self.threads_given = order["experiment"]["run"]["threads"]
+            self.threads_given = request["experiment"]["run"]["threads"]
             outcome = (Fake.outcomes.get(run.path.name) or ["done"]).pop(0)
             if outcome == "done":
                 run.path.mkdir(parents=True, exist_ok=True)
@@ -62,20 +63,20 @@ def children(monkeypatch):
                 self.code = outcome
                 self.messages.put((self, None))
 
-        def free(self, code):
-            self.leaving = bool(code)
+        def run_ended(self, code):
+            self.stopping = bool(code)
             if code:
                 self.messages.put((self, None))
 
-        def ask_to_stop(self):
-            self.leaving = True
+        def request_stop(self):
+            self.stopping = True
 
-        def ended(self):
+        def wait(self):
             return self.code, f"killed by signal {-self.code}"
 
         code = 0
 
-    monkeypatch.setattr(crew, "Child", Fake)
+    monkeypatch.setattr(executor, "WorkerProcess", Fake)
     return Fake
 
 
@@ -85,63 +86,63 @@ def a_plan(folder, seconds, **like):
     for name, needed in seconds.items():
         other = {"prune": {"method": "random", "like": str(folder / like[name])}} if name in like else {}
         job = Job(tiny.experiment(**other), 0)
-        runs.append(Planned(job, folder / name, "new", 0, needed, replace(cost, level_seconds=(needed,))))
+        runs.append(PlannedRun(job, folder / name, "new", 0, needed, replace(cost, level_seconds=(needed,))))
     return Plan(folder, tuple(runs))
 
 
 def go(found, at_once=1):
-    heard = Heard()
-    scheduler = scheduling.Scheduler(
-        found, crew.LocalCrew(Room(9, 10**12, at_once=at_once), None), None, heard
+    recorder = Recorder()
+    keeper = scheduler.Scheduler(
+        found, executor.LocalExecutor(Capacity(9, 10**12, at_once=at_once)), None, recorder
     )
-    scheduler.run()
-    return scheduler, heard.log
+    keeper.run()
+    return keeper, recorder.log
 
 
-def test_the_longest_goes_first_and_a_process_takes_run_after_run(children, tmp_path):
+def test_the_longest_goes_first_and_a_process_takes_run_after_run(processes, tmp_path):
     _, log = go(a_plan(tmp_path, {"a": 1, "b": 3, "c": 2}))
     assert [entry[1] for entry in log if entry[0] == "started"] == ["b", "c", "a"]
-    assert children.born == 1
+    assert processes.born == 1
 
 
-def test_a_failure_stops_no_other_and_ends_its_process(children, tmp_path):
-    children.outcomes = {"b": ["failed"]}
+def test_a_failure_stops_no_other_and_ends_its_process(processes, tmp_path):
+    processes.outcomes = {"b": ["failed"]}
     scheduler, log = go(a_plan(tmp_path, {"a": 1, "b": 3, "c": 2}))
     assert scheduler.failed == {tmp_path / "b": "why"}
     assert [entry[0] for entry in log if entry[1] == "b"] == ["started", "failed"]
     assert {entry[1] for entry in log if entry[0] == "done"} == {"a", "c"}
-    assert children.born == 2
+    assert processes.born == 2
 
 
-def test_a_run_whose_process_is_killed_is_tried_twice_more(children, tmp_path):
-    children.outcomes = {"a": [-9, -9, "done"], "b": [-9, -9, -9]}
+def test_a_run_whose_process_is_killed_is_tried_twice_more(processes, tmp_path):
+    processes.outcomes = {"a": [-9, -9, "done"], "b": [-9, -9, -9]}
     scheduler, log = go(a_plan(tmp_path, {"a": 1, "b": 3}))
     assert scheduler.failed == {tmp_path / "b": "killed by signal 9"}
     assert scheduler.retries == 4
     assert [entry[0] for entry in log if entry[1] == "a"] == ["started", "retry"] * 2 + ["started", "done"]
 
 
-def test_a_run_waits_for_the_one_it_is_like(children, tmp_path):
+def test_a_run_waits_for_the_one_it_is_like(processes, tmp_path):
     _, log = go(a_plan(tmp_path, {"after": 9, "before": 1, "other": 5}, after="before"), at_once=3)
     names = [entry[:2] for entry in log]
     assert names.index(("started", "after")) > names.index(("done", "before"))
     assert names.index(("started", "other")) < names.index(("started", "after"))
 
 
-def test_a_run_that_another_process_holds_waits_for_it(children, tmp_path, monkeypatch):
-    monkeypatch.setattr(scheduling, "BUSY", 0.0)
+def test_a_run_that_another_process_holds_waits_for_it(processes, tmp_path, monkeypatch):
+    monkeypatch.setattr(scheduler, "RETRY_LOCK", 0.0)
     found = a_plan(tmp_path, {"held": 9, "free": 1})
     (tmp_path / "held").mkdir()
     lock = FileLock(tmp_path / "held" / ".lock")
     lock.acquire()
-    hear = scheduling.Scheduler._hear
+    take = scheduler.Scheduler._take_event
 
     def release(self):
         if (tmp_path / "free" / "run.json").is_file():
             lock.release()
-        hear(self)
+        take(self)
 
-    monkeypatch.setattr(scheduling.Scheduler, "_hear", release)
+    monkeypatch.setattr(scheduler.Scheduler, "_take_event", release)
     _, log = go(found)
     assert [entry[:2] for entry in log] == [
         ("in use", "held"),
@@ -152,11 +153,23 @@ def test_a_run_that_another_process_holds_waits_for_it(children, tmp_path, monke
     ]
 
 
-def test_a_started_run_keeps_its_threads(children, tmp_path):
+def test_a_started_run_keeps_its_threads(processes, tmp_path):
     found = a_plan(tmp_path, {"a": 1})
     (tmp_path / "a").mkdir()
     about = {"name": "x", "identity": "x", "seed": 0, "status": "interrupted", "threads": 3}
     (tmp_path / "a" / "run.json").write_text(json.dumps(about))
     (tmp_path / "a" / "experiment.toml").touch()
-    scheduler = scheduling.Scheduler(found, crew.LocalCrew(Room(9, 10**12), 2), 2, Heard())
-    assert scheduler._resumable(found.runs[0]).run.threads == 3
+    scheduler = scheduler.Scheduler(
+        found, executor.LocalExecutor(Capacity(9, 10**12, threads=2)), 2, Recorder()
+    )
+    assert keeper._resumable(found.runs[0]).run.threads == 3
+
+
+def test_keywords_of_earlier_versions_warn_and_others_are_refused(tmp_path):
+    with (
+        pytest.warns(DeprecationWarning, match="jobs_at_once"),
+        pytest.raises(InputError, match="--jobs is 0"),
+    ):
+        scheduler.execute([Job(tiny.experiment(), 0)], tmp_path, jobs_at_once=0)
+    with pytest.raises(TypeError, match="'at_once'"):
+        scheduler.execute([], tmp_path, at_once=1)

@@ -1,10 +1,10 @@
-"""prunescope.sweep.reading: run with `pytest tests/sweep/test_reading.py`."""
+"""prunescope.sweep.sweep_file: run with `pytest tests/sweep/test_sweep_file.py`."""
 
 import pytest
 
 import tiny
 from prunescope.errors import InputError
-from prunescope.sweep.reading import read_jobs
+from prunescope.sweep.sweep_file import read_jobs
 
 
 @pytest.fixture

@@ -1,9 +1,11 @@
-"""prunescope.sweep.axes: run with `pytest tests/sweep/test_axes.py`."""
+"""Grids of sweeps: run with `pytest tests/sweep/test_grid.py`."""
 
 import pytest
 
 from prunescope.errors import InputError
-from prunescope.sweep.axes import flat, grid, parse, takes_list
+from prunescope.experiment.dotted import takes_list
+from prunescope.experiment.overrides import parsed_axis
+from prunescope.sweep.sweep_file import flat, grid
 
 
 @pytest.mark.parametrize(
@@ -20,12 +22,12 @@ from prunescope.sweep.axes import flat, grid, parse, takes_list
     ],
 )
 def test_values_are_toml_and_bare_words_are_strings(typed, value):
-    assert parse(typed) == (typed.partition("=")[0], value)
+    assert parsed_axis(typed) == (typed.partition("=")[0], value)
 
 
 def test_what_is_no_override_is_refused():
     with pytest.raises(InputError, match=r"'train\.lr' is not key=value"):
-        parse("train.lr")
+        parsed_axis("train.lr")
 
 
 @pytest.mark.parametrize(

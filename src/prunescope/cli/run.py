@@ -1,0 +1,46 @@
+"""The verb ``run``."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from prunescope.cli.options import ExperimentName, Overrides, Trackers
+
+
+def run_command(
+    experiment: ExperimentName,
+    overrides: Overrides = None,
+    seed: Annotated[int, typer.Option(help="0, 1, 2 …; each is a run of its own")] = 0,
+    out: Annotated[Path, typer.Option(help="folder of run directories")] = Path("runs"),
+    track: Trackers = None,
+    dry_run: Annotated[bool, typer.Option(help="print the plan and an estimate; run nothing")] = False,
+) -> None:
+    """Run an experiment with one seed; resume it, or say that it is done. Prints the run directory."""
+    from prunescope.experiment import load
+
+    resolved = load(experiment, overrides or ())
+    if dry_run:
+        from prunescope.cli.printing import print_plan
+
+        print_plan(resolved, seed, out)
+        return
+    from prunescope.cli.progress import Lines, Live
+    from prunescope.pruning.running import run
+    from prunescope.runs.directory import is_done
+    from prunescope.runs.writer import run_path
+    from prunescope.track import tracked
+
+    path = run_path(resolved, seed, out)
+    reporter = tracked(Live() if sys.stderr.isatty() else Lines(), track or ())
+    if is_done(path):
+        print(f"{path}: done before; nothing to do", file=sys.stderr)
+        reporter.finished(path, [])  # trackers may not have it yet
+    try:
+        finished = run(resolved, seed=seed, out=out, reporter=reporter)
+    finally:
+        reporter.close()
+    print(finished.path)

@@ -1,0 +1,142 @@
+"""Capacity: how many runs fit at once into cores, memory and CUDA devices."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from prunescope.errors import InputError
+from prunescope.runs.machine import cores
+from prunescope.sweep.planning import ExecutionOptions, Plan, PlannedRun, cpus_of, gpus_of
+
+MEMORY_FACTS = Path("/proc/meminfo")
+CONTROL_GROUP = Path("/sys/fs/cgroup")
+
+
+class Occupant(Protocol):
+    """A worker as far as capacity is concerned: its threads, its CUDA device and the run that it does, None for none."""
+
+    threads: int
+    device: str | None
+    planned: PlannedRun | None
+
+
+@dataclass(frozen=True)
+class Capacity:
+    """What the runs of a sweep share: cores, bytes of memory and the names of CUDA devices.
+
+    ``at_once`` limits how many runs go at a time, None for no such limit. ``threads`` is the number that each run may
+    use, None for the experiment's own.
+    """
+
+    cores: int
+    memory: int
+    devices: tuple[str, ...] = ()
+    at_once: int | None = None
+    threads: int | None = None
+
+    def has_space(self, run: PlannedRun, running: Sequence[Occupant]) -> bool:
+        """Return whether ``run`` fits beside those that ``running`` workers do; a run that would be alone always fits."""
+        if not running:
+            return True
+        if self.at_once is not None:
+            return len(running) < self.at_once and self._memory_suffices(run, running)
+        if on_cuda(run):
+            load = self._loads(running)[self.device(run, running)]
+            return load + gpus_of(run.job.experiment) <= 1
+        taken = sum(self._cpus(worker) for worker in running)
+        enough = taken + cpus_of(run.job.experiment, self.threads) <= self.cores
+        return enough and self._memory_suffices(run, running)
+
+    def device(self, run: PlannedRun, running: Sequence[Occupant]) -> str | None:
+        """Return the CUDA device with the least load for a run with run.device=cuda; None for any other run."""
+        if not on_cuda(run):
+            return None
+        loads = self._loads(running)
+        return min(self.devices, key=lambda name: loads[name])
+
+    def slots(self, plan: Plan) -> int:
+        """Return how many of the plan's runs go at once, which its estimate of time needs."""
+        share = max((gpus_of(run.job.experiment) for run in plan.todo), default=0.0)
+        limit = self.at_once or (int(len(self.devices) / share) if self.devices and share else None)
+        if limit is not None:
+            return max(min(limit, len(plan.todo)), 1)
+        widest = max((cpus_of(run.job.experiment, self.threads) for run in plan.todo), default=1)
+        by_memory = self.memory // max(plan.memory_bytes, 1)
+        return max(min(self.cores // widest, by_memory, len(plan.todo)), 1)
+
+    def _loads(self, running: Sequence[Occupant]) -> dict[str | None, float]:
+        """Return the share of each device that is taken."""
+        loads: dict[str | None, float] = dict.fromkeys(self.devices, 0.0)
+        for worker in running:
+            if worker.device is not None and worker.planned is not None:
+                loads[worker.device] += gpus_of(worker.planned.job.experiment)
+        return loads
+
+    def _cpus(self, worker: Occupant) -> int:
+        """Return the cores that are kept for the run that a worker does."""
+        wanted = cpus_of(worker.planned.job.experiment, self.threads) if worker.planned else 1
+        return max(worker.threads, wanted)
+
+    def _memory_suffices(self, run: PlannedRun, running: Sequence[Occupant]) -> bool:
+        taken = sum(_memory(worker.planned) for worker in running)
+        return taken + _memory(run) <= self.memory
+
+
+def machine_capacity(plan: Plan, options: ExecutionOptions) -> Capacity:
+    """Return what this machine has for the runs of ``plan``.
+
+    Raises InputError for runs on CUDA where there is no device, and for a limit of runs at once below 1.
+    """
+    options.check()
+    wanted = [run for run in plan.todo if on_cuda(run)]
+    devices = tuple(cuda_devices()) if wanted else ()
+    if wanted and not devices:
+        raise InputError(
+            f"{wanted[0].path}: run.device is cuda and no CUDA device is here; try run.device=cpu"
+        )
+    return Capacity(cores(), available_memory(), devices, options.at_once, options.threads)
+
+
+def on_cuda(run: PlannedRun) -> bool:
+    """Return whether the run asks for a CUDA device without saying which."""
+    return run.job.experiment.run.device == "cuda"
+
+
+def _memory(run: PlannedRun | None) -> int:
+    return run.estimate.memory_bytes if run and run.estimate else 0
+
+
+def available_memory() -> int:
+    """Return the bytes that new processes may take without swapping: what is free, or the container's limit."""
+    free = _free_memory()
+    limit, used = (_number(CONTROL_GROUP / name) for name in ("memory.max", "memory.current"))
+    return free if limit is None or used is None else min(free, max(limit - used, 0))
+
+
+def _free_memory() -> int:
+    if MEMORY_FACTS.is_file():
+        for line in MEMORY_FACTS.read_text("ascii", "replace").splitlines():
+            if line.startswith("MemAvailable:"):
+                return 1024 * int(line.split()[1])
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+
+
+def _number(path: Path) -> int | None:
+    """Return the number in a file; None when there is no such file or it says ``max``."""
+    try:
+        return int(path.read_text("ascii"))
+    except (OSError, ValueError):
+        return None
+
+
+def cuda_devices() -> list[str]:
+    """Return the CUDA devices that this process may use, as CUDA_VISIBLE_DEVICES names them."""
+    import torch
+
+    count = torch.cuda.device_count()
+    named = os.environ.get("CUDA_VISIBLE_DEVICES", "")
+    return named.split(",")[:count] if named else [str(number) for number in range(count)]
