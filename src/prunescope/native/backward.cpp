@@ -47,7 +47,8 @@ void Network::weight_gradient(int layer) {
   const auto& begin = m.pattern.begin;
   const auto boundary = [&](int part) {  // rows with equal shares of the entries
     const uint64_t share = uint64_t(entries) * uint64_t(part) / uint64_t(parts);
-    return part == parts ? rows : int(std::lower_bound(begin.begin(), begin.end() - 1, share) - begin.begin());
+    return part == parts ? rows
+                         : int(std::lower_bound(begin.begin(), begin.end() - 1, share) - begin.begin());
   };
   parallel(HALVES * parts, [&](int task) {
     const int half = task % HALVES, r0 = boundary(task / HALVES), r1 = boundary(task / HALVES + 1);
@@ -57,17 +58,20 @@ void Network::weight_gradient(int layer) {
       gradient = m.block_gradient.get() + std::size_t(half) * m.pattern.block_source.size();
       std::fill(gradient, gradient + m.pattern.block_source.size(), 0.0f);
     } else {
-      std::fill(gradient + m.pattern.begin[std::size_t(r0)], gradient + m.pattern.begin[std::size_t(r1)], 0.0f);
+      std::fill(gradient + m.pattern.begin[std::size_t(r0)], gradient + m.pattern.begin[std::size_t(r1)],
+                0.0f);
     }
     alignas(64) float scratch[BLOCK_WIDTH * TILE];
     for (int t = tiles_ * half / HALVES; t < tiles_ * (half + 1) / HALVES; ++t) {
       const int8_t* bytes = bytes_.get() + long(t) * m.n_live * TILE;
       if (blocks)
-        s_.kernels->weights_blocks(m.pattern.blocks(), rows, d.at(t), d.stride, bytes, gradient, sum, scratch);
+        s_.kernels->weights_blocks(m.pattern.blocks(), rows, d.at(t), d.stride, bytes, gradient, sum,
+                                   scratch);
       else if (layer == 0 && has_bytes_)
         s_.kernels->weights_i8(m.pattern.by_row(), r0, r1, d.at(t), d.stride, bytes, TILE, gradient, sum);
       else
-        s_.kernels->weights_f32(m.pattern.by_row(), r0, r1, d.at(t), d.stride, x.at(t), x.stride, gradient, sum);
+        s_.kernels->weights_f32(m.pattern.by_row(), r0, r1, d.at(t), d.stride, x.at(t), x.stride, gradient,
+                                sum);
     }
   });
   sum_halves(layer);
@@ -75,7 +79,8 @@ void Network::weight_gradient(int layer) {
 
 void Network::sum_halves(int layer) {
   Map& m = maps_[std::size_t(layer)];
-  const std::size_t entries = m.pattern.entries(), rows = m.rows.size(), blocked = m.pattern.block_source.size();
+  const std::size_t entries = m.pattern.entries(), rows = m.rows.size(),
+                    blocked = m.pattern.block_source.size();
   const bool blocks = by_blocks(layer);
   constexpr long piece = ENTRIES;
   const long size = long(blocks ? blocked : entries);
@@ -100,7 +105,8 @@ void Network::update(int layer) {
   }
   const long width = m.mean.size() ? long(m.mean.size()) : 0;
   if (rounds(m) && zeros_.size() < m.mean.size()) zeros_ = Buffer<float>(m.mean.size());
-  const InputNorm norm{rounds(m) ? zeros_.get() : m.mean.get(), m.inverse.get(), m.norm_gamma.get(), m.norm_beta.get()};
+  const InputNorm norm{rounds(m) ? zeros_.get() : m.mean.get(), m.inverse.get(), m.norm_gamma.get(),
+                       m.norm_beta.get()};
   const int groups = std::min(GROUPS, m.n_rows()), rows = m.n_rows();
   m.partial.zero();
   parallel(groups, [&](int g) {
@@ -108,14 +114,16 @@ void Network::update(int layer) {
     float *gamma = m.partial.get() + 2 * g * width, *beta = gamma + width;
     float *w = m.weight.value.get(), *first = m.weight.first.get(), *second = m.weight.second.get();
     if (!m.dense) {
-      s_.kernels->update(m.pattern.by_row(), r0, r1, m.gradient.get(), m.row_sum.get(), norm, o, w, first, second, gamma, beta);
+      s_.kernels->update(m.pattern.by_row(), r0, r1, m.gradient.get(), m.row_sum.get(), norm, o, w, first,
+                         second, gamma, beta);
       return;
     }
     const auto from = [](float* p, long place) { return p ? p + place : p; };
     for (int r = r0; r < r1; ++r) {
       const long at = r * m.pitch;
-      s_.kernels->update_dense(int(m.pitch), m.n_live, m.gradient.get() + at, m.row_sum[std::size_t(r)], norm, o,
-                               from(m.kept.get(), at), w + at, from(first, at), from(second, at), gamma, beta);
+      s_.kernels->update_dense(int(m.pitch), m.n_live, m.gradient.get() + at, m.row_sum[std::size_t(r)], norm,
+                               o, from(m.kept.get(), at), w + at, from(first, at), from(second, at), gamma,
+                               beta);
     }
   });
   m.by_gamma.zero();
@@ -139,7 +147,8 @@ void Network::update(int layer) {
   }
   for (int r = 0; r < rows; ++r)
     if (!m.bias_kept[std::size_t(r)]) m.row_sum[std::size_t(r)] = 0;
-  s_.kernels->update_vector(rows, m.row_sum.get(), o, m.bias.value.get(), m.bias.first.get(), m.bias.second.get());
+  s_.kernels->update_vector(rows, m.row_sum.get(), o, m.bias.value.get(), m.bias.first.get(),
+                            m.bias.second.get());
 }
 
 // The gradient towards a hidden layer's sums replaces its activations.
@@ -155,24 +164,26 @@ void Network::input_gradient(int layer) {
       const int n0 = task % across * DENSE_SAMPLES, n1 = std::min(n0 + DENSE_SAMPLES, batch_);
       const int c0 = task / across * DENSE_ROWS, c1 = std::min(c0 + DENSE_ROWS, live);
       float* to = products_.get() + n0 + c0 * h.stride;
-      s_.blas.product('N', 'T', n1 - n0, c1 - c0, rows, a + n0, int(d.stride), w + c0, int(m.pitch), to, int(h.stride));
+      s_.blas.product('N', 'T', n1 - n0, c1 - c0, rows, a + n0, int(d.stride), w + c0, int(m.pitch), to,
+                      int(h.stride));
       for (int c = c0; c < c1; ++c)
         for (int t = n0 / TILE; t * TILE < n1; ++t)
-          s_.kernels->finish_inputs(products_.get() + c * h.stride + t * TILE, h.at(t, c), m.mean[std::size_t(c)],
-                                    m.shift[std::size_t(c)], m.slope[std::size_t(c)]);
+          s_.kernels->finish_inputs(products_.get() + c * h.stride + t * TILE, h.at(t, c),
+                                    m.mean[std::size_t(c)], m.shift[std::size_t(c)], m.slope[std::size_t(c)]);
     });
     return;
   }
   const long entries = long(m.pattern.source.size());
   parallel(pieces(entries, ENTRIES), [&](int task) {
-    for (long k = task * ENTRIES, end = std::min(k + ENTRIES, entries); k < end; ++k) m.t_weight[std::size_t(k)] = m.folded[m.pattern.source[std::size_t(k)]];
+    for (long k = task * ENTRIES, end = std::min(k + ENTRIES, entries); k < end; ++k)
+      m.t_weight[std::size_t(k)] = m.folded[m.pattern.source[std::size_t(k)]];
   });
   const int chunks = row_chunks(live);
   parallel(tiles_ * chunks, [&](int task) {
     const int t = task / chunks, chunk = task % chunks;
     const int c0 = int(long(live) * chunk / chunks), c1 = int(long(live) * (chunk + 1) / chunks);
-    s_.kernels->inputs(m.pattern.by_column(), m.t_weight.get(), c0, c1, d.at(t), d.stride, h.at(t), h.stride, m.mean.get(),
-                       m.shift.get(), m.slope.get());
+    s_.kernels->inputs(m.pattern.by_column(), m.t_weight.get(), c0, c1, d.at(t), d.stride, h.at(t), h.stride,
+                       m.mean.get(), m.shift.get(), m.slope.get());
   });
 }
 

@@ -7,7 +7,8 @@ namespace prunescope {
 
 struct Blas {
   using Sgemm = void (*)(const char*, const char*, const int*, const int*, const int*, const float*,
-                         const float*, const int*, const float*, const int*, const float*, float*, const int*);
+                         const float*, const int*, const float*, const int*, const float*, float*,
+                         const int*);
   using SetThreads = int (*)(int);
 
   Sgemm sgemm = nullptr;

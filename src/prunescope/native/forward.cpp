@@ -58,7 +58,9 @@ void Network::batch_norm(int layer) {
       const double mean = means[c - first], variance = variances[c - first];
       const double shift = layer == 0 ? input_shift_[i] : 0.0f;
       const float average = float(mean * scale + shift), spread = float(variance * scale * scale);
-      const auto move = [&](float& to, float value) { to = steps_ ? to + (1 - s_.decay) * (value - to) : value; };
+      const auto move = [&](float& to, float value) {
+        to = steps_ ? to + (1 - s_.decay) * (value - to) : value;
+      };
       move(m.average_mean[i], average);
       move(m.average_variance[i], spread);
       if (bytes && variance == 0) continue;  // exactly the mean in every sample: the normalised value is 0
@@ -110,7 +112,9 @@ void Network::fold(int layer) {
   });
 }
 
-int Network::row_chunks(int rows) const { return std::max(1, std::min(rows / 32, pieces(4 * s_.threads, tiles_))); }
+int Network::row_chunks(int rows) const {
+  return std::max(1, std::min(rows / 32, pieces(4 * s_.threads, tiles_)));
+}
 
 const float* Network::rounded(const float* from, std::size_t size, Buffer<float>& to) {
   if (!s_.bf16) return from;
@@ -140,7 +144,9 @@ void Network::forward(int layer, bool statistics) {
   const Panel x = panels_[std::size_t(layer)], out = panels_[std::size_t(layer) + 1];
   const int rows = m.n_rows();
   const bool count = statistics && !m.last && s_.norm, relu = !m.last;
-  const auto at = [&](Buffer<float>& values, int t) { return count ? values.get() + long(t) * rows : nullptr; };
+  const auto at = [&](Buffer<float>& values, int t) {
+    return count ? values.get() + long(t) * rows : nullptr;
+  };
   if (m.dense) {
     const float* a = statistics ? rounded_inputs(layer) : x.data;
     const float* w = statistics ? rounded(m.folded.get(), m.folded.size(), rounded_b_) : m.folded.get();
@@ -148,8 +154,8 @@ void Network::forward(int layer, bool statistics) {
     parallel(across * pieces(rows, DENSE_ROWS), [&](int task) {
       const int n0 = task % across * DENSE_SAMPLES, n1 = std::min(n0 + DENSE_SAMPLES, batch_);
       const int r0 = task / across * DENSE_ROWS, r1 = std::min(r0 + DENSE_ROWS, rows);
-      s_.blas.product('N', 'N', n1 - n0, r1 - r0, m.n_live, a + n0, int(x.stride), w + r0 * m.pitch, int(m.pitch),
-                      out.data + n0 + r0 * out.stride, int(out.stride));
+      s_.blas.product('N', 'N', n1 - n0, r1 - r0, m.n_live, a + n0, int(x.stride), w + r0 * m.pitch,
+                      int(m.pitch), out.data + n0 + r0 * out.stride, int(out.stride));
       for (int t = n0 / TILE; t * TILE < n1; ++t)
         s_.kernels->finish_rows(r1 - r0, out.at(t, r0), out.stride, m.folded_bias.get() + r0, relu, valid(t),
                                 count ? at(m.tile_mean, t) + r0 : nullptr,
@@ -168,15 +174,15 @@ void Network::forward(int layer, bool statistics) {
     parallel(tiles_, [&](int t) {
       alignas(64) float scratch[BLOCK_WIDTH * TILE];
       s_.kernels->forward_blocks(blocks, m.block_weight.get(), rows, bytes_.get() + long(t) * m.n_live * TILE,
-                                 out.at(t), out.stride, m.folded_bias.get(), relu, valid(t), at(m.tile_mean, t),
-                                 at(m.tile_squares, t), scratch);
+                                 out.at(t), out.stride, m.folded_bias.get(), relu, valid(t),
+                                 at(m.tile_mean, t), at(m.tile_squares, t), scratch);
     });
     return;
   }
   if (m.whole) {
     parallel(tiles_, [&](int t) {
-      s_.kernels->forward_whole(m.folded.get(), m.n_columns(), rows, m.n_live, x.at(t), x.stride, out.at(t), out.stride,
-                                m.folded_bias.get(), valid(t));
+      s_.kernels->forward_whole(m.folded.get(), m.n_columns(), rows, m.n_live, x.at(t), x.stride, out.at(t),
+                                out.stride, m.folded_bias.get(), valid(t));
     });
     return;
   }
@@ -185,12 +191,13 @@ void Network::forward(int layer, bool statistics) {
     const int t = task / chunks, chunk = task % chunks;
     const int r0 = int(long(rows) * chunk / chunks), r1 = int(long(rows) * (chunk + 1) / chunks);
     if (layer == 0 && has_bytes_)
-      s_.kernels->forward_i8(m.pattern.by_row(), m.folded.get(), r0, r1, bytes_.get() + long(t) * m.n_live * TILE, TILE,
-                             out.at(t), out.stride, m.folded_bias.get(), relu, valid(t), at(m.tile_mean, t),
-                             at(m.tile_squares, t));
+      s_.kernels->forward_i8(m.pattern.by_row(), m.folded.get(), r0, r1,
+                             bytes_.get() + long(t) * m.n_live * TILE, TILE, out.at(t), out.stride,
+                             m.folded_bias.get(), relu, valid(t), at(m.tile_mean, t), at(m.tile_squares, t));
     else
-      s_.kernels->forward_f32(m.pattern.by_row(), m.folded.get(), r0, r1, x.at(t), x.stride, out.at(t), out.stride,
-                              m.folded_bias.get(), relu, valid(t), at(m.tile_mean, t), at(m.tile_squares, t));
+      s_.kernels->forward_f32(m.pattern.by_row(), m.folded.get(), r0, r1, x.at(t), x.stride, out.at(t),
+                              out.stride, m.folded_bias.get(), relu, valid(t), at(m.tile_mean, t),
+                              at(m.tile_squares, t));
   });
 }
 

@@ -21,9 +21,10 @@ struct Rows {
   int columns;  // that vary
 };
 
-// The same entries in blocks of neighbouring columns, so that a block's inputs stay in the first cache. Segment
-// s holds entries begin[s] .. begin[s + 1] of row row[s]; block q has segments first[q] .. first[q + 1], the
-// longest first: runs of equal length are what a branch predictor can follow. Columns count from the block's first.
+// The same entries in blocks of neighbouring columns, so that a block's inputs stay in the first cache.
+// Segment s holds entries begin[s] .. begin[s + 1] of row row[s]; block q has segments first[q] .. first[q +
+// 1], the longest first: runs of equal length are what a branch predictor can follow. Columns count from the
+// block's first.
 struct Blocks {
   int count, width, columns;
   const uint32_t* first;
@@ -64,10 +65,12 @@ struct Kernels {
   // The same for all rows, by blocks; every sum has the same order, so results are the same to the bit.
   // `scratch` holds width * TILE floats.
   void (*forward_blocks)(const Blocks&, const float* weight, int rows, const int8_t* x, float* out, long os,
-                         const float* bias, bool relu, int valid, float* mean, float* squares, float* scratch);
-  // The same without `relu` for a few rows that keep every weight, `pitch` apart; every sum has the same order.
-  void (*forward_whole)(const float* weight, long pitch, int rows, int columns, const float* x, long xs, float* out,
-                        long os, const float* bias, int valid);
+                         const float* bias, bool relu, int valid, float* mean, float* squares,
+                         float* scratch);
+  // The same without `relu` for a few rows that keep every weight, `pitch` apart; every sum has the same
+  // order.
+  void (*forward_whole)(const float* weight, long pitch, int rows, int columns, const float* x, long xs,
+                        float* out, long os, const float* bias, int valid);
   // The same epilogue for n rows that something else has multiplied: out += bias, and so on.
   void (*finish_rows)(int n, float* out, long os, const float* bias, bool relu, int valid, float* mean,
                       float* squares);
@@ -78,12 +81,12 @@ struct Kernels {
   void (*weights_i8)(const Rows&, int r0, int r1, const float* delta, long ds, const int8_t* x, long xs,
                      float* gradient, float* sum);
 
-  void (*weights_blocks)(const Blocks&, int rows, const float* delta, long ds, const int8_t* x, float* gradient,
-                         float* sum, float* scratch);
-  // The same for columns c0 <= c < c1 of a few rows that keep every weight, over all tiles, which are `dt` and `xt`
-  // apart: gradients, and sums unless null, are written, not added to.
-  void (*weights_whole)(int rows, int c0, int c1, int tiles, const float* delta, long ds, long dt, const float* x,
-                        long xs, long xt, float* gradient, long pitch, float* sum);
+  void (*weights_blocks)(const Blocks&, int rows, const float* delta, long ds, const int8_t* x,
+                         float* gradient, float* sum, float* scratch);
+  // The same for columns c0 <= c < c1 of a few rows that keep every weight, over all tiles, which are `dt`
+  // and `xt` apart: gradients, and sums unless null, are written, not added to.
+  void (*weights_whole)(int rows, int c0, int c1, int tiles, const float* delta, long ds, long dt,
+                        const float* x, long xs, long xt, float* gradient, long pitch, float* sum);
 
   // Towards the inputs c0 <= c < c1, on the transposed pattern: h[c] becomes
   // (sum_k weight[k] delta[column[k]] - shift[c] - (h[c] - mean[c]) slope[c]) where h[c] > 0, else 0.
@@ -105,9 +108,9 @@ struct Kernels {
                  const Optimizer&, float* weight, float* first, float* second, float* by_gamma,
                  float* by_beta);
   // The same for one dense row, of which `kept` (null: all) says which weights are trained.
-  void (*update_dense)(int n, int live, const float* gradient, float sum, const InputNorm&,
-                       const Optimizer&, const float* kept, float* weight, float* first, float* second,
-                       float* by_gamma, float* by_beta);
+  void (*update_dense)(int n, int live, const float* gradient, float sum, const InputNorm&, const Optimizer&,
+                       const float* kept, float* weight, float* first, float* second, float* by_gamma,
+                       float* by_beta);
   // A plain parameter vector.
   void (*update_vector)(int n, const float* gradient, const Optimizer&, float* value, float* first,
                         float* second);
@@ -117,9 +120,9 @@ struct Kernels {
   double (*cross_entropy)(float* logits, long stride, int classes, const int64_t* labels, int valid,
                           float per_sample);
 
-  // Writes to right[n] whether sample n's label has the largest logit, and adds to correct5 those whose label has
-  // one of the five largest (of equals the lower class first); valid samples alone. Returns their summed loss.
-  // Overwrites the logits.
+  // Writes to right[n] whether sample n's label has the largest logit, and adds to correct5 those whose label
+  // has one of the five largest (of equals the lower class first); valid samples alone. Returns their summed
+  // loss. Overwrites the logits.
   double (*score)(float* logits, long stride, int classes, const int64_t* labels, int valid, uint8_t* right,
                   int64_t* correct5);
 
@@ -128,9 +131,9 @@ struct Kernels {
   void (*gather_u8)(const uint8_t* const* rows, int valid, int width, const uint32_t* pixel, int n,
                     int8_t* out, int32_t* sum, int32_t* squares);
   // Rows of float32, with mean and the sum of squared deviations.
-  void (*gather_f32)(const float* const* rows, int valid, const uint32_t* pixel, int n, float* out, long stride,
-                     float* mean, float* squares);
-  void (*widen)(const int8_t* in, float* out);  // one feature's 64 samples
+  void (*gather_f32)(const float* const* rows, int valid, const uint32_t* pixel, int n, float* out,
+                     long stride, float* mean, float* squares);
+  void (*widen)(const int8_t* in, float* out);                           // one feature's 64 samples
   void (*round_bf16)(const float* in, long n, float shift, float* out);  // in - shift, to bfloat16
 };
 

@@ -16,8 +16,8 @@ std::vector<int> all(int n) {
   return numbers;
 }
 
-// Features f0 <= f < f1 of [n, batch] to and from tiles [tile][n][TILE], a whole row at a time: columns of a row-major
-// array would touch a page each.
+// Features f0 <= f < f1 of [n, batch] to and from tiles [tile][n][TILE], a whole row at a time: columns of a
+// row-major array would touch a page each.
 void into_tiles(const float* from, int f0, int f1, int n, long batch, float* tiles) {
   for (int f = f0; f < f1; ++f)
     for (long first = 0; first < batch; first += TILE) {
@@ -31,7 +31,8 @@ void into_tiles(const float* from, int f0, int f1, int n, long batch, float* til
 void out_of_tiles(const float* tiles, int f0, int f1, int n, long batch, float* to) {
   for (int f = f0; f < f1; ++f)
     for (long first = 0; first < batch; first += TILE)
-      std::copy_n(tiles + first * n + long(f) * TILE, std::min<long>(TILE, batch - first), to + f * batch + first);
+      std::copy_n(tiles + first * n + long(f) * TILE, std::min<long>(TILE, batch - first),
+                  to + f * batch + first);
 }
 
 void at_least(Buffer<float>& buffer, std::size_t size) {
@@ -40,7 +41,8 @@ void at_least(Buffer<float>& buffer, std::size_t size) {
 
 }  // namespace
 
-Layer::Layer(const Kernels& kernels, int threads, const uint8_t* mask, const float* weight, int n_out, int n_in)
+Layer::Layer(const Kernels& kernels, int threads, const uint8_t* mask, const float* weight, int n_out,
+             int n_in)
     : kernels_(kernels),
       threads_(threads),
       n_out_(n_out),
@@ -90,8 +92,9 @@ void Layer::backward(const float* dy, float* dx, float* dw) {
   at_least(dx_, std::size_t(tiles) * in);
   chunks(n_out_, [&](int f0, int f1) { into_tiles(dy, f0, f1, n_out_, batch_, dy_.get()); });
   parallel(tiles, [&](int t) {
-    kernels_.forward_f32(pattern_.by_column(), t_weight_.get(), 0, n_in_, dy_.get() + std::size_t(t) * out, TILE,
-                         dx_.get() + std::size_t(t) * in, TILE, zeros_.get(), false, TILE, nullptr, nullptr);
+    kernels_.forward_f32(pattern_.by_column(), t_weight_.get(), 0, n_in_, dy_.get() + std::size_t(t) * out,
+                         TILE, dx_.get() + std::size_t(t) * in, TILE, zeros_.get(), false, TILE, nullptr,
+                         nullptr);
   });
   chunks(n_in_, [&](int f0, int f1) { out_of_tiles(dx_.get(), f0, f1, n_in_, batch_, dx); });
   std::fill_n(dw, pattern_.entries(), 0.0f);

@@ -18,7 +18,8 @@ class Layer {
   int n_in() const { return n_in_; }
   long batch() const { return batch_; }
 
-  void forward(const float* x, long batch, float* y);  // [n_in, batch] to [n_out, batch]; keeps x for backward
+  void forward(const float* x, long batch,
+               float* y);  // [n_in, batch] to [n_out, batch]; keeps x for backward
   void backward(const float* dy, float* dx, float* dw);
 
  private:

@@ -1,4 +1,5 @@
-// Cross-entropy, its gradient, and counts of right answers. See kernels.hpp; included by kernels.cpp, once for each instruction set.
+// Cross-entropy, its gradient, and counts of right answers. See kernels.hpp; included by kernels.cpp, once
+// for each instruction set.
 #pragma once
 
 #include "tiles.hpp"

@@ -31,7 +31,10 @@ template <class M>
 auto& storage(M& m, Field field, int slot) {
   if (field == Field::mean) return m.average_mean;
   if (field == Field::variance) return m.average_variance;
-  auto& p = field == Field::weight ? m.weight : field == Field::bias ? m.bias : field == Field::gamma ? m.gamma : m.beta;
+  auto& p = field == Field::weight  ? m.weight
+            : field == Field::bias  ? m.bias
+            : field == Field::gamma ? m.gamma
+                                    : m.beta;
   return slot == 0 ? p.value : slot == 1 ? p.first : p.second;
 }
 
@@ -40,8 +43,8 @@ auto& storage(M& m, Field field, int slot) {
 Parameter::Parameter(std::size_t size, Rule rule)
     : value(size), first(rule == Rule::sgd ? 0 : size), second(rule == Rule::adam ? size : 0) {}
 
-Map::Map(const uint8_t* mask, int n_out_, int n_in_, std::vector<int> rows_, std::vector<int> columns_, int n_live_,
-         std::vector<uint8_t> bias_kept_, bool dense_, bool first, bool last_, Rule rule)
+Map::Map(const uint8_t* mask, int n_out_, int n_in_, std::vector<int> rows_, std::vector<int> columns_,
+         int n_live_, std::vector<uint8_t> bias_kept_, bool dense_, bool first, bool last_, Rule rule)
     : n_out(n_out_),
       n_in(n_in_),
       rows(std::move(rows_)),
@@ -83,8 +86,8 @@ Map::Map(const uint8_t* mask, int n_out_, int n_in_, std::vector<int> rows_, std
   gradient = Buffer<float>(parts * size);
   folded_bias = Buffer<float>(rows.size());
   row_sum = Buffer<float>(HALVES * rows.size());
-  for (auto* b : {&mean, &inverse, &scale, &offset, &norm_gamma, &norm_beta, &average_mean, &average_variance, &shift,
-                  &slope, &by_gamma, &by_beta})
+  for (auto* b : {&mean, &inverse, &scale, &offset, &norm_gamma, &norm_beta, &average_mean, &average_variance,
+                  &shift, &slope, &by_gamma, &by_beta})
     *b = Buffer<float>(width);
   partial = Buffer<float>(GROUPS * 2 * width);
 }

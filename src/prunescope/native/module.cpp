@@ -1,4 +1,5 @@
-// What Python sees: a Network of kept weights. Arrays come in through DLPack or the buffer protocol, without copies.
+// What Python sees: a Network of kept weights. Arrays come in through DLPack or the buffer protocol, without
+// copies.
 #include <nanobind/nanobind.h>
 #include <nanobind/ndarray.h>
 #include <nanobind/stl/string.h>
@@ -34,7 +35,8 @@ std::vector<Isa> compiled() {
   std::vector<Isa> all;
 #if defined(PRUNESCOPE_HAVE_AVX512)
   all.push_back({&kernels_avx512, __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-                                      __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl")});
+                                      __builtin_cpu_supports("avx512dq") &&
+                                      __builtin_cpu_supports("avx512vl")});
 #endif
 #if defined(PRUNESCOPE_HAVE_AVX2)
   all.push_back({&kernels_avx2, __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")});
@@ -65,8 +67,8 @@ std::vector<T> copied(const In<T, 1>& array) {
   return {array.data(), array.data() + array.size()};
 }
 
-Settings settings(const std::string& isa, uintptr_t sgemm, uintptr_t set_threads, int threads, bool norm, bool bf16,
-                  int rule, float rate, float momentum, float epsilon, float decay) {
+Settings settings(const std::string& isa, uintptr_t sgemm, uintptr_t set_threads, int threads, bool norm,
+                  bool bf16, int rule, float rate, float momentum, float epsilon, float decay) {
   if (threads < 1) throw std::invalid_argument("at least one thread is needed");
   if (rule < 0 || rule > 2) throw std::invalid_argument("there is no such rule");
   Settings s;
@@ -83,23 +85,27 @@ Settings settings(const std::string& isa, uintptr_t sgemm, uintptr_t set_threads
 }
 
 // Indices from `begin` on are inside the mask and ascend.
-void in_order(const std::vector<int>& chosen, std::size_t begin, std::size_t end, std::size_t size, const char* what) {
+void in_order(const std::vector<int>& chosen, std::size_t begin, std::size_t end, std::size_t size,
+              const char* what) {
   for (std::size_t i = begin; i < end; ++i) {
     if (chosen[i] < 0 || std::size_t(chosen[i]) >= size)
       throw std::out_of_range(std::string(what) + " outside the mask");
-    if (i > begin && chosen[i] <= chosen[i - 1]) throw std::invalid_argument(std::string(what) + " do not ascend");
+    if (i > begin && chosen[i] <= chosen[i - 1])
+      throw std::invalid_argument(std::string(what) + " do not ascend");
   }
 }
 
 class Bound {
  public:
-  explicit Bound(const Settings& s) : network_(s), has_blas_(s.blas.sgemm != nullptr), rule_(int(s.optimizer.rule)) {}
+  explicit Bound(const Settings& s)
+      : network_(s), has_blas_(s.blas.sgemm != nullptr), rule_(int(s.optimizer.rule)) {}
 
   void add(const In<uint8_t, 2>& mask, const In<int32_t, 1>& rows, const In<int32_t, 1>& columns, int n_live,
            const In<uint8_t, 1>& bias_kept, bool dense, bool last) {
     auto chosen = copied<int32_t>(rows), read = copied<int32_t>(columns);
     if (ready_) throw std::invalid_argument("the network is finished");
-    if (n_live < 0 || std::size_t(n_live) > read.size()) throw std::out_of_range("more live columns than columns");
+    if (n_live < 0 || std::size_t(n_live) > read.size())
+      throw std::out_of_range("more live columns than columns");
     in_order(chosen, 0, chosen.size(), mask.shape(0), "rows");
     in_order(read, 0, std::size_t(n_live), mask.shape(1), "columns");
     in_order(read, std::size_t(n_live), read.size(), mask.shape(1), "columns");
@@ -107,8 +113,8 @@ class Bound {
     if (!network_.maps().empty() && network_.maps().back().n_rows() != n_live)
       throw std::invalid_argument("the live columns are not the rows of the map before");
     if (dense && !has_blas_) throw std::invalid_argument("a dense map needs a BLAS");
-    network_.add(mask.data(), int(mask.shape(0)), int(mask.shape(1)), std::move(chosen), std::move(read), n_live,
-                 copied<uint8_t>(bias_kept), dense, last);
+    network_.add(mask.data(), int(mask.shape(0)), int(mask.shape(1)), std::move(chosen), std::move(read),
+                 n_live, copied<uint8_t>(bias_kept), dense, last);
   }
 
   void finish(float scale, const In<float, 1>& shift) {
@@ -127,8 +133,8 @@ class Bound {
     const Map& m = maps[std::size_t(layer)];
     const long wanted[] = {long(m.n_out) * m.n_in, m.n_out, m.n_in, m.n_in, m.n_in, m.n_in};
     if (long(whole.size()) != wanted[field])
-      throw std::invalid_argument("an array of " + std::to_string(wanted[field]) + " numbers is needed, not " +
-                                  std::to_string(whole.size()));
+      throw std::invalid_argument("an array of " + std::to_string(wanted[field]) +
+                                  " numbers is needed, not " + std::to_string(whole.size()));
     if constexpr (reading)
       maps[std::size_t(layer)].read(static_cast<Field>(field), slot, whole.data());
     else
@@ -150,8 +156,8 @@ class Bound {
     check(pixels.shape(0), labels.size());
     if (right.size() != labels.size()) throw std::invalid_argument("one byte an image is needed");
     nb::gil_scoped_release nogil;
-    const Scores s = network_.evaluate(pixels.data(), int64_t(pixels.shape(0)), int64_t(pixels.shape(1)), labels.data(),
-                                       right.data());
+    const Scores s = network_.evaluate(pixels.data(), int64_t(pixels.shape(0)), int64_t(pixels.shape(1)),
+                                       labels.data(), right.data());
     return {s.correct, s.correct5, s.loss};
   }
 
@@ -170,8 +176,8 @@ class Bound {
 class BoundLayer {
  public:
   BoundLayer(const std::string& isa, int threads, const In<uint8_t, 2>& mask, const In<float, 2>& weight)
-      : layer_(*kernels_named(isa), threads, checked(mask, weight, threads), weight.data(), int(mask.shape(0)),
-               int(mask.shape(1))) {}
+      : layer_(*kernels_named(isa), threads, checked(mask, weight, threads), weight.data(),
+               int(mask.shape(0)), int(mask.shape(1))) {}
 
   void forward(const In<float, 2>& x, const Whole<float>& y) {
     same(x.shape(0), layer_.n_in());
@@ -195,8 +201,8 @@ class BoundLayer {
  private:
   static void same(std::size_t found, long wanted) {
     if (long(found) != wanted)
-      throw std::invalid_argument("an array has " + std::to_string(found) + " where " + std::to_string(wanted) +
-                                  " is needed");
+      throw std::invalid_argument("an array has " + std::to_string(found) + " where " +
+                                  std::to_string(wanted) + " is needed");
   }
   static const uint8_t* checked(const In<uint8_t, 2>& mask, const In<float, 2>& weight, int threads) {
     same(weight.shape(0), long(mask.shape(0)));
@@ -213,28 +219,30 @@ NB_MODULE(_kernels, m) {
   m.doc() = "Sparse training on CPUs: kernels and the step that uses them.";
   m.def("instruction_sets", &instruction_sets, "Names of the compiled sets this machine runs, best first.");
   nb::class_<BoundLayer>(m, "Layer")
-      .def("__init__",
-           [](BoundLayer* self, const std::string& isa, int threads, const In<uint8_t, 2>& mask,
-              const In<float, 2>& weight) { new (self) BoundLayer(isa, threads, mask, weight); },
-           nb::kw_only(), nb::arg("isa"), nb::arg("threads"), nb::arg("mask").noconvert(),
-           nb::arg("weight").noconvert())
+      .def(
+          "__init__",
+          [](BoundLayer* self, const std::string& isa, int threads, const In<uint8_t, 2>& mask,
+             const In<float, 2>& weight) { new (self) BoundLayer(isa, threads, mask, weight); },
+          nb::kw_only(), nb::arg("isa"), nb::arg("threads"), nb::arg("mask").noconvert(),
+          nb::arg("weight").noconvert())
       .def("forward", &BoundLayer::forward, nb::arg("x").noconvert(), nb::arg("y").noconvert())
       .def("backward", &BoundLayer::backward, nb::arg("dy").noconvert(), nb::arg("dx").noconvert(),
            nb::arg("dw").noconvert())
       .def_prop_ro("kept", &BoundLayer::kept, "Kept weights.");
   nb::class_<Bound>(m, "Network")
-      .def("__init__",
-           [](Bound* self, const std::string& isa, uintptr_t sgemm, uintptr_t set_threads, int threads, bool norm,
-              bool bf16, int rule, float rate, float momentum, float epsilon, float decay) {
-             new (self)
-                 Bound(settings(isa, sgemm, set_threads, threads, norm, bf16, rule, rate, momentum, epsilon, decay));
-           },
-           nb::kw_only(), nb::arg("isa"), nb::arg("sgemm"), nb::arg("set_threads"), nb::arg("threads"),
-           nb::arg("norm"), nb::arg("bf16"), nb::arg("rule"), nb::arg("rate"), nb::arg("momentum"),
-           nb::arg("epsilon"), nb::arg("decay"))
+      .def(
+          "__init__",
+          [](Bound* self, const std::string& isa, uintptr_t sgemm, uintptr_t set_threads, int threads,
+             bool norm, bool bf16, int rule, float rate, float momentum, float epsilon, float decay) {
+            new (self) Bound(
+                settings(isa, sgemm, set_threads, threads, norm, bf16, rule, rate, momentum, epsilon, decay));
+          },
+          nb::kw_only(), nb::arg("isa"), nb::arg("sgemm"), nb::arg("set_threads"), nb::arg("threads"),
+          nb::arg("norm"), nb::arg("bf16"), nb::arg("rule"), nb::arg("rate"), nb::arg("momentum"),
+          nb::arg("epsilon"), nb::arg("decay"))
       .def("add", &Bound::add, nb::arg("mask").noconvert(), nb::arg("rows").noconvert(),
-           nb::arg("columns").noconvert(), nb::arg("n_live"), nb::arg("bias_kept").noconvert(), nb::arg("dense"),
-           nb::arg("last"))
+           nb::arg("columns").noconvert(), nb::arg("n_live"), nb::arg("bias_kept").noconvert(),
+           nb::arg("dense"), nb::arg("last"))
       .def("finish", &Bound::finish, nb::arg("scale"), nb::arg("shift").noconvert())
       .def("read", &Bound::exchange<true, float>, nb::arg("layer"), nb::arg("field"), nb::arg("slot"),
            nb::arg("whole").noconvert())
@@ -244,8 +252,8 @@ NB_MODULE(_kernels, m) {
            nb::arg("labels").noconvert())
       .def("step", &Bound::step<float>, nb::arg("pixels").noconvert(), nb::arg("indices").noconvert(),
            nb::arg("labels").noconvert())
-      .def("evaluate", &Bound::evaluate<uint8_t>, nb::arg("pixels").noconvert(), nb::arg("labels").noconvert(),
-           nb::arg("right").noconvert())
+      .def("evaluate", &Bound::evaluate<uint8_t>, nb::arg("pixels").noconvert(),
+           nb::arg("labels").noconvert(), nb::arg("right").noconvert())
       .def("evaluate", &Bound::evaluate<float>, nb::arg("pixels").noconvert(), nb::arg("labels").noconvert(),
            nb::arg("right").noconvert())
       .def_prop_rw(

@@ -11,8 +11,8 @@
 namespace prunescope {
 void Network::add(const uint8_t* mask, int n_out, int n_in, std::vector<int> rows, std::vector<int> columns,
                   int n_live, std::vector<uint8_t> bias_kept, bool dense, bool last) {
-  maps_.emplace_back(mask, n_out, n_in, std::move(rows), std::move(columns), n_live, std::move(bias_kept), dense,
-                     maps_.empty(), last, s_.optimizer.rule);
+  maps_.emplace_back(mask, n_out, n_in, std::move(rows), std::move(columns), n_live, std::move(bias_kept),
+                     dense, maps_.empty(), last, s_.optimizer.rule);
 }
 
 void Network::finish(float byte_scale, std::vector<float> byte_shift) {
@@ -102,16 +102,17 @@ namespace {
 void check_labels(const int64_t* labels, int64_t count, int classes) {
   for (int64_t n = 0; n < count; ++n)
     if (labels[n] < 0 || labels[n] >= classes)
-      throw std::out_of_range("label " + std::to_string(labels[n]) + " is not one of " + std::to_string(classes) +
-                              " classes");
+      throw std::out_of_range("label " + std::to_string(labels[n]) + " is not one of " +
+                              std::to_string(classes) + " classes");
 }
 
 }  // namespace
 
 template <class T>
-double Network::step(const T* pixels, int64_t count, int64_t width, const int64_t* indices, const int64_t* labels,
-                     int batch) {
-  if (width != maps_.front().n_in) throw std::invalid_argument("the images do not have the network's number of pixels");
+double Network::step(const T* pixels, int64_t count, int64_t width, const int64_t* indices,
+                     const int64_t* labels, int batch) {
+  if (width != maps_.front().n_in)
+    throw std::invalid_argument("the images do not have the network's number of pixels");
   for (int n = 0; n < batch; ++n)
     if (indices[n] < 0 || indices[n] >= count)
       throw std::out_of_range("image " + std::to_string(indices[n]) + " of " + std::to_string(count));
@@ -119,7 +120,8 @@ double Network::step(const T* pixels, int64_t count, int64_t width, const int64_
   reserve(batch, sizeof(T) == 1);
   gather(pixels, width, indices, 0, true);
   for (std::size_t i = 0; !has_bytes_ && i < std::size_t(tiles_) * pixels_.size(); ++i)
-    if (!std::isfinite(input_mean_[i])) throw std::invalid_argument("the images hold values that are not finite");
+    if (!std::isfinite(input_mean_[i]))
+      throw std::invalid_argument("the images hold values that are not finite");
   const int layers = int(maps_.size());
   for (int l = 0; l < layers; ++l) {
     s_.norm ? batch_norm(l) : no_norm(l);
@@ -133,8 +135,10 @@ double Network::step(const T* pixels, int64_t count, int64_t width, const int64_
 }
 
 template <class T>
-Scores Network::evaluate(const T* pixels, int64_t count, int64_t width, const int64_t* labels, uint8_t* right) {
-  if (width != maps_.front().n_in) throw std::invalid_argument("the images do not have the network's number of pixels");
+Scores Network::evaluate(const T* pixels, int64_t count, int64_t width, const int64_t* labels,
+                         uint8_t* right) {
+  if (width != maps_.front().n_in)
+    throw std::invalid_argument("the images do not have the network's number of pixels");
   check_labels(labels, count, maps_.back().n_rows());
   const int block = std::max(capacity_, EVALUATED);
   Scores all;

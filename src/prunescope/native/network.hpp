@@ -23,8 +23,8 @@ struct Settings {
   const Kernels* kernels = nullptr;
   Blas blas;
   int threads = 1;
-  bool norm = true;  // batch norm before every linear map, or none
-  bool bf16 = false; // operands of dense products are rounded to bfloat16 in training
+  bool norm = true;       // batch norm before every linear map, or none
+  bool bf16 = false;      // operands of dense products are rounded to bfloat16 in training
   Optimizer optimizer{};  // rate is the learning rate
   float epsilon = 0;
   float decay = 0;  // of the moving averages
@@ -41,14 +41,15 @@ class Network {
 
   // `mask` [n_out, n_in] bytes, 0 or 1. `rows`, `columns` ascending (columns: live, then constant) are
   // indices into it. Maps are added from the pixels up; a map's rows are the live columns of the next.
-  void add(const uint8_t* mask, int n_out, int n_in, std::vector<int> rows, std::vector<int> columns, int n_live,
-           std::vector<uint8_t> bias_kept, bool dense, bool last);
+  void add(const uint8_t* mask, int n_out, int n_in, std::vector<int> rows, std::vector<int> columns,
+           int n_live, std::vector<uint8_t> bias_kept, bool dense, bool last);
   // Pixel value = input_scale * raw + input_shift, raw being byte - 128 or a float pixel itself.
   void finish(float byte_scale, std::vector<float> byte_shift);
 
   // One update on images `indices` of pixels [count, width]; returns their mean loss.
   template <class T>
-  double step(const T* pixels, int64_t count, int64_t width, const int64_t* indices, const int64_t* labels, int batch);
+  double step(const T* pixels, int64_t count, int64_t width, const int64_t* indices, const int64_t* labels,
+              int batch);
   // Writes to right[n] whether image n is classified right, 0 or 1.
   template <class T>
   Scores evaluate(const T* pixels, int64_t count, int64_t width, const int64_t* labels, uint8_t* right);
@@ -90,8 +91,8 @@ class Network {
     return layer == 0 && has_bytes_ && maps_[0].pattern.has_blocks() && tiles_ >= s_.threads;
   }
   int valid(int tile) const { return batch_ - tile * TILE < TILE ? batch_ - tile * TILE : TILE; }
-  // Operands of the products of a training step: as they are, or rounded to bfloat16. Inputs are centred first, so that
-  // none loses to its mean the digits in which it varies.
+  // Operands of the products of a training step: as they are, or rounded to bfloat16. Inputs are centred
+  // first, so that none loses to its mean the digits in which it varies.
   bool rounds(const Map& map) const { return s_.bf16 && map.dense; }
   const float* rounded(const float* from, std::size_t size, Buffer<float>& to);
   const float* rounded_inputs(int layer);

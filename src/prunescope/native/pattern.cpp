@@ -60,7 +60,8 @@ void Pattern::cut_into_blocks() {
       length[r] = end - next[r];
       order[r] = r;
     }
-    std::stable_sort(order.begin(), order.end(), [&](uint32_t a, uint32_t b) { return length[a] > length[b]; });
+    std::stable_sort(order.begin(), order.end(),
+                     [&](uint32_t a, uint32_t b) { return length[a] > length[b]; });
     for (uint32_t r : order) {
       if (length[r] == 0) break;
       for (uint32_t k = 0; k < length[r]; ++k) {

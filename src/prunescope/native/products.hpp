@@ -1,4 +1,5 @@
-// Products of kept weights: forward, weight gradient, input gradient. See kernels.hpp; included by kernels.cpp, once for each instruction set.
+// Products of kept weights: forward, weight gradient, input gradient. See kernels.hpp; included by
+// kernels.cpp, once for each instruction set.
 #pragma once
 
 #include <cstring>
@@ -29,8 +30,8 @@ INLINE void fetch(const T* x, long xs, int n) {
 
 // Entries begin <= k < end of one row times 64 samples, added to start(i), handed to finish(i, sum).
 template <class T, class Start, class End>
-INLINE void row_times_tile(const uint32_t* column, const float* weight, uint32_t begin, uint32_t end, const T* x,
-                           long xs, Start start, End finish) {
+INLINE void row_times_tile(const uint32_t* column, const float* weight, uint32_t begin, uint32_t end,
+                           const T* x, long xs, Start start, End finish) {
   for (int round = 0; round < ROUNDS; ++round) {
     const T* from = x + round * BLOCK * W;
     V acc[BLOCK];
@@ -63,7 +64,8 @@ void forward(const Rows& a, const float* weight, int r0, int r1, const T* x, lon
 
 // The epilogue of n rows that are in memory already; change(sum, row) comes first.
 template <class F>
-INLINE void finish_all(int n, float* out, long os, bool relu, int valid, float* mean, float* squares, F change) {
+INLINE void finish_all(int n, float* out, long os, bool relu, int valid, float* mean, float* squares,
+                       F change) {
   const Valid lanes(valid);
   const Finish finished{relu, valid == TILE, lanes};
   for (int r = 0; r < n; r += W) {
@@ -77,12 +79,13 @@ INLINE void finish_all(int n, float* out, long os, bool relu, int valid, float* 
   }
 }
 
-void finish_rows(int n, float* out, long os, const float* bias, bool relu, int valid, float* mean, float* squares) {
+void finish_rows(int n, float* out, long os, const float* bias, bool relu, int valid, float* mean,
+                 float* squares) {
   finish_all(n, out, os, relu, valid, mean, squares, [&](V v, int e) { return v + splat(bias[e]); });
 }
 
-// N <= W entries: each has a vector of partial sums, reduced together by one transposition. All stay in registers:
-// stores to a temporary would alias with the loads that follow.
+// N <= W entries: each has a vector of partial sums, reduced together by one transposition. All stay in
+// registers: stores to a temporary would alias with the loads that follow.
 template <int N, class T>
 INLINE V dots(const V* d, const T* x, long xs, const uint32_t* column) {
   V part[W];
@@ -109,25 +112,27 @@ INLINE V last_dots(const V* d, const T* x, long xs, const uint32_t* column, int 
   wanted = lane < n ? wanted : U{} + column[0];
   uint32_t own[W];
   std::memcpy(own, &wanted, sizeof own);
+  constexpr int EIGHT = W < 8 ? W : 8, TWELVE = W < 12 ? W : 12;
   V found;
   if (W == 4 || n <= 4)
     found = dots<4>(d, x, xs, own);
   else if (W == 8 || n <= 8)
-    found = dots<W < 8 ? W : 8>(d, x, xs, own);
+    found = dots<EIGHT>(d, x, xs, own);
   else if (n <= 12)
-    found = dots<W < 12 ? W : 12>(d, x, xs, own);
+    found = dots<TWELVE>(d, x, xs, own);
   else
     found = dots<W>(d, x, xs, own);
   return select(lane < n, found, V{});
 }
 
-// gradient[k] += delta . x[column[k]] for begin <= k < end. Entries up to `limit` belong to this call: the last
-// vector may reach into the next row's, to which it adds 0.
+// gradient[k] += delta . x[column[k]] for begin <= k < end. Entries up to `limit` belong to this call: the
+// last vector may reach into the next row's, to which it adds 0.
 template <class T>
 INLINE void row_dots(const V* d, const T* x, long xs, const uint32_t* column, uint32_t begin, uint32_t end,
                      uint32_t limit, float* gradient) {
   for (uint32_t k = begin; k < end; k += W) {
-    const V found = k + W <= end ? dots<W>(d, x, xs, column + k) : last_dots(d, x, xs, column + k, int(end - k));
+    const V found =
+        k + W <= end ? dots<W>(d, x, xs, column + k) : last_dots(d, x, xs, column + k, int(end - k));
     if (k + W <= limit) {
       V old;
       std::memcpy(&old, gradient + k, sizeof old);
@@ -202,8 +207,8 @@ struct Towards {
   }
 };
 
-void inputs(const Rows& a, const float* weight, int c0, int c1, const float* delta, long ds, float* h, long hs,
-            const float* mean, const float* shift, const float* slope) {
+void inputs(const Rows& a, const float* weight, int c0, int c1, const float* delta, long ds, float* h,
+            long hs, const float* mean, const float* shift, const float* slope) {
   fetch(delta, ds, a.columns);
   for (int c = c0; c < c1; ++c)
     row_times_tile(

@@ -33,7 +33,8 @@ INLINE V splat(float x) { return V{} + x; }
 
 INLINE V load(const int8_t* p) {
 #if defined(__AVX512F__)
-  return (V)_mm512_maskz_cvtepi32_ps(0xffff, _mm512_maskz_cvtepi8_epi32(0xffff, *reinterpret_cast<const __m128i*>(p)));
+  return (V)_mm512_maskz_cvtepi32_ps(
+      0xffff, _mm512_maskz_cvtepi8_epi32(0xffff, *reinterpret_cast<const __m128i*>(p)));
 #elif defined(__AVX2__)
   return (V)_mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(p))));
 #else
@@ -59,7 +60,8 @@ INLINE V sums(V* v) {
 #pragma GCC unroll 4
   for (int n = W / 2; n > 0; n /= 2)
 #pragma GCC unroll 8
-    for (int i = 0; i < n; ++i) v[i] = even(v[2 * i], v[2 * i + 1], lanes) + odd(v[2 * i], v[2 * i + 1], lanes);
+    for (int i = 0; i < n; ++i)
+      v[i] = even(v[2 * i], v[2 * i + 1], lanes) + odd(v[2 * i], v[2 * i + 1], lanes);
   return v[0];
 }
 

@@ -1,4 +1,5 @@
-// Tiles in registers: padding, mean and spread. See kernels.hpp; included by kernels.cpp, once for each instruction set.
+// Tiles in registers: padding, mean and spread. See kernels.hpp; included by kernels.cpp, once for each
+// instruction set.
 #pragma once
 
 #include "kernels.hpp"
@@ -7,8 +8,8 @@
 namespace prunescope {
 namespace {
 
-constexpr int VECTORS = TILE / W;                    // of one feature's tile
-constexpr int BLOCK = VECTORS < 8 ? VECTORS : 8;     // of them in registers at a time
+constexpr int VECTORS = TILE / W;                 // of one feature's tile
+constexpr int BLOCK = VECTORS < 8 ? VECTORS : 8;  // of them in registers at a time
 constexpr int ROUNDS = VECTORS / BLOCK;
 constexpr auto LANES = std::make_index_sequence<W>{};
 
@@ -22,7 +23,8 @@ struct Valid {
 
 // Mean and sum of squared deviations of n <= W rows, `stride` apart: two passes, so nothing cancels.
 // Rows are reduced together by one transposition; samples from `valid` on are 0.
-INLINE void spread(const float* row, long stride, int n, const Valid& lanes, int valid, float* mean, float* squares) {
+INLINE void spread(const float* row, long stride, int n, const Valid& lanes, int valid, float* mean,
+                   float* squares) {
   V part[W];
   alignas(64) float middle[W];
   for (int e = 0; e < n; ++e) {

@@ -1,4 +1,5 @@
-// Folding batch norm into weights, and the optimizers. See kernels.hpp; included by kernels.cpp, once for each instruction set.
+// Folding batch norm into weights, and the optimizers. See kernels.hpp; included by kernels.cpp, once for
+// each instruction set.
 #pragma once
 
 #include "tiles.hpp"
@@ -18,8 +19,8 @@ void fold(const Rows& a, const float* weight, int r0, int r1, const float* scale
   }
 }
 
-void fold_dense(const float* weight, int n, const float* scale, const float* offset, float bias, float* folded,
-                float* bias_out) {
+void fold_dense(const float* weight, int n, const float* scale, const float* offset, float bias,
+                float* folded, float* bias_out) {
   constexpr int CHUNK = 256;  // float sums within, double sums over chunks
   double constant = bias;
   for (int begin = 0; begin < n; begin += CHUNK) {
@@ -67,7 +68,8 @@ INLINE F descended(F value, F g, const Optimizer& o, F& first, F& second) {
 
 template <Rule rule>
 void update_as(const Rows& a, int r0, int r1, const float* gradient, const float* sum, const InputNorm& x,
-               const Optimizer& o, float* weight, float* first, float* second, float* by_gamma, float* by_beta) {
+               const Optimizer& o, float* weight, float* first, float* second, float* by_gamma,
+               float* by_beta) {
   float none1 = 0, none2 = 0;
   for (int r = r0; r < r1; ++r)
     for (uint32_t k = a.begin[r]; k < a.begin[r + 1]; ++k) {
@@ -92,9 +94,9 @@ void update(const Rows& a, int r0, int r1, const float* gradient, const float* s
 
 // Columns come in padded rows: reading whole vectors stays inside, and padded weights are 0 and untrained.
 template <Rule rule>
-void update_dense_as(int n, int live, const float* gradient, float sum, const InputNorm& x, const Optimizer& o,
-                     const float* kept, float* weight, float* first, float* second, float* by_gamma,
-                     float* by_beta) {
+void update_dense_as(int n, int live, const float* gradient, float sum, const InputNorm& x,
+                     const Optimizer& o, const float* kept, float* weight, float* first, float* second,
+                     float* by_gamma, float* by_beta) {
   V none1{}, none2{};
   const V s = splat(sum);
   for (int c = 0; c < n; c += W) {
@@ -123,7 +125,8 @@ void update_dense(int n, int live, const float* gradient, float sum, const Input
   f(n, live, gradient, sum, x, o, kept, weight, first, second, by_gamma, by_beta);
 }
 
-void update_vector(int n, const float* gradient, const Optimizer& o, float* value, float* first, float* second) {
+void update_vector(int n, const float* gradient, const Optimizer& o, float* value, float* first,
+                   float* second) {
   float none1 = 0, none2 = 0;
   for (int i = 0; i < n; ++i) {
     if (o.rule == Rule::sgd)

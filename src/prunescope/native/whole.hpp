@@ -1,5 +1,5 @@
-// Products of a map that keeps all of its few rows' weights, an output layer too thin for BLAS: each line is loaded
-// once for several sums. See kernels.hpp; included by kernels.cpp, once for each instruction set.
+// Products of a map that keeps all of its few rows' weights, an output layer too thin for BLAS: each line is
+// loaded once for several sums. See kernels.hpp; included by kernels.cpp, once for each instruction set.
 #pragma once
 
 #include "products.hpp"
@@ -27,8 +27,8 @@ INLINE void in_groups(int first, int n, F task) {
   if constexpr (N > 1) in_groups<N - 1>(first, n, task);
 }
 
-void forward_whole(const float* weight, long pitch, int rows, int columns, const float* x, long xs, float* out,
-                   long os, const float* bias, int valid) {
+void forward_whole(const float* weight, long pitch, int rows, int columns, const float* x, long xs,
+                   float* out, long os, const float* bias, int valid) {
   const Valid lanes(valid);
   const Finish finished{false, valid == TILE, lanes};
   for (int i0 = 0; i0 < VECTORS; i0 += ACROSS)
@@ -46,13 +46,15 @@ void forward_whole(const float* weight, long pitch, int rows, int columns, const
         }
       }
       for (int n = 0; n < N; ++n)
-        for (int i = 0; i < ACROSS; ++i) store(out + (r + n) * os + (i0 + i) * W, finished(acc[n][i], i0 + i));
+        for (int i = 0; i < ACROSS; ++i)
+          store(out + (r + n) * os + (i0 + i) * W, finished(acc[n][i], i0 + i));
     });
 }
 
-// A few columns against a few rows over all tiles; their partial sums stay in registers, so lanes are added up once.
-void weights_whole(int rows, int c0, int c1, int tiles, const float* delta, long ds, long dt, const float* x, long xs,
-                   long xt, float* gradient, long pitch, float* total) {
+// A few columns against a few rows over all tiles; their partial sums stay in registers, so lanes are added
+// up once.
+void weights_whole(int rows, int c0, int c1, int tiles, const float* delta, long ds, long dt, const float* x,
+                   long xs, long xt, float* gradient, long pitch, float* total) {
   for (int r = 0; total && r < rows; ++r) {
     V all{};
     for (int t = 0; t < tiles; ++t)
@@ -70,7 +72,8 @@ void weights_whole(int rows, int c0, int c1, int tiles, const float* delta, long
           for (int m = 0; m < C; ++m) {
             const float* p = x + t * xt + (c + m) * xs + i * W;
             line[m] = load(p);
-            if (r == 0) __builtin_prefetch(p + C * xs);  // tiles lie far apart: nothing else fetches them ahead
+            if (r == 0)
+              __builtin_prefetch(p + C * xs);  // tiles lie far apart: nothing else fetches them ahead
           }
           for (int n = 0; n < N; ++n) {
             const V d = load(delta + t * dt + (r + n) * ds + i * W);
