@@ -1,6 +1,5 @@
 // The backward pass: gradients of the weights, updates, gradients of the inputs. See network.hpp.
 #include <algorithm>
-#include <cmath>
 
 #include "network.hpp"
 #include "pieces.hpp"
@@ -98,11 +97,7 @@ void Network::sum_halves(int layer) {
 // Gradients of the norm from those of the weights, then every parameter's update.
 void Network::update(int layer) {
   Map& m = maps_[std::size_t(layer)];
-  Optimizer o = s_.optimizer;
-  if (o.rule == Rule::adam) {
-    o.rate = float(double(o.rate) / (1 - std::pow(0.9, double(steps_))));
-    o.correction = float(1 - std::pow(0.999, double(steps_)));
-  }
+  const UpdateFactors o = s_.optimizer.at_step(steps_);
   const long width = m.mean.size() ? long(m.mean.size()) : 0;
   if (rounds(m) && zeros_.size() < m.mean.size()) zeros_ = Buffer<float>(m.mean.size());
   const InputNorm norm{rounds(m) ? zeros_.get() : m.mean.get(), m.inverse.get(), m.norm_gamma.get(),

@@ -59,13 +59,13 @@ void Network::batch_norm(int layer) {
       const double shift = layer == 0 ? input_shift_[i] : 0.0f;
       const float average = float(mean * scale + shift), spread = float(variance * scale * scale);
       const auto move = [&](float& to, float value) {
-        to = steps_ ? to + (1 - s_.decay) * (value - to) : value;
+        to = steps_ ? to + (1 - s_.norm->decay) * (value - to) : value;
       };
       move(m.average_mean[i], average);
       move(m.average_variance[i], spread);
       if (bytes && variance == 0) continue;  // exactly the mean in every sample: the normalised value is 0
       m.mean[i] = float(mean);
-      m.inverse[i] = float(scale / std::sqrt(variance * scale * scale + s_.epsilon));
+      m.inverse[i] = float(scale / std::sqrt(variance * scale * scale + s_.norm->epsilon));
       m.scale[i] = m.gamma.value[i] * m.inverse[i];
       if (!rounds(m)) m.offset[i] = m.beta.value[i] - m.scale[i] * m.mean[i];
     }
@@ -88,7 +88,7 @@ void Network::average_norm(int layer) {
   for (int c = 0; c < m.n_columns(); ++c) {
     const auto i = std::size_t(c);
     const double scale = layer == 0 ? input_scale_ : 1.0, shift = layer == 0 ? input_shift_[i] : 0.0;
-    const double inverse = c < m.n_live ? 1 / std::sqrt(double(m.average_variance[i]) + s_.epsilon) : 0;
+    const double inverse = c < m.n_live ? 1 / std::sqrt(double(m.average_variance[i]) + s_.norm->epsilon) : 0;
     const double slope = double(m.gamma.value[i]) * inverse;
     m.scale[i] = float(slope * scale);
     m.offset[i] = float(m.beta.value[i] + slope * (shift - m.average_mean[i]));
@@ -143,7 +143,7 @@ void Network::forward(int layer, bool statistics) {
   Map& m = maps_[std::size_t(layer)];
   const Panel x = panels_[std::size_t(layer)], out = panels_[std::size_t(layer) + 1];
   const int rows = m.n_rows();
-  const bool count = statistics && !m.last && s_.norm, relu = !m.last;
+  const bool count = statistics && !m.last && s_.norm.has_value(), relu = !m.last;
   const auto at = [&](Buffer<float>& values, int t) {
     return count ? values.get() + long(t) * rows : nullptr;
   };

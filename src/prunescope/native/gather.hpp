@@ -68,7 +68,7 @@ void gather_u8(const uint8_t* const* rows, int valid, int width, const uint32_t*
           } else {
             std::memcpy(own, from, std::size_t(bytes));
           }
-          for (int b = 0; b < SPAN; ++b) own[b] ^= 128;  // pixel - 128; padding stays 0
+          for (int b = 0; b < SPAN; ++b) own[b] ^= BYTE_OFFSET;  // minus it; padding stays 0
         }
         for (int part = 0; part < SPAN / 16; ++part) std::memcpy(&m[part][s], own + 16 * part, 16);
       }

@@ -10,6 +10,7 @@ namespace prunescope {
 
 constexpr int TILE = 64;
 constexpr int PADDING = 16;
+constexpr int BYTE_OFFSET = 128;  // pixels are kept as signed bytes: byte - BYTE_OFFSET
 
 // Rows of a sparse matrix: entries begin[r] .. begin[r + 1], of which those before live_end[r]
 // multiply inputs that vary; the others multiply inputs whose normalised value is 0. PADDING more
@@ -41,14 +42,18 @@ struct InputNorm {
   const float* beta;
 };
 
-enum class Rule : int { sgd = 0, momentum = 1, adam = 2 };
+enum class Rule { sgd, momentum, adam };
 
-// One update, as the torch engine does it. For adam, `rate` is lr / (1 - b1^t), `correction` is 1 - b2^t.
-struct Optimizer {
+// The numbers of one update, as the torch engine does it; those that the rule does not use are 0.
+struct UpdateFactors {
   Rule rule;
-  float rate;
-  float momentum;
-  float correction;
+  float rate;          // adam: lr / (1 - beta1^t)
+  float momentum;      // momentum
+  float first_share;   // adam: 1 - beta1
+  float second_decay;  // adam: beta2
+  float second_share;  // adam: 1 - beta2
+  float correction;    // adam: 1 - beta2^t
+  float epsilon;       // adam
 };
 
 struct Kernels {
@@ -105,14 +110,14 @@ struct Kernels {
   // From the raw gradient of rows r0 <= r < r1: adds their share of d gamma and d beta to by_gamma,
   // by_beta (one entry a column), and updates the weights.
   void (*update)(const Rows&, int r0, int r1, const float* gradient, const float* sum, const InputNorm&,
-                 const Optimizer&, float* weight, float* first, float* second, float* by_gamma,
+                 const UpdateFactors&, float* weight, float* first, float* second, float* by_gamma,
                  float* by_beta);
   // The same for one dense row, of which `kept` (null: all) says which weights are trained.
-  void (*update_dense)(int n, int live, const float* gradient, float sum, const InputNorm&, const Optimizer&,
-                       const float* kept, float* weight, float* first, float* second, float* by_gamma,
-                       float* by_beta);
+  void (*update_dense)(int n, int live, const float* gradient, float sum, const InputNorm&,
+                       const UpdateFactors&, const float* kept, float* weight, float* first, float* second,
+                       float* by_gamma, float* by_beta);
   // A plain parameter vector.
-  void (*update_vector)(int n, const float* gradient, const Optimizer&, float* value, float* first,
+  void (*update_vector)(int n, const float* gradient, const UpdateFactors&, float* value, float* first,
                         float* second);
 
   // Logits of `classes` rows become the loss's gradient (softmax - one-hot) / batch; samples from
@@ -126,7 +131,7 @@ struct Kernels {
   double (*score)(float* logits, long stride, int classes, const int64_t* labels, int valid, uint8_t* right,
                   int64_t* correct5);
 
-  // 64 image rows (fewer: `valid`) of bytes into int8 (pixel - 128), feature-major; `pixel` lists the
+  // 64 image rows (fewer: `valid`) of bytes into int8 (byte - BYTE_OFFSET), feature-major; `pixel` lists the
   // n wanted bytes in ascending order. Sums and sums of squares over valid samples unless null.
   void (*gather_u8)(const uint8_t* const* rows, int valid, int width, const uint32_t* pixel, int n,
                     int8_t* out, int32_t* sum, int32_t* squares);

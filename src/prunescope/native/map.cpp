@@ -41,7 +41,7 @@ auto& storage(M& m, Field field, int slot) {
 }  // namespace
 
 Parameter::Parameter(std::size_t size, Rule rule)
-    : value(size), first(rule == Rule::sgd ? 0 : size), second(rule == Rule::adam ? size : 0) {}
+    : value(size), first(moments(rule) < 1 ? 0 : size), second(moments(rule) < 2 ? 0 : size) {}
 
 Map::Map(const uint8_t* mask, int n_out_, int n_in_, std::vector<int> rows_, std::vector<int> columns_,
          int n_live_, std::vector<uint8_t> bias_kept_, bool dense_, bool first, bool last_, Rule rule)

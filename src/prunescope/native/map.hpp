@@ -13,13 +13,16 @@ namespace prunescope {
 constexpr int GROUPS = 16;  // of rows, over which column sums are added up in this order
 constexpr int HALVES = 2;   // of the tiles, whose weight gradients are added up in this order
 
+// How many numbers the rule remembers of each parameter.
+constexpr int moments(Rule rule) { return rule == Rule::adam ? 2 : rule == Rule::momentum ? 1 : 0; }
+
 struct Parameter {
   Parameter() = default;
   Parameter(std::size_t size, Rule rule);
   Buffer<float> value, first, second;  // the last two: what momentum and adam remember
 };
 
-enum class Field : int { weight, bias, gamma, beta, mean, variance };
+enum class Field { weight, bias, gamma, beta, mean, variance };
 
 // Its rows are the units that are computed, its columns the inputs they read: first those that vary (n_live),
 // then those that are constant, whose normalised value is 0.

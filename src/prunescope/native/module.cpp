@@ -2,6 +2,8 @@
 // copies.
 #include <nanobind/nanobind.h>
 #include <nanobind/ndarray.h>
+#include <nanobind/stl/optional.h>
+#include <nanobind/stl/pair.h>
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/tuple.h>
 #include <nanobind/stl/vector.h>
@@ -9,7 +11,9 @@
 #include <cstdint>
 #include <stdexcept>
 #include <string>
+#include <string_view>
 #include <tuple>
+#include <utility>
 #include <vector>
 
 #include "layer.hpp"
@@ -67,21 +71,18 @@ std::vector<T> copied(const In<T, 1>& array) {
   return {array.data(), array.data() + array.size()};
 }
 
-Settings settings(const std::string& isa, uintptr_t sgemm, uintptr_t set_threads, int threads, bool norm,
-                  bool bf16, int rule, float rate, float momentum, float epsilon, float decay) {
-  if (threads < 1) throw std::invalid_argument("at least one thread is needed");
-  if (rule < 0 || rule > 2) throw std::invalid_argument("there is no such rule");
-  Settings s;
-  s.kernels = kernels_named(isa);
-  s.blas.sgemm = reinterpret_cast<Blas::Sgemm>(sgemm);
-  s.blas.set_threads_local = reinterpret_cast<Blas::SetThreads>(set_threads);
-  s.threads = threads;
-  s.norm = norm;
-  s.bf16 = bf16;
-  s.optimizer = {static_cast<Rule>(rule), rate, momentum, 1.0f};
-  s.epsilon = epsilon;
-  s.decay = decay;
-  return s;
+template <class T>
+using Named = std::pair<std::string_view, T>;
+constexpr Named<Rule> RULES[] = {{"sgd", Rule::sgd}, {"momentum", Rule::momentum}, {"adam", Rule::adam}};
+constexpr Named<Field> FIELDS[] = {{"weight", Field::weight}, {"bias", Field::bias},
+                                   {"gamma", Field::gamma},   {"beta", Field::beta},
+                                   {"mean", Field::mean},     {"variance", Field::variance}};
+
+template <class T, std::size_t N>
+T find(const Named<T> (&all)[N], const std::string& name, const char* what) {
+  for (const auto& [own, value] : all)
+    if (own == name) return value;
+  throw std::invalid_argument("there is no " + std::string(what) + " '" + name + "'");
 }
 
 // Indices from `begin` on are inside the mask and ascend.
@@ -98,7 +99,11 @@ void in_order(const std::vector<int>& chosen, std::size_t begin, std::size_t end
 class Bound {
  public:
   explicit Bound(const Settings& s)
-      : network_(s), has_blas_(s.blas.sgemm != nullptr), rule_(int(s.optimizer.rule)) {}
+      : network_(s), has_blas_(s.blas.sgemm != nullptr), moments_(prunescope::moments(s.optimizer.rule)) {
+    if (s.threads < 1) throw std::invalid_argument("at least one thread is needed");
+  }
+
+  int moments() const { return moments_; }
 
   void add(const In<uint8_t, 2>& mask, const In<int32_t, 1>& rows, const In<int32_t, 1>& columns, int n_live,
            const In<uint8_t, 1>& bias_kept, bool dense, bool last) {
@@ -117,28 +122,33 @@ class Bound {
                  n_live, copied<uint8_t>(bias_kept), dense, last);
   }
 
-  void finish(float scale, const In<float, 1>& shift) {
+  void finish(const In<float, 1>& mean, float divisor) {
     if (ready_) throw std::invalid_argument("the network is finished");
     if (network_.maps().empty()) throw std::invalid_argument("a network needs at least one map");
-    network_.finish(scale, copied<float>(shift));
+    if (mean.size() != std::size_t(network_.maps().front().n_in))
+      throw std::invalid_argument("one mean a pixel is needed");
+    network_.finish(mean.data(), divisor);
     ready_ = true;
   }
 
   template <bool reading, class T>
-  void exchange(int layer, int field, int slot, const Whole<T>& whole) {
+  void exchange(int layer, const std::string& field, int slot, const Whole<T>& whole) {
     auto& maps = network_.maps();
-    const int slots = field > 3 ? 0 : rule_;  // averages and plain descent have a value alone
-    if (layer < 0 || std::size_t(layer) >= maps.size() || field < 0 || field > 5 || slot < 0 || slot > slots)
-      throw std::out_of_range("no such layer, field or slot");
-    const Map& m = maps[std::size_t(layer)];
-    const long wanted[] = {long(m.n_out) * m.n_in, m.n_out, m.n_in, m.n_in, m.n_in, m.n_in};
-    if (long(whole.size()) != wanted[field])
-      throw std::invalid_argument("an array of " + std::to_string(wanted[field]) +
-                                  " numbers is needed, not " + std::to_string(whole.size()));
+    const Field wanted = find(FIELDS, field, "field");
+    const bool average = wanted == Field::mean || wanted == Field::variance;
+    if (layer < 0 || std::size_t(layer) >= maps.size() || slot < 0 || slot > (average ? 0 : moments_))
+      throw std::out_of_range("no such layer or slot");
+    Map& m = maps[std::size_t(layer)];
+    const long size = wanted == Field::weight ? long(m.n_out) * m.n_in
+                      : wanted == Field::bias ? m.n_out
+                                              : m.n_in;
+    if (long(whole.size()) != size)
+      throw std::invalid_argument("an array of " + std::to_string(size) + " numbers is needed, not " +
+                                  std::to_string(whole.size()));
     if constexpr (reading)
-      maps[std::size_t(layer)].read(static_cast<Field>(field), slot, whole.data());
+      m.read(wanted, slot, whole.data());
     else
-      maps[std::size_t(layer)].write(static_cast<Field>(field), slot, whole.data());
+      m.write(wanted, slot, whole.data());
   }
 
   template <class T>
@@ -169,7 +179,7 @@ class Bound {
     if (images != labels) throw std::invalid_argument("one label an image is needed");
   }
   bool ready_ = false, has_blas_;
-  int rule_;
+  int moments_;
 };
 
 // Plain arrays [features, batch], C-ordered.
@@ -229,21 +239,52 @@ NB_MODULE(_kernels, m) {
       .def("backward", &BoundLayer::backward, nb::arg("dy").noconvert(), nb::arg("dx").noconvert(),
            nb::arg("dw").noconvert())
       .def_prop_ro("kept", &BoundLayer::kept, "Kept weights.");
+  nb::class_<Blas>(m, "Blas").def(
+      "__init__",
+      [](Blas* self, uintptr_t sgemm, uintptr_t set_threads) {
+        new (self) Blas{.sgemm = reinterpret_cast<Blas::Sgemm>(sgemm),
+                        .set_threads_local = reinterpret_cast<Blas::SetThreads>(set_threads)};
+      },
+      nb::kw_only(), nb::arg("sgemm"), nb::arg("set_threads"));
+  nb::class_<Optimizer>(m, "Optimizer")
+      .def(
+          "__init__",
+          [](Optimizer* self, const std::string& rule, float rate, float momentum,
+             std::pair<double, double> betas, float epsilon) {
+            new (self) Optimizer{.rule = find(RULES, rule, "rule"),
+                                 .rate = rate,
+                                 .momentum = momentum,
+                                 .beta1 = betas.first,
+                                 .beta2 = betas.second,
+                                 .epsilon = epsilon};
+          },
+          nb::kw_only(), nb::arg("rule"), nb::arg("rate"), nb::arg("momentum"), nb::arg("betas"),
+          nb::arg("epsilon"));
+  nb::class_<BatchNorm>(m, "BatchNorm")
+      .def(
+          "__init__",
+          [](BatchNorm* self, float epsilon, float decay) {
+            new (self) BatchNorm{.epsilon = epsilon, .decay = decay};
+          },
+          nb::kw_only(), nb::arg("epsilon"), nb::arg("decay"));
   nb::class_<Bound>(m, "Network")
       .def(
           "__init__",
-          [](Bound* self, const std::string& isa, uintptr_t sgemm, uintptr_t set_threads, int threads,
-             bool norm, bool bf16, int rule, float rate, float momentum, float epsilon, float decay) {
-            new (self) Bound(
-                settings(isa, sgemm, set_threads, threads, norm, bf16, rule, rate, momentum, epsilon, decay));
+          [](Bound* self, const std::string& isa, int threads, const Blas& blas, const Optimizer& optimizer,
+             std::optional<BatchNorm> norm, bool bf16) {
+            new (self) Bound(Settings{.kernels = kernels_named(isa),
+                                      .blas = blas,
+                                      .threads = threads,
+                                      .norm = norm,
+                                      .bf16 = bf16,
+                                      .optimizer = optimizer});
           },
-          nb::kw_only(), nb::arg("isa"), nb::arg("sgemm"), nb::arg("set_threads"), nb::arg("threads"),
-          nb::arg("norm"), nb::arg("bf16"), nb::arg("rule"), nb::arg("rate"), nb::arg("momentum"),
-          nb::arg("epsilon"), nb::arg("decay"))
+          nb::kw_only(), nb::arg("isa"), nb::arg("threads"), nb::arg("blas"), nb::arg("optimizer"),
+          nb::arg("norm").none(), nb::arg("bf16"))
       .def("add", &Bound::add, nb::arg("mask").noconvert(), nb::arg("rows").noconvert(),
            nb::arg("columns").noconvert(), nb::arg("n_live"), nb::arg("bias_kept").noconvert(),
            nb::arg("dense"), nb::arg("last"))
-      .def("finish", &Bound::finish, nb::arg("scale"), nb::arg("shift").noconvert())
+      .def("finish", &Bound::finish, nb::arg("mean").noconvert(), nb::arg("divisor"))
       .def("read", &Bound::exchange<true, float>, nb::arg("layer"), nb::arg("field"), nb::arg("slot"),
            nb::arg("whole").noconvert())
       .def("write", &Bound::exchange<false, const float>, nb::arg("layer"), nb::arg("field"), nb::arg("slot"),
@@ -256,6 +297,7 @@ NB_MODULE(_kernels, m) {
            nb::arg("labels").noconvert(), nb::arg("right").noconvert())
       .def("evaluate", &Bound::evaluate<float>, nb::arg("pixels").noconvert(), nb::arg("labels").noconvert(),
            nb::arg("right").noconvert())
+      .def_prop_ro("moments", &Bound::moments, "How many numbers the optimizer remembers of each parameter.")
       .def_prop_rw(
           "steps", [](Bound& b) { return b.network_.steps(); },
           [](Bound& b, int64_t steps) { b.network_.set_steps(steps); }, "Updates since the level's start.");

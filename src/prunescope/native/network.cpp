@@ -9,19 +9,32 @@
 #include "pieces.hpp"
 
 namespace prunescope {
+
+UpdateFactors Optimizer::at_step(int64_t step) const {
+  UpdateFactors factors{.rule = rule, .rate = rate, .momentum = momentum};
+  if (rule == Rule::adam) {
+    factors.rate = float(double(rate) / (1 - std::pow(beta1, double(step))));
+    factors.first_share = float(1 - beta1);
+    factors.second_decay = float(beta2);
+    factors.second_share = float(1 - beta2);
+    factors.correction = float(1 - std::pow(beta2, double(step)));
+    factors.epsilon = epsilon;
+  }
+  return factors;
+}
+
 void Network::add(const uint8_t* mask, int n_out, int n_in, std::vector<int> rows, std::vector<int> columns,
                   int n_live, std::vector<uint8_t> bias_kept, bool dense, bool last) {
   maps_.emplace_back(mask, n_out, n_in, std::move(rows), std::move(columns), n_live, std::move(bias_kept),
                      dense, maps_.empty(), last, s_.optimizer.rule);
 }
 
-void Network::finish(float byte_scale, std::vector<float> byte_shift) {
+void Network::finish(const float* mean, float divisor) {
   const Map& first = maps_.front();
-  if (long(byte_shift.size()) != first.n_in) throw std::invalid_argument("one shift a pixel is needed");
-  byte_scale_ = byte_scale;
+  byte_scale_ = 1 / divisor;
   pixels_.assign(first.columns.begin(), first.columns.begin() + first.n_live);
   byte_shift_.clear();
-  for (int c : first.columns) byte_shift_.push_back(byte_shift[std::size_t(c)]);
+  for (int c : first.columns) byte_shift_.push_back((BYTE_OFFSET - mean[c]) / divisor);
 }
 
 void Network::reserve(int batch, bool bytes) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <vector>
 
 #include "blas.hpp"
@@ -19,15 +20,28 @@ struct Panel {
   float* at(int t, long feature = 0) const { return data + t * tile + feature * stride; }
 };
 
+struct Optimizer {
+  Rule rule = Rule::sgd;
+  float rate = 0;
+  float momentum = 0;
+  double beta1 = 0, beta2 = 0;
+  float epsilon = 0;
+
+  UpdateFactors at_step(int64_t step) const;  // the first is 1
+};
+
+struct BatchNorm {
+  float epsilon = 0;
+  float decay = 0;  // of the moving averages
+};
+
 struct Settings {
   const Kernels* kernels = nullptr;
   Blas blas;
   int threads = 1;
-  bool norm = true;       // batch norm before every linear map, or none
-  bool bf16 = false;      // operands of dense products are rounded to bfloat16 in training
-  Optimizer optimizer{};  // rate is the learning rate
-  float epsilon = 0;
-  float decay = 0;  // of the moving averages
+  std::optional<BatchNorm> norm;  // before every linear map, or none
+  bool bf16 = false;              // operands of dense products are rounded to bfloat16 in training
+  Optimizer optimizer;
 };
 
 struct Scores {
@@ -43,8 +57,8 @@ class Network {
   // indices into it. Maps are added from the pixels up; a map's rows are the live columns of the next.
   void add(const uint8_t* mask, int n_out, int n_in, std::vector<int> rows, std::vector<int> columns,
            int n_live, std::vector<uint8_t> bias_kept, bool dense, bool last);
-  // Pixel value = input_scale * raw + input_shift, raw being byte - 128 or a float pixel itself.
-  void finish(float byte_scale, std::vector<float> byte_shift);
+  // The first map's input is (byte - mean of the pixel) / divisor, or a float pixel itself.
+  void finish(const float* mean, float divisor);
 
   // One update on images `indices` of pixels [count, width]; returns their mean loss.
   template <class T>

@@ -43,14 +43,14 @@ void fold_dense(const float* weight, int n, const float* scale, const float* off
 }
 
 template <Rule rule, class F>
-INLINE F descended(F value, F g, const Optimizer& o, F& first, F& second) {
+INLINE F descended(F value, F g, const UpdateFactors& o, F& first, F& second) {
   if constexpr (rule == Rule::sgd) return value - o.rate * g;
   if constexpr (rule == Rule::momentum) {
     first = first * o.momentum + g;
     return value - o.rate * first;
   }
-  first = first + 0.1f * (g - first);
-  second = second * 0.999f + 0.001f * (g * g);
+  first = first + o.first_share * (g - first);
+  second = second * o.second_decay + o.second_share * (g * g);
   F scaled = second / o.correction;
   if constexpr (sizeof(F) == sizeof(float)) {
     scaled = __builtin_sqrtf(scaled);
@@ -63,12 +63,12 @@ INLINE F descended(F value, F g, const Optimizer& o, F& first, F& second) {
     for (int i = 0; i < W; ++i) scaled[i] = __builtin_sqrtf(scaled[i]);
 #endif
   }
-  return value - o.rate * (first / (scaled + 1e-8f));
+  return value - o.rate * (first / (scaled + o.epsilon));
 }
 
 template <Rule rule>
 void update_as(const Rows& a, int r0, int r1, const float* gradient, const float* sum, const InputNorm& x,
-               const Optimizer& o, float* weight, float* first, float* second, float* by_gamma,
+               const UpdateFactors& o, float* weight, float* first, float* second, float* by_gamma,
                float* by_beta) {
   float none1 = 0, none2 = 0;
   for (int r = r0; r < r1; ++r)
@@ -85,7 +85,8 @@ void update_as(const Rows& a, int r0, int r1, const float* gradient, const float
 }
 
 void update(const Rows& a, int r0, int r1, const float* gradient, const float* sum, const InputNorm& x,
-            const Optimizer& o, float* weight, float* first, float* second, float* by_gamma, float* by_beta) {
+            const UpdateFactors& o, float* weight, float* first, float* second, float* by_gamma,
+            float* by_beta) {
   const auto f = o.rule == Rule::sgd        ? update_as<Rule::sgd>
                  : o.rule == Rule::momentum ? update_as<Rule::momentum>
                                             : update_as<Rule::adam>;
@@ -95,7 +96,7 @@ void update(const Rows& a, int r0, int r1, const float* gradient, const float* s
 // Columns come in padded rows: reading whole vectors stays inside, and padded weights are 0 and untrained.
 template <Rule rule>
 void update_dense_as(int n, int live, const float* gradient, float sum, const InputNorm& x,
-                     const Optimizer& o, const float* kept, float* weight, float* first, float* second,
+                     const UpdateFactors& o, const float* kept, float* weight, float* first, float* second,
                      float* by_gamma, float* by_beta) {
   V none1{}, none2{};
   const V s = splat(sum);
@@ -116,16 +117,16 @@ void update_dense_as(int n, int live, const float* gradient, float sum, const In
   }
 }
 
-void update_dense(int n, int live, const float* gradient, float sum, const InputNorm& x, const Optimizer& o,
-                  const float* kept, float* weight, float* first, float* second, float* by_gamma,
-                  float* by_beta) {
+void update_dense(int n, int live, const float* gradient, float sum, const InputNorm& x,
+                  const UpdateFactors& o, const float* kept, float* weight, float* first, float* second,
+                  float* by_gamma, float* by_beta) {
   const auto f = o.rule == Rule::sgd        ? update_dense_as<Rule::sgd>
                  : o.rule == Rule::momentum ? update_dense_as<Rule::momentum>
                                             : update_dense_as<Rule::adam>;
   f(n, live, gradient, sum, x, o, kept, weight, first, second, by_gamma, by_beta);
 }
 
-void update_vector(int n, const float* gradient, const Optimizer& o, float* value, float* first,
+void update_vector(int n, const float* gradient, const UpdateFactors& o, float* value, float* first,
                    float* second) {
   float none1 = 0, none2 = 0;
   for (int i = 0; i < n; ++i) {

@@ -20,9 +20,8 @@ from prunescope.native.blas import find_blas
 from prunescope.network.forward import EPSILON
 from prunescope.training.engine import Engine, Score
 from prunescope.training.state import EngineState
-from prunescope.training.torch.step import AVERAGE_DECAY
+from prunescope.training.torch.step import ADAM_BETAS, ADAM_EPSILON, AVERAGE_DECAY
 
-RULES = ("sgd", "momentum", "adam")
 # Above this density a product through BLAS is the cheaper one: see benchmarks/README.md.
 DENSE_ABOVE = 0.4
 # An output layer of fewer classes is too thin for BLAS.
@@ -53,7 +52,6 @@ class NativeEngine(Engine):
         self._mean = np.asarray(mean, np.float32)
         # without batch norm an input that does not vary still sends its value
         self._live_pixels = live_pixels if self._norm == "before" else np.ones_like(live_pixels)
-        self._moments = RULES.index(self._train.optimizer)
         self._losses: tuple[float, int] = (0.0, 0)
         self._network: Any = None
         self._start, self._ticket = Model(()), Ticket((), ())
@@ -117,7 +115,7 @@ class NativeEngine(Engine):
     def state(self) -> EngineState:
         """Everything that the next step depends on; the torch engine goes on from it too."""
         moments = []
-        for slot in range(1, self._moments + 1):
+        for slot in range(1, self._started.moments + 1):
             values = _zeros(self._start)
             self._exchange("read", values, slot)
             moments.append(tuple(getattr(layer, field) for layer in values.layers for field in PARAMETERS))
@@ -128,7 +126,7 @@ class NativeEngine(Engine):
 
     def restore(self, state: EngineState) -> None:
         """Put back what state() gave."""
-        moments = state.moments_of(self._moments)
+        moments = state.moments_of(self._started.moments)
         ticket = state.fitting_ticket(self._ticket)
         if ticket is not None:  # what is cut off is in no kernel: it comes from the model of the start
             self.start(state.model, ticket)
@@ -145,19 +143,20 @@ class NativeEngine(Engine):
         return self._network
 
     def _build(self, ticket: Ticket) -> Any:
-        blas = find_blas()
-        network = self._module.Network(
+        module, train, blas = self._module, self._train, find_blas()
+        network = module.Network(
             isa=self._isa,
-            sgemm=blas.sgemm,
-            set_threads=blas.set_threads,
             threads=self._threads,
-            norm=self._norm == "before",
-            bf16=self._train.precision == "bf16",
-            rule=self._moments,
-            rate=self._train.lr,
-            momentum=self._train.momentum,
-            epsilon=EPSILON,
-            decay=AVERAGE_DECAY,
+            blas=module.Blas(sgemm=blas.sgemm, set_threads=blas.set_threads),
+            optimizer=module.Optimizer(
+                rule=train.optimizer,
+                rate=train.lr,
+                momentum=train.momentum,
+                betas=ADAM_BETAS,
+                epsilon=ADAM_EPSILON,
+            ),
+            norm=module.BatchNorm(epsilon=EPSILON, decay=AVERAGE_DECAY) if self._norm == "before" else None,
+            bf16=train.precision == "bf16",
         )
         live = ticket.live_inputs(self._live_pixels)
         if self._norm == "none":
@@ -185,17 +184,16 @@ class NativeEngine(Engine):
                 dense=dense,
                 last=last,
             )
-        # pixels arrive as (byte - 128), the network's input is (byte - mean) / 255
-        network.finish(scale=1 / 255, shift=(128 - self._mean) / np.float32(255))
+        network.finish(mean=self._mean, divisor=255)
         return network
 
     def _exchange(self, direction: str, model: Model, slot: int) -> None:
         copy = getattr(self._started, direction)
         for index, layer in enumerate(model.layers):
-            for number, field in enumerate(LAYER_FIELDS):
+            for field in LAYER_FIELDS:
                 whole = getattr(layer, field)
                 if whole.size and not (slot and field not in PARAMETERS):
-                    copy(layer=index, field=number, slot=slot, whole=np.ascontiguousarray(whole))
+                    copy(layer=index, field=field, slot=slot, whole=np.ascontiguousarray(whole))
 
 
 def _rows(pixels: NDArray[Any]) -> NDArray[Any]:
