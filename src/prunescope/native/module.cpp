@@ -1,5 +1,7 @@
-// What Python sees: a Network of kept weights. Arrays come in through DLPack or the buffer protocol, without
-// copies.
+// The extension module prunescope.native._kernels: what Python sees of Network and Layer.
+//
+// Arrays come in through DLPack or the buffer protocol, without copies. Calls that do not fit are refused
+// here, so the classes behind need not check.
 #include <nanobind/nanobind.h>
 #include <nanobind/ndarray.h>
 #include <nanobind/stl/optional.h>
@@ -16,6 +18,7 @@
 #include <utility>
 #include <vector>
 
+#include "dispatch.hpp"
 #include "layer.hpp"
 #include "network.hpp"
 
@@ -24,53 +27,13 @@ using namespace prunescope;
 
 namespace {
 
+// An array [..N axes..] that is read, and one of any shape that may be written unless T is const.
 template <class T, std::size_t N>
 using In = nb::ndarray<const T, nb::ndim<N>, nb::c_contig, nb::device::cpu>;
 template <class T>
-using Whole = nb::ndarray<T, nb::c_contig, nb::device::cpu>;
+using Array = nb::ndarray<T, nb::c_contig, nb::device::cpu>;
 
-struct Isa {
-  const Kernels* kernels;
-  bool here;
-};
-
-// Best first.
-std::vector<Isa> compiled() {
-  std::vector<Isa> all;
-#if defined(PRUNESCOPE_HAVE_AVX512)
-  all.push_back({&kernels_avx512, __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-                                      __builtin_cpu_supports("avx512dq") &&
-                                      __builtin_cpu_supports("avx512vl")});
-#endif
-#if defined(PRUNESCOPE_HAVE_AVX2)
-  all.push_back({&kernels_avx2, __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")});
-#endif
-#if defined(PRUNESCOPE_HAVE_NEON)
-  all.push_back({&kernels_neon, true});
-#else
-  all.push_back({&kernels_baseline, true});
-#endif
-  return all;
-}
-
-std::vector<std::string> instruction_sets() {
-  std::vector<std::string> names;
-  for (const Isa& isa : compiled())
-    if (isa.here) names.push_back(isa.kernels->name);
-  return names;
-}
-
-const Kernels* kernels_named(const std::string& name) {
-  for (const Isa& isa : compiled())
-    if (isa.here && name == isa.kernels->name) return isa.kernels;
-  throw std::invalid_argument("this machine does not run the instruction set '" + name + "'");
-}
-
-template <class T>
-std::vector<T> copied(const In<T, 1>& array) {
-  return {array.data(), array.data() + array.size()};
-}
-
+// A value and its name in Python.
 template <class T>
 using Named = std::pair<std::string_view, T>;
 constexpr Named<Rule> RULES[] = {{"sgd", Rule::sgd}, {"momentum", Rule::momentum}, {"adam", Rule::adam}};
@@ -85,160 +48,197 @@ T find(const Named<T> (&all)[N], const std::string& name, const char* what) {
   throw std::invalid_argument("there is no " + std::string(what) + " '" + name + "'");
 }
 
-// Indices from `begin` on are inside the mask and ascend.
-void in_order(const std::vector<int>& chosen, std::size_t begin, std::size_t end, std::size_t size,
-              const char* what) {
-  for (std::size_t i = begin; i < end; ++i) {
-    if (chosen[i] < 0 || std::size_t(chosen[i]) >= size)
-      throw std::out_of_range(std::string(what) + " outside the mask");
-    if (i > begin && chosen[i] <= chosen[i - 1])
-      throw std::invalid_argument(std::string(what) + " do not ascend");
+template <class T>
+std::vector<T> copied(const In<T, 1>& array) {
+  return {array.data(), array.data() + array.size()};
+}
+
+// A size as the kernels count, which is the signed type that nanobind's is not.
+Index size_of(const auto& array) { return array.size(); }
+
+MaskView mask_view(const In<uint8_t, 2>& mask) {
+  const Index rows = mask.shape(0), columns = mask.shape(1);
+  return {mask.data(), rows, columns};
+}
+
+template <class T>
+ImagesView<T> images_view(const In<T, 2>& pixels) {
+  const Index count = pixels.shape(0), width = pixels.shape(1);
+  return {pixels.data(), count, width};
+}
+
+// Throws unless the indices from place `begin` to place `end` are inside the mask and ascend.
+void check_order(const std::vector<int32_t>& indices, Range places, Index size, const std::string& what) {
+  for (Index i = places.begin; i < places.end; ++i) {
+    if (indices[i] < 0 || indices[i] >= size) throw std::out_of_range(what + " outside the mask");
+    if (i > places.begin && indices[i] <= indices[i - 1])
+      throw std::invalid_argument(what + " do not ascend");
   }
 }
 
-class Bound {
+void check_threads(int threads) {
+  if (threads < 1) throw std::invalid_argument("at least one thread is needed");
+}
+
+void check_size(Index found, Index wanted) {
+  if (found != wanted)
+    throw std::invalid_argument("an array has " + std::to_string(found) + " where " + std::to_string(wanted) +
+                                " is needed");
+}
+
+// A Network that refuses calls that do not fit.
+class NetworkBinding {
  public:
-  explicit Bound(const Settings& s)
-      : network_(s), has_blas_(s.blas.sgemm != nullptr), moments_(prunescope::moments(s.optimizer.rule)) {
-    if (s.threads < 1) throw std::invalid_argument("at least one thread is needed");
+  explicit NetworkBinding(const Settings& settings) : settings_(settings), network_(settings) {
+    check_threads(settings.threads);
   }
 
-  int moments() const { return moments_; }
+  int moments() const { return moment_count(settings_.optimizer.rule); }
+  int64_t steps() const { return network_.steps(); }
+  void set_steps(int64_t steps) { network_.set_steps(steps); }
 
-  void add(const In<uint8_t, 2>& mask, const In<int32_t, 1>& rows, const In<int32_t, 1>& columns, int n_live,
-           const In<uint8_t, 1>& bias_kept, bool dense, bool last) {
-    auto chosen = copied<int32_t>(rows), read = copied<int32_t>(columns);
-    if (ready_) throw std::invalid_argument("the network is finished");
-    if (n_live < 0 || std::size_t(n_live) > read.size())
+  void add(const In<uint8_t, 2>& mask, const In<int32_t, 1>& rows, const In<int32_t, 1>& columns,
+           Index live_columns, const In<uint8_t, 1>& bias_kept, bool dense, bool last) {
+    const auto& maps = network_.maps();
+    LinearMapSpec spec{.mask = mask_view(mask),
+                       .rows = copied<int32_t>(rows),
+                       .columns = copied<int32_t>(columns),
+                       .live_columns = live_columns,
+                       .bias_kept = copied<uint8_t>(bias_kept),
+                       .dense = dense,
+                       .first = maps.empty(),
+                       .last = last};
+    if (finished_) throw std::invalid_argument("the network is finished");
+    if (live_columns < 0 || live_columns > size_of(columns))
       throw std::out_of_range("more live columns than columns");
-    in_order(chosen, 0, chosen.size(), mask.shape(0), "rows");
-    in_order(read, 0, std::size_t(n_live), mask.shape(1), "columns");
-    in_order(read, std::size_t(n_live), read.size(), mask.shape(1), "columns");
-    if (bias_kept.size() != chosen.size()) throw std::invalid_argument("one bias a row is needed");
-    if (!network_.maps().empty() && network_.maps().back().n_rows() != n_live)
+    check_order(spec.rows, {0, size_of(rows)}, spec.mask.rows, "rows");
+    check_order(spec.columns, {0, live_columns}, spec.mask.columns, "columns");
+    check_order(spec.columns, {live_columns, size_of(columns)}, spec.mask.columns, "columns");
+    if (bias_kept.size() != rows.size()) throw std::invalid_argument("one bias a row is needed");
+    if (!maps.empty() && maps.back().n_rows() != live_columns)
       throw std::invalid_argument("the live columns are not the rows of the map before");
-    if (dense && !has_blas_) throw std::invalid_argument("a dense map needs a BLAS");
-    network_.add(mask.data(), int(mask.shape(0)), int(mask.shape(1)), std::move(chosen), std::move(read),
-                 n_live, copied<uint8_t>(bias_kept), dense, last);
+    if (dense && !settings_.blas.sgemm) throw std::invalid_argument("a dense map needs a BLAS");
+    network_.add(std::move(spec));
   }
 
   void finish(const In<float, 1>& mean, float divisor) {
-    if (ready_) throw std::invalid_argument("the network is finished");
+    if (finished_) throw std::invalid_argument("the network is finished");
     if (network_.maps().empty()) throw std::invalid_argument("a network needs at least one map");
-    if (mean.size() != std::size_t(network_.maps().front().n_in))
+    if (size_of(mean) != network_.maps().front().n_in)
       throw std::invalid_argument("one mean a pixel is needed");
     network_.finish(mean.data(), divisor);
-    ready_ = true;
+    finished_ = true;
   }
 
-  template <bool reading, class T>
-  void exchange(int layer, const std::string& field, int slot, const Whole<T>& whole) {
-    auto& maps = network_.maps();
+  void read(Index layer, const std::string& field, int slot, const Array<float>& whole) {
     const Field wanted = find(FIELDS, field, "field");
-    const bool average = wanted == Field::mean || wanted == Field::variance;
-    if (layer < 0 || std::size_t(layer) >= maps.size() || slot < 0 || slot > (average ? 0 : moments_))
-      throw std::out_of_range("no such layer or slot");
-    Map& m = maps[std::size_t(layer)];
-    const long size = wanted == Field::weight ? long(m.n_out) * m.n_in
-                      : wanted == Field::bias ? m.n_out
-                                              : m.n_in;
-    if (long(whole.size()) != size)
-      throw std::invalid_argument("an array of " + std::to_string(size) + " numbers is needed, not " +
-                                  std::to_string(whole.size()));
-    if constexpr (reading)
-      m.read(wanted, slot, whole.data());
-    else
-      m.write(wanted, slot, whole.data());
+    checked_map(layer, wanted, slot, size_of(whole)).read(wanted, slot, whole.data());
+  }
+  void write(Index layer, const std::string& field, int slot, const Array<const float>& whole) {
+    const Field wanted = find(FIELDS, field, "field");
+    checked_map(layer, wanted, slot, size_of(whole)).write(wanted, slot, whole.data());
   }
 
   template <class T>
   double step(const In<T, 2>& pixels, const In<int64_t, 1>& indices, const In<int64_t, 1>& labels) {
-    check(indices.size(), labels.size());
+    check_batch(size_of(indices), size_of(labels));
     if (labels.size() == 0) throw std::invalid_argument("a batch needs at least one image");
     nb::gil_scoped_release nogil;
-    return network_.step(pixels.data(), int64_t(pixels.shape(0)), int64_t(pixels.shape(1)), indices.data(),
-                         labels.data(), int(indices.size()));
+    return network_.step(images_view(pixels), {indices.data(), labels.data(), size_of(indices)});
   }
 
   template <class T>
   std::tuple<int64_t, int64_t, double> evaluate(const In<T, 2>& pixels, const In<int64_t, 1>& labels,
-                                                const Whole<uint8_t>& right) {
-    check(pixels.shape(0), labels.size());
+                                                const Array<uint8_t>& right) {
+    const ImagesView<T> images = images_view(pixels);
+    check_batch(images.count, size_of(labels));
     if (right.size() != labels.size()) throw std::invalid_argument("one byte an image is needed");
     nb::gil_scoped_release nogil;
-    const Scores s = network_.evaluate(pixels.data(), int64_t(pixels.shape(0)), int64_t(pixels.shape(1)),
-                                       labels.data(), right.data());
-    return {s.correct, s.correct5, s.loss};
+    const Scores scores = network_.evaluate(images, labels.data(), right.data());
+    return {scores.correct, scores.correct5, scores.loss};
   }
-
-  Network network_;
 
  private:
-  void check(std::size_t images, std::size_t labels) const {
-    if (!ready_) throw std::invalid_argument("call finish first");
+  void check_batch(Index images, Index labels) const {
+    if (!finished_) throw std::invalid_argument("call finish first");
     if (images != labels) throw std::invalid_argument("one label an image is needed");
   }
-  bool ready_ = false, has_blas_;
-  int moments_;
-};
 
-// Plain arrays [features, batch], C-ordered.
-class BoundLayer {
- public:
-  BoundLayer(const std::string& isa, int threads, const In<uint8_t, 2>& mask, const In<float, 2>& weight)
-      : layer_(*kernels_named(isa), threads, checked(mask, weight, threads), weight.data(),
-               int(mask.shape(0)), int(mask.shape(1))) {}
-
-  void forward(const In<float, 2>& x, const Whole<float>& y) {
-    same(x.shape(0), layer_.n_in());
-    same(y.size(), layer_.n_out() * long(x.shape(1)));
-    nb::gil_scoped_release nogil;
-    layer_.forward(x.data(), long(x.shape(1)), y.data());
+  // Returns a map, whose field has `size` numbers in the slot.
+  LinearMap& checked_map(Index layer, Field field, int slot, Index size) {
+    auto& maps = network_.maps();
+    const bool average = field == Field::mean || field == Field::variance;
+    if (layer < 0 || layer >= std::ssize(maps) || slot < 0 || slot > (average ? 0 : moments()))
+      throw std::out_of_range("no such layer or slot");
+    LinearMap& m = maps[layer];
+    const Index wanted = field == Field::weight ? m.n_out * m.n_in : field == Field::bias ? m.n_out : m.n_in;
+    if (size != wanted)
+      throw std::invalid_argument("an array of " + std::to_string(wanted) + " numbers is needed, not " +
+                                  std::to_string(size));
+    return m;
   }
 
-  void backward(const In<float, 2>& dy, const Whole<float>& dx, const Whole<float>& dw) {
+  Settings settings_;
+  Network network_;
+  bool finished_ = false;
+};
+
+// A Layer that refuses arrays that do not fit. They are plain arrays [features, batch] in row-major order.
+class LayerBinding {
+ public:
+  LayerBinding(const std::string& isa, int threads, const In<uint8_t, 2>& mask, const In<float, 2>& weight)
+      : layer_(kernels_named(isa), checked(threads, mask, weight), mask_view(mask), weight.data()) {}
+
+  void forward(const In<float, 2>& x, const Array<float>& y) {
+    const Index batch = x.shape(1);
+    check_size(x.shape(0), layer_.n_in());
+    check_size(y.size(), layer_.n_out() * batch);
+    nb::gil_scoped_release nogil;
+    layer_.forward(x.data(), batch, y.data());
+  }
+
+  void backward(const In<float, 2>& dy, const Array<float>& dx, const Array<float>& dw) {
     if (layer_.batch() == 0) throw std::invalid_argument("call forward first");
-    same(dy.shape(0), layer_.n_out());
-    same(dy.shape(1), layer_.batch());
-    same(dx.size(), layer_.n_in() * layer_.batch());
-    same(dw.size(), layer_.kept());
+    check_size(dy.shape(0), layer_.n_out());
+    check_size(dy.shape(1), layer_.batch());
+    check_size(dx.size(), layer_.n_in() * layer_.batch());
+    check_size(dw.size(), layer_.kept());
     nb::gil_scoped_release nogil;
     layer_.backward(dy.data(), dx.data(), dw.data());
   }
 
-  long kept() const { return layer_.kept(); }
+  Index kept() const { return layer_.kept(); }
 
  private:
-  static void same(std::size_t found, long wanted) {
-    if (long(found) != wanted)
-      throw std::invalid_argument("an array has " + std::to_string(found) + " where " +
-                                  std::to_string(wanted) + " is needed");
+  static int checked(int threads, const In<uint8_t, 2>& mask, const In<float, 2>& weight) {
+    check_size(weight.shape(0), mask.shape(0));
+    check_size(weight.shape(1), mask.shape(1));
+    check_threads(threads);
+    return threads;
   }
-  static const uint8_t* checked(const In<uint8_t, 2>& mask, const In<float, 2>& weight, int threads) {
-    same(weight.shape(0), long(mask.shape(0)));
-    same(weight.shape(1), long(mask.shape(1)));
-    if (threads < 1) throw std::invalid_argument("at least one thread is needed");
-    return mask.data();
-  }
+
   Layer layer_;
 };
 
 }  // namespace
 
 NB_MODULE(_kernels, m) {
-  m.doc() = "Sparse training on CPUs: kernels and the step that uses them.";
-  m.def("instruction_sets", &instruction_sets, "Names of the compiled sets this machine runs, best first.");
-  nb::class_<BoundLayer>(m, "Layer")
+  m.doc() = "Sparse training on CPUs: the network of one level, whose steps cost what the kept weights cost.";
+  m.def("instruction_sets", &instruction_sets,
+        "Return the names of the instruction sets that the kernels have and this machine runs, best first.");
+  nb::class_<LayerBinding>(m, "Layer")
       .def(
           "__init__",
-          [](BoundLayer* self, const std::string& isa, int threads, const In<uint8_t, 2>& mask,
-             const In<float, 2>& weight) { new (self) BoundLayer(isa, threads, mask, weight); },
+          [](LayerBinding* self, const std::string& isa, int threads, const In<uint8_t, 2>& mask,
+             const In<float, 2>& weight) { new (self) LayerBinding(isa, threads, mask, weight); },
           nb::kw_only(), nb::arg("isa"), nb::arg("threads"), nb::arg("mask").noconvert(),
           nb::arg("weight").noconvert())
-      .def("forward", &BoundLayer::forward, nb::arg("x").noconvert(), nb::arg("y").noconvert())
-      .def("backward", &BoundLayer::backward, nb::arg("dy").noconvert(), nb::arg("dx").noconvert(),
-           nb::arg("dw").noconvert())
-      .def_prop_ro("kept", &BoundLayer::kept, "Kept weights.");
+      .def("forward", &LayerBinding::forward, nb::arg("x").noconvert(), nb::arg("y").noconvert(),
+           "Write the products with x [n_in, batch] to y [n_out, batch].")
+      .def("backward", &LayerBinding::backward, nb::arg("dy").noconvert(), nb::arg("dx").noconvert(),
+           nb::arg("dw").noconvert(),
+           "Write the gradients that follow from dy [n_out, batch] to dx [n_in, batch] and dw [kept].")
+      .def_prop_ro("kept", &LayerBinding::kept, "The number of kept weights.");
   nb::class_<Blas>(m, "Blas").def(
       "__init__",
       [](Blas* self, uintptr_t sgemm, uintptr_t set_threads) {
@@ -267,38 +267,47 @@ NB_MODULE(_kernels, m) {
             new (self) BatchNorm{.epsilon = epsilon, .decay = decay};
           },
           nb::kw_only(), nb::arg("epsilon"), nb::arg("decay"));
-  nb::class_<Bound>(m, "Network")
+  nb::class_<NetworkBinding>(m, "Network")
       .def(
           "__init__",
-          [](Bound* self, const std::string& isa, int threads, const Blas& blas, const Optimizer& optimizer,
-             std::optional<BatchNorm> norm, bool bf16) {
-            new (self) Bound(Settings{.kernels = kernels_named(isa),
-                                      .blas = blas,
-                                      .threads = threads,
-                                      .norm = norm,
-                                      .bf16 = bf16,
-                                      .optimizer = optimizer});
+          [](NetworkBinding* self, const std::string& isa, int threads, const Blas& blas,
+             const Optimizer& optimizer, std::optional<BatchNorm> norm, bool bf16) {
+            new (self) NetworkBinding(Settings{.kernels = &kernels_named(isa),
+                                               .blas = blas,
+                                               .threads = threads,
+                                               .norm = norm,
+                                               .bf16 = bf16,
+                                               .optimizer = optimizer});
           },
           nb::kw_only(), nb::arg("isa"), nb::arg("threads"), nb::arg("blas"), nb::arg("optimizer"),
           nb::arg("norm").none(), nb::arg("bf16"))
-      .def("add", &Bound::add, nb::arg("mask").noconvert(), nb::arg("rows").noconvert(),
-           nb::arg("columns").noconvert(), nb::arg("n_live"), nb::arg("bias_kept").noconvert(),
-           nb::arg("dense"), nb::arg("last"))
-      .def("finish", &Bound::finish, nb::arg("mean").noconvert(), nb::arg("divisor"))
-      .def("read", &Bound::exchange<true, float>, nb::arg("layer"), nb::arg("field"), nb::arg("slot"),
-           nb::arg("whole").noconvert())
-      .def("write", &Bound::exchange<false, const float>, nb::arg("layer"), nb::arg("field"), nb::arg("slot"),
-           nb::arg("whole").noconvert())
-      .def("step", &Bound::step<uint8_t>, nb::arg("pixels").noconvert(), nb::arg("indices").noconvert(),
-           nb::arg("labels").noconvert())
-      .def("step", &Bound::step<float>, nb::arg("pixels").noconvert(), nb::arg("indices").noconvert(),
-           nb::arg("labels").noconvert())
-      .def("evaluate", &Bound::evaluate<uint8_t>, nb::arg("pixels").noconvert(),
+      .def("add", &NetworkBinding::add, nb::kw_only(), nb::arg("mask").noconvert(),
+           nb::arg("rows").noconvert(), nb::arg("columns").noconvert(), nb::arg("live_columns"),
+           nb::arg("bias_kept").noconvert(), nb::arg("dense"), nb::arg("last"),
+           "Add a linear map, from the pixels up: some rows and columns of a layer's mask uint8 [n_out, "
+           "n_in]. The first "
+           "live_columns of the columns are the rows of the map below; the others are constant inputs.")
+      .def("finish", &NetworkBinding::finish, nb::arg("mean").noconvert(), nb::arg("divisor"),
+           "End the adding: a byte pixel's input is (byte - mean) / divisor, with float32 mean [n_in].")
+      .def("read", &NetworkBinding::read, nb::arg("layer"), nb::arg("field"), nb::arg("slot"),
+           nb::arg("whole").noconvert(),
+           "Copy the kept entries of a layer's field into the whole array; slot 0 is the value, 1 and 2 are "
+           "moments.")
+      .def("write", &NetworkBinding::write, nb::arg("layer"), nb::arg("field"), nb::arg("slot"),
+           nb::arg("whole").noconvert(), "Copy the kept entries of a layer's field from the whole array.")
+      .def("step", &NetworkBinding::step<uint8_t>, nb::arg("pixels").noconvert(),
+           nb::arg("indices").noconvert(), nb::arg("labels").noconvert(),
+           "Make one update on pixels[indices], and return the batch's mean loss (nats).")
+      .def("step", &NetworkBinding::step<float>, nb::arg("pixels").noconvert(),
+           nb::arg("indices").noconvert(), nb::arg("labels").noconvert())
+      .def("evaluate", &NetworkBinding::evaluate<uint8_t>, nb::arg("pixels").noconvert(),
+           nb::arg("labels").noconvert(), nb::arg("right").noconvert(),
+           "Return top-1 and top-5 counts and the summed loss (nats); write which images are right to uint8 "
+           "right [N].")
+      .def("evaluate", &NetworkBinding::evaluate<float>, nb::arg("pixels").noconvert(),
            nb::arg("labels").noconvert(), nb::arg("right").noconvert())
-      .def("evaluate", &Bound::evaluate<float>, nb::arg("pixels").noconvert(), nb::arg("labels").noconvert(),
-           nb::arg("right").noconvert())
-      .def_prop_ro("moments", &Bound::moments, "How many numbers the optimizer remembers of each parameter.")
-      .def_prop_rw(
-          "steps", [](Bound& b) { return b.network_.steps(); },
-          [](Bound& b, int64_t steps) { b.network_.set_steps(steps); }, "Updates since the level's start.");
+      .def_prop_ro("moments", &NetworkBinding::moments,
+                   "The number of moments that the optimizer remembers of each parameter.")
+      .def_prop_rw("steps", &NetworkBinding::steps, &NetworkBinding::set_steps,
+                   "The number of updates since the level's start.");
 }

@@ -179,7 +179,7 @@ class NativeEngine(Engine):
                 mask=np.ascontiguousarray(mask).view(np.uint8),
                 rows=rows.astype(np.int32),
                 columns=np.concatenate([varying, constant]).astype(np.int32),
-                n_live=len(varying),
+                live_columns=len(varying),
                 bias_kept=np.ascontiguousarray(bias[rows]).view(np.uint8),
                 dense=dense,
                 last=last,
