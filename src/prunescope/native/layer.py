@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -10,6 +10,9 @@ from prunescope.errors import InputError
 from prunescope.mask import BoolArray, Mask
 from prunescope.model import FloatArray
 from prunescope.native import kernels
+
+if TYPE_CHECKING:
+    from prunescope.native import _kernels
 
 
 class SparseLayer:
@@ -30,8 +33,8 @@ class SparseLayer:
         if weight.shape != mask.shape or weight.dtype != np.float32:
             raise InputError(f"weight is {weight.dtype} {weight.shape}: float32 {mask.shape} is needed")
         self._shape = mask.shape
-        module: Any = kernels()
-        self._layer = module.Layer(
+        module = kernels()
+        self._layer: _kernels.Layer = module.Layer(
             isa=module.instruction_sets()[0],
             threads=threads,
             mask=np.ascontiguousarray(mask).view(np.uint8),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from itertools import zip_longest
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +21,9 @@ from prunescope.network.forward import EPSILON
 from prunescope.training.engine import Engine, Score
 from prunescope.training.state import EngineState
 from prunescope.training.torch.step import ADAM_BETAS, ADAM_EPSILON, AVERAGE_DECAY
+
+if TYPE_CHECKING:
+    from prunescope.native import _kernels
 
 # The density above which a product through BLAS is the cheaper one: see benchmarks/README.md.
 DENSE_ABOVE = 0.4
@@ -51,14 +54,14 @@ class NativeEngine(Engine):
 
         self._train = experiment.train
         self._norm = experiment.network.norm
-        self._module: Any = kernels()
+        self._module = kernels()
         self._isa = isa or self._module.instruction_sets()[0]
         self._threads = torch.get_num_threads()
         self._mean = np.asarray(mean, np.float32)
         # Without batch norm an input that does not vary still sends its value.
         self._live_pixels = live_pixels if self._norm == "before" else np.ones_like(live_pixels)
         self._losses: tuple[float, int] = (0.0, 0)
-        self._network: Any = None
+        self._network: _kernels.Network | None = None
         self._start, self._ticket = Model(()), Ticket((), ())
 
     @property
@@ -138,7 +141,7 @@ class NativeEngine(Engine):
             moments.append(tuple(getattr(layer, field) for layer in values.layers for field in PARAMETERS))
         loss_sum, loss_steps = self._losses
         return EngineState(
-            self.model(), self._ticket, tuple(moments), self._network.steps, loss_sum, loss_steps
+            self.model(), self._ticket, tuple(moments), self._started.steps, loss_sum, loss_steps
         )
 
     def restore(self, state: EngineState) -> None:
@@ -155,18 +158,18 @@ class NativeEngine(Engine):
         self._exchange("write", state.model, 0)
         for slot, arrays in enumerate(moments, 1):
             self._exchange("write", _as_model(arrays), slot)
-        self._network.steps = state.steps
+        self._started.steps = state.steps
         self._losses = (state.loss_sum, state.loss_steps)
 
     @property
-    def _started(self) -> Any:
+    def _started(self) -> _kernels.Network:
         if self._network is None:
             raise RuntimeError("the engine has no level yet: start(model, ticket) comes first")
         return self._network
 
-    def _build(self, ticket: Ticket) -> Any:
+    def _build(self, ticket: Ticket) -> _kernels.Network:
         module, train, blas = self._module, self._train, find_blas()
-        network = module.Network(
+        network: _kernels.Network = module.Network(
             isa=self._isa,
             threads=self._threads,
             blas=module.Blas(sgemm=blas.sgemm, set_threads=blas.set_threads),
@@ -209,8 +212,8 @@ class NativeEngine(Engine):
         network.finish(mean=self._mean, divisor=255)
         return network
 
-    def _exchange(self, direction: str, model: Model, slot: int) -> None:
-        copy = getattr(self._started, direction)
+    def _exchange(self, direction: Literal["read", "write"], model: Model, slot: int) -> None:
+        copy = self._started.read if direction == "read" else self._started.write
         for index, layer in enumerate(model.layers):
             for field in LAYER_FIELDS:
                 whole = getattr(layer, field)
@@ -218,7 +221,7 @@ class NativeEngine(Engine):
                     copy(layer=index, field=field, slot=slot, whole=np.ascontiguousarray(whole))
 
 
-def _rows(pixels: NDArray[Any]) -> NDArray[Any]:
+def _rows(pixels: NDArray[Any]) -> _kernels.Pixels:
     if pixels.dtype not in (np.uint8, np.float32):
         raise InputError(f"images are {pixels.dtype}: uint8 or float32 is needed")
     return np.ascontiguousarray(pixels)
