@@ -21,9 +21,10 @@ void Network::weight_gradient(Index layer) {
     parallel(tasks, [&](Index task) {
       const DenseGradient gradient{.weight = m.gradient.get(),
                                    .pitch = m.n_columns(),
+                                   .rows = m.n_rows(),
                                    .row_sum = task == 0 ? m.row_sum.get() : nullptr};
-      settings_.kernels->weight_gradient_thin(gradient, m.n_rows(), piece(m.live_columns, THIN_COLUMNS, task),
-                                              tiles_, activations_[layer + 1], activations_[layer]);
+      settings_.kernels->weight_gradient_thin(gradient, piece(m.live_columns, THIN_COLUMNS, task), tiles_,
+                                              activations_[layer + 1], activations_[layer]);
     });
   } else {
     sparse_weight_gradient(layer);

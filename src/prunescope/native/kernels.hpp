@@ -81,6 +81,7 @@ struct WeightGradient {
 struct DenseGradient {
   float* weight;
   Index pitch;
+  Index rows;
   float* row_sum;
 };
 
@@ -218,8 +219,8 @@ struct Kernels {
   void (*weight_gradient_blocks)(const ColumnBlocks&, Tile<const float> delta, Tile<const int8_t> input,
                                  const WeightGradient&, float* scratch);
   // Writes the same sums over all tiles, for some columns of a matrix of a few rows that keeps every entry.
-  void (*weight_gradient_thin)(const DenseGradient&, Index rows, Range columns, Index tiles,
-                               Tiles<const float> delta, Tiles<const float> input);
+  void (*weight_gradient_thin)(const DenseGradient&, Range columns, Index tiles, Tiles<const float> delta,
+                               Tiles<const float> input);
 
   // Computes the gradient towards the sums that a hidden unit h rectified, and writes it over h, for every
   // unit in `columns`: sum_k weight[k] delta[column[k]], less the terms, where h > 0, else 0. The matrix is

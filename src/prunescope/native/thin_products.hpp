@@ -55,9 +55,9 @@ void forward_thin(const DenseMatrix& matrix, Tile<const float> input, Tile<float
 
 // A few columns meet a few rows over all tiles. Their partial sums stay in registers, so lanes are added up
 // once.
-void weight_gradient_thin(const DenseGradient& gradient, Index rows, Range columns, Index tiles,
-                          Tiles<const float> delta, Tiles<const float> input) {
-  for (Index r = 0; gradient.row_sum && r < rows; ++r) {
+void weight_gradient_thin(const DenseGradient& gradient, Range columns, Index tiles, Tiles<const float> delta,
+                          Tiles<const float> input) {
+  for (Index r = 0; gradient.row_sum && r < gradient.rows; ++r) {
     Vector total{};
     for (Index t = 0; t < tiles; ++t)
       for (int i = 0; i < VECTORS; ++i) total += load(delta[t].feature(r) + i * WIDTH);
@@ -65,7 +65,7 @@ void weight_gradient_thin(const DenseGradient& gradient, Index rows, Range colum
   }
   in_groups<ACROSS>(columns, [&](Index c, auto column_count) {
     constexpr int C = decltype(column_count)::value;
-    in_groups<ROWS_TOGETHER>({0, rows}, [&](Index r, auto row_count) {
+    in_groups<ROWS_TOGETHER>({0, gradient.rows}, [&](Index r, auto row_count) {
       constexpr int N = decltype(row_count)::value;
       Vector total[N][C] = {};
       for (Index t = 0; t < tiles; ++t)
