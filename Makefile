@@ -3,7 +3,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 LOCKED := $(VENV)/.locked
 STAMP := $(VENV)/.ready
-BUILD_FILES := pyproject.toml CMakeLists.txt $(wildcard cmake/*.cmake src/prunescope/native/*.[ch]pp)
+CPP_FILES := $(wildcard src/prunescope/native/*.[ch]pp)
+BUILD_FILES := pyproject.toml CMakeLists.txt $(wildcard cmake/*.cmake) $(CPP_FILES)
 INSTALL := -m pip install --quiet --no-deps --no-build-isolation
 
 .PHONY: setup demo test check explore format sanitize clean
@@ -31,6 +32,7 @@ demo: setup
 check: setup
 	$(BIN)/ruff format --check src tests benchmarks tools
 	$(BIN)/ruff check src tests benchmarks tools
+	$(BIN)/clang-format --dry-run --Werror $(CPP_FILES)
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
 
@@ -60,6 +62,7 @@ sanitize: setup
 format: setup
 	$(BIN)/ruff format src tests benchmarks tools
 	$(BIN)/ruff check --fix src tests benchmarks tools
+	$(BIN)/clang-format -i $(CPP_FILES)
 
 clean:
 	rm -rf $(VENV) build dist

@@ -1,4 +1,4 @@
-# Looks for what building the kernels takes. Sets `missing` to what is not there, or to nothing.
+# Searches for what building the kernels takes. Sets `missing` to what is not there, or to nothing.
 set(missing "")
 if(NOT CMAKE_CXX_COMPILER)
   unset(CMAKE_CXX_COMPILER CACHE) # one that was not there the last time may be there now

@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from native.problems import needs_kernels
+from prunescope.model import LAYER_FIELDS, PARAMETERS
 from prunescope.native import kernels
 from prunescope.native.blas import find_blas
 from prunescope.training.native_engine import instruction_sets
@@ -13,20 +14,20 @@ pytestmark = needs_kernels
 NARROW = (20, 6, 4)  # pixels, units, classes
 
 
+def optimizer(**changed):
+    fields = {"rule": "sgd", "rate": 0.1, "momentum": 0.9, "betas": (0.9, 0.999), "epsilon": 1e-8} | changed
+    return kernels().Optimizer(**fields)
+
+
 def settings(**changed):
     blas = find_blas()
     return {
         "isa": instruction_sets()[0],
-        "sgemm": blas.sgemm,
-        "set_threads": blas.set_threads,
         "threads": 1,
-        "norm": True,
+        "blas": kernels().Blas(sgemm=blas.sgemm, set_threads=blas.set_threads),
+        "optimizer": optimizer(),
+        "norm": kernels().BatchNorm(epsilon=1e-10, decay=0.99),
         "bf16": False,
-        "rule": 0,
-        "rate": 0.1,
-        "momentum": 0.9,
-        "epsilon": 1e-10,
-        "decay": 0.99,
     } | changed
 
 
@@ -35,7 +36,7 @@ def layer(n_out, n_in, **changed):
         "mask": np.ones((n_out, n_in), np.uint8),
         "rows": np.arange(n_out, dtype=np.int32),
         "columns": np.arange(n_in, dtype=np.int32),
-        "n_live": n_in,
+        "live_columns": n_in,
         "bias_kept": np.ones(n_out, np.uint8),
         "dense": False,
         "last": n_out == NARROW[2],
@@ -46,7 +47,7 @@ def network(**changed):
     made = kernels().Network(**settings(**changed))
     made.add(**layer(NARROW[1], NARROW[0]))
     made.add(**layer(NARROW[2], NARROW[1]))
-    made.finish(scale=1.0, shift=np.zeros(NARROW[0], np.float32))
+    made.finish(mean=np.zeros(NARROW[0], np.float32), divisor=1.0)
     return made
 
 
@@ -66,18 +67,28 @@ def test_at_least_one_thread_is_needed(threads):
         kernels().Network(**settings(threads=threads))
 
 
-@pytest.mark.parametrize("rule", [-1, 3])
-def test_a_rule_that_is_not_there_is_refused(rule):
-    with pytest.raises(ValueError, match="no such"):
-        kernels().Network(**settings(rule=rule))
+def test_a_rule_that_is_not_there_is_refused():
+    with pytest.raises(ValueError, match="there is no rule 'lamb'"):
+        optimizer(rule="lamb")
 
 
 @pytest.mark.parametrize(
-    "changed", [{"threads": "2"}, {"rate": None}, {"isa": 5}, {"sgemm": -1}, {"threads": 2**40}]
+    "changed", [{"threads": "2"}, {"isa": 5}, {"threads": 2**40}, {"blas": None}, {"optimizer": None}]
 )
 def test_settings_of_another_type_are_refused(changed):
     with pytest.raises(TypeError):
         kernels().Network(**settings(**changed))
+
+
+@pytest.mark.parametrize("changed", [{"rule": 0}, {"rate": None}, {"betas": (0.9,)}])
+def test_numbers_of_an_optimizer_of_another_type_are_refused(changed):
+    with pytest.raises(TypeError):
+        optimizer(**changed)
+
+
+def test_an_address_of_another_type_is_refused():
+    with pytest.raises(TypeError):
+        kernels().Blas(sgemm=-1, set_threads=0)
 
 
 @pytest.mark.parametrize(
@@ -86,8 +97,8 @@ def test_settings_of_another_type_are_refused(changed):
         (IndexError, {"rows": np.array([0, 1, 2, 3, 4, 6], np.int32)}),
         (IndexError, {"rows": np.array([-1, 1, 2, 3, 4, 5], np.int32)}),
         (IndexError, {"columns": np.array([*range(19), 20], np.int32)}),
-        (IndexError, {"n_live": 21}),
-        (IndexError, {"n_live": -1}),
+        (IndexError, {"live_columns": 21}),
+        (IndexError, {"live_columns": -1}),
         (ValueError, {"columns": np.array([*range(1, 20), 0], np.int32)}),
         (ValueError, {"rows": np.array([1, 0, 2, 3, 4, 5], np.int32)}),
         (ValueError, {"rows": np.array([0, 0, 2, 3, 4, 5], np.int32)}),
@@ -115,23 +126,25 @@ def test_layers_must_follow_each_other():
     with pytest.raises(ValueError, match="rows of the map before"):
         made.add(**layer(4, 5))
     with pytest.raises(ValueError, match="a dense map needs a BLAS"):
-        kernels().Network(**settings(sgemm=0)).add(**layer(6, 20, dense=True))
+        kernels().Network(**settings(blas=kernels().Blas(sgemm=0, set_threads=0))).add(
+            **layer(6, 20, dense=True)
+        )
 
 
 def test_a_network_that_is_not_finished_does_not_run():
     made = kernels().Network(**settings())
     with pytest.raises(ValueError, match="at least one map"):
-        made.finish(scale=1.0, shift=np.zeros(20, np.float32))
+        made.finish(mean=np.zeros(20, np.float32), divisor=1.0)
     made.add(**layer(6, 20))
     made.add(**layer(4, 6))
     with pytest.raises(ValueError, match="finish first"):
         made.step(**batch())
     with pytest.raises(ValueError, match="finish first"):
         made.evaluate(batch()["pixels"], batch()["labels"], np.zeros(10, np.uint8))
-    with pytest.raises(ValueError, match="one shift a pixel"):
-        made.finish(scale=1.0, shift=np.zeros(19, np.float32))
+    with pytest.raises(ValueError, match="one mean a pixel"):
+        made.finish(mean=np.zeros(19, np.float32), divisor=1.0)
     with pytest.raises(TypeError):
-        made.finish(scale=1.0, shift=np.zeros(20))
+        made.finish(mean=np.zeros(20), divisor=1.0)
     with pytest.raises(ValueError, match="finish first"):
         made.step(**batch())
 
@@ -158,7 +171,7 @@ def test_a_finished_network_takes_no_more_layers():
     with pytest.raises(ValueError, match="finished"):
         made.add(**layer(4, 4))
     with pytest.raises(ValueError, match="finished"):
-        made.finish(scale=1.0, shift=np.zeros(20, np.float32))
+        made.finish(mean=np.zeros(20, np.float32), divisor=1.0)
     made.step(**batch())
 
 
@@ -200,8 +213,8 @@ def test_tensors_come_in_without_a_copy_and_only_from_the_cpu():
     [
         (IndexError, {"layer": 2}),
         (IndexError, {"layer": -1}),
-        (IndexError, {"field": 6}),
-        (IndexError, {"field": -1}),
+        (ValueError, {"field": "delta"}),
+        (TypeError, {"field": 0}),
         (IndexError, {"slot": 3}),
         (IndexError, {"slot": -1}),
         (ValueError, {"whole": np.zeros((6, 19), np.float32)}),
@@ -211,39 +224,40 @@ def test_tensors_come_in_without_a_copy_and_only_from_the_cpu():
     ],
 )
 def test_parameters_that_are_not_there_are_refused(error, changed):
-    made = network(rule=2)
-    call = {"layer": 0, "field": 0, "slot": 0, "whole": np.zeros((6, 20), np.float32)} | changed
+    made = network(optimizer=optimizer(rule="adam"))
+    call = {"layer": 0, "field": "weight", "slot": 0, "whole": np.zeros((6, 20), np.float32)} | changed
     for access in (made.read, made.write):
         with pytest.raises(error):
             access(**call)
 
 
 def test_a_rule_without_memory_has_none_to_read():
-    for rule, slots in enumerate(range(1, 4)):
-        made, whole = network(rule=rule), np.zeros((6, 20), np.float32)
+    for moments, rule in enumerate(["sgd", "momentum", "adam"]):
+        made, whole = network(optimizer=optimizer(rule=rule)), np.zeros((6, 20), np.float32)
+        assert made.moments == moments
         for slot in range(3):
             for access in (made.read, made.write):
-                if slot < slots:
-                    access(layer=0, field=0, slot=slot, whole=whole)
+                if slot <= moments:
+                    access(layer=0, field="weight", slot=slot, whole=whole)
                 else:
                     with pytest.raises(IndexError):
-                        access(layer=0, field=0, slot=slot, whole=whole)
+                        access(layer=0, field="weight", slot=slot, whole=whole)
 
 
 def test_parameters_are_not_read_into_an_array_that_may_not_be_written():
     whole = np.zeros((6, 20), np.float32)
     whole.setflags(write=False)
     made = network()
-    made.write(layer=0, field=0, slot=0, whole=whole)
+    made.write(layer=0, field="weight", slot=0, whole=whole)
     with pytest.raises(TypeError):
-        made.read(layer=0, field=0, slot=0, whole=whole)
+        made.read(layer=0, field="weight", slot=0, whole=whole)
 
 
 def test_numbers_come_back_as_they_were_written():
-    made, rng = network(rule=2), np.random.default_rng(0)
-    sizes = [(6, 20), (6,), (20,), (20,), (20,), (20,)]
-    for field, size in enumerate(sizes):
-        for slot in range(3 if field < 4 else 1):
+    made, rng = network(optimizer=optimizer(rule="adam")), np.random.default_rng(0)
+    sizes = dict.fromkeys(LAYER_FIELDS, (20,)) | {"weight": (6, 20), "bias": (6,)}
+    for field, size in sizes.items():
+        for slot in range(3 if field in PARAMETERS else 1):
             whole, back = rng.standard_normal(size).astype(np.float32), np.zeros(size, np.float32)
             made.write(layer=0, field=field, slot=slot, whole=whole)
             made.read(layer=0, field=field, slot=slot, whole=back)

@@ -70,10 +70,10 @@ def test_nor_on_the_run(set_threads, name, threads):
 
 def test_an_evaluation_between_steps_changes_no_bit():
     made = named("u=1, several pieces of rows", count=1300).changed(lr=0.05)
-    looked, alone = made.native(), made.native()
+    evaluated, alone = made.native(), made.native()
     for step in range(3):
-        for engine in (looked, alone):
+        for engine in (evaluated, alone):
             engine.step(made.batch(step, 77))
-        looked.evaluate(made.images)
-    own, its = looked.state().to_arrays(), alone.state().to_arrays()
+        evaluated.evaluate(made.images)
+    own, its = evaluated.state().to_arrays(), alone.state().to_arrays()
     assert all(own[k].tobytes() == its[k].tobytes() for k in own)

@@ -1,4 +1,4 @@
-"""The compiled kernels: where they are, or why they are not there."""
+"""The compiled kernels of the native engine: the module that has them, or the reason why there is none."""
 
 import importlib
 from types import ModuleType
@@ -7,9 +7,10 @@ from prunescope.errors import InputError
 
 
 def kernels() -> ModuleType:
-    """The compiled module.
+    """Load the compiled module ``prunescope.native._kernels``, and return it.
 
-    Raises InputError with what `why_not` says when it cannot be loaded.
+    Its classes are ``Network`` (with ``Blas``, ``Optimizer`` and ``BatchNorm``) and ``Layer``; ``instruction_sets()``
+    names what this machine runs. Raises InputError, with what `why_not` says, when it cannot be loaded.
     """
     try:
         return _load()
@@ -18,7 +19,7 @@ def kernels() -> ModuleType:
 
 
 def why_not() -> str | None:
-    """None where the kernels can be loaded, else one line that says why not and what would help."""
+    """Return None where the kernels can be loaded, else one line that says why not and what would help."""
     try:
         _load()
     except ImportError as error:
@@ -27,8 +28,8 @@ def why_not() -> str | None:
 
 
 def _load() -> ModuleType:
-    # First, because torch brings an OpenMP runtime of its own: a library is looked for by its soname among the loaded
-    # ones, so the kernels take torch's, and one set of threads serves both. Two sets would spin against each other.
+    # torch comes first, because it brings an OpenMP runtime of its own. The dynamic linker searches the loaded libraries
+    # by soname, so the kernels take torch's, and one set of threads serves both. Two sets would spin against each other.
     importlib.import_module("torch")
     return importlib.import_module("prunescope.native._kernels")
 
@@ -37,7 +38,7 @@ def _reason(error: ImportError) -> str:
     if not (isinstance(error, ModuleNotFoundError) and error.name == "prunescope.native._kernels"):
         return f"the kernels do not load ({' '.join(str(error).split())}); reinstall prunescope"
     try:
-        # The build leaves this module in place of the kernels.
+        # A build without a compiler installs this module in place of the kernels.
         reason = importlib.import_module("prunescope.native._not_built").REASON
     except ModuleNotFoundError:
         reason = "the build at install failed, pip install --verbose shows why"

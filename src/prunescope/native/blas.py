@@ -1,4 +1,4 @@
-"""The BLAS that dense products go to: addresses of its Fortran entry points, found at run time."""
+"""The BLAS for dense products: it is found at run time, by the addresses of its Fortran entry points."""
 
 from __future__ import annotations
 
@@ -6,14 +6,17 @@ import ctypes
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
 from prunescope.errors import InputError
 
 
 @dataclass(frozen=True)
 class Blas:
-    """Addresses of ``sgemm_`` and, 0 where unknown, of a call that sets the calling thread's number of threads."""
+    """The entry points of a BLAS, as addresses in this process.
+
+    ``name`` says where it comes from; ``sgemm`` is the address of ``sgemm_`` with 32-bit integers; ``set_threads`` that
+    of a call that sets the calling thread's number of threads and returns the number before, or 0 where there is none.
+    """
 
     name: str
     sgemm: int
@@ -22,10 +25,10 @@ class Blas:
 
 @lru_cache(maxsize=1)
 def find_blas() -> Blas:
-    """The BLAS inside torch where its library shows one (MKL on x86), else SciPy's.
+    """Return the BLAS inside torch where its library exports one (MKL on x86), else SciPy's.
 
-    Both are reached by the names of the Fortran interface, not through anybody's C++ ABI. Raises
-    InputError when neither is there.
+    Both are reached by the names of the Fortran interface, which no C++ ABI changes. Taking SciPy's limits its threads
+    to one in this process. The search is made once. Raises InputError when there is neither.
     """
     return _in_torch() or _in_scipy()
 
@@ -55,10 +58,10 @@ def _in_scipy() -> Blas:
     get_name.restype, get_name.argtypes = ctypes.c_char_p, [ctypes.py_object]
     get_pointer = ctypes.pythonapi.PyCapsule_GetPointer
     get_pointer.restype, get_pointer.argtypes = ctypes.c_void_p, [ctypes.py_object, ctypes.c_char_p]
-    # the kernels share their own products out over threads
+    # The kernels divide their products over threads themselves.
     threadpool_limits(limits=1, user_api="blas")
     return Blas("SciPy's BLAS", get_pointer(capsule, get_name(capsule)), 0)
 
 
-def _address(function: Any) -> int:
+def _address(function: ctypes._NamedFuncPointer) -> int:
     return ctypes.cast(function, ctypes.c_void_p).value or 0

@@ -7,6 +7,8 @@
 #include <memory>
 #include <new>
 
+#include "views.hpp"
+
 #if defined(__linux__)
 #include <sys/mman.h>
 #endif
@@ -17,11 +19,11 @@ template <class T>
 class Buffer {
  public:
   Buffer() = default;
-  explicit Buffer(std::size_t size) : size_(size) {
+  explicit Buffer(Index size) : size_(size) {
     if (size == 0) return;
-    constexpr std::size_t page = std::size_t(2) << 20;
-    const std::size_t align = size * sizeof(T) >= page ? page : 64;
-    const std::size_t bytes = (size * sizeof(T) + align - 1) / align * align;
+    constexpr std::size_t page = 2 << 20;
+    const std::size_t wanted = size * sizeof(T), align = wanted >= page ? page : 64;
+    const std::size_t bytes = (wanted + align - 1) / align * align;
     void* memory = std::aligned_alloc(align, bytes);
     if (!memory) throw std::bad_alloc();
 #if defined(__linux__)
@@ -33,11 +35,18 @@ class Buffer {
 
   T* get() { return data_.get(); }
   const T* get() const { return data_.get(); }
-  std::size_t size() const { return size_; }
-  T& operator[](std::size_t i) { return data_.get()[i]; }
-  const T& operator[](std::size_t i) const { return data_.get()[i]; }
-  void zero() {
+  Index size() const { return size_; }
+  T& operator[](Index i) { return data_.get()[i]; }
+  const T& operator[](Index i) const { return data_.get()[i]; }
+
+  // Sets every element to 0.
+  void clear() {
     if (size_) std::memset(data_.get(), 0, size_ * sizeof(T));
+  }
+
+  // Takes new, zeroed memory where there are fewer than `size` elements; else leaves everything as it is.
+  void reserve(Index size) {
+    if (size_ < size) *this = Buffer(size);
   }
 
  private:
@@ -45,7 +54,7 @@ class Buffer {
     void operator()(T* memory) const { std::free(memory); }
   };
   std::unique_ptr<T[], Free> data_;
-  std::size_t size_ = 0;
+  Index size_ = 0;
 };
 
 }  // namespace prunescope

@@ -1,205 +1,231 @@
-// The forward pass: batch norm, folded weights, products, loss. See network.hpp.
+// The forward pass of a network: batch norm, folded weights, products and loss. See network.hpp.
 #include <algorithm>
 #include <cmath>
 
 #include "network.hpp"
-#include "pieces.hpp"
 
 namespace prunescope {
 
-// Mean and biased variance over the batch of inputs c0 <= c < c1 (at most CHUNK of them, all of which vary).
-void Network::moments(int layer, long c0, long c1, double* mean, double* variance) const {
-  const long live = maps_[std::size_t(layer)].n_live, count = c1 - c0;
+void Network::batch_statistics(Index layer, Range columns, double* mean, double* variance) const {
+  const Index live = maps_[layer].live_columns, count = columns.end - columns.begin;
   const double n = batch_;
   if (layer == 0 && has_bytes_) {
-    int64_t sum[CHUNK] = {}, square[CHUNK] = {};
-    for (int t = 0; t < tiles_; ++t) {
-      const int32_t *s = byte_sum_.get() + t * live + c0, *q = byte_squares_.get() + t * live + c0;
-      for (long i = 0; i < count; ++i) sum[i] += s[i];
-      for (long i = 0; i < count; ++i) square[i] += q[i];
+    int64_t sum[FEATURES] = {}, square[FEATURES] = {};
+    for (Index t = 0; t < tiles_; ++t) {
+      const Index place = t * live + columns.begin;
+      const int32_t *s = byte_sum_.get() + place, *q = byte_squares_.get() + place;
+      for (Index i = 0; i < count; ++i) sum[i] += s[i];
+      for (Index i = 0; i < count; ++i) square[i] += q[i];
     }
-    for (long i = 0; i < count; ++i) {
-      mean[i] = double(sum[i]) / n;
-      variance[i] = double(int64_t(batch_) * square[i] - sum[i] * sum[i]) / (n * n);
+    for (Index i = 0; i < count; ++i) {
+      mean[i] = sum[i] / n;
+      variance[i] = (batch_ * square[i] - sum[i] * sum[i]) / (n * n);
     }
     return;
   }
-  const Buffer<float>& means = layer == 0 ? input_mean_ : maps_[std::size_t(layer) - 1].tile_mean;
-  const Buffer<float>& squares = layer == 0 ? input_squares_ : maps_[std::size_t(layer) - 1].tile_squares;
+  const float* means = layer == 0 ? input_mean_.get() : maps_[layer - 1].tile_mean.get();
+  const float* squares =
+      layer == 0 ? input_squared_deviations_.get() : maps_[layer - 1].tile_squared_deviations.get();
   std::fill_n(mean, count, 0.0);
   std::fill_n(variance, count, 0.0);
-  for (int t = 0; t < tiles_; ++t) {
-    const float* m = means.get() + t * live + c0;
+  for (Index t = 0; t < tiles_; ++t) {
+    const float* m = means + t * live + columns.begin;
     const double share = valid(t) / n;
-    for (long i = 0; i < count; ++i) mean[i] += m[i] * share;
+    for (Index i = 0; i < count; ++i) mean[i] += m[i] * share;
   }
-  for (int t = 0; t < tiles_; ++t) {
-    const float *m = means.get() + t * live + c0, *q = squares.get() + t * live + c0;
-    const double of = valid(t);
-    for (long i = 0; i < count; ++i) variance[i] += (q[i] + (m[i] - mean[i]) * (m[i] - mean[i]) * of) / n;
+  for (Index t = 0; t < tiles_; ++t) {
+    const float *m = means + t * live + columns.begin, *q = squares + t * live + columns.begin;
+    const double samples = valid(t);
+    for (Index i = 0; i < count; ++i)
+      variance[i] += (q[i] + (m[i] - mean[i]) * (m[i] - mean[i]) * samples) / n;
   }
 }
 
-// Batch statistics of a map's inputs, the moving averages, and the affine map that normalises.
-void Network::batch_norm(int layer) {
-  Map& m = maps_[std::size_t(layer)];
+void Network::batch_norm(Index layer) {
+  LinearMap& m = maps_[layer];
   const bool bytes = layer == 0 && has_bytes_;
   const double scale = layer == 0 ? input_scale_ : 1.0;
-  parallel(pieces(m.n_columns(), CHUNK), [&](int task) {
-    const long first = long(task) * CHUNK, end = std::min(first + CHUNK, long(m.n_columns()));
-    double means[CHUNK], variances[CHUNK];
-    if (first < m.n_live) moments(layer, first, std::min(end, long(m.n_live)), means, variances);
-    for (long c = first; c < end; ++c) {
-      const auto i = std::size_t(c);
-      m.norm_gamma[i] = m.gamma.value[i];
-      m.norm_beta[i] = m.offset[i] = m.beta.value[i];
-      m.mean[i] = m.inverse[i] = m.scale[i] = 0;
-      if (c >= m.n_live) continue;
-      const double mean = means[c - first], variance = variances[c - first];
-      const double shift = layer == 0 ? input_shift_[i] : 0.0f;
-      const float average = float(mean * scale + shift), spread = float(variance * scale * scale);
-      const auto move = [&](float& to, float value) { to = steps_ ? to + (1 - s_.decay) * (value - to) : value; };
-      move(m.average_mean[i], average);
-      move(m.average_variance[i], spread);
+  const auto [epsilon, decay] = *settings_.norm;
+  parallel(piece_count(m.n_columns(), FEATURES), [&](Index task) {
+    const Range own = piece(m.n_columns(), FEATURES, task);
+    double means[FEATURES], variances[FEATURES];
+    if (own.begin < m.live_columns)
+      batch_statistics(layer, {own.begin, std::min(own.end, m.live_columns)}, means, variances);
+    for (Index c = own.begin; c < own.end; ++c) {
+      m.norm_gamma[c] = m.gamma.value[c];
+      m.norm_beta[c] = m.offset[c] = m.beta.value[c];
+      m.mean[c] = m.inverse_deviation[c] = m.scale[c] = 0;
+      if (c >= m.live_columns) continue;
+      const double mean = means[c - own.begin], variance = variances[c - own.begin];
+      const double shift = layer == 0 ? input_shift_[c] : 0.0f;
+      const float input_mean = mean * scale + shift, input_variance = variance * scale * scale;
+      const auto move = [&](float& average, float value) {
+        average = steps_ ? average + (1 - decay) * (value - average) : value;
+      };
+      move(m.average_mean[c], input_mean);
+      move(m.average_variance[c], input_variance);
       if (bytes && variance == 0) continue;  // exactly the mean in every sample: the normalised value is 0
-      m.mean[i] = float(mean);
-      m.inverse[i] = float(scale / std::sqrt(variance * scale * scale + s_.epsilon));
-      m.scale[i] = m.gamma.value[i] * m.inverse[i];
-      if (!rounds(m)) m.offset[i] = m.beta.value[i] - m.scale[i] * m.mean[i];
+      m.mean[c] = mean;
+      m.inverse_deviation[c] = scale / std::sqrt(variance * scale * scale + epsilon);
+      m.scale[c] = m.gamma.value[c] * m.inverse_deviation[c];
+      if (!rounds(m)) m.offset[c] = m.beta.value[c] - m.scale[c] * m.mean[c];
     }
   });
 }
 
-// Without batch norm only the pixels have an affine map, the network's own.
-void Network::no_norm(int layer) {
-  Map& m = maps_[std::size_t(layer)];
-  for (std::size_t i = 0; i < m.columns.size(); ++i) {
-    m.inverse[i] = m.scale[i] = layer == 0 ? input_scale_ : 1.0f;
-    m.offset[i] = m.norm_beta[i] = layer == 0 ? input_shift_[i] : 0.0f;
-    m.norm_gamma[i] = 1;
+void Network::no_norm(Index layer) {
+  LinearMap& m = maps_[layer];
+  for (Index c = 0; c < m.n_columns(); ++c) {
+    m.inverse_deviation[c] = m.scale[c] = layer == 0 ? input_scale_ : 1.0f;
+    m.offset[c] = m.norm_beta[c] = layer == 0 ? input_shift_[c] : 0.0f;
+    m.norm_gamma[c] = 1;
   }
 }
 
-// The same affine map from the moving averages, for evaluation.
-void Network::average_norm(int layer) {
-  Map& m = maps_[std::size_t(layer)];
-  for (int c = 0; c < m.n_columns(); ++c) {
-    const auto i = std::size_t(c);
-    const double scale = layer == 0 ? input_scale_ : 1.0, shift = layer == 0 ? input_shift_[i] : 0.0;
-    const double inverse = c < m.n_live ? 1 / std::sqrt(double(m.average_variance[i]) + s_.epsilon) : 0;
-    const double slope = double(m.gamma.value[i]) * inverse;
-    m.scale[i] = float(slope * scale);
-    m.offset[i] = float(m.beta.value[i] + slope * (shift - m.average_mean[i]));
+void Network::average_norm(Index layer) {
+  LinearMap& m = maps_[layer];
+  for (Index c = 0; c < m.n_columns(); ++c) {
+    const double scale = layer == 0 ? input_scale_ : 1.0, shift = layer == 0 ? input_shift_[c] : 0.0;
+    const double variance = m.average_variance[c];
+    const double inverse = c < m.live_columns ? 1 / std::sqrt(variance + settings_.norm->epsilon) : 0;
+    const double slope = m.gamma.value[c] * inverse;
+    m.scale[c] = slope * scale;
+    m.offset[c] = m.beta.value[c] + slope * (shift - m.average_mean[c]);
   }
 }
 
-void Network::fold(int layer) {
-  Map& m = maps_[std::size_t(layer)];
-  parallel(std::min(GROUPS, m.n_rows()), [&](int g) {
-    const int groups = std::min(GROUPS, m.n_rows());
-    const int r0 = m.n_rows() * g / groups, r1 = m.n_rows() * (g + 1) / groups;
-    if (!m.dense) {
-      s_.kernels->fold(m.pattern.by_row(), m.weight.value.get(), r0, r1, m.scale.get(), m.offset.get(),
-                       m.bias.value.get(), m.folded.get(), m.folded_bias.get());
-      return;
-    }
-    for (int r = r0; r < r1; ++r)
-      s_.kernels->fold_dense(m.weight.value.get() + r * m.pitch, int(m.pitch), m.scale.get(), m.offset.get(),
-                             m.bias.value[std::size_t(r)], m.folded.get() + r * m.pitch,
-                             m.folded_bias.get() + r);
+void Network::fold(Index layer) {
+  LinearMap& m = maps_[layer];
+  const Affine norm{.scale = m.scale.get(), .offset = m.offset.get()};
+  const FoldedMap folded{.weight = m.folded.get(), .bias = m.folded_bias.get()};
+  const float *weight = m.weight.value.get(), *bias = m.bias.value.get();
+  const Index groups = std::min(GROUPS, m.n_rows());
+  parallel(groups, [&](Index group) {
+    const Range rows = part(m.n_rows(), groups, group);
+    if (m.dense)
+      settings_.kernels->fold_dense({weight, m.pitch, m.n_rows(), m.pitch}, rows, norm, bias, folded);
+    else
+      settings_.kernels->fold({m.pattern.by_row(), weight}, rows, norm, bias, folded);
   });
 }
 
-int Network::row_chunks(int rows) const { return std::max(1, std::min(rows / 32, pieces(4 * s_.threads, tiles_))); }
+Index Network::row_parts(Index rows) const {
+  return std::max<Index>(1, std::min(rows / 32, piece_count(4 * settings_.threads, tiles_)));
+}
 
-const float* Network::rounded(const float* from, std::size_t size, Buffer<float>& to) {
-  if (!s_.bf16) return from;
-  if (to.size() < size) to = Buffer<float>(size);
-  constexpr long piece = 1 << 16;
-  parallel(pieces(long(size), piece), [&](int task) {
-    const long begin = task * piece, n = std::min(piece, long(size) - begin);
-    s_.kernels->round_bf16(from + begin, n, 0, to.get() + begin);
+const float* Network::rounded(const float* from, Index size, Buffer<float>& to) {
+  if (!settings_.bf16) return from;
+  to.reserve(size);
+  constexpr Index length = 1 << 16;
+  parallel(piece_count(size, length), [&](Index task) {
+    const auto [begin, end] = piece(size, length, task);
+    settings_.kernels->round_bf16(from + begin, end - begin, 0, to.get() + begin);
   });
   return to.get();
 }
 
-const float* Network::rounded_inputs(int layer) {
-  const Map& m = maps_[std::size_t(layer)];
-  const Panel x = panels_[std::size_t(layer)];
-  if (!s_.bf16) return x.data;
-  const std::size_t size = std::size_t(m.n_live * x.stride);
-  if (rounded_a_.size() < size) rounded_a_ = Buffer<float>(size);
-  parallel(m.n_live, [&](int c) {
-    s_.kernels->round_bf16(x.at(0, c), batch_, m.mean[std::size_t(c)], rounded_a_.get() + c * x.stride);
+const float* Network::rounded_inputs(Index layer) {
+  const LinearMap& m = maps_[layer];
+  const Tiles<float> x = activations_[layer];
+  if (!settings_.bf16) return x.data;
+  rounded_a_.reserve(m.live_columns * x.stride);
+  parallel(m.live_columns, [&](Index c) {
+    settings_.kernels->round_bf16(x[0].feature(c), batch_, m.mean[c], rounded_a_.get() + c * x.stride);
   });
   return rounded_a_.get();
 }
 
-void Network::forward(int layer, bool statistics) {
-  Map& m = maps_[std::size_t(layer)];
-  const Panel x = panels_[std::size_t(layer)], out = panels_[std::size_t(layer) + 1];
-  const int rows = m.n_rows();
-  const bool count = statistics && !m.last && s_.norm, relu = !m.last;
-  const auto at = [&](Buffer<float>& values, int t) { return count ? values.get() + long(t) * rows : nullptr; };
-  if (m.dense) {
-    const float* a = statistics ? rounded_inputs(layer) : x.data;
-    const float* w = statistics ? rounded(m.folded.get(), m.folded.size(), rounded_b_) : m.folded.get();
-    const int across = pieces(batch_, DENSE_SAMPLES);
-    parallel(across * pieces(rows, DENSE_ROWS), [&](int task) {
-      const int n0 = task % across * DENSE_SAMPLES, n1 = std::min(n0 + DENSE_SAMPLES, batch_);
-      const int r0 = task / across * DENSE_ROWS, r1 = std::min(r0 + DENSE_ROWS, rows);
-      s_.blas.product('N', 'N', n1 - n0, r1 - r0, m.n_live, a + n0, int(x.stride), w + r0 * m.pitch, int(m.pitch),
-                      out.data + n0 + r0 * out.stride, int(out.stride));
-      for (int t = n0 / TILE; t * TILE < n1; ++t)
-        s_.kernels->finish_rows(r1 - r0, out.at(t, r0), out.stride, m.folded_bias.get() + r0, relu, valid(t),
-                                count ? at(m.tile_mean, t) + r0 : nullptr,
-                                count ? at(m.tile_squares, t) + r0 : nullptr);
+Epilogue Network::epilogue(LinearMap& m, Index tile, bool training) const {
+  const bool wanted = training && !m.last && settings_.norm;
+  const Statistics statistics{m.tile_mean.get(), m.tile_squared_deviations.get()};
+  return {.bias = m.folded_bias.get(),
+          .relu = !m.last,
+          .valid = valid(tile),
+          .statistics = wanted ? statistics.from(tile * m.n_rows()) : Statistics{}};
+}
+
+void Network::forward(Index layer, bool training) {
+  LinearMap& m = maps_[layer];
+  if (m.dense)
+    forward_dense(layer, training);
+  else if (by_blocks(layer))
+    forward_blocks(layer, training);
+  else if (m.thin)
+    parallel(tiles_, [&](Index t) {
+      settings_.kernels->forward_thin({m.folded.get(), m.n_columns(), m.n_rows(), m.live_columns},
+                                      activations_[layer][t], activations_[layer + 1][t], m.folded_bias.get(),
+                                      valid(t));
     });
-    return;
-  }
-  if (by_blocks(layer)) {
-    constexpr long piece = ENTRIES;
-    const long entries = long(m.pattern.block_source.size());
-    parallel(pieces(entries, piece), [&](int task) {
-      for (long k = task * piece, end = std::min(k + piece, entries); k < end; ++k)
-        m.block_weight[std::size_t(k)] = m.folded[m.pattern.block_source[std::size_t(k)]];
-    });
-    const Blocks blocks = m.pattern.blocks();
-    parallel(tiles_, [&](int t) {
-      alignas(64) float scratch[BLOCK_WIDTH * TILE];
-      s_.kernels->forward_blocks(blocks, m.block_weight.get(), rows, bytes_.get() + long(t) * m.n_live * TILE,
-                                 out.at(t), out.stride, m.folded_bias.get(), relu, valid(t), at(m.tile_mean, t),
-                                 at(m.tile_squares, t), scratch);
-    });
-    return;
-  }
-  if (m.whole) {
-    parallel(tiles_, [&](int t) {
-      s_.kernels->forward_whole(m.folded.get(), m.n_columns(), rows, m.n_live, x.at(t), x.stride, out.at(t), out.stride,
-                                m.folded_bias.get(), valid(t));
-    });
-    return;
-  }
-  const int chunks = row_chunks(rows);
-  parallel(tiles_ * chunks, [&](int task) {
-    const int t = task / chunks, chunk = task % chunks;
-    const int r0 = int(long(rows) * chunk / chunks), r1 = int(long(rows) * (chunk + 1) / chunks);
+  else
+    forward_rows(layer, training);
+}
+
+void Network::forward_dense(Index layer, bool training) {
+  LinearMap& m = maps_[layer];
+  const Tiles<float> x = activations_[layer], out = activations_[layer + 1];
+  const float* a = training ? rounded_inputs(layer) : x.data;
+  const float* w = training ? rounded(m.folded.get(), m.folded.size(), rounded_b_) : m.folded.get();
+  const Index across = piece_count(batch_, DENSE_SAMPLES);
+  parallel(across * piece_count(m.n_rows(), DENSE_ROWS), [&](Index task) {
+    const Range samples = piece(batch_, DENSE_SAMPLES, task % across);
+    const Range rows = piece(m.n_rows(), DENSE_ROWS, task / across);
+    const Index count = rows.end - rows.begin;
+    settings_.blas.multiply({.op_a = 'N',
+                             .op_b = 'N',
+                             .m = samples.end - samples.begin,
+                             .n = count,
+                             .k = m.live_columns,
+                             .a = a + samples.begin,
+                             .leading_a = x.stride,
+                             .b = w + rows.begin * m.pitch,
+                             .leading_b = m.pitch,
+                             .c = out.data + samples.begin + rows.begin * out.stride,
+                             .leading_c = out.stride});
+    for (Index t = samples.begin / TILE; t * TILE < samples.end; ++t) {
+      Epilogue last = epilogue(m, t, training);
+      last.bias += rows.begin;
+      last.statistics = last.statistics.from(rows.begin);
+      settings_.kernels->finish_rows(count, out[t].from(rows.begin), last);
+    }
+  });
+}
+
+void Network::forward_blocks(Index layer, bool training) {
+  LinearMap& m = maps_[layer];
+  const std::vector<uint32_t>& source = m.pattern.block_source;
+  parallel(piece_count(std::ssize(source), SPARSE_ENTRIES), [&](Index task) {
+    const auto [begin, end] = piece(std::ssize(source), SPARSE_ENTRIES, task);
+    for (Index k = begin; k < end; ++k) m.block_weight[k] = m.folded[source[k]];
+  });
+  const BlockedMatrix matrix{m.pattern.blocks(), m.block_weight.get()};
+  parallel(tiles_, [&](Index t) {
+    alignas(64) float scratch[BLOCK_WIDTH * TILE];
+    settings_.kernels->forward_blocks(matrix, byte_inputs(t), activations_[layer + 1][t],
+                                      epilogue(m, t, training), scratch);
+  });
+}
+
+void Network::forward_rows(Index layer, bool training) {
+  LinearMap& m = maps_[layer];
+  const SparseMatrix matrix = m.folded_matrix();
+  const Index parts = row_parts(m.n_rows());
+  parallel(tiles_ * parts, [&](Index task) {
+    const Index t = task / parts;
+    const Range rows = part(m.n_rows(), parts, task % parts);
+    const Tile<float> out = activations_[layer + 1][t];
     if (layer == 0 && has_bytes_)
-      s_.kernels->forward_i8(m.pattern.by_row(), m.folded.get(), r0, r1, bytes_.get() + long(t) * m.n_live * TILE, TILE,
-                             out.at(t), out.stride, m.folded_bias.get(), relu, valid(t), at(m.tile_mean, t),
-                             at(m.tile_squares, t));
+      settings_.kernels->forward_i8(matrix, rows, byte_inputs(t), out, epilogue(m, t, training));
     else
-      s_.kernels->forward_f32(m.pattern.by_row(), m.folded.get(), r0, r1, x.at(t), x.stride, out.at(t), out.stride,
-                              m.folded_bias.get(), relu, valid(t), at(m.tile_mean, t), at(m.tile_squares, t));
+      settings_.kernels->forward_f32(matrix, rows, activations_[layer][t], out, epilogue(m, t, training));
   });
 }
 
 double Network::loss(const int64_t* labels) {
-  const Panel logits = panels_.back();
-  std::vector<double> sums(std::size_t(tiles_), 0.0);
-  parallel(tiles_, [&](int t) {
-    sums[std::size_t(t)] = s_.kernels->cross_entropy(logits.at(t), logits.stride, maps_.back().n_rows(),
-                                                     labels + t * TILE, valid(t), 1.0f / float(batch_));
+  const Tiles<float> logits = activations_.back();
+  std::vector<double> sums(tiles_, 0.0);
+  parallel(tiles_, [&](Index t) {
+    const LabelledLogits samples{logits[t], maps_.back().n_rows(), labels + t * TILE, valid(t)};
+    sums[t] = settings_.kernels->cross_entropy(samples, 1.0f / batch_);
   });
   double total = 0;
   for (double sum : sums) total += sum;

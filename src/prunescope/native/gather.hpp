@@ -1,4 +1,6 @@
-// Images into feature-major tiles. See kernels.hpp; included by kernels.cpp, once for each instruction set.
+// The gathering of a batch's images into feature-major tiles of the wanted pixels.
+//
+// kernels.cpp includes this file, once for each instruction set.
 #pragma once
 
 #include <cstring>
@@ -8,22 +10,22 @@
 namespace prunescope {
 namespace {
 
-typedef int8_t B16 __attribute__((vector_size(16)));
+typedef int8_t ByteVector __attribute__((vector_size(16)));
 
 template <std::size_t... N>
-INLINE B16 low_pairs(B16 a, B16 b, std::index_sequence<N...>) {
+INLINE ByteVector low_pairs(ByteVector a, ByteVector b, std::index_sequence<N...>) {
   return __builtin_shufflevector(a, b, (N / 2 + (N % 2) * 16)...);
 }
 template <std::size_t... N>
-INLINE B16 high_pairs(B16 a, B16 b, std::index_sequence<N...>) {
+INLINE ByteVector high_pairs(ByteVector a, ByteVector b, std::index_sequence<N...>) {
   return __builtin_shufflevector(a, b, (8 + N / 2 + (N % 2) * 16)...);
 }
 
-// 16 x 16 bytes: four rounds of interleaving row i with row i + 8.
-INLINE void transpose(B16* m) {
+// Transposes 16 x 16 bytes, in four rounds that interleave row i with row i + 8.
+INLINE void transpose(ByteVector* m) {
   constexpr auto bytes = std::make_index_sequence<16>{};
   for (int round = 0; round < 4; ++round) {
-    B16 t[16];
+    ByteVector t[16];
     for (int i = 0; i < 8; ++i) {
       t[2 * i] = low_pairs(m[i], m[i + 8], bytes);
       t[2 * i + 1] = high_pairs(m[i], m[i + 8], bytes);
@@ -32,16 +34,16 @@ INLINE void transpose(B16* m) {
   }
 }
 
-void byte_sums(const int8_t* row, int valid, int32_t* sum, int32_t* squares) {
+void byte_sums(const int8_t* row, Index valid, int32_t* sum, int32_t* squares) {
   int32_t s = 0, q = 0;
   if (valid == TILE) {
-    for (int n = 0; n < TILE; ++n) {
+    for (Index n = 0; n < TILE; ++n) {
       const int16_t x = row[n];
       s += x;
       q += x * x;
     }
   } else {
-    for (int n = 0; n < valid; ++n) {
+    for (Index n = 0; n < valid; ++n) {
       s += row[n];
       q += row[n] * row[n];
     }
@@ -50,25 +52,28 @@ void byte_sums(const int8_t* row, int valid, int32_t* sum, int32_t* squares) {
   *squares = q;
 }
 
-void gather_u8(const uint8_t* const* rows, int valid, int width, const uint32_t* pixel, int n, int8_t* out,
-               int32_t* sum, int32_t* squares) {
-  constexpr int SPAN = 64;  // neighbouring bytes of 64 images at once, of which at least one is wanted
+// Neighbouring bytes of 64 images are transposed together where at least one of them is wanted.
+void gather_u8(const ImageRows<uint8_t>& images, const PixelList& wanted, int8_t* output,
+               const ByteSums& to) {
+  constexpr int SPAN = 64;  // neighbouring bytes
+  const uint32_t* pixel = wanted.pixel;
   alignas(64) int8_t block[SPAN][TILE];
-  for (int i = 0; i < n;) {
-    const int start = int(pixel[i]) / SPAN * SPAN, bytes = start + SPAN <= width ? SPAN : width - start;
+  for (Index i = 0; i < wanted.count;) {
+    const Index start = pixel[i] / SPAN * SPAN,
+                bytes = start + SPAN <= images.width ? SPAN : images.width - start;
     for (int group = 0; group < TILE; group += 16) {
-      B16 m[SPAN / 16][16];
+      ByteVector m[SPAN / 16][16];
       for (int s = 0; s < 16; ++s) {
         alignas(64) uint8_t own[SPAN] = {};
-        if (group + s < valid) {
-          const uint8_t* from = rows[group + s] + start;
+        if (group + s < images.valid) {
+          const uint8_t* from = images.rows[group + s] + start;
           if (bytes == SPAN) {
             __builtin_prefetch(from + 2 * SPAN);
             std::memcpy(own, from, SPAN);
           } else {
-            std::memcpy(own, from, std::size_t(bytes));
+            std::memcpy(own, from, bytes);
           }
-          for (int b = 0; b < SPAN; ++b) own[b] ^= 128;  // pixel - 128; padding stays 0
+          for (int b = 0; b < SPAN; ++b) own[b] ^= BYTE_OFFSET;  // which subtracts it; padding stays 0
         }
         for (int part = 0; part < SPAN / 16; ++part) std::memcpy(&m[part][s], own + 16 * part, 16);
       }
@@ -77,22 +82,23 @@ void gather_u8(const uint8_t* const* rows, int valid, int width, const uint32_t*
         for (int p = 0; p < 16; ++p) std::memcpy(&block[16 * part + p][group], &m[part][p], 16);
       }
     }
-    for (; i < n && int(pixel[i]) < start + bytes; ++i) {
+    for (; i < wanted.count && pixel[i] < start + bytes; ++i) {
       const int8_t* row = block[pixel[i] - start];
-      std::memcpy(out + long(i) * TILE, row, TILE);
-      if (sum) byte_sums(row, valid, sum + i, squares + i);
+      std::memcpy(output + i * TILE, row, TILE);
+      if (to.sum) byte_sums(row, images.valid, to.sum + i, to.squares + i);
     }
   }
 }
 
-void gather_f32(const float* const* rows, int valid, const uint32_t* pixel, int n, float* out, long stride,
-                float* mean, float* squares) {
-  const Valid lanes(valid);
-  for (int i = 0; i < n; i += W) {
-    const int some = i + W < n ? W : n - i;
-    for (int e = i; e < i + some; ++e)
-      for (int s = 0; s < TILE; ++s) out[e * stride + s] = s < valid ? rows[s][pixel[e]] : 0.0f;
-    if (mean) spread(out + i * stride, stride, some, lanes, valid, mean + i, squares + i);
+void gather_f32(const ImageRows<float>& images, const PixelList& wanted, Tile<float> output,
+                const Statistics& statistics) {
+  const SampleMask mask(images.valid);
+  for (Index i = 0; i < wanted.count; i += WIDTH) {
+    const int count = i + WIDTH < wanted.count ? WIDTH : wanted.count - i;
+    for (Index e = i; e < i + count; ++e)
+      for (Index s = 0; s < TILE; ++s)
+        output.feature(e)[s] = s < images.valid ? images.rows[s][wanted.pixel[e]] : 0.0f;
+    if (statistics.mean) row_statistics(output.from(i), count, mask, statistics.from(i));
   }
 }
 

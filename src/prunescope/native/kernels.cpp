@@ -1,32 +1,32 @@
-// The table of one instruction set, which PRUNESCOPE_ISA names; see kernels.hpp.
+// The table of one instruction set, which PRUNESCOPE_ISA names.
 //
-// No inline function of the standard library is used in the files included here: the linker might take
-// this copy of it for code that runs on older processors.
+// No function of the standard library that could be linked is used in the files included here, and the
+// functions of views.hpp and kernels.hpp are always inlined: the linker might take this copy of one, which
+// only some processors can run, for code that must run on all.
 #include "kernels.hpp"
 
 #include <cstring>
 
+#include "fold.hpp"
 #include "gather.hpp"
 #include "loss.hpp"
-#include "products.hpp"
-#include "updates.hpp"
-#include "whole.hpp"
+#include "optimizers.hpp"
+#include "sparse_products.hpp"
+#include "thin_products.hpp"
 
 namespace prunescope {
 namespace {
 
-void widen(const int8_t* in, float* out) {
-  for (int i = 0; i < VECTORS; ++i) store(out + i * W, load(in + i * W));
+void widen(const int8_t* input, float* output) {
+  for (int i = 0; i < VECTORS; ++i) store(output + i * WIDTH, load(input + i * WIDTH));
 }
 
-void round_bf16(const float* in, long n, float shift, float* out) {
-  for (long i = 0; i < n; ++i) {
-    const float value = in[i] - shift;
-    uint32_t bits;
-    std::memcpy(&bits, &value, 4);
-    if ((bits & 0x7fffffffu) <= 0x7f800000u) bits += 0x7fffu + ((bits >> 16) & 1u);  // to nearest even
-    bits &= 0xffff0000u;
-    std::memcpy(out + i, &bits, 4);
+void round_bf16(const float* input, Index size, float shift, float* output) {
+  for (Index i = 0; i < size; ++i) {
+    const float value = input[i] - shift;
+    uint32_t bits = __builtin_bit_cast(uint32_t, value);
+    if ((bits & 0x7fffffffu) <= 0x7f800000u) bits += 0x7fffu + ((bits >> 16) & 1u);  // all but NaNs
+    output[i] = __builtin_bit_cast(float, bits & 0xffff0000u);
   }
 }
 
@@ -42,18 +42,18 @@ const Kernels TABLE(PRUNESCOPE_ISA) = {
     .forward_f32 = forward<float>,
     .forward_i8 = forward<int8_t>,
     .forward_blocks = forward_blocks,
-    .forward_whole = forward_whole,
+    .forward_thin = forward_thin,
     .finish_rows = finish_rows,
-    .weights_f32 = weights<float>,
-    .weights_i8 = weights<int8_t>,
-    .weights_blocks = weights_blocks,
-    .weights_whole = weights_whole,
-    .inputs = inputs,
-    .finish_inputs = finish_inputs,
+    .weight_gradient_f32 = weight_gradient<float>,
+    .weight_gradient_i8 = weight_gradient<int8_t>,
+    .weight_gradient_blocks = weight_gradient_blocks,
+    .weight_gradient_thin = weight_gradient_thin,
+    .input_gradient = input_gradient,
+    .finish_input_gradient = finish_input_gradient,
     .fold = fold,
     .fold_dense = fold_dense,
-    .update = update,
-    .update_dense = update_dense,
+    .update_weights = update_weights,
+    .update_dense_weights = update_dense_weights,
     .update_vector = update_vector,
     .cross_entropy = cross_entropy,
     .score = score,

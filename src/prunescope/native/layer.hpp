@@ -1,7 +1,5 @@
-// One sparse linear map on its own, between plain feature-major arrays.
+// One sparse linear map on its own, between plain feature-major arrays: what the benchmark of a layer times.
 #pragma once
-
-#include <cstdint>
 
 #include "buffer.hpp"
 #include "kernels.hpp"
@@ -11,27 +9,31 @@ namespace prunescope {
 
 class Layer {
  public:
-  Layer(const Kernels& kernels, int threads, const uint8_t* mask, const float* weight, int n_out, int n_in);
+  // `weight` is the whole array, in the shape of the mask.
+  Layer(const Kernels& kernels, int threads, const MaskView& mask, const float* weight);
 
-  long kept() const { return long(pattern_.entries()); }
-  int n_out() const { return n_out_; }
-  int n_in() const { return n_in_; }
-  long batch() const { return batch_; }
+  Index kept() const { return pattern_.entries(); }
+  Index n_out() const { return n_out_; }
+  Index n_in() const { return n_in_; }
+  Index batch() const { return batch_; }
 
-  void forward(const float* x, long batch, float* y);  // [n_in, batch] to [n_out, batch]; keeps x for backward
+  // Computes y [n_out, batch] from x [n_in, batch], and keeps x for backward.
+  void forward(const float* x, Index batch, float* y);
+  // Computes dx [n_in, batch] and dw [kept] from dy [n_out, batch] and the last x.
   void backward(const float* dy, float* dx, float* dw);
 
  private:
-  template <class F>
-  void parallel(int n, F task) const;
-  template <class F>
-  void chunks(int n, F task) const;  // task(first, end)
+  Tiles<float> inputs(Buffer<float>& buffer) const { return {buffer.get(), TILE, n_in_ * TILE}; }
+  Tiles<float> outputs(Buffer<float>& buffer) const { return {buffer.get(), TILE, n_out_ * TILE}; }
+  // Copies `features` rows of `batch_` samples into tiles, or out of them.
+  void into_tiles(const float* from, Index features, Tiles<float> tiles) const;
+  void out_of_tiles(Tiles<const float> tiles, Index features, float* to) const;
 
   const Kernels& kernels_;
-  int threads_, n_out_, n_in_;
-  long batch_ = 0;
+  int threads_;
+  Index n_out_, n_in_, batch_ = 0;
   Pattern pattern_;
-  Buffer<float> weight_, t_weight_, zeros_;
+  Buffer<float> weight_, transposed_weight_, zeros_;
   Buffer<float> x_, y_, dy_, dx_;  // in tiles
 };
 

@@ -1,8 +1,8 @@
-"""One sparse linear map on its own: what the benchmark of a single layer times."""
+"""A single sparse linear map, for the benchmark of a layer."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -11,23 +11,30 @@ from prunescope.mask import BoolArray, Mask
 from prunescope.model import FloatArray
 from prunescope.native import kernels
 
+if TYPE_CHECKING:
+    from prunescope.native import _kernels
+
 
 class SparseLayer:
-    """y = W x with the kept weights of W alone, and its gradients; float32, feature-major.
+    """Multiply by the kept weights of a matrix alone, and compute the gradients of that product.
 
-    ``weight`` [n_out, n_in], ``mask`` bool of the same shape. Raises InputError for a mask without
-    kept weights and for arrays of another shape or type.
+    Activations are float32 and feature-major, [features, B], in C order.
     """
 
     def __init__(self, weight: FloatArray, mask: BoolArray, threads: int = 1) -> None:
+        """Take the kept entries of ``weight``, float32 [n_out, n_in], where ``mask``, bool of the same shape, is True.
+
+        ``threads`` is the number of threads of each product, at least one. Raises InputError for a mask that keeps
+        nothing and for arrays of another shape or type, ValueError for fewer threads.
+        """
         mask = Mask(mask).array
         if not mask.any():
             raise InputError("the mask keeps no weight: it needs at least one 1")
         if weight.shape != mask.shape or weight.dtype != np.float32:
             raise InputError(f"weight is {weight.dtype} {weight.shape}: float32 {mask.shape} is needed")
         self._shape = mask.shape
-        module: Any = kernels()
-        self._layer = module.Layer(
+        module = kernels()
+        self._layer: _kernels.Layer = module.Layer(
             isa=module.instruction_sets()[0],
             threads=threads,
             mask=np.ascontiguousarray(mask).view(np.uint8),
@@ -35,14 +42,22 @@ class SparseLayer:
         )
 
     def forward(self, x: FloatArray) -> FloatArray:
-        """[n_in, B] to [n_out, B]."""
+        """Return y = W x, float32 [n_out, B], for x float32 [n_in, B], and keep x for ``backward``.
+
+        Raises InputError for an array of another shape, type or order.
+        """
         self._check(x, self._shape[1])
         y: FloatArray = np.empty((self._shape[0], x.shape[1]), np.float32)
         self._layer.forward(x, y)
         return y
 
     def backward(self, dy: FloatArray) -> tuple[FloatArray, FloatArray]:
-        """From dy [n_out, B], for the last x: dx [n_in, B], and dw [kept] in row-major order of the mask."""
+        """Return the gradients (dx, dw) that follow from ``dy``, float32 [n_out, B], with the last x.
+
+        dx is float32 [n_in, B]; dw is float32 [kept], of the kept weights in row-major order of the mask. Raises
+        InputError for an array of another shape, type or order, ValueError before the first ``forward`` and for
+        another B than its.
+        """
         self._check(dy, self._shape[0])
         dx: FloatArray = np.empty((self._shape[1], dy.shape[1]), np.float32)
         dw: FloatArray = np.empty(self._layer.kept, np.float32)

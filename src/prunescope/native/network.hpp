@@ -1,35 +1,58 @@
-// One level's network: parameters of the kept weights, and the steps that train them.
+// The network of one level: the parameters of the kept weights, and the steps that train them.
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <vector>
 
 #include "blas.hpp"
 #include "buffer.hpp"
 #include "kernels.hpp"
-#include "map.hpp"
+#include "linear_map.hpp"
+#include "parallel.hpp"
 
 namespace prunescope {
 
-// Feature-major samples: feature f of tile t starts at data + f * stride + t * tile.
-struct Panel {
-  float* data = nullptr;
-  long stride = 0;
-  long tile = 0;
-  float* at(int t, long feature = 0) const { return data + t * tile + feature * stride; }
+struct Optimizer {
+  Rule rule = Rule::sgd;
+  float rate = 0;
+  float momentum = 0;
+  double beta1 = 0, beta2 = 0;
+  float epsilon = 0;
+
+  // Returns the numbers of a level's update number `step`, which counts from 1.
+  UpdateFactors at_step(int64_t step) const;
+};
+
+struct BatchNorm {
+  float epsilon = 0;
+  float decay = 0;  // of the moving averages
 };
 
 struct Settings {
   const Kernels* kernels = nullptr;
   Blas blas;
   int threads = 1;
-  bool norm = true;  // batch norm before every linear map, or none
-  bool bf16 = false; // operands of dense products are rounded to bfloat16 in training
-  Optimizer optimizer{};  // rate is the learning rate
-  float epsilon = 0;
-  float decay = 0;  // of the moving averages
+  std::optional<BatchNorm> norm;  // before every linear map, or none
+  bool bf16 = false;              // operands of dense products are rounded to bfloat16 in training
+  Optimizer optimizer;
 };
 
+// Images [count, width], bytes or floats.
+template <class T>
+struct ImagesView {
+  const T* pixels;
+  Index count, width;
+};
+
+// The images of a batch, by their indices, and their labels.
+struct BatchView {
+  const int64_t* indices;
+  const int64_t* labels;
+  Index size;
+};
+
+// How many images have their label's logit as the largest, and among the five largest, and the summed loss.
 struct Scores {
   int64_t correct = 0, correct5 = 0;
   double loss = 0;
@@ -37,77 +60,105 @@ struct Scores {
 
 class Network {
  public:
-  explicit Network(const Settings& settings) : s_(settings) {}
+  explicit Network(const Settings& settings) : settings_(settings) {}
 
-  // `mask` [n_out, n_in] bytes, 0 or 1. `rows`, `columns` ascending (columns: live, then constant) are
-  // indices into it. Maps are added from the pixels up; a map's rows are the live columns of the next.
-  void add(const uint8_t* mask, int n_out, int n_in, std::vector<int> rows, std::vector<int> columns, int n_live,
-           std::vector<uint8_t> bias_kept, bool dense, bool last);
-  // Pixel value = input_scale * raw + input_shift, raw being byte - 128 or a float pixel itself.
-  void finish(float byte_scale, std::vector<float> byte_shift);
+  // Adds a map. Maps are added from the pixels up, and the rows of one are the live columns of the next.
+  void add(LinearMapSpec spec);
+  // Ends the adding. The inputs of a byte pixel are (byte - its mean) / divisor; `mean` has one entry a
+  // pixel. Float pixels are inputs already.
+  void finish(const float* mean, float divisor);
 
-  // One update on images `indices` of pixels [count, width]; returns their mean loss.
+  // Makes one update, and returns the batch's mean loss before it.
   template <class T>
-  double step(const T* pixels, int64_t count, int64_t width, const int64_t* indices, const int64_t* labels, int batch);
-  // Writes to right[n] whether image n is classified right, 0 or 1.
+  double step(const ImagesView<T>& images, const BatchView& batch);
+  // Scores all images; writes to right[n] whether image n is classified right, 0 or 1.
   template <class T>
-  Scores evaluate(const T* pixels, int64_t count, int64_t width, const int64_t* labels, uint8_t* right);
+  Scores evaluate(const ImagesView<T>& images, const int64_t* labels, uint8_t* right);
 
   int64_t steps() const { return steps_; }
   void set_steps(int64_t steps) { steps_ = steps; }
-  std::vector<Map>& maps() { return maps_; }
+  std::vector<LinearMap>& maps() { return maps_; }
 
  private:
   template <class F>
-  void parallel(int n, F task) const {
-#if defined(_OPENMP)
-    if (s_.threads > 1 && n > 1) {
-#pragma omp parallel for num_threads(s_.threads) schedule(dynamic, 1)
-      for (int i = 0; i < n; ++i) task(i);
-      return;
-    }
-#endif
-    for (int i = 0; i < n; ++i) task(i);
+  void parallel(Index count, F task) const {
+    parallel_for(settings_.threads, count, task);
   }
-  void reserve(int batch, bool bytes);
-  template <class T>
-  void gather(const T* pixels, int64_t width, const int64_t* indices, int64_t first, bool statistics);
-  void moments(int layer, long c0, long c1, double* mean, double* variance) const;
-  void batch_norm(int layer);
-  void no_norm(int layer);
-  void average_norm(int layer);
-  void fold(int layer);
-  void forward(int layer, bool statistics);
-  void backward(int layer);
-  void weight_gradient(int layer);
-  void update(int layer);
-  void sum_halves(int layer);
-  void input_gradient(int layer);
-  double loss(const int64_t* labels);
-  int row_chunks(int rows) const;
-  // Blocks pay off when every thread has whole tiles to itself; results are the same either way.
-  bool by_blocks(int layer) const {
-    return layer == 0 && has_bytes_ && maps_[0].pattern.has_blocks() && tiles_ >= s_.threads;
-  }
-  int valid(int tile) const { return batch_ - tile * TILE < TILE ? batch_ - tile * TILE : TILE; }
-  // Operands of the products of a training step: as they are, or rounded to bfloat16. Inputs are centred first, so that
-  // none loses to its mean the digits in which it varies.
-  bool rounds(const Map& map) const { return s_.bf16 && map.dense; }
-  const float* rounded(const float* from, std::size_t size, Buffer<float>& to);
-  const float* rounded_inputs(int layer);
+  Index n_maps() const { return std::ssize(maps_); }
 
-  Settings s_;
-  std::vector<Map> maps_;
-  std::vector<uint32_t> pixels_;  // live pixels, ascending
+  // Takes memory for a batch of this size, and says whether its pixels are bytes.
+  void reserve(Index batch, bool bytes);
+  // Gathers the images `indices`, or, null, those from `first` on; with `statistics` also their statistics.
+  template <class T>
+  void gather(const ImagesView<T>& images, const int64_t* indices, Index first, bool statistics);
+
+  // Computes the mean and biased variance over the batch of some inputs of a map: at most FEATURES, all live.
+  void batch_statistics(Index layer, Range columns, double* mean, double* variance) const;
+  // Set the affine map of a map's inputs: from the batch's statistics, which also move the averages; from the
+  // averages; and without batch norm, where only byte pixels have one.
+  void batch_norm(Index layer);
+  void average_norm(Index layer);
+  void no_norm(Index layer);
+  void fold(Index layer);
+  // Computes a map's outputs; in training operands are rounded where the settings say so, and the outputs'
+  // statistics are taken.
+  void forward(Index layer, bool training);
+  void forward_dense(Index layer, bool training);
+  void forward_blocks(Index layer, bool training);
+  void forward_rows(Index layer, bool training);
+  double loss(const int64_t* labels);
+
+  void backward(Index layer);
+  // Computes the raw gradients, against the inputs as they are before the norm, of the live columns' weights,
+  // and the sums of delta, one a row.
+  void weight_gradient(Index layer);
+  void dense_weight_gradient(Index layer);
+  void sparse_weight_gradient(Index layer);
+  void sum_halves(Index layer);
+  // Updates every parameter of a map; the norm's gradients follow from those of the weights.
+  void update(Index layer);
+  void update_weights(Index layer, const UpdateFactors& factors);
+  void update_norm(LinearMap& m, const UpdateFactors& factors);
+  // Computes the gradient towards a hidden layer's sums, in place of its activations.
+  void input_gradient(Index layer);
+  void dense_input_gradient(Index layer);
+
+  // The epilogue of a map's rows in one tile; of statistics none unless `training`.
+  Epilogue epilogue(LinearMap& m, Index tile, bool training) const;
+  // The number of parts of the rows that keep all threads busy, given the tiles.
+  Index row_parts(Index rows) const;
+  // Blocks pay off when every thread has whole tiles to itself; results are the same either way.
+  bool by_blocks(Index layer) const {
+    return layer == 0 && has_bytes_ && maps_[0].pattern.has_blocks() && tiles_ >= settings_.threads;
+  }
+  // The number of samples in a tile.
+  Index valid(Index tile) const { return std::min(TILE, batch_ - tile * TILE); }
+  // The byte pixels of a tile, which are the first map's inputs.
+  Tile<const int8_t> byte_inputs(Index tile) const {
+    return {bytes_.get() + tile * maps_[0].live_columns * TILE, TILE};
+  }
+  // Whether the operands of a map's products are rounded to bfloat16 in training. Inputs are centred first,
+  // so that none loses to its mean the digits in which it varies.
+  bool rounds(const LinearMap& m) const { return settings_.bf16 && m.dense; }
+  // Return an operand as it is, or a rounded copy.
+  const float* rounded(const float* from, Index size, Buffer<float>& to);
+  const float* rounded_inputs(Index layer);
+
+  Settings settings_;
+  std::vector<LinearMap> maps_;
+  std::vector<uint32_t> pixels_;  // the live pixels, ascending
+  // The affine map of the first map's inputs: of byte pixels, and of the pixels of the batch.
   float byte_scale_ = 1, input_scale_ = 1;
-  std::vector<float> byte_shift_, input_shift_;  // of the columns of the first map
-  std::vector<Buffer<float>> memory_;            // of panels_
-  std::vector<Panel> panels_;                    // panels_[l]: inputs of map l; the last: logits
-  Buffer<int8_t> bytes_;
-  Buffer<int32_t> byte_sum_, byte_squares_;
-  Buffer<float> input_mean_, input_squares_, products_, rounded_a_, rounded_b_, zeros_;
+  std::vector<float> byte_shift_, input_shift_;
+  std::vector<Buffer<float>> memory_;      // of activations_
+  std::vector<Tiles<float>> activations_;  // activations_[l] are the inputs of map l, the last are the logits
+  Buffer<int8_t> bytes_;                   // [tile][live pixel][sample]
+  Buffer<int32_t> byte_sum_, byte_squares_;              // [tile][live pixel]
+  Buffer<float> input_mean_, input_squared_deviations_;  // [tile][live pixel]
+  Buffer<float> products_;                               // of a dense input gradient
+  Buffer<float> rounded_a_, rounded_b_, zeros_;
   bool has_bytes_ = false;
-  int capacity_ = 0, batch_ = 0, tiles_ = 0;
+  Index capacity_ = 0, batch_ = 0, tiles_ = 0;
   int64_t steps_ = 0;
 };
 

@@ -1,4 +1,4 @@
-// Where a sparse matrix keeps its entries: by row, by column, and in blocks of columns.
+// The sparsity pattern of a matrix: where its kept entries lie by row, by column, and in blocks of columns.
 #pragma once
 
 #include <cstdint>
@@ -8,31 +8,55 @@
 
 namespace prunescope {
 
-constexpr int BLOCK_WIDTH = 256;  // columns of a block: their 64 float samples fill 64 KB, a part of the second cache
+constexpr Index BLOCK_WIDTH = 256;  // columns of a block: 64 KB of float samples, a part of the second cache
 
 class Pattern {
  public:
   Pattern() = default;
-  // Entry (r, c) is kept where mask[rows[r] * n_in + columns[c]] is not 0; columns before n_live vary.
-  Pattern(const uint8_t* mask, int n_in, const std::vector<int>& rows, const std::vector<int>& columns, int n_live);
+  // Takes the entries of some of the mask's rows and columns. The inputs of the first `live` columns vary.
+  Pattern(const MaskView& mask, const std::vector<int32_t>& rows, const std::vector<int32_t>& columns,
+          Index live);
 
-  void transpose();         // fills by_column() and source
-  void cut_into_blocks();   // fills blocks() and block_source
-  std::size_t entries() const { return begin.empty() ? 0 : begin.back(); }
-  bool has_blocks() const { return !block_first.empty(); }
+  // Makes what by_column() and `transposed_source` give; only the entries of live columns are in it.
+  void transpose();
+  // Makes what blocks() and `block_source` give; only the entries of live columns are in it.
+  void cut_into_blocks();
 
-  Rows by_row() const { return {begin.data(), live_end.data(), column.data(), n_live}; }
-  Rows by_column() const { return {t_begin.data(), t_begin.data() + 1, t_row.data(), int(begin.size()) - 1}; }
-  Blocks blocks() const {
-    return {int(block_first.size()) - 1, BLOCK_WIDTH,        n_live,
-            block_first.data(),          block_row.data(),   block_begin.data(),
-            block_column.data()};
+  Index entries() const { return begin.empty() ? 0 : begin.back(); }
+  Index rows() const { return std::ssize(live_end); }
+  bool has_blocks() const { return !block_first_.empty(); }
+
+  SparseRows by_row() const {
+    return {.begin = begin.data(),
+            .live_end = live_end.data(),
+            .column = column.data(),
+            .live_columns = live_columns_};
+  }
+  SparseRows by_column() const {
+    return {.begin = transposed_begin_.data(),
+            .live_end = transposed_begin_.data() + 1,
+            .column = transposed_row_.data(),
+            .live_columns = rows()};
+  }
+  ColumnBlocks blocks() const {
+    return {.count = std::ssize(block_first_) - 1,
+            .width = BLOCK_WIDTH,
+            .rows = rows(),
+            .columns = live_columns_,
+            .first = block_first_.data(),
+            .row = block_row_.data(),
+            .begin = block_begin_.data(),
+            .column = block_column_.data()};
   }
 
-  int n_live = 0;
-  std::vector<uint32_t> begin, live_end, column;
-  std::vector<uint32_t> t_begin, t_row, source;  // source: entry number by row
-  std::vector<uint32_t> block_first, block_row, block_begin, block_column, block_source;
+  std::vector<uint32_t> begin, live_end, column;  // by row: see SparseRows
+  // The place of each entry of the other two orders in the order by row.
+  std::vector<uint32_t> transposed_source, block_source;
+
+ private:
+  Index live_columns_ = 0;
+  std::vector<uint32_t> transposed_begin_, transposed_row_;
+  std::vector<uint32_t> block_first_, block_row_, block_begin_, block_column_;
 };
 
 }  // namespace prunescope

@@ -1,4 +1,6 @@
-// Tiles in registers: padding, mean and spread. See kernels.hpp; included by kernels.cpp, once for each instruction set.
+// Tiles in registers: their vectors, the mask of their valid samples, and the statistics of their rows.
+//
+// kernels.cpp includes this file, once for each instruction set.
 #pragma once
 
 #include "kernels.hpp"
@@ -7,47 +9,62 @@
 namespace prunescope {
 namespace {
 
-constexpr int VECTORS = TILE / W;                    // of one feature's tile
-constexpr int BLOCK = VECTORS < 8 ? VECTORS : 8;     // of them in registers at a time
+constexpr int VECTORS = TILE / WIDTH;             // vectors of one feature's tile
+constexpr int BLOCK = VECTORS < 8 ? VECTORS : 8;  // those of them that are in registers at a time
 constexpr int ROUNDS = VECTORS / BLOCK;
-constexpr auto LANES = std::make_index_sequence<W>{};
 
-// 1 for valid samples, 0 for the padding of the last tile.
-struct Valid {
+// 1 for the valid samples of a tile, 0 for the padding of a batch's last tile.
+struct SampleMask {
   alignas(64) float lane[TILE];
-  explicit Valid(int valid) {
-    for (int n = 0; n < TILE; ++n) lane[n] = n < valid ? 1.0f : 0.0f;
+  Index valid;
+
+  explicit SampleMask(Index valid_samples) : valid(valid_samples) {
+    for (Index n = 0; n < TILE; ++n) lane[n] = n < valid ? 1.0f : 0.0f;
   }
 };
 
-// Mean and sum of squared deviations of n <= W rows, `stride` apart: two passes, so nothing cancels.
-// Rows are reduced together by one transposition; samples from `valid` on are 0.
-INLINE void spread(const float* row, long stride, int n, const Valid& lanes, int valid, float* mean, float* squares) {
-  V part[W];
-  alignas(64) float middle[W];
-  for (int e = 0; e < n; ++e) {
-    part[e] = load(row + e * stride);
-    for (int i = 1; i < VECTORS; ++i) part[e] += load(row + e * stride + i * W);
+// Writes the statistics of the first `count` <= WIDTH rows of a tile, in two passes, so that nothing cancels.
+// The rows are reduced together by one transposition. Samples that are not valid must be 0.
+INLINE void row_statistics(Tile<const float> rows, int count, const SampleMask& mask,
+                           const Statistics& statistics) {
+  Vector part[WIDTH];
+  alignas(64) float mean[WIDTH];
+  for (int e = 0; e < count; ++e) {
+    const float* row = rows.feature(e);
+    part[e] = load(row);
+    for (int i = 1; i < VECTORS; ++i) part[e] += load(row + i * WIDTH);
   }
-  for (int e = n; e < W; ++e) part[e] = V{};
-  store(middle, sums(part) / splat(float(valid)));
-  for (int e = 0; e < n; ++e) {
-    V square{};
-    const V m = splat(middle[e]);
+  for (int e = count; e < WIDTH; ++e) part[e] = Vector{};
+  store(mean, sums(part) / splat(mask.valid));
+  for (int e = 0; e < count; ++e) {
+    const float* row = rows.feature(e);
+    const Vector own_mean = splat(mean[e]);
+    Vector square{};
     for (int i = 0; i < VECTORS; ++i) {
-      V d = load(row + e * stride + i * W) - m;
-      if (valid < TILE) d = d * load(lanes.lane + i * W);
-      square += d * d;
+      Vector deviation = load(row + i * WIDTH) - own_mean;
+      if (mask.valid < TILE) deviation = deviation * load(mask.lane + i * WIDTH);
+      square += deviation * deviation;
     }
     part[e] = square;
   }
-  for (int e = n; e < W; ++e) part[e] = V{};
-  const V all = sums(part);
-  for (int e = 0; e < n; ++e) {
-    mean[e] = middle[e];
-    squares[e] = all[e];
+  for (int e = count; e < WIDTH; ++e) part[e] = Vector{};
+  const Vector squares = sums(part);
+  for (int e = 0; e < count; ++e) {
+    statistics.mean[e] = mean[e];
+    statistics.squared_deviations[e] = squares[e];
   }
 }
+
+// The last step of an epilogue, for one vector of a row of sums.
+struct Activation {
+  bool relu;
+  const SampleMask& mask;
+
+  INLINE Vector operator()(Vector v, int i) const {
+    if (relu) v = rectified(v);
+    return mask.valid == TILE ? v : select(load(mask.lane + i * WIDTH) > Vector{}, v, Vector{});
+  }
+};
 
 }  // namespace
 }  // namespace prunescope

@@ -1,11 +1,11 @@
-"""The native engine: sparse kernels on a CPU, whose cost falls with the number of kept weights."""
+"""The native engine: it trains on a CPU with sparse kernels, whose cost falls with the number of kept weights."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
 from itertools import zip_longest
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,22 +20,23 @@ from prunescope.native.blas import find_blas
 from prunescope.network.forward import EPSILON
 from prunescope.training.engine import Engine, Score
 from prunescope.training.state import EngineState
-from prunescope.training.torch.step import AVERAGE_DECAY
+from prunescope.training.torch.step import ADAM_BETAS, ADAM_EPSILON, AVERAGE_DECAY
 
-RULES = ("sgd", "momentum", "adam")
-# Above this density a product through BLAS is the cheaper one: see benchmarks/README.md.
+if TYPE_CHECKING:
+    from prunescope.native import _kernels
+
+# The density above which a product through BLAS is the cheaper one: see benchmarks/README.md.
 DENSE_ABOVE = 0.4
-# An output layer of fewer classes is too thin for BLAS.
+# The number of classes below which an output layer is too thin for BLAS.
 DENSE_CLASSES = 64
 
 
 class NativeEngine(Engine):
-    """Training of the kept weights alone; see Engine.
+    """Train the kept weights alone, on a CPU.
 
-    Disconnected units and pixels are left out of every product: nothing reads the ones without outgoing
-    weights, and a unit without varying inputs sends a constant that sits in the bias above it.
-    Their moving averages stay as they are at the level's start. ``isa`` is one of
-    ``instruction_sets()``; results depend on it within rounding, and not on the number of threads.
+    Disconnected units and pixels are left out of every product: nothing reads the ones without outgoing weights,
+    and a unit without varying inputs sends a constant that sits in the bias above it. Their moving averages stay as
+    they are at the level's start. Results do not depend on the number of threads, which is torch's.
     """
 
     name = "native"
@@ -43,28 +44,36 @@ class NativeEngine(Engine):
     def __init__(
         self, experiment: Experiment, mean: np.ndarray, live_pixels: BoolArray, isa: str | None = None
     ) -> None:
+        """Take what all levels have in common.
+
+        ``mean`` [n0] is the mean image in pixel units; ``live_pixels``, bool [n0], is False for pixels that never vary.
+        ``isa`` is one of ``instruction_sets()``, by default the best one; results depend on it within rounding. Raises
+        InputError where the kernels cannot be loaded.
+        """
         import torch
 
         self._train = experiment.train
         self._norm = experiment.network.norm
-        self._module: Any = kernels()
+        self._module = kernels()
         self._isa = isa or self._module.instruction_sets()[0]
         self._threads = torch.get_num_threads()
         self._mean = np.asarray(mean, np.float32)
-        # without batch norm an input that does not vary still sends its value
+        # Without batch norm an input that does not vary still sends its value.
         self._live_pixels = live_pixels if self._norm == "before" else np.ones_like(live_pixels)
-        self._moments = RULES.index(self._train.optimizer)
         self._losses: tuple[float, int] = (0.0, 0)
-        self._network: Any = None
+        self._network: _kernels.Network | None = None
         self._start, self._ticket = Model(()), Ticket((), ())
 
     @property
     def ticket(self) -> Ticket:
-        """What is kept."""
+        """The masks and biases that are kept now; an empty ticket before the first level."""
         return self._ticket
 
     def start(self, model: Model, ticket: Ticket) -> None:
-        """Begin a level; raises InputError for a hidden layer that keeps no weight."""
+        """Begin a level with the parameters of ``model`` under ``ticket``; the optimiser's moments are new.
+
+        Raises InputError for a hidden layer that keeps no weight, and where no BLAS is found.
+        """
         for number, mask in enumerate(ticket.masks, 1):
             if mask.kept == 0:
                 raise InputError(f"layer {number} keeps no weight: a mask needs at least one 1")
@@ -74,7 +83,12 @@ class NativeEngine(Engine):
         self._losses = (0.0, 0)
 
     def step(self, batch: Batch) -> None:
-        """One update."""
+        """Make one update on the batch's images, uint8 or float32 rows [M, n0] that ``batch.indices`` choose.
+
+        Raises InputError for images of another type, ValueError for those of another size or that are not finite,
+        IndexError for an index or a label that is not there, RuntimeError before the first level; then nothing has
+        changed.
+        """
         indices = np.ascontiguousarray(batch.indices, np.int64)
         labels = np.ascontiguousarray(batch.labels, np.int64)
         loss = self._started.step(_rows(batch.pixels), indices, labels)
@@ -82,23 +96,27 @@ class NativeEngine(Engine):
         self._losses = (total + loss, steps + 1)
 
     def take_loss(self) -> float:
-        """Mean loss since the last call."""
+        """Return the mean loss (nats) of the steps since the last call; nan when there was none."""
         total, steps = self._losses
         self._losses = (0.0, 0)
         return total / steps if steps else float("nan")
 
     def model(self) -> Model:
-        """A copy of the parameters and averages."""
+        """Return a copy of the parameters and moving averages, float32; pruned entries are 0."""
         model = _copied(self._start, self._ticket)
         self._exchange("read", model, 0)
         return model
 
     def evaluate(self, images: Images, model: Model | None = None) -> Score:
-        """Score a set of images; ``model`` must keep no other weights than the level's ticket."""
+        """Score images uint8 or float32 [N, n0] with the moving averages of the parameters, or of ``model``.
+
+        ``model`` must keep no other weights than the level's ticket; the engine's own parameters stay as they are.
+        Returns counts (top-1 and top-5) and the summed loss (nats). Raises what ``step`` raises.
+        """
         return self._scored(images, model)[0]
 
     def right(self, images: Images, model: Model | None = None) -> BoolArray:
-        """Which images are classified right: those that ``evaluate`` counts."""
+        """Return which images are classified right, bool [N]: those that ``evaluate`` counts."""
         return self._scored(images, model)[1]
 
     def _scored(self, images: Images, model: Model | None) -> tuple[Score, BoolArray]:
@@ -115,49 +133,55 @@ class NativeEngine(Engine):
         return score, right
 
     def state(self) -> EngineState:
-        """Everything that the next step depends on; the torch engine goes on from it too."""
+        """Return a copy of everything that the next step depends on; the torch engine can continue from it too."""
         moments = []
-        for slot in range(1, self._moments + 1):
+        for slot in range(1, self._started.moments + 1):
             values = _zeros(self._start)
             self._exchange("read", values, slot)
             moments.append(tuple(getattr(layer, field) for layer in values.layers for field in PARAMETERS))
         loss_sum, loss_steps = self._losses
         return EngineState(
-            self.model(), self._ticket, tuple(moments), self._network.steps, loss_sum, loss_steps
+            self.model(), self._ticket, tuple(moments), self._started.steps, loss_sum, loss_steps
         )
 
     def restore(self, state: EngineState) -> None:
-        """Put back what state() gave."""
-        moments = state.moments_of(self._moments)
+        """Continue from what ``state`` returned, under its masks, to the same bits.
+
+        Raises ValueError for the state of an optimiser with another number of moments.
+        """
+        moments = state.moments_of(self._started.moments)
         ticket = state.fitting_ticket(self._ticket)
-        if ticket is not None:  # what is cut off is in no kernel: it comes from the model of the start
+        if (
+            ticket is not None
+        ):  # the kernels hold no disconnected units: these come from the model of the start
             self.start(state.model, ticket)
         self._exchange("write", state.model, 0)
         for slot, arrays in enumerate(moments, 1):
             self._exchange("write", _as_model(arrays), slot)
-        self._network.steps = state.steps
+        self._started.steps = state.steps
         self._losses = (state.loss_sum, state.loss_steps)
 
     @property
-    def _started(self) -> Any:
+    def _started(self) -> _kernels.Network:
         if self._network is None:
             raise RuntimeError("the engine has no level yet: start(model, ticket) comes first")
         return self._network
 
-    def _build(self, ticket: Ticket) -> Any:
-        blas = find_blas()
-        network = self._module.Network(
+    def _build(self, ticket: Ticket) -> _kernels.Network:
+        module, train, blas = self._module, self._train, find_blas()
+        network: _kernels.Network = module.Network(
             isa=self._isa,
-            sgemm=blas.sgemm,
-            set_threads=blas.set_threads,
             threads=self._threads,
-            norm=self._norm == "before",
-            bf16=self._train.precision == "bf16",
-            rule=self._moments,
-            rate=self._train.lr,
-            momentum=self._train.momentum,
-            epsilon=EPSILON,
-            decay=AVERAGE_DECAY,
+            blas=module.Blas(sgemm=blas.sgemm, set_threads=blas.set_threads),
+            optimizer=module.Optimizer(
+                rule=train.optimizer,
+                rate=train.lr,
+                momentum=train.momentum,
+                betas=ADAM_BETAS,
+                epsilon=ADAM_EPSILON,
+            ),
+            norm=module.BatchNorm(epsilon=EPSILON, decay=AVERAGE_DECAY) if self._norm == "before" else None,
+            bf16=train.precision == "bf16",
         )
         live = ticket.live_inputs(self._live_pixels)
         if self._norm == "none":
@@ -180,38 +204,37 @@ class NativeEngine(Engine):
                 mask=np.ascontiguousarray(mask).view(np.uint8),
                 rows=rows.astype(np.int32),
                 columns=np.concatenate([varying, constant]).astype(np.int32),
-                n_live=len(varying),
+                live_columns=len(varying),
                 bias_kept=np.ascontiguousarray(bias[rows]).view(np.uint8),
                 dense=dense,
                 last=last,
             )
-        # pixels arrive as (byte - 128), the network's input is (byte - mean) / 255
-        network.finish(scale=1 / 255, shift=(128 - self._mean) / np.float32(255))
+        network.finish(mean=self._mean, divisor=255)
         return network
 
-    def _exchange(self, direction: str, model: Model, slot: int) -> None:
-        copy = getattr(self._started, direction)
+    def _exchange(self, direction: Literal["read", "write"], model: Model, slot: int) -> None:
+        copy = self._started.read if direction == "read" else self._started.write
         for index, layer in enumerate(model.layers):
-            for number, field in enumerate(LAYER_FIELDS):
+            for field in LAYER_FIELDS:
                 whole = getattr(layer, field)
                 if whole.size and not (slot and field not in PARAMETERS):
-                    copy(layer=index, field=number, slot=slot, whole=np.ascontiguousarray(whole))
+                    copy(layer=index, field=field, slot=slot, whole=np.ascontiguousarray(whole))
 
 
-def _rows(pixels: NDArray[Any]) -> NDArray[Any]:
+def _rows(pixels: NDArray[Any]) -> _kernels.Pixels:
     if pixels.dtype not in (np.uint8, np.float32):
         raise InputError(f"images are {pixels.dtype}: uint8 or float32 is needed")
     return np.ascontiguousarray(pixels)
 
 
 def _with_kept_biases(model: Model, ticket: Ticket) -> Model:
-    """The model with pruned biases set to 0; of the weights, the kernels take the kept ones alone."""
+    """Return the model with pruned biases set to 0; of the weights, the kernels take the kept ones alone."""
     hidden = zip(model.layers, ticket.biases, strict=False)
     return Model((*(replace(layer, bias=layer.bias * kept) for layer, kept in hidden), model.layers[-1]))
 
 
 def _copied(model: Model, ticket: Ticket) -> Model:
-    """New float32 arrays, pruned weights 0."""
+    """Return the model in new float32 arrays, with pruned weights set to 0."""
     layers = []
     for layer, mask in zip_longest(model.layers, ticket.masks):  # the output layer has no mask
         weight = layer.weight.copy() if mask is None else layer.weight * mask.array
@@ -225,7 +248,7 @@ def _zeros(model: Model) -> Model:
 
 
 def _as_model(moments: Sequence[FloatArray]) -> Model:
-    """The moments of each parameter in the place of the parameter; no averages."""
+    """Return a model that has each parameter's moment in the parameter's place, and no averages."""
     none, width = np.zeros(0, np.float32), len(PARAMETERS)
     layers = []
     for first in range(0, len(moments), width):
@@ -235,5 +258,8 @@ def _as_model(moments: Sequence[FloatArray]) -> Model:
 
 
 def instruction_sets() -> list[str]:
-    """Instruction sets that the kernels were compiled for and this machine runs, best first."""
+    """Return the names of the instruction sets that the kernels have and this machine runs, best first.
+
+    Raises InputError where the kernels cannot be loaded.
+    """
     return list(kernels().instruction_sets())

@@ -1,0 +1,80 @@
+// A linear map of a level's network: its kept entries, their numbers, and what a step computes there.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "buffer.hpp"
+#include "kernels.hpp"
+#include "pattern.hpp"
+
+namespace prunescope {
+
+constexpr Index GROUPS = 16;  // groups of rows, over which sums of columns are added up in this order
+constexpr Index HALVES = 2;   // parts of the tiles, whose weight gradients are added up in this order
+
+// How many moments the rule remembers of each parameter.
+constexpr int moment_count(Rule rule) { return rule == Rule::adam ? 2 : rule == Rule::momentum ? 1 : 0; }
+
+// The values of a parameter, and of the moments that its rule remembers.
+struct Parameter {
+  Parameter() = default;
+  Parameter(Index size, Rule rule);
+
+  ParameterView view() { return {value.get(), first_moment.get(), second_moment.get()}; }
+
+  Buffer<float> value, first_moment, second_moment;
+};
+
+// The arrays of a layer, as Python names them.
+enum class Field { weight, bias, gamma, beta, mean, variance };
+
+// What a map is made of. Its rows are the units that are computed. Its columns are the inputs that they read:
+// first those that vary, which are `live_columns`, then those that are constant, whose normalised value is 0.
+struct LinearMapSpec {
+  MaskView mask;                       // of the whole layer, [n_out, n_in]
+  std::vector<int32_t> rows, columns;  // indices into the mask
+  Index live_columns;
+  std::vector<uint8_t> bias_kept;  // one entry a row
+  bool dense;                      // products go to BLAS, pruned weights among them as zeros
+  bool first, last;                // in the network
+};
+
+struct LinearMap {
+  LinearMap(LinearMapSpec spec, Rule rule);
+
+  // Copies the entries kept here into a whole array of the layer (weight [n_out, n_in], bias [n_out], else
+  // [n_in]), or out of one. Slot 0 is the value, slots 1 and 2 are the optimizer's moments.
+  void read(Field field, int slot, float* whole) const;
+  void write(Field field, int slot, const float* whole);
+
+  Index n_rows() const { return std::ssize(rows); }
+  Index n_columns() const { return std::ssize(columns); }
+  SparseMatrix folded_matrix() const { return {pattern.by_row(), folded.get()}; }
+
+  Index n_out, n_in;  // of the whole layer
+  std::vector<int32_t> rows, columns;
+  Index live_columns;
+  bool dense, last;
+  bool thin = false;  // an output layer too thin for BLAS: sparse, with every weight kept
+  std::vector<uint8_t> bias_kept;
+
+  Pattern pattern;     // sparse maps
+  Index pitch = 0;     // dense maps: floats in a row
+  Buffer<float> kept;  // dense maps: 1 where a weight is trained; empty where all are
+  Parameter weight, bias, gamma, beta;
+
+  Buffer<float> folded, folded_bias;                // weights and biases with batch norm in them
+  Buffer<float> transposed_weight, block_weight;    // folded weights in the pattern's other orders
+  Buffer<float> gradient, block_gradient, row_sum;  // sparse maps: HALVES of each, one after the other
+  // Of the columns: the batch's statistics; the affine map that normalises; gamma and beta as the update sees
+  // them; the moving averages; what the input gradient subtracts.
+  Buffer<float> mean, inverse_deviation, scale, offset, norm_gamma, norm_beta;
+  Buffer<float> average_mean, average_variance, shift, slope;
+  Buffer<float> gamma_gradient, beta_gradient;
+  Buffer<float> group_gradients;  // [group][gamma | beta][column]
+  // The statistics of each tile's rows [tile][row], for the norm of the next map.
+  Buffer<float> tile_mean, tile_squared_deviations;
+};
+
+}  // namespace prunescope
