@@ -159,9 +159,7 @@ def test_a_started_run_keeps_its_threads(processes, tmp_path):
     about = {"name": "x", "identity": "x", "seed": 0, "status": "interrupted", "threads": 3}
     (tmp_path / "a" / "run.json").write_text(json.dumps(about))
     (tmp_path / "a" / "experiment.toml").touch()
-    scheduler = scheduler.Scheduler(
-        found, executor.LocalExecutor(Capacity(9, 10**12, threads=2)), 2, Recorder()
-    )
+    keeper = scheduler.Scheduler(found, executor.LocalExecutor(Capacity(9, 10**12, threads=2)), 2, Recorder())
     assert keeper._resumable(found.runs[0]).run.threads == 3
 
 
