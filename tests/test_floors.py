@@ -104,7 +104,7 @@ def test_an_arrow_upwards_breaks_it(copy, arrow):
     assert "prunescope.runs.upwards -> prunescope.analysis" in " ".join(words.split())
 
 
-def test_an_arrow_between_drawn_floors_of_a_floor_breaks_it(copy):
+def test_an_arrow_between_packages_of_a_floor_breaks_it(copy):
     file = copy / "src" / "prunescope" / "track" / "sideways.py"
     file.write_text("from prunescope.figures import draw\n", "utf-8")
     try:
