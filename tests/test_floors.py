@@ -58,7 +58,7 @@ def test_a_floor_imported_alone_brings_none_above_it(place):
 
 @pytest.fixture(scope="module")
 def copy(tmp_path_factory):
-    """The package's Python files elsewhere, to add an arrow to."""
+    """Return a copy of the package's Python files, in which a test may add an import."""
     folder = tmp_path_factory.mktemp("floors")
     shutil.copytree(ROOT / "src", folder / "src", ignore=shutil.ignore_patterns("__pycache__", "*.so"))
     shutil.copy(ROOT / "pyproject.toml", folder)
@@ -66,7 +66,7 @@ def copy(tmp_path_factory):
 
 
 def contract(folder):
-    """import-linter on the package of a folder, out of the editable install's sight: its exit status and words."""
+    """Return exit status and output of import-linter on a folder's package, which hides the editable install."""
     path = os.pathsep.join([str(folder / "src"), sysconfig.get_path("platlib")])
     command = "from importlinter.cli import lint_imports_command; lint_imports_command()"
     done = subprocess.run(

@@ -50,7 +50,7 @@ class Mask:
         if isinstance(source, Mask):
             return source
         values = getattr(source, "weight_mask", source)
-        if hasattr(values, "detach"):  # Tensors are told by this method, so that torch need not be imported.
+        if hasattr(values, "detach"):  # Only tensors have this method; torch need not be imported.
             values = values.detach().cpu().numpy()
         return cls(np.asarray(values))
 

@@ -118,7 +118,10 @@ class Group:
         return counts.pop() if len(counts) == 1 else None
 
     def best_level(self) -> int:
-        """Return the best pruned level on the mean over seeds (``best_levels.best``), the dense one where it is alone."""
+        """Return the best pruned level on the mean over seeds (``best_levels.best``).
+
+        It is the dense level where that is the only one.
+        """
         found = best_levels.best(self.densities, self.accuracies)
         return self.levels[-1] if found is None else found
 
@@ -127,7 +130,10 @@ class Group:
         return best_levels.sparsest_no_worse(self.densities, self.accuracies)
 
     def told_level(self) -> tuple[int, str]:
-        """Return the level that a page shows first, the sparsest no worse than dense if there is one, and the reason."""
+        """Return the level that a page shows first and describes, and in words why.
+
+        It is the sparsest level no worse than dense, or the sparsest where there is none.
+        """
         found = self.sparsest_no_worse()
         if found is not None:
             return found, "the sparsest level no worse than dense"

@@ -19,7 +19,7 @@ from prunescope.experiment.dotted import dotted_values, fields
 from prunescope.files import write_bytes
 from prunescope.runs.directory import Run
 
-TYPES: dict[Any, Any] = {
+TYPES: dict[object, type[polars.DataType]] = {
     bool: polars.Boolean,
     int: polars.Int64,
     float: polars.Float64,
@@ -29,7 +29,7 @@ TYPES: dict[Any, Any] = {
 
 @dataclass
 class FoundRuns:
-    """Runs that were found: those that can be read, in the order of their paths, and what is wrong with the others."""
+    """Runs that were found: those that can be read, and by path what is wrong with the others."""
 
     runs: list[Run] = field(default_factory=list)
     problems: dict[Path, str] = field(default_factory=dict)
@@ -118,22 +118,22 @@ def field_values(experiment: Experiment) -> dict[str, Any]:
     return {name: _cell(values[name], dtype) for name, dtype in field_types().items()}
 
 
-def _cell(value: Any, dtype: Any) -> Any:
+def _cell(value: Any, dtype: type[polars.DataType]) -> Any:
     return value if value is None or isinstance(value, str) or dtype != polars.String else json.dumps(value)
 
 
-def field_types() -> dict[str, Any]:
+def field_types() -> dict[str, type[polars.DataType]]:
     """Return the column type of every field but ``name``, by dotted name."""
     return {name: _type(info.annotation) for name, info in fields() if name != "name"}
 
 
-def _type(annotation: Any) -> Any:
+def _type(annotation: object) -> type[polars.DataType]:
     """Return Int64, Float64 or Boolean for one number, String for texts and everything else."""
     if get_origin(annotation) is Literal:
         return polars.String
     if get_origin(annotation) in (Union, types.UnionType):
         kinds = {_type(kind) for kind in get_args(annotation) if kind is not type(None)}
         return kinds.pop() if len(kinds) == 1 else polars.String
-    if hasattr(annotation, "__metadata__"):  # Annotated
+    if hasattr(annotation, "__metadata__"):  # Only Annotated types have this attribute.
         return _type(get_args(annotation)[0])
     return TYPES.get(annotation, polars.String)

@@ -45,9 +45,8 @@ class Experiment(Section):
         fields = self.model_dump(mode="json", exclude_defaults=True, exclude={"name", "run"})
         fields.get("data", {}).pop("root", None)
         if like := fields.get("prune", {}).get("like"):
-            fields["prune"]["like"] = Path(like).parts[
-                -2:
-            ]  # The folder in which that run is stored does not count.
+            # The last two parts of the path name that run; where it is stored does not count.
+            fields["prune"]["like"] = Path(like).parts[-2:]
         fields = {key: value for key, value in fields.items() if value != {}}
         canonical = json.dumps(fields, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(canonical.encode()).hexdigest()[:12]

@@ -101,9 +101,8 @@ def changes(preset: Experiment, given: Mapping[str, Any], scale: str) -> dict[st
     if full:
         found |= _images(preset.data, given, chosen)
     steps = given.get("train.steps")
-    if not isinstance(
-        steps, int
-    ):  # Values of another type raise an error later, when the fields are checked.
+    # Values of another type raise an error later, when the fields are checked.
+    if not isinstance(steps, int):
         steps = found["train.steps"]
     found["prune.rewind_step"] = min(found["prune.rewind_step"], steps // 5)
     found["train.eval_every"] = max(1, steps // chosen.evaluations)
