@@ -1,4 +1,4 @@
-"""What messages are made of: run with `pytest tests/test_errors.py`."""
+"""The functions that word messages of errors: run with `pytest tests/test_errors.py`."""
 
 import pytest
 

@@ -22,8 +22,8 @@ FLOORS = [re.split(r" \| ", floor) for floor in CONTRACTS[0]["layers"]]  # from 
 ALONE = """
 import importlib, pkgutil, sys
 import prunescope
-for room in sys.argv[1:]:
-    package = importlib.import_module(f"prunescope.{room}")
+for folder in sys.argv[1:]:
+    package = importlib.import_module(f"prunescope.{folder}")
     for module in pkgutil.walk_packages(getattr(package, "__path__", []), package.__name__ + "."):
         if not module.name.endswith("._kernels"):
             importlib.import_module(module.name)
@@ -34,9 +34,9 @@ print(*sorted({name.split(".")[1] for name in sys.modules if name.startswith("pr
 def test_the_page_shows_the_floors_in_their_order():
     page = (ROOT / "docs" / "architecture.md").read_text("utf-8")
     drawn = re.search(r"^Floors.*?\n\n(.*?)\n\n", page, re.DOTALL | re.MULTILINE)[1].splitlines()
-    rooms = [re.findall(r"[a-z_]+", line[:43]) for line in drawn]
-    named = [room for floor in rooms for room in floor]
-    assert named == [room for floor in FLOORS for room in floor]
+    drawn_floors = [re.findall(r"[a-z_]+", line[:43]) for line in drawn]
+    named = [name for floor in drawn_floors for name in floor]
+    assert named == [name for floor in FLOORS for name in floor]
 
 
 def test_every_package_has_a_floor():
@@ -44,7 +44,7 @@ def test_every_package_has_a_floor():
     found = {
         path.stem for path in package.iterdir() if path.suffix == ".py" or (path / "__init__.py").exists()
     }
-    assert found - {"__init__"} == {room for floor in FLOORS for room in floor}
+    assert found - {"__init__"} == {name for floor in FLOORS for name in floor}
 
 
 @pytest.mark.parametrize("place", range(len(FLOORS)), ids=lambda place: "-".join(FLOORS[place]))
@@ -52,13 +52,13 @@ def test_a_floor_imported_alone_brings_none_above_it(place):
     output = subprocess.run(
         [sys.executable, "-c", ALONE, *FLOORS[place]], capture_output=True, text=True, check=True
     ).stdout
-    above = {room for floor in FLOORS[:place] for room in floor}
+    above = {name for floor in FLOORS[:place] for name in floor}
     assert above & set(output.split()) == set()
 
 
 @pytest.fixture(scope="module")
 def copy(tmp_path_factory):
-    """The package's Python files elsewhere, to add an arrow to."""
+    """Return a copy of the package's Python files, in which a test may add an import."""
     folder = tmp_path_factory.mktemp("floors")
     shutil.copytree(ROOT / "src", folder / "src", ignore=shutil.ignore_patterns("__pycache__", "*.so"))
     shutil.copy(ROOT / "pyproject.toml", folder)
@@ -66,7 +66,7 @@ def copy(tmp_path_factory):
 
 
 def contract(folder):
-    """import-linter on the package of a folder, out of the editable install's sight: its exit status and words."""
+    """Return exit status and output of import-linter on a folder's package, which hides the editable install."""
     path = os.pathsep.join([str(folder / "src"), sysconfig.get_path("platlib")])
     command = "from importlinter.cli import lint_imports_command; lint_imports_command()"
     done = subprocess.run(
@@ -104,7 +104,7 @@ def test_an_arrow_upwards_breaks_it(copy, arrow):
     assert "prunescope.runs.upwards -> prunescope.analysis" in " ".join(words.split())
 
 
-def test_an_arrow_between_rooms_of_a_floor_breaks_it(copy):
+def test_an_arrow_between_packages_of_a_floor_breaks_it(copy):
     file = copy / "src" / "prunescope" / "track" / "sideways.py"
     file.write_text("from prunescope.figures import draw\n", "utf-8")
     try:

@@ -23,21 +23,21 @@ def hold(path, held_now, let_go):
 
 @pytest.fixture
 def elsewhere(lock):
-    """A process that holds the lock, and the event that ends it."""
+    """Start a process that holds the lock; yield it with the event that ends it."""
     context = multiprocessing.get_context("fork")
     held_now, let_go = context.Event(), context.Event()
     process = context.Process(target=hold, args=(lock, held_now, let_go))
     process.start()
     assert held_now.wait(60)
     yield process, let_go
-    if process.is_alive():  # an event waits for those that wait for it, killed ones too
+    if process.is_alive():  # Setting an event blocks on processes that wait for it, even killed ones.
         let_go.set()
     process.join()
 
 
 def test_a_lock_is_held_while_the_block_runs(lock):
     assert not is_held(lock)
-    assert not lock.exists()  # asking makes no file
+    assert not lock.exists()  # Asking does not create the file.
     with held(lock):
         assert is_held(lock)
         with pytest.raises(Locked, match="another process holds this lock"), held(lock):

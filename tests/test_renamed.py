@@ -68,7 +68,7 @@ def test_no_old_name_hides_a_module_that_is_there():
     ],
 )
 def test_what_an_old_name_holds_is_what_the_new_one_does(statement, same):
-    """In a process of its own, where nothing was imported before."""
+    """It runs in a process of its own, where nothing was imported before."""
     code = f"{statement}\n{same}\nassert x is y"
     done = subprocess.run([sys.executable, "-W", "ignore", "-c", code], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr

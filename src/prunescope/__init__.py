@@ -1,4 +1,4 @@
-"""prunescope: train, prune, and look at what pruning leaves."""
+"""prunescope trains and prunes networks and measures the structure of the masks that pruning leaves."""
 
 from __future__ import annotations
 

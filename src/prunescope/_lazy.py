@@ -1,7 +1,7 @@
-"""Lazy packages: their names are imported from the modules that have them when they are asked for.
+"""This module makes packages lazy: a name is imported from its module when it is first used.
 
-Importing a package for one name must not load torch for another. (The library lazy-loader does the same, but its dir()
-hides what was imported, and EAGER_IMPORT, set for other packages, would load everything.)
+Importing a package for one name must not load torch for another. The library lazy-loader does the same, but its dir()
+hides what was imported, and its variable EAGER_IMPORT, set for other packages, would load everything.
 """
 
 from __future__ import annotations
@@ -17,8 +17,9 @@ def attach(
 ) -> tuple[Callable[[str], Any], Callable[[], list[str]], list[str]]:
     """Return ``__getattr__``, ``__dir__`` and ``__all__`` of a package.
 
-    ``homes``: by name the module inside the package that has it, ``module:name`` where it has another name there.
-    What type checkers are to know is imported beside this, under TYPE_CHECKING.
+    ``package``: its dotted name. ``homes``: for each public name the module inside the package that holds it, written
+    ``module:name`` where it has another name there. The package imports the same names under TYPE_CHECKING too, for
+    type checkers. ``__getattr__`` raises AttributeError for any other name.
     """
 
     def get(name: str) -> Any:

@@ -1,4 +1,4 @@
-"""Modules under the names they had in earlier versions: imported with a warning, for one version."""
+"""This module lets the module names of earlier versions be imported for one more version, with a warning."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from importlib.machinery import ModuleSpec
 from types import ModuleType
 from typing import Any
 
-# By old name, where what the module held is now; the first is the module that took its place.
+# For each old module, the modules that hold its contents now; the first is the one that took its place.
 RENAMED: dict[str, tuple[str, ...]] = {
     "analysis.derived": ("analysis.run_observables",),
     "analysis.pairs": ("analysis.locality",),
@@ -142,8 +142,8 @@ RENAMED: dict[str, tuple[str, ...]] = {
     "verbs": ("cli.printing",),
 }
 
-# By module, what public classes and functions in it were called and are called now. A module that kept its own name has
-# ``__getattr__ = old_names(__name__)`` for them.
+# For each module, the old and the new names of its public classes and functions. A module that kept its own name finds
+# the old ones by ``__getattr__ = old_names(__name__)``.
 RENAMED_NAMES: dict[str, dict[str, str]] = {
     "analysis.compared_levels": {"Pick": "ExperimentLevel", "pick_table": "level_table"},
     "analysis.groups": {"Options": "FigureOptions"},
@@ -175,9 +175,9 @@ ROOT = "prunescope."
 
 
 class OldModule(ModuleType):
-    """A module under an old name. It has nothing of its own and finds every name in the modules that took its place.
+    """A module under an old name, which finds every name in the modules that took its place.
 
-    ``homes`` are the dotted names of those modules, in the order in which they are searched.
+    ``homes``: the dotted names of those modules, in the order in which they are searched.
     """
 
     def __init__(self, name: str, homes: Sequence[str]) -> None:
@@ -194,16 +194,19 @@ class OldModule(ModuleType):
 
 
 class OldNames(MetaPathFinder, Loader):
-    """Finds a module, or one below a package, under its old name."""
+    """Finds modules and the submodules of packages under their old names, for Python's import system."""
 
     def find_spec(
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
-        """The spec of an old name, None for any other."""
+        """Return the module spec of an old name, None for any other name."""
         return ModuleSpec(fullname, self, is_package=True) if current_names(fullname) else None
 
     def create_module(self, spec: ModuleSpec) -> ModuleType:
-        """A module that looks into those that took its place; raises ModuleNotFoundError where there are none."""
+        """Return the OldModule of a spec, with a DeprecationWarning.
+
+        Raises ModuleNotFoundError where the modules that took its place do not exist.
+        """
         homes = current_names(spec.name)
         for home in homes:
             import_module(home)
@@ -215,11 +218,14 @@ class OldNames(MetaPathFinder, Loader):
         return OldModule(spec.name, homes)
 
     def exec_module(self, module: ModuleType) -> None:
-        """It has nothing of its own."""
+        """Do nothing, since an old module has no code of its own."""
 
 
 def current_names(fullname: str) -> tuple[str, ...]:
-    """``prunescope.observables.locality`` for ``prunescope.observe.locality``; none for what has no old name."""
+    """Return the dotted names of the modules that took the place of an old one, empty for any other name.
+
+    ``prunescope.observe.locality``, for example, is now ``prunescope.observables.locality``.
+    """
     name = fullname.removeprefix(ROOT)
     if name == fullname:
         return ()
@@ -251,5 +257,5 @@ def old_names(module: str) -> Callable[[str], Any]:
 
 
 def install() -> None:
-    """Let old names be found, before their parents' folders are searched for them."""
+    """Make old names importable, by a finder that is asked before folders are searched."""
     sys.meta_path.insert(0, OldNames())

@@ -1,4 +1,4 @@
-"""Files written whole: a crash at any moment leaves the old one or the new one."""
+"""This module writes files so that a crash at any moment leaves the whole old file or the whole new one."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ TEMPORARY = ".tmp"
 
 @contextlib.contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """A temporary path beside ``path``; moved over it, synced, when the block ends well, else removed.
+    """Yield a temporary path beside ``path``, and replace ``path`` by what was written there when the block ends.
 
-    A crash at any moment leaves the old file or the new one, whole.
+    The temporary file is synced to the disk first. It is removed, and ``path`` left as it was, when the block raises.
     """
     handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=TEMPORARY, dir=path.parent)
     os.close(handle)
@@ -32,18 +32,18 @@ def replacing(path: Path) -> Iterator[Path]:
 
 
 def remove_leftovers(folder: Path) -> None:
-    """Remove what writers that were killed left in a folder; only for one who knows that nobody writes."""
+    """Remove temporary files that killed writers left below a folder, into which nobody may be writing."""
     for left in folder.rglob(f".*{TEMPORARY}"):
         left.unlink(missing_ok=True)
 
 
 def write_bytes(path: Path, data: bytes) -> None:
-    """Write a file whole, or leave the one that is there."""
+    """Write a file of bytes whole; on an error the file that was there stays."""
     with replacing(path) as temporary:
         temporary.write_bytes(data)
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a text file whole, or leave the one that is there."""
+    """Write a text file in UTF-8 whole; on an error the file that was there stays."""
     with replacing(path) as temporary:
         temporary.write_text(text, "utf-8")

@@ -1,4 +1,7 @@
-"""Locks: files that one process at a time holds, on every machine that sees the folder; a lock ends with its process."""
+"""This module locks files: one process at a time, of all machines that share the folder, holds a lock.
+
+A lock ends with its process.
+"""
 
 from __future__ import annotations
 
@@ -8,17 +11,18 @@ from pathlib import Path
 
 
 class Locked(Exception):
-    """Another process holds the lock."""
+    """The error that another process holds a lock."""
 
 
 @contextlib.contextmanager
 def held(path: Path, wait: float | None = 0, *, remove: bool = False) -> Iterator[None]:
-    """Hold the lock of file ``path``, which is made, while the block runs, in whichever thread the block ends.
+    """Hold the lock of file ``path`` while the block runs.
 
-    ``wait``: seconds to wait for another that holds it, None without end. ``remove``: delete the file at the end. Raises
-    Locked when the wait was in vain, OSError where the file cannot be made.
+    The file is made where there is none, and the block may end in another thread than it began. ``wait``: seconds to
+    wait for a process that holds the lock, None to wait without end. ``remove``: delete the file at the end. Raises
+    Locked when the lock is still held after the wait, OSError where the file cannot be made.
     """
-    from filelock import FileLock, Timeout  # on demand: 50 ms
+    from filelock import FileLock, Timeout  # It is imported only where it is needed, since that takes 50 ms.
 
     lock = FileLock(path, thread_local=False)
     try:
@@ -29,7 +33,7 @@ def held(path: Path, wait: float | None = 0, *, remove: bool = False) -> Iterato
         yield
     finally:
         if remove:
-            # while it is held: those that wait for this file notice that it is gone (filelock 3.21) and make another
+            # The file goes while it is held: processes that wait for it notice that (filelock 3.21) and make another.
             path.unlink(missing_ok=True)
         lock.release()
 

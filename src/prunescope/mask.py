@@ -1,10 +1,9 @@
-"""Mask: which weights of one layer are kept. The value everything here is about."""
+"""This module holds Mask, which says which weights of one layer are kept."""
 
 from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,10 +16,11 @@ ImageShape = tuple[int, int, int]
 
 @dataclass(frozen=True, eq=False)
 class Mask:
-    """The kept weights of one layer.
+    """A mask of one layer: which of its weights are kept.
 
-    ``array`` is bool [n_out, n_in], read-only; True is a kept weight. Input index of
-    pixel (c, y, x) is c·H·W + y·W + x.
+    ``array``: bool [n_out, n_in], a read-only copy; True is a kept weight. The input of pixel (c, y, x) has the
+    index c·H·W + y·W + x. Raises InputError unless the array has two axes, at least one entry and only the values 0
+    and 1.
     """
 
     array: BoolArray
@@ -41,22 +41,22 @@ class Mask:
         object.__setattr__(self, "array", array)
 
     @classmethod
-    def of(cls, source: Any) -> Mask:
-        """Take a Mask, a 0/1 array or tensor [n_out, n_in], or a module pruned with
-        ``torch.nn.utils.prune`` (its ``weight_mask`` buffer).
+    def of(cls, source: object) -> Mask:
+        """Return the mask that ``source`` holds.
 
-        Raises InputError for other shapes or values.
+        ``source``: a Mask, a 0/1 array or tensor [n_out, n_in], or a module pruned with ``torch.nn.utils.prune``, of
+        which the ``weight_mask`` buffer is read. Raises InputError for other shapes or values.
         """
         if isinstance(source, Mask):
             return source
-        source = getattr(source, "weight_mask", source)
-        if hasattr(source, "detach"):  # a torch tensor, without importing torch
-            source = source.detach().cpu().numpy()
-        return cls(np.asarray(source))
+        values = getattr(source, "weight_mask", source)
+        if hasattr(values, "detach"):  # Only tensors have this method; torch need not be imported.
+            values = values.detach().cpu().numpy()
+        return cls(np.asarray(values))
 
     @classmethod
     def ones(cls, n_out: int, n_in: int) -> Mask:
-        """The dense mask."""
+        """Return the dense mask [n_out, n_in], which keeps every weight."""
         return cls(np.ones((n_out, n_in), dtype=np.bool_))
 
     def __eq__(self, other: object) -> bool:
@@ -73,53 +73,56 @@ class Mask:
 
     @property
     def n_out(self) -> int:
-        """Number of units."""
+        """The number of units."""
         return int(self.array.shape[0])
 
     @property
     def n_in(self) -> int:
-        """Number of inputs."""
+        """The number of inputs."""
         return int(self.array.shape[1])
 
     @property
     def kept(self) -> int:
-        """Number of kept weights."""
+        """The number of kept weights."""
         return int(np.count_nonzero(self.array))
 
     @property
     def density(self) -> float:
-        """Kept share of the weights, u."""
+        """The kept share of the weights, u."""
         return self.kept / self.array.size
 
     @property
     def fan_in(self) -> NDArray[np.int64]:
-        """C_in: kept incoming weights of each unit, [n_out]."""
+        """The number of kept incoming weights of each unit, C_in, [n_out]."""
         return self.array.sum(axis=1, dtype=np.int64)
 
     @property
     def fan_out(self) -> NDArray[np.int64]:
-        """C_out: kept outgoing weights of each input, [n_in]."""
+        """The number of kept outgoing weights of each input, C_out, [n_in]."""
         return self.array.sum(axis=0, dtype=np.int64)
 
     def images(self, shape: ImageShape) -> BoolArray:
-        """The mask rows as images, [n_out, C, H, W]; raises InputError unless C·H·W = n_in."""
+        """Return the rows of the mask as images, [n_out, C, H, W].
+
+        ``shape``: (C, H, W) of the inputs. Raises InputError unless C·H·W = n_in.
+        """
         if int(np.prod(shape)) != self.n_in:
             raise InputError(f"shape {'x'.join(map(str, shape))} does not hold {self.n_in} inputs")
         return self.array.reshape(self.n_out, *shape)
 
     @property
     def digest(self) -> str:
-        """The SHA-256 of shape and kept weights, in hexadecimal digits: what random numbers about this mask depend on."""
+        """The SHA-256 of shape and kept weights in hexadecimal digits, which seeds random numbers about this mask."""
         head = f"{self.n_out}x{self.n_in}:".encode()
         return hashlib.sha256(head + self.pack().tobytes()).hexdigest()
 
     def pack(self) -> NDArray[np.uint8]:
-        """Eight weights a byte, rows concatenated, last byte zero-padded."""
+        """Return the mask as bytes of eight weights, uint8: rows concatenated, the last byte padded with zeros."""
         return np.packbits(self.array)
 
     @classmethod
     def unpack(cls, packed: NDArray[np.uint8], n_out: int, n_in: int) -> Mask:
-        """The inverse of pack; raises InputError when the byte count does not fit the shape."""
+        """Return the mask [n_out, n_in] that ``pack`` packed; raises InputError when the byte count does not fit."""
         size = n_out * n_in
         if packed.dtype != np.uint8 or packed.shape != (-(-size // 8),):
             raise InputError(f"{packed.size} bytes do not hold a packed {n_out}x{n_in} mask")

@@ -1,4 +1,4 @@
-"""Model and Ticket: the numbers of a network and the weights it keeps, as frozen NumPy values."""
+"""This module holds Model and Ticket: the numbers of a network and which of them are kept, as NumPy arrays."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ Arrays = dict[str, np.ndarray]
 
 @dataclass(frozen=True)
 class Layer:
-    """One linear map and its batch norm, all float32.
+    """A layer: one linear map and its batch norm, all float32.
 
-    ``weight`` [n_out, n_in], ``bias`` [n_out]; ``gamma``, ``beta`` and the moving averages
-    ``mean``, ``variance`` have the normalised side's size: n_in (norm before the map),
-    n_out (after) or 0 (none).
+    ``weight``: [n_out, n_in]; ``bias``: [n_out]. ``gamma`` and ``beta``, scale and shift of the batch norm, and the
+    moving averages ``mean`` and ``variance`` have the size of the normalised side: n_in (norm before the map), n_out
+    (after) or 0 (none).
     """
 
     weight: FloatArray
@@ -33,21 +33,21 @@ class Layer:
 
 
 LAYER_FIELDS = tuple(field.name for field in fields(Layer))
-PARAMETERS = ("weight", "bias", "gamma", "beta")  # what training moves; the other fields are averages
+PARAMETERS = ("weight", "bias", "gamma", "beta")  # These are trained; the other fields are averages.
 
-# The names that Ticket.to_arrays gives, with the hidden layer's number in the place of {}.
+# Ticket.to_arrays gives these names, with the number of the hidden layer in place of {}.
 WEIGHT_MASK = "layer{}.weight_mask"
 BIAS_MASK = "layer{}.bias_mask"
 
 
 @dataclass(frozen=True)
 class Model:
-    """Every number of a network; ``layers[0]`` is the map from the pixels to the first hidden layer."""
+    """A model: every number of a network. ``layers[0]`` is the map from the pixels to the first hidden layer."""
 
     layers: tuple[Layer, ...]
 
     def to_arrays(self) -> Arrays:
-        """Named arrays, ``layer1.weight`` … (layer 1 = first hidden)."""
+        """Return the fields of all layers by name, such as ``layer1.weight`` (layer 1 is the first hidden one)."""
         return {
             f"layer{number}.{field}": getattr(layer, field)
             for number, layer in enumerate(self.layers, 1)
@@ -56,22 +56,23 @@ class Model:
 
     @classmethod
     def from_arrays(cls, arrays: Arrays) -> Model:
-        """The inverse of to_arrays; raises KeyError when a layer lacks a field."""
+        """Return the model whose ``to_arrays`` gave ``arrays``; raises KeyError when a layer lacks a field."""
         count = sum(name.endswith(".weight") for name in arrays)
         numbers = range(1, count + 1)
         return cls(tuple(Layer(*(arrays[f"layer{n}.{f}"] for f in LAYER_FIELDS)) for n in numbers))
 
     def restarted(self) -> Model:
-        """The same parameters with the moving averages as before the first batch."""
+        """Return a model of the same parameters with the moving averages set to 0, as before the first batch."""
         zero = np.zeros_like
         return Model(tuple(replace(x, mean=zero(x.mean), variance=zero(x.variance)) for x in self.layers))
 
 
 @dataclass(frozen=True, eq=False)
 class Ticket:
-    """What is kept in every hidden layer: ``masks`` of the weights, bool ``biases`` [n_out] each.
+    """A ticket: which weights and biases of every hidden layer are kept.
 
-    The output layer is never pruned and has no entry.
+    ``masks``: one Mask a hidden layer. ``biases``: one bool array [n_out] a hidden layer, True for a kept bias. The
+    output layer is never pruned and has no entry.
     """
 
     masks: tuple[Mask, ...]
@@ -87,7 +88,7 @@ class Ticket:
 
     @classmethod
     def dense(cls, sizes: tuple[int, ...]) -> Ticket:
-        """Everything kept, for layer sizes (n0, …, nL)."""
+        """Return the dense ticket, which keeps everything, of a network with layer sizes (n0, …, nL)."""
         hidden = list(zip(sizes[1:-1], sizes[:-2], strict=True))
         return cls(
             tuple(Mask.ones(n_out, n_in) for n_out, n_in in hidden),
@@ -95,7 +96,10 @@ class Ticket:
         )
 
     def to_arrays(self, weights: str = WEIGHT_MASK, biases: str = BIAS_MASK) -> Arrays:
-        """Named arrays, eight entries a byte: of hidden layer n, ``weights`` and ``biases`` with n for {}."""
+        """Return the packed masks by name, eight entries a byte.
+
+        ``weights``, ``biases``: the names of the two arrays of a hidden layer, with its number (from 1) in place of {}.
+        """
         arrays: Arrays = {}
         for number, (mask, bias) in enumerate(zip(self.masks, self.biases, strict=True), 1):
             arrays[weights.format(number)] = mask.pack()
@@ -110,9 +114,10 @@ class Ticket:
         weights: str = WEIGHT_MASK,
         biases: str = BIAS_MASK,
     ) -> Ticket:
-        """The inverse of to_arrays; ``shapes`` are those of the masks, which packed bits do not tell.
+        """Return the ticket whose ``to_arrays`` gave ``arrays``.
 
-        Raises KeyError when a layer lacks an array, InputError when one has another size.
+        ``shapes``: (n_out, n_in) of each hidden layer, which packed bits do not tell. ``weights``, ``biases``: names as
+        in ``to_arrays``. Raises KeyError when a layer lacks an array, InputError when one has another size.
         """
         return cls(
             tuple(Mask.unpack(arrays[weights.format(n)], *shape) for n, shape in enumerate(shapes, 1)),
@@ -124,26 +129,26 @@ class Ticket:
 
     @property
     def shapes(self) -> tuple[tuple[int, int], ...]:
-        """(n_out, n_in) of each hidden layer."""
+        """The shape (n_out, n_in) of each hidden layer."""
         return tuple((mask.n_out, mask.n_in) for mask in self.masks)
 
     @property
     def units_alive(self) -> tuple[int, ...]:
-        """Units of each hidden layer with at least one incoming kept weight."""
+        """The number of units of each hidden layer with at least one incoming kept weight."""
         return tuple(int(np.count_nonzero(mask.fan_in)) for mask in self.masks)
 
     @property
     def weight_density(self) -> float:
-        """Kept share of all hidden weights, biases not counted."""
+        """The kept share of all hidden weights, without biases."""
         return sum(mask.kept for mask in self.masks) / sum(mask.array.size for mask in self.masks)
 
     def density(self, layer: int) -> float:
-        """Kept share of weights and biases together, of hidden layer ``layer`` (0-based)."""
+        """Return the kept share of weights and biases together in hidden layer ``layer``, counted from 0."""
         mask, bias = self.masks[layer], self.biases[layer]
         return (mask.kept + int(bias.sum())) / (mask.array.size + bias.size)
 
     def applied_to(self, model: Model) -> Model:
-        """The model with pruned weights and biases set to 0."""
+        """Return ``model`` with the pruned weights and biases set to 0."""
         layers = [
             replace(layer, weight=layer.weight * mask.array, bias=layer.bias * bias)
             for layer, mask, bias in zip(model.layers, self.masks, self.biases, strict=False)
@@ -151,11 +156,11 @@ class Ticket:
         return Model((*layers, model.layers[-1]))
 
     def live_inputs(self, live_pixels: BoolArray) -> tuple[BoolArray, ...]:
-        """Which inputs of each linear map, the output's included, vary with the image.
+        """Return which inputs of each linear map, the output's included, vary with the image: bool [n_in] each.
 
-        A unit all of whose paths to live pixels are cut sends a constant. Its normalised
-        value is 0 by definition, in training and in evaluation: computing it would divide
-        rounding noise by sqrt(1e-10).
+        ``live_pixels``: bool [n0], False for pixels that are the same in all training images. A unit without a path of
+        kept weights to a live pixel has a constant output. Its normalised value is 0 by definition, in training and
+        in evaluation, since computing it would divide rounding noise by sqrt(1e-10).
         """
         live: list[BoolArray] = [np.asarray(live_pixels, dtype=np.bool_)]
         for mask in self.masks:
@@ -164,15 +169,16 @@ class Ticket:
 
 
 def layer_sizes(n_in: int, hidden: Sequence[int], classes: int) -> tuple[int, ...]:
-    """(n0, …, nL)."""
+    """Return the layer sizes (n0, …, nL): inputs, hidden layers, classes."""
     return (n_in, *hidden, classes)
 
 
 def initial(sizes: tuple[int, ...], norm: str, seed: int, *, common: bool = False) -> Model:
-    """W ~ N(0, 2/(n_in+n_out)) untruncated, b = 0, γ = 1, β = 0 (paper, Section 3).
+    """Draw the initial model: W ~ N(0, 2/(n_in+n_out)) untruncated, b = 0, γ = 1, β = 0 (paper, Section 3).
 
-    With ``common`` all hidden weights come from one distribution, that of the widest pair of
-    layers (global pruning compares their magnitudes).
+    ``sizes``: (n0, …, nL). ``norm``: where batch norm stands, "before", "after" or "none". With ``common`` all hidden
+    weights are drawn from one distribution, that of the widest pair of layers, since global pruning compares their
+    magnitudes.
     """
     rng = generator(seed, "initial weights")
     pairs = list(zip(sizes[1:], sizes[:-1], strict=True))

@@ -18,7 +18,7 @@ from prunescope.errors import InputError
 
 @pytest.fixture
 def folder(tmp_path):
-    """Iterative runs of three seeds, and random ones, which have no dense level, of seeds 0, 1 and 5."""
+    """Return iterative runs of three seeds, and random ones without a dense level of seeds 0, 1 and 5."""
     for seed, best in enumerate((0.80, 0.83, 0.86)):
         write(tmp_path, "imp", seed, (0.75, best, 0.76 - 0.01 * seed, 0.70))
     for seed, best in ((0, 0.70), (1, 0.71), (5, 0.75)):

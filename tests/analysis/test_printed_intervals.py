@@ -19,7 +19,7 @@ IMP, RANDOM = (Experiment(name=name, prune=Prune(method=name, rate=RATE)) for na
 
 @dataclass(frozen=True)
 class SimulatedRun:
-    """A run in memory: what analysis reads of one."""
+    """A run in memory with the attributes that the analysis reads."""
 
     seed: int
     accuracies: np.ndarray
@@ -55,7 +55,7 @@ class SimulatedRun:
 
 
 def curve(peak: float) -> np.ndarray:
-    """Accuracies with a peak at a level, which need not be whole, of a height that no noise hides."""
+    """Return accuracies with a peak at a level, a whole number or not, that is high above the noise."""
     return 0.8 - 0.1 * ((np.arange(LEVELS) - peak) / LEVELS) ** 2
 
 
@@ -107,7 +107,7 @@ def test_a_gain_is_unbiased_where_there_is_one_and_where_all_levels_are_equal(pr
 
 
 def test_the_interval_of_a_level_on_the_grid_covers_a_peak_between_levels():
-    """At least so often as it says: half a step is what a peak may lie off any level, at most."""
+    """The interval covers at least as often as it states, since a peak lies at most half a step from a level."""
     rng = np.random.Generator(np.random.Philox(12))
     truth = (1 - RATE) ** 9.4
     found = [rows(simulated(rng, curve(9.4)))["best_u", "imp"] for _ in range(TABLES)]

@@ -19,7 +19,7 @@ from prunescope.runs.reporting import Reporter
 
 @pytest.fixture(scope="module")
 def folder(images_file, tmp_path_factory):
-    """Two finished runs of two experiments and one that was stopped at level 1."""
+    """Return the folder of two finished runs of two experiments and of one that was stopped at level 1."""
     out = tmp_path_factory.mktemp("runs")
     root = {"root": str(images_file)}
     run(tiny.experiment(data=root), seed=0, out=out)

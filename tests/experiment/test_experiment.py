@@ -197,6 +197,6 @@ IDENTITIES = json.loads((Path(__file__).parent / "identities.json").read_text("u
 
 @pytest.mark.parametrize("preset", preset_names())
 def test_identities_are_those_of_earlier_versions(preset):
-    """What runs are stored under: at the preset's own size, and at every scale."""
+    """The identities of the presets, under which runs are stored, stay as they are at every scale."""
     overrides = {"": []} | {scale: [f"scale={scale}"] for scale in SCALES}
     assert {at: load(preset, given).identity for at, given in overrides.items()} == IDENTITIES[preset]

@@ -50,7 +50,7 @@ def test_blanks_around_are_dropped_where_lists_are_axes_alone():
 @pytest.mark.parametrize("typed", ["train.lr", "=3"])
 def test_what_is_no_override_is_refused_with_an_example(typed):
     with pytest.raises(
-        InputError, match=f"'{typed}' is not key=value: an override looks like train.steps=2000"
+        InputError, match=f"'{typed}' is not key=value: write an override as train.steps=2000"
     ):
         parsed(typed)
     with pytest.raises(InputError, match=f"'{typed}' is not key=value: write .* or train"):

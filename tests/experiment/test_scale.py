@@ -99,7 +99,7 @@ def test_rotated_images_are_not_mirrored():
     assert not at("paper/main", "mini", "data.rotate=10").data.flip
 
 
-def test_what_is_set_by_hand_stays_and_bounds_what_follows_from_it():
+def test_what_is_set_by_other_overrides_stays_and_bounds_what_follows_from_it():
     chosen = at("paper/main", "mini", "train.steps=100", "network.hidden=[8]", "name=mine")
     assert (chosen.train.steps, chosen.network.hidden, chosen.name) == (100, (8,), "mine")
     assert (chosen.prune.rewind_step, chosen.train.eval_every) == (20, 5)
@@ -125,6 +125,6 @@ def test_an_unknown_scale_is_named_with_those_there_are():
         at("paper/main", "huge")
 
 
-def test_a_wrong_field_beside_the_dial_is_still_told():
+def test_a_wrong_field_beside_the_scale_is_still_reported():
     with pytest.raises(InputError, match=r"train\.steps"):
         at("paper/main", "mini", "train.steps=many")

@@ -1,4 +1,4 @@
-"""Numbers across runs: one tidy table of everything, and comparisons with spread and intervals."""
+"""This package analyses stored runs: one table of all numbers, and comparisons with spreads and intervals."""
 
 from __future__ import annotations
 

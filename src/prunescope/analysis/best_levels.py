@@ -1,7 +1,7 @@
-"""Which level stands for a run: the one definition of the best, and of the sparsest that is no worse than dense.
+"""This module defines the best level of a run, and the sparsest level that is no worse than dense.
 
-Levels are numbered; level 0 is the dense network, against which the others are held, and never a candidate itself.
-Accuracies are those on the images that select: best validation accuracy.
+Levels are numbered. Level 0 is the dense network, with which the others are compared; it is never a candidate itself.
+Accuracies are best validation accuracies. See docs/science.md, "Best level and gain".
 """
 
 from __future__ import annotations
@@ -14,18 +14,18 @@ DENSE = 0
 
 
 def best(densities: Mapping[int, float], accuracies: Mapping[int, float]) -> int | None:
-    """The pruned level of the highest accuracy, of equals the sparsest; None where no level is pruned.
+    """Return the pruned level of the highest accuracy, of equals the sparsest; None where no level is pruned.
 
-    densities, accuracies: by level. Levels without an accuracy are no candidates.
+    ``densities``, ``accuracies``: by level. Levels without an accuracy are not candidates.
     """
     candidates = [level for level in accuracies if level != DENSE]
     return max(candidates, key=lambda level: (accuracies[level], -densities[level]), default=None)
 
 
 def sparsest_no_worse(densities: Mapping[int, float], accuracies: Mapping[int, float]) -> int | None:
-    """The sparsest pruned level whose accuracy is at least the dense network's.
+    """Return the sparsest pruned level whose accuracy is at least the dense network's.
 
-    None where there is none, or no dense network to be held against.
+    ``densities``, ``accuracies``: by level. It is None where there is no such level or no dense network.
     """
     if DENSE not in accuracies:
         return None
@@ -38,10 +38,11 @@ def sparsest_no_worse(densities: Mapping[int, float], accuracies: Mapping[int, f
 def cross_fitted(
     accuracies_by_seed: Mapping[int, Mapping[int, float]], densities: Mapping[int, float]
 ) -> dict[int, int]:
-    """For each seed the level that is best on average over the other seeds.
+    """Return for each seed the level that is best on average over the other seeds.
 
-    What picks a level is then independent of the seed that is measured there, so that the mean over seeds carries
-    nothing that was gained by picking. Seeds for which the others have no pruned level in common are left out.
+    ``accuracies_by_seed``: by seed, then level; ``densities``: by level. The choice of a level is then independent of
+    the seed that is measured there, so that it does not bias the mean over seeds. Seeds for which the others have no
+    pruned level in common are left out.
     """
     found = {}
     for seed in accuracies_by_seed:
@@ -53,15 +54,15 @@ def cross_fitted(
 
 
 def mean_over_seeds(accuracies: list[Mapping[int, float]]) -> dict[int, float]:
-    """The mean accuracy of each level that all seeds have."""
+    """Return the mean over seeds of the accuracy of each level that all of them have."""
     common = set.intersection(*(set(levels) for levels in accuracies)) if accuracies else set()
     return {level: fmean(levels[level] for levels in accuracies) for level in sorted(common)}
 
 
 def nearest(densities: Mapping[int, float], u: float, within: float = math.inf) -> int | None:
-    """The pruned level whose density is nearest to ``u`` by ratio, at most a factor ``within`` away; None for none.
+    """Return the pruned level whose density is nearest to ``u`` by ratio, of two that are equally near the sparser.
 
-    Of two that are equally near the sparser.
+    ``densities``: by level. It is None where no pruned level is within a factor ``within`` of ``u``.
     """
 
     def distance(level: int) -> float:

@@ -1,4 +1,4 @@
-"""Which level of each of several experiments stands beside the others."""
+"""This module chooses the levels at which a figure shows several experiments side by side."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ from prunescope.pruning import find_traits
 
 # The densities at which the paper's Fig. 4 compares methods.
 COMPARED = (0.1, 0.01)
-# A run with more pruned levels went there level by level; with fewer, each is a density that was asked for.
+# A run with at most so many pruned levels has one for each density that was asked for; others go level by level.
 FEW = 3
 
 
 @dataclass(frozen=True)
 class ExperimentLevel:
-    """An experiment at one of its levels."""
+    """An experiment, as a group of runs, at one of its levels."""
 
     group: Group
     level: int
 
     @property
     def density(self) -> float:
-        """The nominal u."""
+        """The nominal u of the level."""
         return self.group.density(self.level)
 
     @property
@@ -39,27 +39,28 @@ class ExperimentLevel:
 
     @property
     def title(self) -> str:
-        """``IMP, u = 0.97 %``; the dense network is called that."""
+        """The label with the density, ``IMP, u = 0.97 %``, or the label alone for the dense network."""
         return self.group.label if self.density == 1 else f"{self.group.label}, $u$ = {percent(self.density)}"
 
     def by_seed(self, name: str) -> dict[int, float]:
-        """A number of the first layer's row, by seed, of the seeds that have it."""
+        """Return a column of the first layer's row, by seed, for the seeds that have it."""
         return self.group.by_seed(name, self.level)
 
     def mean(self, name: str) -> float | None:
-        """A number of the first layer's row, averaged over seeds; None where it is not defined."""
+        """Return a column of the first layer's row averaged over seeds, None where no seed has it."""
         return spread(list(self.by_seed(name).values())).mean
 
 
 def by_method(found: Sequence[Group]) -> list[Group]:
-    """Experiments in the order in which methods are listed: iterative pruning, one-shot, at initialisation, …"""
+    """Return experiments sorted in the order in which methods are listed, from iterative pruning on."""
     return sorted(found, key=lambda group: find_traits(group.runs[0].experiment.prune.method).order)
 
 
 def at_common_density(found: Sequence[Group], target: float, options: FigureOptions) -> list[ExperimentLevel]:
-    """Every experiment at the level whose u is nearest to ``target``, or to the sparsest that all reach.
+    """Return every experiment at the level whose u is nearest to ``target``, or to the sparsest u that all reach.
 
-    ``options.levels``: its first entry instead. Raises InputError when an experiment has no such level.
+    The first of ``options.levels`` is taken instead where they are given. Raises InputError when they are empty or an
+    experiment lacks one of them.
     """
     if options.levels is not None:
         return [ExperimentLevel(group, _own(group, options)[0]) for group in found]
@@ -68,43 +69,46 @@ def at_common_density(found: Sequence[Group], target: float, options: FigureOpti
 
 
 def at_best(found: Sequence[Group], options: FigureOptions) -> list[ExperimentLevel]:
-    """Every experiment at its pruned level of best accuracy, or at ``options.levels[0]``."""
+    """Return every experiment at its best pruned level, or at the first of ``options.levels`` where they are given.
+
+    Raises InputError when they are empty or an experiment lacks one of them.
+    """
     if options.levels is not None:
         return at_common_density(found, 1.0, options)
     return [ExperimentLevel(group, group.best_level()) for group in found]
 
 
 def at_compared_densities(found: Sequence[Group], options: FigureOptions) -> list[ExperimentLevel]:
-    """Every experiment at the levels with u nearest to 10 % and 1 %, or at all it has where these are few.
+    """Return every experiment at its levels with u nearest to 10 % and 1 %, or at all of them where they are few.
 
-    ``options.levels`` replaces these for the experiments that have one of them. Raises InputError when none has.
+    ``options.levels`` replace these for the experiments that have one of them. Raises InputError when none has.
     """
     if options.levels is not None and not any(set(options.levels) & set(group.levels) for group in found):
         _own(found[0], options)
-    picks = []
+    shown = []
     for group in found:
         pruned = [level for level in group.levels if level > 0] or group.levels
         wished = [level for level in options.levels or () if level in group.levels]
         near = pruned if len(pruned) <= FEW else {group.nearest(density) for density in COMPARED}
-        picks += [
+        shown += [
             ExperimentLevel(group, level) for level in sorted(wished or near, key=group.density, reverse=True)
         ]
-    return picks
+    return shown
 
 
-def level_table(picks: Sequence[ExperimentLevel]) -> polars.DataFrame:
-    """One row a column of a figure: experiment, level, u, seeds, mean accuracy and locality."""
+def level_table(shown: Sequence[ExperimentLevel]) -> polars.DataFrame:
+    """Return one row for each experiment shown: experiment, level, u, seeds, mean accuracy and mean locality."""
     return polars.DataFrame(
         [
             {
-                "experiment": pick.group.label,
-                "level": pick.level,
-                "nominal_density": pick.density,
-                "seeds": len(pick.group.runs),
-                "best_val_accuracy": pick.mean("best_val_accuracy"),
-                "locality": pick.mean("locality"),
+                "experiment": one.group.label,
+                "level": one.level,
+                "nominal_density": one.density,
+                "seeds": len(one.group.runs),
+                "best_val_accuracy": one.mean("best_val_accuracy"),
+                "locality": one.mean("locality"),
             }
-            for pick in picks
+            for one in shown
         ]
     )
 

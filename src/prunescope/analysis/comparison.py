@@ -1,4 +1,4 @@
-"""Compare: groups of runs side by side, each quantity with n, spread and interval, and its difference to a baseline."""
+"""This module compares groups of runs: each quantity with n, spread and interval, and its difference to a baseline."""
 
 from __future__ import annotations
 
@@ -29,7 +29,11 @@ from prunescope.runs.directory import Run
 
 @dataclass(frozen=True)
 class Replicates:
-    """Replicates with their quantities at the best levels, or at a density."""
+    """A group of replicates with its quantities.
+
+    ``density``: the u at which they are taken, None for the best levels. ``reference``: a group whose dense networks
+    serve for runs without one of their own.
+    """
 
     group: Group
     density: float | None
@@ -37,12 +41,12 @@ class Replicates:
 
     @cached_property
     def levels(self) -> dict[int, FirstLayerRows]:
-        """The levels of each run, by seed."""
+        """The first layer's rows of each run, by seed."""
         return {run.seed: FirstLayerRows.of(run) for run in self.group.runs}
 
     @cached_property
     def dense(self) -> dict[int, float]:
-        """The accuracy of each seed's dense network: its own, or that of the reference with the same seed and data."""
+        """The accuracy of each seed's dense network, its own or that of the reference with the same seed and data."""
         return dense_accuracies(self.group, [] if self.reference is None else [self.reference])
 
     @cached_property
@@ -52,22 +56,22 @@ class Replicates:
 
     @cached_property
     def gains(self) -> dict[int, float]:
-        """quantities.fitted_gains."""
+        """The gain of each seed at the level that is best over the other seeds (``quantities.fitted_gains``)."""
         return fitted_gains(self.levels, self.dense)
 
     def by_seed(self, quantity: Quantity) -> dict[int, float]:
-        """A quantity of each seed that has it."""
+        """Return a quantity of each seed that has it, by seed."""
         if quantity.fitted:
             return self.gains
         found = {seed: one[quantity.name] for seed, one in self.facts.items()}
         return {seed: value for seed, value in found.items() if value is not None}
 
     def spread(self, quantity: Quantity) -> Spread:
-        """Its spread over seeds.
+        """Return the spread of a quantity over seeds (docs/science.md, "Intervals").
 
-        A quantity on the grid of levels has a geometric mean, and half a step of the grid more on either side of its
-        interval; without a grid it has no interval. One that was fitted has none either: its values share the levels
-        that others chose.
+        The density of a level has a geometric mean, and half a step of the grid of levels is added to either side of
+        its interval; where the levels form no grid it has no interval. A fitted quantity has no interval either, since
+        the seeds choose the levels for one another.
         """
         values = list(self.by_seed(quantity).values())
         if quantity.grid and values:
@@ -88,15 +92,16 @@ class Replicates:
         return Spread(found.n, math.exp(found.mean), None, math.exp(wide.low), math.exp(wide.high))
 
     def images(self, quantity: Quantity) -> int | None:
-        """On how many images an accuracy is, where all seeds have as many."""
+        """Return the number of images that an accuracy is measured on, None for others and where seeds differ in it."""
         return None if quantity.images is None else self.group.images(quantity.images)
 
 
 @dataclass(frozen=True)
 class Compared:
-    """What is compared with others: replicates, or several sets of them that differ in a setting.
+    """A group that is compared with others: replicates, or several sets of replicates with different settings.
 
-    ``names``: by which of them a baseline may be chosen.
+    ``label``: its title. ``names``: the names by which it may be chosen as the baseline. ``settings``: one set of
+    replicates for each setting.
     """
 
     label: str
@@ -105,20 +110,24 @@ class Compared:
 
     @property
     def seeds(self) -> tuple[int, ...]:
-        """Those of its runs."""
+        """The seeds of all its runs."""
         return tuple(run.seed for own in self.settings for run in own.group.runs)
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What a reader of its numbers has to know."""
+        """The notes of its groups, which a reader of its numbers has to know."""
         return tuple(note for own in self.settings for note in own.group.notes)
 
     def values(self, quantity: Quantity) -> list[float]:
-        """What its runs have of a quantity, those that have it."""
+        """Return the values of a quantity of all runs that have it."""
         return [value for own in self.settings for value in own.by_seed(quantity).values()]
 
     def spread(self, quantity: Quantity) -> Spread:
-        """That over seeds; of several settings the spread of their means, which is no n and has no interval."""
+        """Return the spread of a quantity over seeds.
+
+        Where several settings have it, it is the spread of their means, without an interval; its n is the number of
+        settings.
+        """
         having = self.having(quantity)
         if len(having) < 2:
             return having[0].spread(quantity) if having else Spread(0)
@@ -127,13 +136,14 @@ class Compared:
         return Spread(found.n, found.mean, None if quantity.grid else found.sd)
 
     def having(self, quantity: Quantity) -> list[Replicates]:
-        """The settings whose runs have a quantity."""
+        """Return the settings in which some run has a quantity."""
         return [own for own in self.settings if own.by_seed(quantity)]
 
     def less(self, baseline: Compared, quantity: Quantity) -> Difference:
-        """A quantity less the baseline's; without an interval where one of them has several settings, or none itself.
+        """Return the difference of a quantity to that of the baseline.
 
-        Of geometric means there is no difference: a ratio would be what says something.
+        It has no interval where the quantity is fitted or one of the two has several settings. It is empty where one of
+        them lacks the quantity, and for densities of levels, whose geometric means are not to be subtracted.
         """
         own, other = self.spread(quantity), baseline.spread(quantity)
         if own.mean is None or other.mean is None or quantity.grid:
@@ -148,19 +158,25 @@ class Compared:
 
 @dataclass(frozen=True)
 class Comparison:
-    """Groups, the one that the others are held against, if any, and the density they are compared at."""
+    """A comparison of groups.
+
+    ``baseline``: the group that the others are compared with, if any. ``density``: the u at which they are compared,
+    None for the best levels.
+    """
 
     groups: tuple[Compared, ...]
     baseline: Compared | None = None
     density: float | None = None
 
     def rows(self) -> list[dict[str, Any]]:
-        """One row for each quantity and group: quantity, group, n, mean, sd, low, high, alike, settings, images.
+        """Return one row for each quantity and group.
 
-        low and high are the 95 % interval of the mean over seeds, on the same images; None for one seed and for seeds
-        that are ``alike`` to the last digit. Where a group holds several ``settings``, mean and sd are over these and n
-        is None. ``images`` are those of an accuracy. With a baseline also difference, difference_low, difference_high, difference_n, paired and left_out, seeds that a paired
-        difference does not use; they are None for the baseline itself.
+        Its entries are quantity, group, n, mean, sd, low, high, alike, settings and images. low and high are the 95 %
+        interval of the mean over seeds, on the same images; they are None for one seed and for seeds that are ``alike``
+        to the last digit. Where a group holds several ``settings``, mean and sd are over these and n is None.
+        ``images`` is the number that an accuracy is measured on. With a baseline there are also difference,
+        difference_low, difference_high, difference_n, paired and left_out (the seeds that a paired difference does not
+        use); they are None for the baseline itself.
         """
         return [self._row(quantity, group) for quantity in quantities(self.density) for group in self.groups]
 
@@ -186,7 +202,7 @@ class Comparison:
         return row | {"paired": told.paired, "left_out": list(told.left_out) if told.paired else None}
 
     def frame(self) -> polars.DataFrame:
-        """``rows`` as a table; seeds left out as a text."""
+        """Return ``rows`` as a table, in which left_out is a text of the seeds with blanks between."""
         rows = self.rows()
         for row in rows:
             if "left_out" in row:
@@ -197,12 +213,12 @@ class Comparison:
 def compare(
     runs: Iterable[Run], by: Sequence[str] = (), baseline: str | None = None, density: float | None = None
 ) -> Comparison:
-    """Group finished runs as replicates, or by the dotted fields ``by`` (also name), and hold them side by side.
+    """Compare finished runs, grouped as replicates or by fields.
 
-    ``baseline`` is a group's label, the value of a field in ``by``, or an experiment's name, identity or method;
-    ``density`` the u to compare at, over 0 and at most 1, in place of each run's best level. Raises InputError for no
-    runs, an unknown field, a baseline that is no group or several, and a density that is none or that no run has been
-    near.
+    ``by``: dotted names of the fields to group by, or ``name``; empty to group replicates. ``baseline``: the label of
+    a group, the value of a field in ``by``, or the name, identity or method of an experiment. ``density``: the u to
+    compare at, over 0 and at most 1, in place of each run's best level. Raises InputError for no runs, an unknown
+    field, a baseline that names no group or several, and a density that is out of range or near no run's levels.
     """
     if density is not None and not 0 < density <= 1:
         raise InputError(f"--density is {density:g}; it must be over 0 and at most 1")
@@ -224,7 +240,7 @@ def compare(
 
 
 def _with_reference(group: Compared, baseline: Compared) -> Compared:
-    """The group with the baseline's dense networks for its runs that have none of their own."""
+    """Return the group with the baseline's dense networks for its runs that have none of their own."""
     reference = baseline.settings[0].group
     return replace(group, settings=tuple(replace(own, reference=reference) for own in group.settings))
 
@@ -239,11 +255,11 @@ def _by_experiment(runs: Sequence[Run], density: float | None) -> tuple[Compared
 
 
 def _by_fields(runs: Sequence[Run], by: Sequence[str], density: float | None) -> tuple[Compared, ...]:
-    members: dict[tuple[Any, ...], list[Run]] = {}
+    by_values: dict[tuple[Any, ...], list[Run]] = {}
     for run in runs:
-        members.setdefault(tuple(_value(run, name) for name in by), []).append(run)
+        by_values.setdefault(tuple(_value(run, name) for name in by), []).append(run)
     found = []
-    for key, own in sorted(members.items(), key=lambda entry: [_order(value) for value in entry[0]]):
+    for key, own in sorted(by_values.items(), key=lambda entry: [_order(value) for value in entry[0]]):
         label = _title(by, key)
         settings = [Replicates(replicates(label, alike), density) for alike in by_replicates(own).values()]
         found.append(Compared(label, frozenset({label, *map(str, key)}), tuple(settings)))
@@ -259,7 +275,7 @@ def _value(run: Run, name: str) -> Any:
 
 
 def _order(value: Any) -> tuple[bool, bool, Any]:
-    """Numbers before texts, and what is not given last."""
+    """Return a sort key that puts numbers before texts and missing values last."""
     return value is None, isinstance(value, str), 0 if value is None else value
 
 

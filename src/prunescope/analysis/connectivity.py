@@ -1,4 +1,4 @@
-"""Fan-in of the nodes of a group of runs, and what removing nodes costs."""
+"""This module computes the fan-in of the nodes of a group of runs, and the accuracy after removing nodes."""
 
 from __future__ import annotations
 
@@ -14,7 +14,11 @@ BARS = 36
 
 
 def fan_in_histogram(group: Group, level: int, bars: int = BARS) -> polars.DataFrame:
-    """Nodes a bar, measured and expected under random pruning at the same density: means over seeds, at most so many ``bars``."""
+    """Return the histogram of the first layer's fan-in at a level, with at most ``bars`` bars.
+
+    Each row is a bar: the range of fan-ins, the number of nodes, and the number expected under random pruning at the
+    same density (docs/science.md, "Fan-in and fan-out"), both averaged over seeds.
+    """
     masks = [run.mask(level) for run in group.runs]
     counts = np.stack([np.bincount(fan_in(mask), minlength=mask.n_in + 1) for mask in masks]).mean(axis=0)
     density = float(np.mean([mask.density for mask in masks]))
@@ -38,9 +42,10 @@ def fan_in_histogram(group: Group, level: int, bars: int = BARS) -> polars.DataF
 
 
 def ablation(group: Group, level: int, order: str) -> polars.DataFrame:
-    """Accuracy over that of the whole network, by the number of nodes removed in an order of fan-in; over seeds.
+    """Return the accuracy after removing nodes in an order, relative to that of the whole network.
 
-    Raises InputError for a run that did not measure it.
+    ``order``: as in the stored curves (docs/science.md, "Ablation"). Each row is a number of removed nodes, with mean
+    and sample sd over seeds and the relative accuracy of guessing. Raises InputError for a run that did not measure it.
     """
     curves, guessing = [], []
     removed = np.empty(0, np.int64)

@@ -1,4 +1,4 @@
-"""Numbers over the levels, one row an experiment and level: means and spreads over seeds, gains over the dense network."""
+"""This module tabulates numbers over levels: means and spreads over seeds, and gains over the dense network."""
 
 from __future__ import annotations
 
@@ -21,9 +21,11 @@ def over_seeds(
     same: Sequence[str] = ("nominal_density",),
     **constants: str,
 ) -> polars.DataFrame:
-    """Mean and sample sd over the rows that agree in ``by``: ``NAME_mean``, ``NAME_sd``, and ``seeds``, how many.
+    """Return mean and sample sd over the rows that agree in the columns ``by``, one row for each, densest first.
 
-    Of ``same``, which seeds share but for rounding, the mean alone. Densest first. ``constants`` are columns in front.
+    ``names``: columns that become ``NAME_mean`` and ``NAME_sd``; ``seeds`` is the number of rows. ``same``: columns
+    that seeds share but for rounding, of which the mean alone is given; the first is the density to sort by.
+    ``constants``: columns in front, each of one value.
     """
     statistics = [polars.len().alias("seeds"), *(polars.col(name).mean() for name in same)]
     statistics += [polars.col(name).mean().alias(f"{name}_mean") for name in names]
@@ -34,10 +36,10 @@ def over_seeds(
 
 
 def summary(found: Sequence[Group]) -> polars.DataFrame:
-    """One row an experiment and level: mean and sample sd over seeds of the first layer's numbers.
+    """Return mean and sample sd over seeds of the first layer's numbers, one row for each experiment and level.
 
-    Levels that only some seeds have reached are left out: their means would be over other seeds than their
-    neighbours'.
+    Levels that only some seeds have reached are left out, because their means would be over other seeds than those of
+    the other levels.
     """
     parts = []
     for group in found:
@@ -48,11 +50,12 @@ def summary(found: Sequence[Group]) -> polars.DataFrame:
 
 
 def gains(found: Sequence[Group]) -> polars.DataFrame:
-    """One row an experiment and level: best validation accuracy minus the dense network's, over seeds.
+    """Return the gains over the dense network, one row for each experiment and level, with mean and sd over seeds.
 
-    A seed's gain is over the dense network of the same seed and data, its own or that of another experiment among
-    ``found``; seeds without one have none. Columns gain_mean, gain_sd, dense_mean, shares of 1. Experiments without
-    any have no rows. Raises InputError when that leaves nothing.
+    A gain is best validation accuracy minus that of the dense network of the same seed and data, the seed's own or that
+    of another experiment among ``found`` (docs/science.md, "Best level and gain"). The columns gain_mean, gain_sd,
+    dense_mean and dense_sd are shares of 1. Seeds and experiments without a dense network are left out. Raises
+    InputError when none is left.
     """
     parts = []
     for group in found:
@@ -68,7 +71,7 @@ def gains(found: Sequence[Group]) -> polars.DataFrame:
 
 
 def with_gain(group: Group, found: Sequence[Group]) -> polars.DataFrame:
-    """The first layer's rows of the seeds that have a dense network, with the columns ``dense`` and ``gain``."""
+    """Return the first layer's rows of the seeds that have a dense network, with the columns ``dense`` and ``gain``."""
     dense = dense_accuracies(group, found)
     kind = group.first_layer.schema["seed"]
     reference = polars.DataFrame({"seed": list(dense), "dense": list(dense.values())})
@@ -80,16 +83,16 @@ def with_gain(group: Group, found: Sequence[Group]) -> polars.DataFrame:
 
 
 def largest_gains(group: Group, found: Sequence[Group]) -> list[float]:
-    """The largest gain over the pruned levels of each seed, in the order of the seeds; empty without level 0."""
+    """Return the largest gain over the pruned levels for each seed, sorted by seed; empty without level 0."""
     table = with_gain(group, found).filter(polars.col("level") > 0)
     return table.group_by("seed").agg(polars.col("gain").max()).sort("seed")["gain"].to_list()
 
 
 def dense_accuracies(group: Group, found: Sequence[Group]) -> dict[int, float]:
-    """Best validation accuracy of the dense network of each seed of the group that has one.
+    """Return the best validation accuracy of the dense network of each seed of the group that has one.
 
-    Of its own level 0, else of that of an experiment among ``found`` with the same seed, images, network and
-    training.
+    It is that of the seed's own level 0, else of level 0 of an experiment among ``found`` with the same seed, images,
+    network and training.
     """
     known: dict[int, float] = {}
     for source in (group, *found):
@@ -99,12 +102,12 @@ def dense_accuracies(group: Group, found: Sequence[Group]) -> dict[int, float]:
 
 
 def dense_fields(experiment: Experiment) -> str:
-    """What decides the dense network, as text: data, network and training."""
+    """Return the fields that determine the dense network, those of data, network and training, as JSON text."""
     return experiment.model_dump_json(include={"data", "network", "train"}, exclude={"data": {"root"}})
 
 
 def _same_dense(source: Run, other: Run) -> bool:
-    # An early bird's dense network may not have been trained to its end.
+    # With prune.early_bird, level 0 may end before its training is complete.
     if source.experiment.prune.early_bird is not None:
         return False
     same = same_data(source) == same_data(other)
@@ -112,5 +115,5 @@ def _same_dense(source: Run, other: Run) -> bool:
 
 
 def of(table: polars.DataFrame, group: Group) -> polars.DataFrame:
-    """The rows of one experiment."""
+    """Return the rows of a table whose column ``experiment`` names this group."""
     return table.filter(polars.col("experiment") == group.label)

@@ -1,4 +1,4 @@
-"""The layers' densities and the flow of the weights' magnitude between them, over levels and seeds."""
+"""This module tabulates the layers' densities and the flow of weight magnitude between them, over levels and seeds."""
 
 from __future__ import annotations
 
@@ -13,7 +13,11 @@ from prunescope.analysis.run_observables import densities_against_erk, run_flow
 
 
 def layer_densities(group: Group) -> polars.DataFrame:
-    """The density of each hidden layer, over that of all of them, and Erdős–Rényi's: one row a level and layer."""
+    """Return the density of each hidden layer, one row for each level and layer, with mean and sd over seeds.
+
+    ``layer_density`` is that of the layer, ``relative`` that over the density of all hidden layers, ``density``, and
+    ``erk`` the Erdős–Rényi density of the layer at the same number of weights in all.
+    """
     rows = []
     for run in group.runs:
         for level in group.levels:
@@ -30,7 +34,10 @@ def layer_densities(group: Group) -> polars.DataFrame:
 
 
 def layer_flow(group: Group) -> polars.DataFrame:
-    """Each layer's share of the magnitude and the exponent of its change: one row a level and layer."""
+    """Return the flow of a group (docs/science.md, "Flow"), one row for each level and hidden layer, over seeds.
+
+    ``share`` is the layer's share of the weights' magnitude, ``exponent`` that of its change since the level before.
+    """
     rows = []
     levels = group.densest_first()
     for run in group.runs:
@@ -48,6 +55,6 @@ def layer_flow(group: Group) -> polars.DataFrame:
 def _over_seeds(
     group: Group, rows: list[dict[str, float]], names: Sequence[str], same: Sequence[str]
 ) -> polars.DataFrame:
-    """One row a level and layer; nan is missing."""
+    """Return mean and sd over seeds, one row for each level and layer; nan counts as missing."""
     table = polars.DataFrame(rows).with_columns(polars.col(polars.Float64).fill_nan(None))
     return over_seeds(table, names, by=("level", "layer"), same=same, experiment=group.label)

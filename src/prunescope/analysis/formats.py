@@ -1,11 +1,11 @@
-"""Formats of numbers: the one way in which each kind is written, in tables, on pages, in figures and on terminals."""
+"""This module formats numbers for tables, pages, figures and terminals, each kind of number in one way."""
 
 from __future__ import annotations
 
 from prunescope.analysis.statistics import Spread
 from prunescope.runs.columns import Format
 
-# Digits behind the point; what a value is multiplied by; what stands behind it.
+# For each format, the digits behind the point, the factor of the value and the unit behind it.
 RULES: dict[Format, tuple[int, float, str]] = {
     "percent": (2, 100, " %"),
     "count": (0, 1, ""),
@@ -26,9 +26,10 @@ def number(
     sign: bool = False,
     digits: int | None = None,
 ) -> str:
-    """A value of a column or quantity: ``83.25 %``, ``6.43``; ``-`` for what is missing.
+    """Return a value of a column or quantity as text, ``83.25 %`` or ``6.43``; ``-`` for a missing value.
 
-    ``unit``: with what stands behind it; ``sign``: with a plus; ``digits``: other than the rule's.
+    ``kind``: the format of its column. ``unit``: write the unit; ``sign``: write the plus of positive numbers too;
+    ``digits``: digits behind the point in place of the format's.
     """
     if value is None:
         return MISSING
@@ -40,31 +41,37 @@ def number(
 
 
 def mean_and_sd(of: Spread, kind: Format, *, unit: bool = True, digits: int | None = None) -> str:
-    """``83.25 ± 0.40 %``; one value has no spread."""
+    """Return mean and sample sd of a spread as text, ``83.25 ± 0.40 %``; the mean alone where n is 1."""
     if of.sd is None or of.n < 2:
         return number(of.mean, kind, unit=unit, digits=digits)
     return f"{number(of.mean, kind, unit=False, digits=digits)} ± {number(of.sd, kind, unit=unit, digits=digits)}"
 
 
 def interval(low: float | None, high: float | None, kind: Format, *, digits: int | None = None) -> str:
-    """``82.10 … 84.40``; ``-`` for none."""
+    """Return an interval as text without a unit, ``82.10 … 84.40``; ``-`` where there is none."""
     if low is None or high is None:
         return MISSING
     return f"{number(low, kind, unit=False, digits=digits)} … {number(high, kind, unit=False, digits=digits)}"
 
 
 def accuracy(share: float, *, unit: bool = True) -> str:
-    """An accuracy where there is room for one decimal: ``83.2 %``."""
+    """Return an accuracy, a share of 1, as text with one decimal: ``83.2 %``."""
     return number(share, "percent", unit=unit, digits=1)
 
 
 def by_size(value: float, unit: str) -> str:
-    """A value of a quantity with a unit (%, points, ×, ° or none), without it: three digits, at most two behind the point."""
+    """Return a value as text without its unit: three digits, at most two of them behind the point.
+
+    ``unit``: %, points, ×, ° or empty; shares in % and points are multiplied by 100.
+    """
     return _decimal(_factor(unit) * value, _places(_factor(unit) * value))
 
 
 def mean_and_sd_by_size(of: Spread, unit: str) -> str:
-    """``6.21 ± 0.40 %`` with as many digits as the mean's size asks for; one value has no spread."""
+    """Return mean and sample sd of a spread with the unit, ``6.21 ± 0.40 %``, with digits as in ``by_size``.
+
+    It is the mean alone where there is no sd, and ``not measured`` where there is no mean.
+    """
     if of.mean is None:
         return "not measured"
     places = _places(_factor(unit) * of.mean)
@@ -89,7 +96,7 @@ def _decimal(value: float, places: int) -> str:
 
 
 def percent(share: float) -> str:
-    """A density as a percentage with two significant digits or all whole ones: 100 %, 4 %, 0.97 %."""
+    """Return a density as a percentage of two significant digits, or all whole ones: 100 %, 4 %, 0.97 %."""
     value = 100 * share
     if value >= 9.5:
         return f"{value:.0f} %"
@@ -97,12 +104,12 @@ def percent(share: float) -> str:
 
 
 def gigabytes(size: float, digits: int = 1) -> str:
-    """A number of bytes: ``1.2 GB``."""
+    """Return a number of bytes as text: ``1.2 GB``."""
     return f"{size / 1e9:.{digits}f} GB"
 
 
 def span(seconds: float) -> str:
-    """A duration in words."""
+    """Return a duration as text: ``2 h 05 min``, ``3 min 20 s`` or ``12 s``."""
     minutes, rest = divmod(int(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     if hours:

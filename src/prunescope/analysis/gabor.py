@@ -1,4 +1,4 @@
-"""Gabor fits of the most connected nodes' weights, over levels and seeds."""
+"""This module collects Gabor fits of the weights of the most connected nodes, over levels and seeds."""
 
 from __future__ import annotations
 
@@ -15,9 +15,10 @@ SHUFFLES = 2
 
 
 def gabor_r2(group: Group, levels: Sequence[int], given: np.ndarray | None, nodes: int) -> Arrays:
-    """The fits of each seed's nodes at each level, without their parameters.
+    """Return the R² of Gabor fits of each seed's first-layer nodes at each level.
 
-    ``given`` nodes, or so many of the most connected of each seed at the best level.
+    ``given``: the nodes to fit, [K]; None for the ``nodes`` most connected ones of each seed at the best level. In the
+    result ``r2`` is [seeds, levels, K], ``null_r2`` the same of shuffled weights, and ``nodes`` [seeds, K].
     """
     best = group.best_level()
     chosen = [most_connected(run.mask(best), nodes) if given is None else given for run in group.runs]

@@ -1,6 +1,7 @@
-"""Gains of groups of runs over the dense network, as the paper's figures show them: best minus dense.
+"""This module tabulates gains of groups of runs over the dense network as in the paper's figures: best minus dense.
 
-A largest gain is positive by chance too, since it picks the best of many levels; tables and claims do otherwise.
+A largest gain is positive by chance too, since it is that of the best of many levels. Tables and claims therefore
+define gains differently; see docs/science.md, "Best level and gain".
 """
 
 from __future__ import annotations
@@ -15,7 +16,10 @@ from prunescope.analysis.statistics import spread
 
 
 def dense_and_best(found: Sequence[Group]) -> polars.DataFrame:
-    """One row an experiment: accuracy of the dense network and of its best pruned level, mean and sd over seeds."""
+    """Return the accuracies of the dense network and of the best pruned level, one row for each experiment.
+
+    Means and sample sds are over seeds; accuracies are shares of 1.
+    """
     rows = []
     for group in found:
         level = group.best_level()
@@ -28,7 +32,10 @@ def dense_and_best(found: Sequence[Group]) -> polars.DataFrame:
 
 
 def largest_against_data(found: Sequence[Group]) -> polars.DataFrame:
-    """One row an experiment: the share of the training images used, the largest gain of a seed, mean and sd."""
+    """Return the share of the training images used and the largest gain, one row for each experiment.
+
+    The largest gain is that over the pruned levels of a seed, with mean and sample sd over seeds.
+    """
     rows = []
     for group in found:
         largest = spread(largest_gains(group, found))

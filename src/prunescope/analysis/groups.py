@@ -1,4 +1,4 @@
-"""Which runs belong together and which of their levels a figure shows."""
+"""This module groups runs that are replicates and chooses the levels of a group that a figure shows."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from statistics import fmean
 
 import numpy as np
 import polars
+from numpy.typing import NDArray
 
 from prunescope._renamed import old_names
 from prunescope.analysis import best_levels
@@ -18,15 +19,15 @@ from prunescope.analysis.methods import stored_labels
 from prunescope.errors import InputError
 from prunescope.runs.directory import Run
 
-# The paper's three sparsities, 4 %, 1 % and 0.3 %, as multiples of the best one; then what else to take
-# when a run ends before the sparsest of them.
+# The densities 4 %, 1 % and 0.3 % of the paper's figures, as multiples of the best one. A run that ends before the
+# sparsest of them is shown at FURTHER multiples instead.
 AROUND_BEST = (4.0, 1.0, 0.3)
 FURTHER = (16.0, 64.0)
 
 
 @dataclass(frozen=True)
 class FigureOptions:
-    """What a user may choose: levels shown, and first-layer nodes; None for the figure's own choice."""
+    """Options of a figure: the levels and the first-layer nodes to show, None for the figure's own choice."""
 
     levels: tuple[int, ...] | None = None
     nodes: tuple[int, ...] | None = None
@@ -34,9 +35,9 @@ class FigureOptions:
 
 @dataclass(frozen=True)
 class Group:
-    """Replicates: runs of one experiment on the same images that differ in their seeds alone.
+    """A group of replicates: runs of one experiment on the same images that differ only in their seeds.
 
-    ``label`` tells it from the other groups. ``notes`` say what a reader of its numbers has to know.
+    ``label``: what it differs in from the other groups. ``notes``: what a reader of its numbers has to know.
     """
 
     label: str
@@ -45,19 +46,19 @@ class Group:
 
     @property
     def seeds(self) -> str:
-        """How many: ``1 seed``, ``3 seeds``."""
+        """The number of seeds in words: ``1 seed``, ``3 seeds``."""
         return f"{len(self.runs)} seed{'s' if len(self.runs) > 1 else ''}"
 
     @property
     def n(self) -> str:
-        """The number of seeds, as a legend says it: ``n = 4``."""
+        """The number of seeds as in a legend: ``n = 4``."""
         return f"n = {len(self.runs)}"
 
     @cached_property
     def levels(self) -> list[int]:
-        """Levels that every run of the group has finished; raises InputError when there is none.
+        """The levels that every run of the group has finished; raises InputError when there is none.
 
-        Level 0 is the dense network; methods that do not train it count from 1.
+        Level 0 is the dense network. Methods that do not train it have levels from 1.
         """
         for run in self.runs:
             if not run.levels:
@@ -69,12 +70,12 @@ class Group:
 
     @property
     def pruned(self) -> list[int]:
-        """The levels without the dense one; that one where it is alone."""
+        """The levels without the dense one, or the dense level where it is the only one."""
         return [level for level in self.levels if level > 0] or self.levels
 
     @cached_property
     def table(self) -> polars.DataFrame:
-        """levels.parquet of all runs of the group, with their seeds in a column ``seed``."""
+        """The rows of levels.parquet of all runs of the group, with their seeds in a column ``seed``."""
         parts = [run.table.with_columns(seed=polars.lit(run.seed)) for run in self.runs]
         return polars.concat(parts, how="diagonal_relaxed")
 
@@ -85,7 +86,7 @@ class Group:
 
     @cached_property
     def densities(self) -> dict[int, float]:
-        """The nominal u of each level that every run has finished; the mean over seeds where it is an outcome."""
+        """The nominal u of each level that every run has finished, averaged where it differs between seeds."""
         by_level: dict[int, list[float]] = {}
         for level, density in self.first_layer.select("level", "nominal_density").iter_rows():
             by_level.setdefault(level, []).append(density)
@@ -101,32 +102,38 @@ class Group:
         return dict(means.iter_rows())
 
     def density(self, level: int) -> float:
-        """The nominal u of a level."""
+        """Return the nominal u of a level."""
         return self.densities[level]
 
     def by_seed(self, column: str, level: int) -> dict[int, float]:
-        """A number of the first layer's row at a level, by seed, of the seeds that have it."""
+        """Return a column of the first layer's row at a level, by seed, for the seeds that have it."""
         if column not in self.first_layer.columns:
             return {}
         rows = self.first_layer.filter(polars.col("level") == level).sort("seed")
         return {seed: value for seed, value in rows.select("seed", column).iter_rows() if value is not None}
 
     def images(self, kind: str) -> int | None:
-        """The number of "validation" or "heldout" images, where all seeds have as many and say so."""
+        """Return the number of "validation" or "heldout" images, None where seeds differ in it or did not store it."""
         counts = {run.data.get(f"{kind}_images") for run in self.runs}
         return counts.pop() if len(counts) == 1 else None
 
     def best_level(self) -> int:
-        """The best pruned level on the mean over seeds (best_levels.best); the dense one where it is alone."""
+        """Return the best pruned level on the mean over seeds (``best_levels.best``).
+
+        It is the dense level where that is the only one.
+        """
         found = best_levels.best(self.densities, self.accuracies)
         return self.levels[-1] if found is None else found
 
     def sparsest_no_worse(self) -> int | None:
-        """The sparsest pruned level no worse than dense on the mean over seeds; None where there is none."""
+        """Return the sparsest pruned level no worse than dense on the mean over seeds, None where there is none."""
         return best_levels.sparsest_no_worse(self.densities, self.accuracies)
 
     def told_level(self) -> tuple[int, str]:
-        """The level that a page opens at and speaks of, and why: the sparsest no worse than dense where there is one."""
+        """Return the level that a page shows first and describes, and in words why.
+
+        It is the sparsest level no worse than dense, or the sparsest where there is none.
+        """
         found = self.sparsest_no_worse()
         if found is not None:
             return found, "the sparsest level no worse than dense"
@@ -141,38 +148,39 @@ class Group:
         )
 
     def densest_first(self) -> list[int]:
-        """The levels from dense to sparse, whatever order the method numbers them in."""
+        """Return the levels from dense to sparse, which need not be the order of their numbers."""
         return sorted(self.levels, key=self.density, reverse=True)
 
     def nearest(self, density: float) -> int:
-        """The pruned level whose u is nearest to ``density`` by ratio; level 0 only where nothing is pruned."""
+        """Return the pruned level whose u is nearest to ``density`` by ratio, level 0 only where nothing is pruned."""
         found = best_levels.nearest(self.densities, density)
         return self.levels[-1] if found is None else found
 
     def title(self, level: int) -> str:
-        """``u = 0.97 %, level 13``."""
+        """Return the title of a level: ``u = 0.97 %, level 13``."""
         return f"$u$ = {percent(self.density(level))}, level {level}"
 
 
 def groups(runs: Sequence[Run]) -> list[Group]:
-    """Runs as groups of replicates, in the order given, each labelled by what it differs in from the others.
+    """Return the groups of replicates of runs, in the order given, each labelled by what it differs in from the others.
 
-    Replicates agree in everything but the seed and the place: in the experiment's identity, which holds the
-    precision, and in the images, their split included. A seed that is there twice counts once.
+    Replicates agree in the identity of the experiment and in the images, their split included (docs/science.md,
+    "Intervals"). Of several runs of one seed only the first is taken.
     """
-    members = by_replicates(runs)
-    names = labels([own[0].experiment for own in members.values()], stored_labels(runs))
-    identities = [identity for identity, _ in members]
+    found = by_replicates(runs)
+    names = labels([own[0].experiment for own in found.values()], stored_labels(runs))
+    identities = [identity for identity, _ in found]
     return [
         replicates(f"{name}, images {images[:8]}" if identities.count(identity) > 1 else name, own)
-        for name, (identity, images), own in zip(names, members, members.values(), strict=True)
+        for name, (identity, images), own in zip(names, found, found.values(), strict=True)
     ]
 
 
 def by_replicates(runs: Sequence[Run]) -> dict[tuple[str, str], list[Run]]:
-    """Runs by identity and images, which are told by their fingerprint and, where several are stored, their split.
+    """Return runs by their identity and their images.
 
-    Runs of earlier versions stored no split: they stand with the others of the same fingerprint while those agree.
+    Images are given by their fingerprint or, where the runs stored several splits of them, by the split. Runs of
+    earlier versions stored no split. They are grouped with the others of the same fingerprint while these agree.
     """
     splits: dict[tuple[str, str], set[str]] = {}
     found: list[tuple[Run, str, str, str]] = []
@@ -180,17 +188,17 @@ def by_replicates(runs: Sequence[Run]) -> dict[tuple[str, str], list[Run]]:
         images, split = str(run.data.get("fingerprint") or ""), str(run.data.get("split") or "")
         found.append((run, run.experiment.identity, images, split))
         splits.setdefault((run.experiment.identity, images), set()).add(split)
-    members: dict[tuple[str, str], list[Run]] = {}
+    grouped: dict[tuple[str, str], list[Run]] = {}
     for run, identity, images, split in found:
         several = len(splits[identity, images] - {""}) > 1
-        members.setdefault((identity, split if several else images), []).append(run)
-    return members
+        grouped.setdefault((identity, split if several else images), []).append(run)
+    return grouped
 
 
 def same_data(run: Run) -> str:
-    """What runs on the same data have in common: images and task by their fingerprint, and what is drawn of them.
+    """Return a text that runs on the same data share: the fingerprint of images and task, and the section ``data``.
 
-    Empty for runs that stored no fingerprint, of which nothing is known.
+    It is empty for runs that stored no fingerprint, whose data are not known.
     """
     fingerprint = run.data.get("fingerprint")
     fields = run.experiment.data.model_dump_json(exclude={"root"})
@@ -198,7 +206,7 @@ def same_data(run: Run) -> str:
 
 
 def replicates(label: str, runs: Sequence[Run]) -> Group:
-    """The group of runs that are replicates; of those of one seed the first is taken, and a note says so."""
+    """Return the group of runs that are replicates; of several runs of one seed the first is taken, with a note."""
     by_seed: dict[int, Run] = {}
     notes = []
     for run in runs:
@@ -214,7 +222,7 @@ def replicates(label: str, runs: Sequence[Run]) -> Group:
 
 
 def one_group(runs: Sequence[Run], figure: str) -> Group:
-    """The single experiment of ``runs``; raises InputError when there are several."""
+    """Return the only group of ``runs``; raises InputError, which names the figure, when there are several."""
     found = groups(runs)
     if len(found) > 1:
         labels = ", ".join(group.label for group in found)
@@ -223,10 +231,10 @@ def one_group(runs: Sequence[Run], figure: str) -> Group:
 
 
 def shown_levels(group: Group, options: FigureOptions, count: int = 3) -> list[int]:
-    """``options.levels``, or ``count`` levels with u about 4, 1 and 0.3 times that of the best accuracy.
+    """Return ``options.levels``, or ``count`` levels with u about 4, 1 and 0.3 times that of the best level.
 
-    Denser levels first. Dense level 0, whose masks show nothing, is taken only when nothing else is there.
-    Raises InputError for a level that is not finished.
+    Levels that are chosen here go from dense to sparse. The dense level 0, whose masks show nothing, is taken only
+    where there is no other. Raises InputError for a level that is not finished.
     """
     if options.levels is not None:
         for level in options.levels:
@@ -244,10 +252,10 @@ def shown_levels(group: Group, options: FigureOptions, count: int = 3) -> list[i
     return sorted(chosen, key=group.density, reverse=True)
 
 
-def given_nodes(run: Run, options: FigureOptions) -> np.ndarray | None:
-    """``options.nodes`` as int64 [K] of the first layer, None when the figure is to choose.
+def given_nodes(run: Run, options: FigureOptions) -> NDArray[np.int64] | None:
+    """Return ``options.nodes``, indices of first-layer nodes, as int64 [K]; None when the figure is to choose them.
 
-    Raises InputError for a node that is not there, and for none.
+    Raises InputError for a node that does not exist, and for an empty list.
     """
     if options.nodes is None:
         return None

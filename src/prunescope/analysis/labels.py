@@ -1,4 +1,4 @@
-"""Short names of experiments: what differs between them, never what somebody called them."""
+"""This module labels experiments by the fields in which they differ."""
 
 from __future__ import annotations
 
@@ -36,12 +36,12 @@ REFERENCE = "reference"
 
 
 def labels(experiments: Sequence[Experiment], methods: Mapping[str, str] | None = None) -> list[str]:
-    """One label an experiment, all different: ``10 % of the data``, ``SGD 0.02``, ``one-shot``, ``4×1024``.
+    """Return one label for each experiment, all different, such as ``10 % of the data``, ``SGD 0.02`` or ``one-shot``.
 
-    It lists in what the experiments differ; where that is several things, only what sets this one apart from
-    most, and an experiment that is like most in all of them is the ``reference``. A single experiment is called
-    by its name; so are several with names of their own that differ in nothing that has a word here. ``methods`` are
-    labels of methods, by name, for those that are not installed here.
+    A label states the aspects in which the experiments differ. Where there are several, it states only those in which
+    this experiment differs from most, and an experiment that agrees with most in all of them is the ``reference``. A
+    single experiment is labelled by its name; so are several with different names that differ in none of ASPECTS.
+    ``methods``: labels of methods that are not installed, by the method's name.
     """
     names = [experiment.name for experiment in experiments]
     fields = [experiment.model_dump(mode="json", exclude={"name", "run"}) for experiment in experiments]
@@ -60,18 +60,18 @@ def labels(experiments: Sequence[Experiment], methods: Mapping[str, str] | None 
 
 
 def densities_text(densities: Sequence[float]) -> str:
-    """``10 %, 1 %``."""
+    """Return densities as text: ``10 %, 1 %``."""
     return ", ".join(percent(density) for density in densities)
 
 
 def _differing(fields: Sequence[Fields], aspects: Sequence[Aspect]) -> list[list[str | None]]:
-    """The texts of all experiments for each aspect in which they are not all alike."""
+    """Return the texts of all experiments for each aspect in which they differ."""
     texts = [[aspect(one) for one in fields] for aspect in aspects]
     return [row for row in texts if len({text for text in row if text is not None}) > 1]
 
 
 def _apart(differing: Sequence[Sequence[str | None]]) -> list[list[str]]:
-    """The texts of each experiment without those that at least half of the experiments share."""
+    """Return the texts of each experiment without those that at least half of the experiments share."""
     parts: list[list[str]] = [[] for _ in differing[0]]
     for row in differing:
         counts = Counter(text for text in row if text is not None)
@@ -83,7 +83,7 @@ def _apart(differing: Sequence[Sequence[str | None]]) -> list[list[str]]:
 
 
 def _twins(parts: Sequence[list[str]]) -> list[list[int]]:
-    """Indices of experiments that still have the same label."""
+    """Return the indices of experiments that have the same label, in one list for each such label."""
     same: dict[tuple[str, ...], list[int]] = {}
     for number, part in enumerate(parts):
         same.setdefault(tuple(part), []).append(number)
@@ -91,7 +91,7 @@ def _twins(parts: Sequence[list[str]]) -> list[list[int]]:
 
 
 def _leaves(experiments: Sequence[Experiment]) -> list[list[str]]:
-    """``levels 7``: every field in which experiments differ that no aspect speaks of."""
+    """Return texts such as ``levels 7`` for every field in which experiments with the same label differ."""
     parts: list[list[str]] = [[] for _ in experiments]
     held = [dotted_values(experiment) for experiment in experiments]
     for name in held[0]:
@@ -207,4 +207,4 @@ ASPECTS: tuple[Aspect, ...] = (
     _rewind,
     _rate,
 )
-METHOD = ASPECTS.index(_scope)  # where the method stands among them
+METHOD = ASPECTS.index(_scope)  # The aspect of the method is inserted here.

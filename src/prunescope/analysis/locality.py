@@ -1,4 +1,4 @@
-"""Counts of pairs of connections, S(d), of a group of runs, and g(d) = S/E S beside that of shuffled masks."""
+"""This module sums counts of pairs of connections, S(d), over a group of runs, and computes g(d) = S / E S."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ SHUFFLES = 10
 
 
 def summed_locality(group: Group, level: int) -> Locality:
-    """S(d) of the first layer at a level, summed over seeds."""
+    """Return S(d) of the first layer at a level, summed over seeds (docs/science.md, "Locality")."""
     parts = [locality(run.mask(level), run.shape) for run in group.runs]
     same, different = (
         np.sum([getattr(part, kind) for part in parts], axis=0) for kind in ("same", "different")
@@ -33,8 +33,12 @@ def summed_locality(group: Group, level: int) -> Locality:
 
 @dataclass(frozen=True, eq=False)
 class RelativeDensity:
-    """g of a level: the map of same-channel pairs, its radial profile, that against the centre-biased null,
-    and the radial profiles of shuffled masks [shuffles, rings]."""
+    """The relative density g of same-channel pairs at a level.
+
+    ``map``: g(d), [2H-1, 2W-1]. ``expected``: the uniform null of the pairs, [2H-1, 2W-1]. ``radial``: the radial
+    profile of g, [rings]. ``radial_inhomogeneous``: that relative to the inhomogeneous null, [rings]. ``shuffled``: the
+    radial profiles of shuffled masks, [shuffles, rings].
+    """
 
     map: np.ndarray
     expected: np.ndarray
@@ -44,7 +48,10 @@ class RelativeDensity:
 
 
 def relative_locality(group: Group, level: int, shuffles: int = SHUFFLES) -> RelativeDensity:
-    """g of the first layer at a level, pairs pooled over seeds, with ``shuffles`` shuffled masks a seed."""
+    """Return g of the first layer at a level, of the pairs of all seeds together (docs/science.md, "Relative density").
+
+    ``shuffles``: the number of shuffled masks of each seed. Raises InputError for inputs without geometry.
+    """
     masks, shape = [run.mask(level) for run in group.runs], group.runs[0].shape
     counts = summed_locality(group, level).same
     expected = np.sum([uniform_null(fan_in(mask), shape).same for mask in masks], axis=0)

@@ -1,4 +1,4 @@
-"""What a run's method is called and does: as its run.json says, else as its traits say where it is installed."""
+"""This module names and describes the methods of runs, from run.json or else from the installed method's traits."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from prunescope.runs.directory import Run
 
 
 def stored_labels(runs: Iterable[Run]) -> dict[str, str]:
-    """The labels of methods, by name, that runs stored."""
+    """Return the labels of methods that runs stored, by the method's name."""
     found = {}
     for run in runs:
         label = _stored(run, "label")
@@ -23,7 +23,7 @@ def stored_labels(runs: Iterable[Run]) -> dict[str, str]:
 
 
 def sentence(run: Run) -> str:
-    """What the run's method does, as half a sentence, with the experiment's own values."""
+    """Return what the run's method does, as a part of a sentence with the values of the experiment."""
     prune = run.experiment.prune
     text = _stored(run, "sentence") or find_traits(prune.method).sentence
     return re.sub(r"\{(\w+)\}", lambda found: _value(prune, found[1]), text)
@@ -36,7 +36,7 @@ def _stored(run: Run, key: str) -> str | None:
 
 
 def _value(prune: Prune, name: str) -> str:
-    """What a name in braces stands for; a name that stands for nothing is left as it is."""
+    """Return the text for a name in braces, or the name in its braces where it is not known."""
     if name == "rewound":
         return f" and the rest rewound to step {prune.rewind_step:,}" if prune.rewind else ""
     if name == "density":

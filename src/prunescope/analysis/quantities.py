@@ -1,4 +1,4 @@
-"""Quantities: the numbers that runs are compared by, each defined once."""
+"""This module defines the quantities by which runs are compared."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from prunescope.runs.directory import Run
 
 Facts = dict[str, float | None]
 Images = Literal["validation", "heldout"]
-SAME_STEP = 0.02  # by so much two steps of a grid of levels may differ
+SAME_STEP = 0.02  # Steps of a grid of levels may differ by this share.
 
 
 @dataclass(frozen=True)
 class Quantity:
-    """A number that a run has, or has not.
+    """A quantity: a number that runs are compared by, which a run may lack.
 
-    ``format`` is how it is written. ``images``: an accuracy is on these. ``grid``: it is the density of a level, and
-    takes the values of the levels alone. ``fitted``: it is found for a group of seeds, not for a run alone.
-    ``points``: a difference of percentages.
+    ``format``: how it is written. ``images``: the images of an accuracy. ``grid``: whether it is the density of a
+    level, which takes only the values of the levels. ``fitted``: whether it is computed for a group of seeds together.
+    ``points``: whether it is a difference of percentages.
     """
 
     name: str
@@ -38,7 +38,7 @@ class Quantity:
 
 
 def _of_a_level(place: str, prefix: str = "") -> tuple[Quantity, ...]:
-    """The quantities that every level has, named for the level at this place: columns, and what follows from them."""
+    """Return the quantities of a level; ``place`` ends their titles and ``prefix`` begins their names."""
     found = [
         Quantity(
             prefix + column.name,
@@ -55,7 +55,7 @@ DENSE = Quantity("dense_accuracy", "accuracy of the dense network", "percent", i
 
 
 def quantities(density: float | None = None) -> tuple[Quantity, ...]:
-    """What runs are compared by: at the best and the sparsest level, or at the one nearest to a density."""
+    """Return the quantities at the best and the sparsest level, or those at the level nearest to a density."""
     if density is not None:
         return (
             DENSE,
@@ -82,18 +82,19 @@ def quantities(density: float | None = None) -> tuple[Quantity, ...]:
     )
 
 
-NEAR = 1.2  # as far as the u compared may be from the one asked for: half a level of p = 0.3
+# The largest ratio between the u that is compared and the one asked for: half a level at p = 0.3.
+NEAR = 1.2
 
 
 @dataclass(frozen=True)
 class FirstLayerRows:
-    """The first layer's row of every finished level of a run, by level."""
+    """The first layer's rows of a run, one for every finished level, by level."""
 
     rows: Mapping[int, Mapping[str, Any]]
 
     @classmethod
     def of(cls, run: Run) -> FirstLayerRows:
-        """Those of a run."""
+        """Return the first layer's rows of a run."""
         table = run.table.filter(layer=1).sort("level")
         return cls({row["level"]: row for row in table.iter_rows(named=True)})
 
@@ -109,16 +110,16 @@ class FirstLayerRows:
 
     @property
     def dense_accuracy(self) -> float | None:
-        """That of level 0, None for methods that do not train the dense network."""
+        """The accuracy of level 0, None for methods that do not train the dense network."""
         return self.accuracies.get(best_levels.DENSE)
 
     def gain(self, level: int, dense: float | None = None) -> float | None:
-        """The accuracy of a level less the dense network's: its own, else ``dense``."""
+        """Return the accuracy of a level minus that of the dense network, or minus ``dense`` where the run has none."""
         own = dense if self.dense_accuracy is None else self.dense_accuracy
         return None if own is None else self.accuracies[level] - own
 
     def step(self) -> float | None:
-        """The step of the grid that the logarithms of u form; None where they form none."""
+        """Return the step of the grid that ln u of the levels forms, None where they form no grid."""
         ordered = sorted((u for u in self.densities.values() if u > 0), reverse=True)
         steps = [math.log(denser / sparser) for denser, sparser in pairwise(ordered) if denser > sparser]
         if len(steps) < 2 or max(steps) > (1 + SAME_STEP) * min(steps):
@@ -127,13 +128,13 @@ class FirstLayerRows:
 
 
 def facts(levels: FirstLayerRows, density: float | None = None, dense: float | None = None) -> Facts:
-    """The quantities of a run alone; None for what it has not.
+    """Return the quantities of one run, by name; None for those that it lacks.
 
-    Accuracy is the best validation accuracy of a level, 0 to 1, and u the nominal density; which level is best, and
-    which the sparsest no worse than dense, says analysis.best_levels. Methods that prune before training have no
-    dense level, so no gain and no level to be no worse than it. Locality and fan-in are of the first layer. With
-    ``density``, those of the pruned level whose u is nearest to it, if that is within a factor NEAR. ``dense`` is the
-    accuracy that a run without a dense level of its own gains over.
+    Accuracy is the best validation accuracy of a level, 0 to 1, and u the nominal density. ``analysis.best_levels``
+    defines the best level and the sparsest that is no worse than dense. Methods that prune before training have no
+    dense level, hence no gain and no such sparsest level. Locality and fan-in are those of the first layer. With
+    ``density`` the quantities are those of the pruned level whose u is nearest to it, if that is within a factor NEAR.
+    ``dense``: the accuracy of the dense network for a run without one of its own.
     """
     found: Facts = {"dense_accuracy": levels.dense_accuracy}
     if density is None:
@@ -162,10 +163,11 @@ def facts(levels: FirstLayerRows, density: float | None = None, dense: float | N
 def fitted_gains(
     by_seed: Mapping[int, FirstLayerRows], dense: Mapping[int, float] | None = None
 ) -> dict[int, float]:
-    """The gain of each seed at the pruned level that is best on average over the others, less its dense network.
+    """Return the gain of each seed over its dense network at the pruned level that is best over the other seeds.
 
-    ``dense``: the accuracy that seeds without a dense level of their own gain over. A gain at a seed's own best level
-    would be above 0 where all levels are equal; this one is 0 on average.
+    ``dense``: the dense network's accuracy, by seed, for seeds without a dense level of their own. Where all levels are
+    equal, the gain at a seed's own best level is above 0 on average, and this one is 0. Seeds without a gain are left
+    out. See docs/science.md, "Best level and gain".
     """
     densities = {level: u for levels in by_seed.values() for level, u in levels.densities.items()}
     chosen = best_levels.cross_fitted({seed: own.accuracies for seed, own in by_seed.items()}, densities)
@@ -174,7 +176,7 @@ def fitted_gains(
 
 
 def fan_in_excess(row: Mapping[str, Any]) -> float | None:
-    """observables.fan_in_excess from what the run stored, so that older runs have it too."""
+    """Return the excess of the fan-in's sd from stored columns of a row, so that older runs have it too."""
     ratio, mean, u = (row.get(name) for name in ("fan_in_var_ratio", "fan_in_mean", "weight_density"))
     if ratio is None or not mean or not u:
         return None

@@ -1,8 +1,8 @@
-"""Observables of a stored run that need more than one of its files: trained weights, masks and what was observed."""
+"""This module computes observables of a stored run that need several of its files: weights, masks, observations."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,12 +26,12 @@ MOMENTS = ("trained", "pruned")
 
 
 def run_flow(run: Run, moment: str = "trained", levels: Sequence[int] | None = None) -> Flow:
-    """The flow of a run's hidden layers over its levels, or over ``levels`` in their order.
+    """Return the flow of a run's hidden layers over its levels, or over ``levels`` in their order.
 
-    moment "trained": the weights at the end of each level's training; "pruned": those weights under the next
-    level's masks, before retraining, and so of one level less. The rate of each pruning is the share of the hidden
-    weights left that it removed: p for iterative pruning but for rounding, 0 (σ is nan) where the density stays as it
-    is. Raises InputError for another moment or a run with fewer levels than that needs.
+    ``moment``: "trained" for the weights at the end of each level's training, "pruned" for those weights under the next
+    level's masks, before retraining, which gives one level less. The rate of each pruning is the share of the remaining
+    hidden weights that it removed: p for iterative pruning but for rounding, and 0 (σ is nan) where the density does
+    not change. Raises InputError for another moment or too few levels. See docs/science.md, "Flow".
     """
     if moment not in MOMENTS:
         raise InputError(f"moment is {moment!r}: use {' or '.join(MOMENTS)}")
@@ -49,16 +49,16 @@ def run_flow(run: Run, moment: str = "trained", levels: Sequence[int] | None = N
 
 
 def run_cavity(run: Run, level: int) -> CavitySplit | None:
-    """The cavity effects a level stored, parted by whether the pruning after it kept the weight.
+    """Return the cavity effects that a level stored, split by whether the next pruning kept the weight.
 
-    The sizes are those of w, by which magnitude pruning chooses. None at the last level, where the next level was not
-    pruned from this one, and for runs that did not measure it.
+    The sizes are those of w, by which magnitude pruning chooses. The result is None at the last level, where the next
+    level was not pruned from this one, and for runs that did not measure it. See docs/science.md, "Cavity".
     """
     effects = stored_cavity(run.observations(level))
     if effects is None or level + 1 not in run.levels:
         return None
     mask, after = run.ticket(level).masks[0], run.ticket(level + 1).masks[0]
-    # Masks of other methods may lie in each other too: SNIP's do, which were all scored at initialisation.
+    # Nested masks alone do not show it: SNIP's are nested too, although all are scored at initialisation.
     pruned_from_it = level == DENSE or find_traits(run.experiment.prune.method).iterative
     if not pruned_from_it or (after.array & ~mask.array).any():
         return None
@@ -66,9 +66,12 @@ def run_cavity(run: Run, level: int) -> CavitySplit | None:
 
 
 def run_gabor(
-    run: Run, level: int, nodes: Sequence[int] | NDArray[Any], *, shuffles: int = SHUFFLES
+    run: Run, level: int, nodes: Sequence[int] | NDArray[np.int64], *, shuffles: int = SHUFFLES
 ) -> GaborFits:
-    """Gabor fits of first-layer nodes at the end of a level, and of their shuffled weights."""
+    """Return Gabor fits of the weights of first-layer nodes at the end of a level (docs/science.md, "Gabor fits").
+
+    ``nodes``: indices, [K]. ``shuffles``: how often the weights of each node are shuffled and fitted as a null.
+    """
     weights, mask = run.model(level).layers[0].weight, run.ticket(level).masks[0]
     return gabor_fit(weights, mask, run.shape, nodes=nodes, shuffles=shuffles, seed=run.seed)
 
@@ -76,18 +79,22 @@ def run_gabor(
 def run_hierarchy(
     run: Run, level: int, layer: int, node: int, *, top: int | None = None, count: bool = False
 ) -> tuple[Tier, ...]:
-    """What feeds a node of ``layer`` (1 = first hidden) at the end of a level."""
+    """Return the tiers of nodes that feed a node at the end of a level.
+
+    See docs/science.md, "Hierarchy and effective masks". ``layer``: that of the node, 1 for the first
+    hidden one. ``top`` and ``count``: as in ``observables.hierarchy``.
+    """
     ticket = run.ticket(level)
     return hierarchy(ticket.masks, _hidden(run, level, ticket), layer, node, top=top, count=count)
 
 
 def densities_against_erk(ticket: Ticket) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """The hidden layers' weight densities, and Erdős–Rényi's at the same number of weights in all."""
+    """Return the hidden layers' weight densities, and the Erdős–Rényi densities of as many weights in all."""
     masks = ticket.masks
-    sizes = (masks[0].n_in, *(mask.n_out for mask in masks), 0)  # the output layer's size plays no part
+    sizes = (masks[0].n_in, *(mask.n_out for mask in masks), 0)  # The size of the output layer is not used.
     return tuple(mask.density for mask in masks), erdos_renyi(sizes, ticket.weight_density)
 
 
 def _hidden(run: Run, level: int, ticket: Ticket) -> list[np.ndarray]:
-    """The trained weights of a level's hidden layers under a ticket."""
+    """Return the trained weights of a level's hidden layers, those that the ticket removes set to 0."""
     return [layer.weight for layer in ticket.applied_to(run.model(level)).layers[:-1]]

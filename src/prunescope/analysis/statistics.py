@@ -1,10 +1,11 @@
-"""Means over seeds and their 95 % intervals: the one definition that tables, pages, figures and claims use.
+"""This module computes means over seeds and their 95 % intervals, for tables, pages, figures and claims.
 
-Student's t throughout. Differences within a seed (two levels, two layers, against its own null) are paired: the
-interval is that of the mean of the differences. Two experiments are compared by Welch's, unless they were run on the
-same data with at least PAIRED_SEEDS seeds in common, whose differences are then paired: runs of one seed share their
-initial weights and, where set and batch are the same, every batch. One value has no interval; neither have values that
-agree to the last digit, whose spread says nothing about the next seed. Sources: Student 1908; Welch 1947.
+All intervals are by Student's t (docs/science.md, "Intervals"). Differences within a seed (two levels, two layers, a
+number and its null) are paired: the interval is that of the mean of the differences. Two experiments are compared by
+Welch's interval, unless they were run on the same data with at least PAIRED_SEEDS seeds in common, whose differences
+are then paired: runs of one seed share their initial weights and, where set and batch are the same, every batch. One
+value has no interval. Values that agree to the last digit have none either, since their spread says nothing about the
+next seed. Sources: Student 1908; Welch 1947.
 """
 
 from __future__ import annotations
@@ -23,10 +24,10 @@ PAIRED_SEEDS = 5
 
 @dataclass(frozen=True)
 class Spread:
-    """n values: their mean, sample standard deviation and the 95 % interval of the mean.
+    """The spread of n values: their mean, sample standard deviation and the 95 % interval of the mean.
 
-    Numbers that so few values do not have are None. ``alike``: all of two or more values are equal, so that there is
-    no interval. ``freedom`` is the number of degrees of freedom of the interval.
+    ``low``, ``high``: the ends of the interval. ``alike``: whether two or more values are all equal, so that there is
+    no interval. ``freedom``: the degrees of freedom of the interval. Numbers that need more values are None.
     """
 
     n: int
@@ -38,14 +39,14 @@ class Spread:
     freedom: float | None = None
 
     def widened(self, by: float) -> Spread:
-        """The same with ``by`` added to the interval's half-width."""
+        """Return the same spread with ``by`` added to the half-width of its interval."""
         if self.low is None or self.high is None:
             return self
         return Spread(self.n, self.mean, self.sd, self.low - by, self.high + by, self.alike, self.freedom)
 
 
 def spread(values: Sequence[float]) -> Spread:
-    """Mean, sample sd and 95 % interval of the mean of ``values``; sd and interval need two."""
+    """Return the spread of ``values``; the sample sd and the interval need two of them."""
     n = len(values)
     if n < 2:
         return Spread(n, float(values[0]) if n else None)
@@ -57,14 +58,15 @@ def spread(values: Sequence[float]) -> Spread:
 
 
 def paired(values: Mapping[int, float], baseline: Mapping[int, float]) -> Spread:
-    """The spread of ``values`` less ``baseline``, of the seeds that both have."""
+    """Return the spread of the differences ``values`` - ``baseline``, both by seed, over the seeds that both have."""
     return spread([values[seed] - baseline[seed] for seed in sorted(values.keys() & baseline.keys())])
 
 
 def welch(values: Sequence[float], baseline: Sequence[float]) -> Spread:
-    """The mean of ``values`` less that of ``baseline``, which need not have the same spread; n is the smaller number.
+    """Return the spread of the difference of two means, ``values`` - ``baseline``, with unequal variances (Welch 1947).
 
-    sd is that of a difference of one value each; the interval needs two of both.
+    ``n`` is the number of the smaller group, ``sd`` that of a difference of one value of each. sd and interval need two
+    values of both.
     """
     n = min(len(values), len(baseline))
     if n == 0:
@@ -84,9 +86,9 @@ def welch(values: Sequence[float], baseline: Sequence[float]) -> Spread:
 
 @dataclass(frozen=True)
 class Difference:
-    """A difference of two groups: its spread, whether it is paired by seed, and the seeds that it rests on.
+    """A difference of two groups: its spread, and whether it is paired by seed.
 
-    ``left_out`` are seeds of either group that a paired difference does not use.
+    ``seeds``: the seeds of a paired difference. ``left_out``: the seeds of either group that it does not use.
     """
 
     spread: Spread
@@ -96,7 +98,10 @@ class Difference:
 
 
 def difference(values: Mapping[int, float], baseline: Mapping[int, float], *, same_data: bool) -> Difference:
-    """``values`` less ``baseline``, by seed: paired where both were run on the same data and share enough seeds."""
+    """Return the difference ``values`` - ``baseline`` of two groups, both by seed.
+
+    It is paired where both were run on the same data and share at least PAIRED_SEEDS seeds, else Welch's.
+    """
     shared = sorted(values.keys() & baseline.keys())
     if same_data and len(shared) >= PAIRED_SEEDS:
         left_out = sorted((values.keys() | baseline.keys()) - set(shared))
@@ -105,19 +110,19 @@ def difference(values: Mapping[int, float], baseline: Mapping[int, float], *, sa
 
 
 def quantile(freedom: float) -> float:
-    """By how many standard errors a 95 % interval reaches to either side, at so many degrees of freedom."""
+    """Return the half-width of a 95 % interval in standard errors, at ``freedom`` degrees of freedom."""
     from scipy.special import stdtrit
 
     return float(stdtrit(freedom, (1 + CONFIDENCE) / 2))
 
 
 def band(profiles: np.ndarray, sds: float = 2.0) -> tuple[np.ndarray, np.ndarray]:
-    """Mean - and + so many sample sds of ``profiles`` [shuffles, …]: where shuffled masks lie."""
+    """Return mean - and + ``sds`` sample sds over the first axis of ``profiles`` [shuffles, …]."""
     mean, sd = mean_and_sd(profiles)
     return mean - sds * sd, mean + sds * sd
 
 
 def mean_and_sd(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Mean and sample sd over the first axis of [n, …]; the sd of one is nan."""
+    """Return mean and sample sd over the first axis of ``values`` [n, …]; the sd of one value is nan."""
     mean = values.mean(axis=0)
     return mean, values.std(axis=0, ddof=1) if len(values) > 1 else np.full_like(mean, np.nan)

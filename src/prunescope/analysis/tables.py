@@ -1,4 +1,4 @@
-"""Every run below a folder in one table: a row for each level and layer."""
+"""This module finds runs below folders and puts them in one table, with a row for each level and layer."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from prunescope.experiment.dotted import dotted_values, fields
 from prunescope.files import write_bytes
 from prunescope.runs.directory import Run
 
-TYPES: dict[Any, Any] = {
+TYPES: dict[object, type[polars.DataType]] = {
     bool: polars.Boolean,
     int: polars.Int64,
     float: polars.Float64,
@@ -29,16 +29,17 @@ TYPES: dict[Any, Any] = {
 
 @dataclass
 class FoundRuns:
-    """Runs that can be read, by path; and what is wrong with the others."""
+    """Runs that were found: those that can be read, and by path what is wrong with the others."""
 
     runs: list[Run] = field(default_factory=list)
     problems: dict[Path, str] = field(default_factory=dict)
 
 
 def find_runs(places: Iterable[str | Path]) -> FoundRuns:
-    """Every run directory that is one of ``places`` or lies below one, each once, in the order of their paths.
+    """Return every run directory that is one of ``places`` or lies below one, each once.
 
-    Raises InputError for a place that holds none.
+    Runs are in the order of the places, and below each in the order of their paths. Directories that cannot be read are
+    reported in ``problems``. Raises InputError for a place that holds no run directory.
     """
     found, seen = FoundRuns(), set()
     for place in map(Path, places):
@@ -59,9 +60,9 @@ def _read(path: Path, found: FoundRuns) -> None:
         if experiment.identity != about["identity"]:
             raise InputError(
                 f"{path}: experiment.toml has identity {experiment.identity}, run.json {about['identity']}: "
-                "it was made by another version or changed by hand"
+                "it was made by another version or was edited"
             )
-        assert run.table is not None  # reads it: a damaged table is found here
+        assert run.table is not None  # This reads the table, so that a damaged one is found here.
     except InputError as error:
         found.problems[path] = str(error).removeprefix(f"{path}: ").removeprefix(f"{path}{os.sep}")
     else:
@@ -69,18 +70,18 @@ def _read(path: Path, found: FoundRuns) -> None:
 
 
 def table(*places: str | Path) -> polars.DataFrame:
-    """Every run below ``places``: one row for each finished level and layer.
+    """Return a table of every run below ``places``, with one row for each finished level and hidden layer.
 
-    Columns: name, identity, seed, status, path, those of levels.parquet (level, layer, density, locality, …;
-    null where a run was made before the column was), and every field of the experiment by its dotted name
-    (``train.lr``). Fields that take lists are JSON text. Runs that cannot be read are left out: find_runs
-    says which. Raises InputError where there is no run.
+    Its columns are name, identity, seed, status and path, those of levels.parquet (docs/columns.md; null where a run
+    is older than the column), and every field of the experiment by its dotted name, such as ``train.lr``. Fields that
+    take lists are JSON text. Runs that cannot be read are left out, and ``find_runs`` reports them. Raises InputError
+    where there is no run.
     """
     return table_of(find_runs(places).runs)
 
 
 def table_of(runs: Iterable[Run]) -> polars.DataFrame:
-    """The table of runs that were found; raises InputError when there is none."""
+    """Return the table, as ``table`` describes it, of these runs; raises InputError when there is none."""
     parts = [_rows(run) for run in runs]
     if not parts:
         raise InputError("no run has a finished level: nothing to tabulate")
@@ -88,7 +89,7 @@ def table_of(runs: Iterable[Run]) -> polars.DataFrame:
 
 
 def write_table(rows: polars.DataFrame, path: Path) -> None:
-    """Write a table as Parquet, whole or not at all; raises InputError for another kind of file."""
+    """Write a table to a .parquet file, whole or not at all; raises InputError for another ending of ``path``."""
     if path.suffix != ".parquet":
         raise InputError(f"--out is {path}: the table is written as .parquet")
     buffer = io.BytesIO()
@@ -112,27 +113,27 @@ def _rows(run: Run) -> polars.DataFrame:
 
 
 def field_values(experiment: Experiment) -> dict[str, Any]:
-    """Every field by its dotted name; lists and tables as JSON text."""
+    """Return the value of every field but ``name``, by dotted name, with lists and tables as JSON text."""
     values = dotted_values(experiment)
     return {name: _cell(values[name], dtype) for name, dtype in field_types().items()}
 
 
-def _cell(value: Any, dtype: Any) -> Any:
+def _cell(value: Any, dtype: type[polars.DataType]) -> Any:
     return value if value is None or isinstance(value, str) or dtype != polars.String else json.dumps(value)
 
 
-def field_types() -> dict[str, Any]:
-    """The column type of every field, by its dotted name."""
+def field_types() -> dict[str, type[polars.DataType]]:
+    """Return the column type of every field but ``name``, by dotted name."""
     return {name: _type(info.annotation) for name, info in fields() if name != "name"}
 
 
-def _type(annotation: Any) -> Any:
-    """Int64, Float64, Boolean, or String for texts and all that is not one number."""
+def _type(annotation: object) -> type[polars.DataType]:
+    """Return Int64, Float64 or Boolean for one number, String for texts and everything else."""
     if get_origin(annotation) is Literal:
         return polars.String
     if get_origin(annotation) in (Union, types.UnionType):
         kinds = {_type(kind) for kind in get_args(annotation) if kind is not type(None)}
         return kinds.pop() if len(kinds) == 1 else polars.String
-    if hasattr(annotation, "__metadata__"):  # Annotated
+    if hasattr(annotation, "__metadata__"):  # Only Annotated types have this attribute.
         return _type(get_args(annotation)[0])
     return TYPES.get(annotation, polars.String)

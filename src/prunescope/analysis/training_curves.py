@@ -1,4 +1,4 @@
-"""Training loss and validation error inside a level, over seeds."""
+"""This module tabulates training loss and validation error within a level, over seeds."""
 
 from __future__ import annotations
 
@@ -9,7 +9,11 @@ from prunescope.errors import InputError
 
 
 def training_curves(group: Group, level: int) -> polars.DataFrame:
-    """Training loss, validation loss and error against the step of a level: means over seeds."""
+    """Return the training loss and validation error at each evaluated step of a level, averaged over seeds.
+
+    Columns are experiment, level, nominal_density, step, train_loss and validation_error (a share of 1). Raises
+    InputError for a run without entries of the level.
+    """
     entries = []
     for run in group.runs:
         own = [entry for entry in run.metrics if entry["level"] == level]

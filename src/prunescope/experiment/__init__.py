@@ -1,4 +1,4 @@
-"""Experiment: what is run. Fields, presets, overrides, identity and scale."""
+"""This package defines experiments: their fields, presets, overrides, identity and scale."""
 
 from __future__ import annotations
 

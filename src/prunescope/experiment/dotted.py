@@ -1,4 +1,4 @@
-"""Fields by their dotted names, ``train.steps``: which there are, what they take, what an experiment has in them."""
+"""This module lists, reads and sets the fields of experiments by their dotted names, such as ``train.steps``."""
 
 from __future__ import annotations
 
@@ -14,7 +14,10 @@ from prunescope.experiment.fields import Section
 
 
 def fields(section: type[Section] = Experiment, prefix: str = "") -> Iterator[tuple[str, FieldInfo]]:
-    """Yield the dotted name and the definition of every field in a section and those inside it, in their order."""
+    """Yield the dotted name and the definition of every field of a section, in their order.
+
+    Fields of the sections inside it are included. ``prefix`` is put in front of every name.
+    """
     for name, info in section.model_fields.items():
         if isinstance(info.annotation, type) and issubclass(info.annotation, Section):
             yield from fields(info.annotation, f"{prefix}{name}.")
@@ -28,13 +31,13 @@ def field_names() -> list[str]:
 
 
 def dotted_values(experiment: Experiment) -> dict[str, Any]:
-    """Return what an experiment has in every field, by dotted name, as JSON has it: tuples are lists."""
+    """Return the value of every field of an experiment, by dotted name, in the types of JSON: tuples become lists."""
     nested = experiment.model_dump(mode="json")
     return {name: reduce(getitem, name.split("."), nested) for name in field_names()}
 
 
 def takes_list(name: str) -> bool:
-    """Return whether the field of this dotted name takes a list; False for names that are no field."""
+    """Return whether the field of this dotted name takes a list; False for names that are not a field."""
     info = dict(fields()).get(name)
     return info is not None and _holds_tuple(info.annotation)
 
@@ -44,7 +47,10 @@ def _holds_tuple(annotation: object) -> bool:
 
 
 def set_field(nested: dict[str, Any], name: str, value: Any) -> bool:
-    """Put a value into ``nested`` fields by its dotted name; return False where the name leads into a value."""
+    """Set a field in nested dictionaries of fields by its dotted name.
+
+    Return False, without setting it, where a part of the name in front of the last is the name of a value.
+    """
     *sections, last = name.split(".")
     for section in sections:
         inner = nested.setdefault(section, {})

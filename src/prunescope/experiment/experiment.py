@@ -1,4 +1,4 @@
-"""Experiment: what is run, and its identity."""
+"""This module defines the experiment and its identity."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from prunescope.experiment.toml import toml_value
 
 
 class Experiment(Section):
-    """What is run: every choice that changes the result, and (in ``run``) what changes only speed."""
+    """An experiment: every choice but the seed that changes a result, and in ``run`` those that change only speed."""
 
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._/-]*$")
     data: Data = Data()
@@ -37,21 +37,22 @@ class Experiment(Section):
 
     @property
     def identity(self) -> str:
-        """First 12 hex digits of the SHA-256 of the canonical JSON of the scientific fields.
+        """The first 12 hexadecimal digits of the SHA-256 of the fields that change the result, as canonical JSON.
 
-        Defaults are left out, so adding an option keeps old identities; so are ``name``,
-        ``run`` and ``data.root``, which change only label, speed and place.
+        Fields at their defaults are left out, so that a new field does not change old identities. ``name``, ``run`` and
+        ``data.root`` are left out too, since they change only label, speed and place.
         """
         fields = self.model_dump(mode="json", exclude_defaults=True, exclude={"name", "run"})
         fields.get("data", {}).pop("root", None)
         if like := fields.get("prune", {}).get("like"):
-            fields["prune"]["like"] = Path(like).parts[-2:]  # the run, wherever it lies
+            # The last two parts of the path name that run; where it is stored does not count.
+            fields["prune"]["like"] = Path(like).parts[-2:]
         fields = {key: value for key, value in fields.items() if value != {}}
         canonical = json.dumps(fields, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(canonical.encode()).hexdigest()[:12]
 
     def to_toml(self) -> str:
-        """Every field, defaults written out, as TOML that ``load`` reads back."""
+        """Return every field, defaults included, as TOML that ``load`` reads back."""
         fields = self.model_dump(mode="json")
         lines = [f"name = {toml_value(fields.pop('name'))}"]
         for section, values in fields.items():

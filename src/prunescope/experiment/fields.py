@@ -1,4 +1,4 @@
-"""Sections of an experiment: their fields, with defaults and what is allowed."""
+"""This module defines the sections of an experiment: their fields with defaults and allowed values."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ Source = Literal[
 
 
 class Section(BaseModel):
-    """Fields that belong together; unknown ones are refused."""
+    """A section: fields that belong together. Unknown fields raise a ValidationError."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class Data(Section):
-    """Images and task (the defaults of fields that a source does not read are ignored by it)."""
+    """The section ``data``: images and task. A source ignores the fields that it does not read."""
 
     source: Source = Field("photographs", description="where images come from")
     root: str = Field("", description="folder or file of the source, raw or prepared")
@@ -43,7 +43,7 @@ class Data(Section):
     geometry: Literal["image", "series", "none"] = Field(
         "image", description="npz: arrays are images, series [N, L] or [N, C, L], or tables [N, n]"
     )
-    validation: Positive = Field(10_000, description="validation images that pick the best step")
+    validation: Positive = Field(10_000, description="validation images, which choose the best step")
     size: Positive = Field(32, description="height and width (photographs, nlgp, folder)")
     patches: Positive = Field(40_000, description="photographs: training patches")
     heldout: Positive = Field(10_000, description="photographs, nlgp: images held out")
@@ -77,7 +77,7 @@ class Data(Section):
 
 
 class Network(Section):
-    """Architecture."""
+    """The section ``network``: the hidden layers and where batch norm stands."""
 
     hidden: tuple[Positive, ...] = Field((1024, 1024, 1024), min_length=1)
     norm: Literal["before", "after", "none"] = Field(
@@ -86,7 +86,7 @@ class Network(Section):
 
 
 class Train(Section):
-    """One level's training."""
+    """The section ``train``: how the network is trained within one level."""
 
     steps: Positive = 100_000
     batch: Annotated[int, Field(ge=2)] = 1000
@@ -103,7 +103,7 @@ class Train(Section):
 
 
 class Prune(Section):
-    """How masks come about (the defaults of fields that a method does not read are ignored by it)."""
+    """The section ``prune``: how masks are made. A method ignores the defaults of fields that it does not read."""
 
     method: str = Field("imp", description="imp, oneshot, snip, …: prunescope list --methods")
     rate: Annotated[float, Field(gt=0, lt=1)] = Field(0.3, description="p, pruned a level")
@@ -165,14 +165,14 @@ class Prune(Section):
 
     @property
     def densities(self) -> tuple[float, ...]:
-        """``density`` as a tuple; empty when it is not given."""
+        """The value of ``density`` as a tuple, empty when it is not given."""
         if self.density is None:
             return ()
         return self.density if isinstance(self.density, tuple) else (self.density,)
 
 
 class Place(Section):
-    """Speed and place; outside the identity."""
+    """The section ``run``: speed and place, which are no part of the identity."""
 
     engine: Literal["auto", "torch", "native"] = Field(
         "auto", description="native: sparse kernels on a CPU; torch: masked dense on any device"

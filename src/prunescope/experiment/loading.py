@@ -1,4 +1,4 @@
-"""Experiments from presets and TOML files, checked into one line of what is wrong."""
+"""This module reads experiments from presets and TOML files; errors in them are reported in one line."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ PRESETS = "prunescope.experiment"
 
 
 def preset_names() -> list[str]:
-    """Names of the presets that come with the package, sorted."""
+    """Return the names of the presets that come with the package, sorted."""
     root = resources.files(PRESETS) / "presets"
     with resources.as_file(root) as folder:
         return sorted(p.relative_to(folder).with_suffix("").as_posix() for p in folder.rglob("*.toml"))
 
 
 def preset_text(name: str) -> str:
-    """The TOML text of a preset; raises InputError for an unknown name."""
+    """Return the TOML text of a preset; raises InputError for an unknown name."""
     if name not in preset_names():
         raise InputError(
             f"unknown experiment {name!r}: use a TOML file or one of {', '.join(preset_names())}"
@@ -37,9 +37,10 @@ def preset_text(name: str) -> str:
 def load(experiment: str | Path, overrides: Iterable[str] = ()) -> Experiment:
     """Read a preset (by name) or a TOML file and apply ``key=value`` overrides.
 
-    Values are TOML; a bare word is a string. ``scale=NAME`` among them turns the dial of
-    ``prunescope.experiment.scale`` before the others are applied. Raises InputError naming the field, the
-    value found and what would be right.
+    ``experiment``: the name of a preset, or the path of a file that ends in .toml. ``overrides``: texts whose values
+    are TOML, where a bare word is a string. An override ``scale=NAME`` makes the experiment smaller by the rules of
+    ``prunescope.experiment.scale`` before the others are applied. Raises InputError, which names the field, the value
+    found and what would be right.
     """
     path = Path(experiment)
     if path.suffix == ".toml":
@@ -56,20 +57,24 @@ def load(experiment: str | Path, overrides: Iterable[str] = ()) -> Experiment:
     except tomllib.TOMLDecodeError as error:
         raise InputError(f"{origin}: not TOML: {error}") from None
     fields.setdefault("name", path.stem if path.suffix == ".toml" else str(experiment))
-    by_hand = dict(parsed(override) for override in overrides)
-    if "scale" in by_hand:
+    given = dict(parsed(override) for override in overrides)
+    if "scale" in given:
         from prunescope.experiment.scale import changes
 
-        scale = str(by_hand.pop("scale"))
-        by_hand = changes(build(fields, origin), by_hand, scale) | by_hand
-    for key, value in by_hand.items():
+        scale = str(given.pop("scale"))
+        given = changes(build(fields, origin), given, scale) | given
+    for key, value in given.items():
         if not set_field(fields, key, value):
             raise InputError(f"unknown field {key!r}{_hint(key)}")
     return build(fields, origin)
 
 
 def build(fields: dict[str, Any], origin: str = "experiment") -> Experiment:
-    """Check nested fields into an Experiment; raises InputError in one line."""
+    """Return the experiment of nested fields after checking them.
+
+    ``fields``: dictionaries of values, as TOML is read. ``origin`` is named in messages. Raises InputError, in one
+    line, for the first unknown field or value that is not allowed.
+    """
     try:
         return Experiment.model_validate(fields)
     except ValidationError as error:

@@ -1,4 +1,4 @@
-"""Overrides: ``key=value`` texts as the values of dotted fields, and back."""
+"""This module reads and writes overrides: texts ``key=value`` that set a field by its dotted name."""
 
 from __future__ import annotations
 
@@ -10,22 +10,26 @@ from prunescope.experiment.toml import toml_value
 
 
 def parsed(override: str) -> tuple[str, Any]:
-    """Return name and value of ``key=value``. The value is TOML; a bare word is a string. Raises InputError."""
-    name, text = _split(override, "an override looks like train.steps=2000")
+    """Return name and value of an override ``key=value``.
+
+    The value is TOML, and a bare word is a string. Raises InputError where the name or the ``=`` is missing.
+    """
+    name, text = _split(override, "write an override as train.steps=2000")
     return name, _value(text)
 
 
 def parsed_axis(override: str) -> tuple[str, Any]:
-    """Return name and value of ``key=value`` or ``key=[a,b]``: as parsed, with bare words inside lists strings too.
+    """Return name and value of an axis of a sweep, ``key=value`` or ``key=[a,b]``.
 
-    Blanks around the name and the value are dropped. Raises InputError.
+    It reads what ``parsed`` reads, and bare words inside lists are strings too. Blanks around the name and the value
+    are dropped. Raises InputError where the name or the ``=`` is missing.
     """
     name, text = _split(override, "write train.steps=2000 or train.lr=[0.1,0.05]")
     return name.strip(), _value(text.strip(), words_in_lists=True)
 
 
 def formatted(name: str, value: Any) -> str:
-    """Return the ``key=value`` that parsed reads back; raises InputError for a value that is no TOML."""
+    """Return the text ``key=value`` that ``parsed`` reads back; raises InputError for a value that TOML lacks."""
     try:
         return f"{name}={toml_value(value)}"
     except TypeError:
@@ -51,7 +55,7 @@ def _value(text: str, words_in_lists: bool = False) -> Any:
 
 
 def _parts(text: str) -> list[str]:
-    """Split at the commas that stand in no bracket and no quotes."""
+    """Split a text at the commas outside brackets and quotes."""
     parts, depth, quote = [""], 0, ""
     for letter in text:
         if quote:

@@ -1,4 +1,4 @@
-"""Values as TOML, which Python reads and does not write."""
+"""This module writes values as TOML, which the standard library only reads."""
 
 from __future__ import annotations
 
@@ -12,5 +12,5 @@ def toml_value(value: Any) -> str:
         return "{" + ", ".join(f"{toml_value(key)} = {toml_value(one)}" for key, one in value.items()) + "}"
     if isinstance(value, list | tuple):
         return "[" + ", ".join(map(toml_value, value)) + "]"
-    # as JSON, but for what TOML refuses: escapes of half a character, and the character DEL by itself
+    # JSON is TOML here but for two things: escapes of half a character (surrogates) and an unescaped character DEL.
     return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
