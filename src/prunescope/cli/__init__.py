@@ -1,4 +1,4 @@
-"""Verbs. Each is one call into the library; progress goes to stderr, results to stdout."""
+"""The command line: verbs that each make one call into the library. Progress goes to stderr, results to stdout."""
 
 from prunescope.cli.app import app
 from prunescope.cli.entry import main, ray_alone

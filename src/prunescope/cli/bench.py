@@ -1,4 +1,4 @@
-"""What `prunescope bench` prints: tables, and in one sentence what a user should choose."""
+"""The output of the verb ``bench``: tables, and one sentence that says which engine to choose."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def print_bench(
     as_json: bool,
     sizes: Sizes | None = None,
 ) -> None:
-    """Measure and print; progress goes to stderr. With ``plot`` the steps are drawn there too."""
+    """Run the benchmark and print its results; progress goes to stderr. Also draw the steps into ``plot`` if it is given."""
     parts = PARTS if only is None else checked_parts([part.strip() for part in only.split(",")])
     threads = checked_threads(threads)
     if plot is not None:
@@ -48,7 +48,7 @@ def print_bench(
 
 
 def print_tables(results: dict[str, Any]) -> None:
-    """Every part that was measured, the machine's limits, notes, and the advice."""
+    """Print every part that was measured, the machine's limits, notes, and the advice."""
     machine, limits = results["machine"], results["limits"]
     print(
         f"{machine['processor']}, {machine['threads']} of {machine['cores']} cores, torch {machine['torch']}"
@@ -99,7 +99,7 @@ def _competitors(rows: Sequence[Row]) -> list[str]:
 
 
 def _cells(rows: Sequence[Row], keys: tuple[str, ...], names: Sequence[str]) -> list[tuple[Any, list[str]]]:
-    """For every value of ``keys``, in order of appearance, each competitor's milliseconds."""
+    """Return each competitor's milliseconds for every value of ``keys``, in the order in which they appear."""
     found: dict[Any, dict[str, str]] = {}
     for row in rows:
         place = tuple(row[key] for key in keys)
@@ -113,7 +113,7 @@ def _ms(row: Row) -> str:
 
 
 def _table(title: str, header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """A ruled table on a terminal, plain columns elsewhere."""
+    """Print a ruled table on a terminal, and plain columns elsewhere."""
     from rich.box import SIMPLE_HEAD
     from rich.console import Console
     from rich.table import Table

@@ -1,4 +1,4 @@
-"""The verbs of data: prepare, info, verify."""
+"""The verbs of data: prepare, info and verify."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The entry point: what becomes an exit code and one line on stderr."""
+"""The entry point of the command line, which turns exceptions into exit codes and one line on stderr."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _UsageError: Any = typer.BadParameter.__mro__[1]  # typer does not export it
 
 
 def main(arguments: list[str] | None = None) -> Any:
-    """Entry point: 0 done, 2 wrong usage or input, 130 interrupted with everything saved, 1 anything else."""
+    """Run a command line and exit: 0 done, 2 wrong usage or input, 130 interrupted with everything saved, 1 anything else."""
     arguments = ray_alone(sys.argv[1:] if arguments is None else arguments)
     try:
         code = app(arguments, prog_name="prunescope", standalone_mode=False)
@@ -45,7 +45,10 @@ def main(arguments: list[str] | None = None) -> Any:
 
 
 def ray_alone(arguments: list[str]) -> list[str]:
-    """``--ray`` without an address is ``--ray=local``: typer has no options whose value may be left out."""
+    """Return the arguments with ``--ray=local`` in place of ``--ray`` without an address.
+
+    typer has no options whose value may be left out.
+    """
     following = [*arguments, ""][1:]
     return [
         "--ray=local" if here == "--ray" and not re.fullmatch(ADDRESS, after) else here
@@ -54,7 +57,7 @@ def ray_alone(arguments: list[str]) -> list[str]:
 
 
 def _verb(error: Any) -> str:
-    """The verb that was used wrongly, with a space behind it."""
+    """Return the verb that was used wrongly, followed by a space."""
     path = error.ctx.command_path.split()[1:] if error.ctx else []
     return "".join(f"{part} " for part in path)
 

@@ -1,4 +1,4 @@
-"""Verbs that gather many runs: table, compare, track."""
+"""The verbs that gather many runs: table, compare and track."""
 
 from __future__ import annotations
 

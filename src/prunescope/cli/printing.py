@@ -1,4 +1,4 @@
-"""What the verbs print: results on stdout, as text or JSON."""
+"""The results that verbs print to stdout, as text or JSON."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from prunescope.model import FloatArray
 
 
 def print_plan(experiment: Experiment, seed: int, out: Path) -> None:
-    """The resolved experiment, its identity, and an estimate of time, memory and disk."""
+    """Print the resolved experiment, its identity, and an estimate of time, memory and disk."""
     from prunescope.pruning.running import estimate
     from prunescope.runs.writer import run_path
 
@@ -35,7 +35,7 @@ def print_plan(experiment: Experiment, seed: int, out: Path) -> None:
 
 
 def print_presets() -> None:
-    """Every preset with the first comment of its file."""
+    """Print every preset with the first comment of its file."""
     width = max(map(len, preset_names()))
     for name in preset_names():
         comment = []
@@ -47,7 +47,7 @@ def print_presets() -> None:
 
 
 def print_figures() -> None:
-    """Every figure with its title."""
+    """Print every figure with its title."""
     from prunescope.figures import figures
 
     found = figures()
@@ -57,7 +57,7 @@ def print_figures() -> None:
 
 
 def print_methods() -> None:
-    """Every pruning method, those of other packages included, with what it is."""
+    """Print every pruning method, those of other packages included, with what it is."""
     from prunescope.pruning import about_method, method_names
 
     width = max(map(len, method_names()))
@@ -66,7 +66,7 @@ def print_methods() -> None:
 
 
 def print_run(path: Path, *, as_json: bool) -> None:
-    """A run's levels."""
+    """Print a run's levels, as a table or as JSON."""
     from prunescope.runs.directory import Run
 
     run = Run(path)
@@ -100,7 +100,7 @@ def print_run(path: Path, *, as_json: bool) -> None:
 def print_observables(
     source: Path, level: int | None, layer: int | None, shape: str | None, *, as_json: bool
 ) -> None:
-    """The observables of a run's mask or of a mask made elsewhere."""
+    """Print the observables of a run's mask or of a mask made elsewhere."""
     from prunescope.observables import measure
 
     results = []
@@ -130,7 +130,7 @@ def print_observables(
 def _masks(
     source: Path, level: int | None, layer: int | None, shape: str | None
 ) -> list[tuple[str, Mask, ImageShape | None, FloatArray | None]]:
-    """Name, mask, shape of the inputs where they have one, weights where they are known."""
+    """Return name, mask, shape of the inputs where they have one, weights where they are known."""
     if source.is_dir():
         from prunescope.runs.directory import Run
 
@@ -177,7 +177,7 @@ def _shape(text: str) -> ImageShape:
 
 
 def print_data(folder: Path, sheet: Path | None, *, as_json: bool) -> None:
-    """A prepared folder's facts, and a sheet of samples."""
+    """Print the facts of a prepared folder, and draw a sheet of sample images."""
     from prunescope.data import info, sample_sheet
 
     facts: dict[str, Any] = info(folder)

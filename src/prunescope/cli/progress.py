@@ -1,4 +1,4 @@
-"""Progress of a run: a live view on a terminal, plain lines elsewhere."""
+"""Reporters of a run's progress: a live view on a terminal, plain lines elsewhere."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ SHORT = {
 
 
 def level_line(row: dict[str, Any]) -> str:
-    """One finished level in a line."""
+    """Return a line that describes a finished level, from its row of the first layer."""
 
     def of(name: str) -> str:
         return number(row.get(name), find_column(name).format)
@@ -42,7 +42,7 @@ def level_line(row: dict[str, Any]) -> str:
 
 
 class Lines(Reporter):
-    """Plain lines on stderr: one a level, and one a minute inside it."""
+    """A reporter of plain lines on stderr: one for each level, and one every ``every`` seconds inside it."""
 
     def __init__(self, every: float = 60.0) -> None:
         self._every = every
@@ -81,7 +81,7 @@ class Lines(Reporter):
 
 
 class Live(Reporter):
-    """A table of levels and a bar for the current one, redrawn on stderr."""
+    """A reporter that redraws a table of levels and a bar for the current one, on stderr."""
 
     def __init__(self) -> None:
         from rich.console import Console
@@ -90,7 +90,7 @@ class Live(Reporter):
         self._rows: list[dict[str, Any]] = []
         self._clock = _Clock()
         self._level: Level | None = None
-        self._look: Evaluation | None = None
+        self._evaluation: Evaluation | None = None
         self._heading = ""
         self._note = ""
         self._planned: int | None = None
@@ -110,14 +110,14 @@ class Live(Reporter):
         self._planned = experiment.prune.levels
 
     def level_started(self, level: Level, step: int, shape: ImageShape) -> None:
-        self._level, self._look, self._note = level, None, ""
+        self._level, self._evaluation, self._note = level, None, ""
         self._clock.start(level.steps, step)
 
     def stepped(self, level: Level, step: int) -> None:
         self._clock.at(step)
 
-    def evaluated(self, look: Evaluation) -> None:
-        self._look = look
+    def evaluated(self, evaluation: Evaluation) -> None:
+        self._evaluation = evaluation
 
     def level_finished(self, rows: list[dict[str, Any]]) -> None:
         self._rows, self._level, self._note = _first_layer(rows), None, ""
@@ -163,13 +163,13 @@ class Live(Reporter):
         return text
 
     def _seen(self) -> str:
-        if self._look is None:
+        if self._evaluation is None:
             return ""
-        return f"  validation {number(self._look.val.accuracy, 'percent')}  training loss {number(self._look.train_loss, 'nats')}"
+        return f"  validation {number(self._evaluation.val.accuracy, 'percent')}  training loss {number(self._evaluation.train_loss, 'nats')}"
 
 
 class _Clock:
-    """Step rate of the current level since it started or resumed."""
+    """A clock that measures the rate of steps of the current level since it started or resumed."""
 
     def __init__(self) -> None:
         self.start(0, 0)

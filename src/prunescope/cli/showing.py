@@ -1,4 +1,4 @@
-"""Verbs that look at what is there: presets, masks, a run, its figures and page."""
+"""The verbs that show what is there: list, show, observe, figure and report."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def report_command(
 
 
 def _say_notes(runs: list[Run]) -> None:
-    """Say what a reader of the groups' numbers has to know: seeds that are there twice, engines that differ."""
+    """Print to stderr what a reader of the groups' numbers must know: seeds that are there twice, engines that differ."""
     from prunescope.analysis.groups import groups
 
     if len(runs) > 1:

@@ -1,4 +1,4 @@
-"""What the verbs ``table`` and ``compare`` print."""
+"""The output of the verbs ``table`` and ``compare``."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ IMAGES = {"validation": "validation images", "heldout": "held-out images"}
 
 
 def print_table(place: Path, out: Path | None) -> None:
-    """Write the table of all runs below ``place`` and print its path; what is left out is said on stderr."""
+    """Write the table of all runs below ``place`` and print its path; runs that are left out are named on stderr."""
     found = find_runs([place])
     path = out or place / FILE
     _say_problems(found)
@@ -38,7 +38,10 @@ def print_table(place: Path, out: Path | None) -> None:
 def print_comparison(
     places: Sequence[Path], by: Sequence[str], baseline: str | None, density: float | None, form: str
 ) -> None:
-    """Compare the finished runs at and below ``places``; form: text, csv, markdown or json."""
+    """Compare the finished runs at and below ``places`` and print the comparison.
+
+    form: text, csv, markdown or json.
+    """
     found = find_runs(places)
     _say_problems(found)
     done = [run for run in found.runs if run.status == "done"]
@@ -93,7 +96,7 @@ def _text(comparison: Comparison) -> str:
 
 
 def _cells(comparison: Comparison) -> list[list[str]]:
-    """A heading, and a row for each quantity and group; quantities that no run has are left out."""
+    """Return a heading, and a row for each quantity and group; quantities that no run has are left out."""
     heading = ["quantity", "group", "n", "mean", "sd", "95 % interval"]
     if comparison.baseline is not None:
         heading += [f"less {comparison.baseline.label}", "95 % interval", "paired"]
@@ -107,7 +110,7 @@ def _cells(comparison: Comparison) -> list[list[str]]:
 
 
 def _heading(about: Quantity, rows: Sequence[dict[str, Any]]) -> str:
-    """The title with the unit, and on how many images an accuracy is."""
+    """Return the title with the unit, and on how many images an accuracy is."""
     unit = ", points" if about.points else ", %" if about.format == "percent" else ""
     known = {row["images"] for row in rows if row["mean"] is not None}
     images = "" if about.images is None else f", {IMAGES[about.images]}"
@@ -136,7 +139,7 @@ def _interval(low: float | None, high: float | None, about: Quantity) -> str:
 
 
 def _pairing(row: dict[str, Any]) -> str:
-    """``5 seeds, without 7``; ``no`` for a difference of means."""
+    """Return how a difference was paired, as in ``5 seeds, without 7``; ``no`` for a difference of means."""
     if row["paired"] is None:
         return ""
     if not row["paired"]:

@@ -1,4 +1,4 @@
-"""The verb bench."""
+"""The verb ``bench``."""
 
 from __future__ import annotations
 

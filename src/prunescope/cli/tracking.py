@@ -1,4 +1,4 @@
-"""What the verb ``track`` does and prints."""
+"""The verb ``track``: it sends stored runs to a tracker and prints where each one is."""
 
 from __future__ import annotations
 
