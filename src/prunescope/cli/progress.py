@@ -41,66 +41,108 @@ def level_line(row: dict[str, Any]) -> str:
     )
 
 
-class Lines(Reporter):
-    """A reporter of plain lines on stderr: one for each level, and one every ``every`` seconds inside it."""
+class ProgressLines:
+    """The plain lines on stderr that reporters of runs and of sweeps share.
+
+    every: seconds without a line after which one on the progress is due.
+    """
 
     def __init__(self, every: float = 60.0) -> None:
         self._every = every
-        self._said = time.monotonic()
-        self._clock = _Clock()
+        self._last = time.monotonic()
         self._what = ""
 
-    def _say(self, text: str) -> None:
-        self._said = time.monotonic()
+    def preparing(self, done: int, total: int, what: str) -> None:
+        """Say how far the preparation of data is, at most once in ten seconds."""
+        if what != self._what or time.monotonic() - self._last > 10:
+            self._what = what
+            self.say(f"{what}: {done} of {total}")
+            self._last = time.monotonic()
+
+    def say(self, text: str) -> None:
+        """Print a line to stderr at once."""
         print(text, file=sys.stderr, flush=True)
 
-    def preparing(self, done: int, total: int, what: str) -> None:
-        if what != self._what or time.monotonic() - self._said > 10:
-            self._what = what
-            self._say(f"{what}: {done} of {total}")
-
-    def started(
-        self, path: Path, experiment: Experiment, rows: list[dict[str, Any]], engine: str = ""
-    ) -> None:
-        self._say(f"{path}: {'resuming' if rows else 'starting'} {experiment.name}")
-        if engine:
-            self._say(f"engine {engine}")
-
-    def level_started(self, level: Level, step: int, shape: ImageShape) -> None:
-        self._clock.start(level.steps, step)
-        if step:
-            self._say(f"level {level.number}: resuming at step {step} of {level.steps}")
-
-    def stepped(self, level: Level, step: int) -> None:
-        self._clock.at(step)
-        if time.monotonic() - self._said > self._every:
-            self._say(f"level {level.number}: step {step} of {level.steps}, {self._clock.rate:.0f} steps/s")
-
-    def level_finished(self, rows: list[dict[str, Any]]) -> None:
-        self._say(level_line(_first_layer(rows)[-1]))
+    def due(self) -> bool:
+        """Return whether a line on the progress is due, and count from now on if it is."""
+        if time.monotonic() - self._last <= self._every:
+            return False
+        self._last = time.monotonic()
+        return True
 
 
-class Live(Reporter):
-    """A reporter that redraws a table of levels and a bar for the current one, on stderr."""
+class ProgressView:
+    """The live view on stderr that reporters of runs and of sweeps share: ``_view`` makes it, four times a second.
+
+    What ``_view`` reads is set before this class's ``__init__``, which draws once.
+    """
 
     def __init__(self) -> None:
         from rich.console import Console
         from rich.live import Live as RichLive
 
+        self._note = ""
+        self._live = RichLive(
+            get_renderable=self._view, console=Console(stderr=True), refresh_per_second=4, transient=False
+        )
+
+    def preparing(self, done: int, total: int, what: str) -> None:
+        """Show how far the preparation of data is."""
+        self._note = f"{what}: {done:,} of {total:,}"
+
+    def close(self) -> None:
+        """Stop redrawing and release the terminal."""
+        self._live.stop()
+
+    def _view(self) -> Group:
+        raise NotImplementedError
+
+
+class Lines(ProgressLines, Reporter):
+    """A reporter of plain lines on stderr: one for each level, and one every ``every`` seconds inside it."""
+
+    def __init__(self, every: float = 60.0) -> None:
+        super().__init__(every)
+        self._clock = _Clock()
+
+    def say(self, text: str) -> None:
+        """Print a line to stderr at once; the next one on the progress is due ``every`` seconds later."""
+        self._last = time.monotonic()
+        super().say(text)
+
+    def started(
+        self, path: Path, experiment: Experiment, rows: list[dict[str, Any]], engine: str = ""
+    ) -> None:
+        self.say(f"{path}: {'resuming' if rows else 'starting'} {experiment.name}")
+        if engine:
+            self.say(f"engine {engine}")
+
+    def level_started(self, level: Level, step: int, shape: ImageShape) -> None:
+        self._clock.start(level.steps, step)
+        if step:
+            self.say(f"level {level.number}: resuming at step {step} of {level.steps}")
+
+    def stepped(self, level: Level, step: int) -> None:
+        self._clock.at(step)
+        if self.due():
+            self.say(f"level {level.number}: step {step} of {level.steps}, {self._clock.rate:.0f} steps/s")
+
+    def level_finished(self, rows: list[dict[str, Any]]) -> None:
+        self.say(level_line(_first_layer(rows)[-1]))
+
+
+class Live(ProgressView, Reporter):
+    """A reporter that redraws a table of levels and a bar for the current one, on stderr."""
+
+    def __init__(self) -> None:
         self._rows: list[dict[str, Any]] = []
         self._clock = _Clock()
         self._level: Level | None = None
         self._evaluation: Evaluation | None = None
         self._heading = ""
-        self._note = ""
         self._planned: int | None = None
-        self._live = RichLive(
-            get_renderable=self._view, console=Console(stderr=True), refresh_per_second=4, transient=False
-        )
+        super().__init__()
         self._live.start()
-
-    def preparing(self, done: int, total: int, what: str) -> None:
-        self._note = f"{what}: {done:,} of {total:,}"
 
     def started(
         self, path: Path, experiment: Experiment, rows: list[dict[str, Any]], engine: str = ""
@@ -121,9 +163,6 @@ class Live(Reporter):
 
     def level_finished(self, rows: list[dict[str, Any]]) -> None:
         self._rows, self._level, self._note = _first_layer(rows), None, ""
-
-    def close(self) -> None:
-        self._live.stop()
 
     def _view(self) -> Group:
         from rich.console import Group

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import sys
-import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from prunescope.analysis.formats import number, span
+from prunescope.cli.progress import ProgressLines, ProgressView
 from prunescope.runs.columns import find_column
 from prunescope.sweep.capacity import Capacity
 from prunescope.sweep.planning import Plan, PlannedRun
@@ -22,71 +22,57 @@ PlanLines = Callable[[Plan, Capacity], list[str]]
 COLUMNS = ("level", "u", "best", "locality", "left")
 
 
-class SweepLines(SweepReporter):
+class SweepLines(ProgressLines, SweepReporter):
     """A reporter of plain lines on stderr: runs that start and end, levels, and once a minute how far the sweep is.
 
     plan_lines: makes the lines that describe the plan, None for none. every: seconds between two lines on how far it is.
     """
 
     def __init__(self, plan_lines: PlanLines | None = None, every: float = 60.0) -> None:
-        self._plan_lines, self._every = plan_lines, every
-        self._said = time.monotonic()
-        self._what = ""
+        super().__init__(every)
+        self._plan_lines = plan_lines
 
     def planned(self, plan: Plan, capacity: Capacity) -> None:
         self._status = SweepStatus(plan, capacity.slots(plan))
         for line in self._plan_lines(plan, capacity) if self._plan_lines else ():
-            _say(line)
-
-    def preparing(self, done: int, total: int, what: str) -> None:
-        if what != self._what or time.monotonic() - self._said > 10:
-            self._what, self._said = what, time.monotonic()
-            _say(f"{what}: {done} of {total}")
+            self.say(line)
 
     def started(self, run: PlannedRun, pid: int, node: str = "") -> None:
         known = self._status.started(run)
         where = f"process {pid}{f' on {node}' if node else ''}"
-        _say(f"{known.label}: {'goes on' if known.finished else 'starts'}, {run.path}, {where}")
+        self.say(f"{known.label}: {'goes on' if known.finished else 'starts'}, {run.path}, {where}")
 
     def updated(self, run: PlannedRun, event: Event) -> None:
         known = self._status.updated(run, event)
         if event["event"] == "tracker":
-            _say(f"{known.label}: {event['text']}")
+            self.say(f"{known.label}: {event['text']}")
         if event["event"] == "level_finished":
             cells = zip(COLUMNS, _cells(known, self._status), strict=True)
-            _say(f"{known.label}: {'  '.join(f'{name} {cell}' for name, cell in cells)}")
-        if time.monotonic() - self._said > self._every:
-            self._said = time.monotonic()
-            _say(heading(self._status))
+            self.say(f"{known.label}: {'  '.join(f'{name} {cell}' for name, cell in cells)}")
+        if self.due():
+            self.say(heading(self._status))
 
     def ended(self, run: PlannedRun, how: str, message: str) -> None:
         known = self._status.ended(run, how, message)
-        _say(f"{known.label}: {how}{f', {message}' if message else ''}")
+        self.say(f"{known.label}: {how}{f', {message}' if message else ''}")
 
     def stopping(self) -> None:
-        _say("stopping: every run saves its state")
+        self.say("stopping: every run saves its state")
 
 
-class SweepLive(SweepReporter):
+class SweepLive(ProgressView, SweepReporter):
     """A reporter that redraws a table of the runs that are on, on stderr."""
 
     def __init__(self, plan_lines: PlanLines | None = None) -> None:
-        from rich.console import Console
-        from rich.live import Live
-
         self._plan_lines = plan_lines
         self._status: SweepStatus | None = None
-        self._note = ""
-        self._live = Live(get_renderable=self._view, console=Console(stderr=True), refresh_per_second=4)
+        super().__init__()
 
     def planned(self, plan: Plan, capacity: Capacity) -> None:
         self._status = SweepStatus(plan, capacity.slots(plan))
         for line in self._plan_lines(plan, capacity) if self._plan_lines else ():
-            _say(line)
+            print(line, file=sys.stderr, flush=True)
         self._live.start()
-
-    def preparing(self, done: int, total: int, what: str) -> None:
-        self._note = f"{what}: {done:,} of {total:,}"
 
     def started(self, run: PlannedRun, pid: int, node: str = "") -> None:
         self._note = ""
@@ -111,9 +97,6 @@ class SweepLive(SweepReporter):
 
     def stopping(self) -> None:
         self._note = "stopping: every run saves its state; Ctrl-C again ends them at once"
-
-    def close(self) -> None:
-        self._live.stop()
 
     def _view(self) -> Group:
         from rich.console import Group
@@ -162,7 +145,3 @@ def _cells(known: RunStatus, status: SweepStatus) -> list[str]:
         locality,
         span(status.left(known)),
     ]
-
-
-def _say(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)
