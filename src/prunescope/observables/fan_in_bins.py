@@ -25,7 +25,7 @@ def locality_by_fan_in(mask: Any, shape: ImageShape, width: int, *, bins: int = 
 
     mask: [n_out, C·H·W]; shape: (C, H, W); width: connections per bin. The bins start at the smallest fan-in of a
     connected node; the last of at most ``bins`` bins covers all remaining nodes. Bins without nodes are
-    returned too; a mask without connections has no bins. Raises InputError for width or bins < 1, ValueError unless
+    returned too; a mask without connections has no bins. Raises InputError for width or bins < 1 and unless
     C·H·W = n_in. Paper, Fig. 11; docs/science.md, "Locality".
     """
     if width < 1 or bins < 1:

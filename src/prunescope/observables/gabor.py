@@ -36,12 +36,11 @@ class GaborFits:
 
     Channel c of a node is A_c exp(-(x'²+γ²y'²)/2σ²) cos(2πx'/λ+ψ) + o_c with x' = (x-x0) cos θ + (y-y0) sin θ
     and y' = (y-y0) cos θ - (x-x0) sin θ. The shape is common to the channels, amplitudes and offsets are not.
-    ``nodes`` int64 [K];
-    ``x``, ``y`` (the centre), ``sigma``, ``wavelength`` float64 [K] in pixels, ``theta`` (the direction across the
-    stripes, in [0, π)) and ``phase`` (ψ, in [0, 2π)) in radians, ``gamma`` (σ over the length along the stripes;
-    nan for a series); ``amplitude`` and ``offset`` [K, C], the largest amplitude positive. ``r2`` [K] is the share of
-    the variance about each channel's mean that the Gabor explains, ``null_r2`` [K, shuffles] that for the
-    same pixels in random places. All are nan for a node whose channels are constant.
+    ``nodes`` is int64 [K]; ``x``, ``y`` (the centre), ``sigma`` and ``wavelength`` are float64 [K] in pixels,
+    ``theta`` (the direction across the stripes, in [0, π)) and ``phase`` (ψ, in [0, 2π)) in radians, ``gamma`` (σ
+    over the length along the stripes; nan for a series); ``amplitude`` and ``offset`` [K, C], the largest amplitude
+    positive. ``r2`` [K] is the share of the variance about each channel's mean that the Gabor explains, ``null_r2``
+    [K, shuffles] that for the same pixels in random places. All are nan for a node whose channels are constant.
     """
 
     shape: ImageShape

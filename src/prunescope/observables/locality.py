@@ -31,7 +31,7 @@ def locality(mask: Any, shape: ImageShape, *, nodes: Any = None) -> Locality:
     """Count the pairs S_sc(d) and S_dc(d) of a first-layer mask exactly, for all displacements.
 
     mask: [n_out, C·H·W]; shape: (C, H, W), of a series (C, 1, W); nodes: indices or a bool selection
-    of the rows to sum over, default all. Returns int64 counts of ordered pairs. Raises ValueError unless
+    of the rows to sum over, default all. Returns int64 counts of ordered pairs. Raises InputError unless
     C·H·W = n_in. Paper, Section 3 and Fig. 2; docs/science.md, "Locality".
     """
     mask = Mask.of(mask)

@@ -71,7 +71,7 @@ class Observables:
     scaled_participation: Scalar
 
     def to_dict(self) -> dict[str, Any]:
-        """Return nested plain numbers, {name: {value, null_mean, null_sd, z}}; None stands for nan, which JSON lacks."""
+        """Return nested plain numbers, {name: {value, null_mean, null_sd, z}}; None for nan, which JSON lacks."""
         result: dict[str, Any] = {"fan_in_mean": self.fan_in_mean}
         for field in fields(self):
             scalar = getattr(self, field.name)

@@ -16,7 +16,7 @@ def node_locality(mask: Any, shape: ImageShape, nodes: Any = None) -> NDArray[np
     """Count the same-channel pairs S_sc(d) of each node separately.
 
     mask: [n_out, C·H·W]; shape: (C, H, W), of a series (C, 1, W); nodes: indices [K], default all. Returns int64
-    [K, 2H-1, 2W-1], indexed as ``Locality.same``, which is their sum over nodes. Raises ValueError unless
+    [K, 2H-1, 2W-1], indexed as ``Locality.same``, which is their sum over nodes. Raises InputError unless
     C·H·W = n_in. Paper, Fig. 9; docs/science.md, "Locality".
     """
     mask = Mask.of(mask)

@@ -16,7 +16,7 @@ def remove_first_layer_nodes(model: Model, nodes: NDArray[np.int64], how: str = 
     """Return the model without the first-layer units ``nodes`` [k], not trained further.
 
     ``how``: "mask" sets their incoming weights to 0 (paper, Fig. 1c); "mean" replaces each by
-    its average over images (its normalised value is 0; needs the norm before the maps);
+    its average over images (a normalised value of 0, which needs the norm before the maps);
     "outgoing" sets their outgoing weights to 0. Raises ValueError for another ``how``, or for
     "mean" without that norm.
     """
