@@ -130,9 +130,8 @@ def shuffle_at_fan_in(mask: Any, rng: np.random.Generator) -> Mask:
     mask: [n_out, n_in]. Such masks are the null of the locality observables (docs/science.md, "Shuffled masks").
     """
     mask = Mask.of(mask)
-    dense = (
-        mask.fan_in > mask.n_in // 2
-    )  # such rows draw the inputs that they lose, so that fewer draws collide
+    # For rows with more than half of the inputs, the lost inputs are drawn, so that fewer draws collide.
+    dense = mask.fan_in > mask.n_in // 2
     wanted = np.where(dense, mask.n_in - mask.fan_in, mask.fan_in)
     drawn: BoolArray = np.zeros((mask.n_out, mask.n_in), dtype=np.bool_)
     rows = np.arange(mask.n_out)

@@ -17,12 +17,12 @@ Floats = NDArray[np.float64]
 
 PARAMETERS = 7
 SMALLEST_SIGMA = 0.4  # covers a single pixel; narrower ones give the same image
-SHORTEST_WAVE = 2.0  # Nyquist
+SHORTEST_WAVE = 2.0  # the Nyquist limit of a pixel grid
 ANGLES = 6
 SIGMAS = (0.6, 1.2, 2.4, 4.8, 9.6)
 ELONGATIONS = (1.0, 2.5)
-WAVES = (2.0, 3.5, 7.0)  # λ/σ: about two cycles, one, and a patch
-FLAT = 1e-3  # of a part's energy; below it correlations with the part are noise
+WAVES = (2.0, 3.5, 7.0)  # λ/σ of about two cycles, one cycle, and a patch without stripes
+FLAT = 1e-3  # relative energy of an even or odd part below which correlations with it are noise
 
 
 def gabor(geometry: Floats, shape: ImageShape) -> Floats:

@@ -54,9 +54,8 @@ def _choose(path: Path, entries: list[Entry]) -> list[tuple[str, Mask]]:
             masks.append((name, Mask.of(value)))
         except (ValueError, TypeError) as error:
             refusals.append(f"{name}: {error}")
-            if (
-                named and np.ndim(value) == 2
-            ):  # a 4-D mask of a convolution is passed over, a 2-D array of this name must be a mask
+            # A 4-D mask of a convolution is passed over, but a 2-D array of this name must be a mask.
+            if named and np.ndim(value) == 2:
                 raise InputError(f"{path}: {refusals[-1]}") from None
     if not masks:
         why = f" ({refusals[0]})" if refusals else " (it is empty)"

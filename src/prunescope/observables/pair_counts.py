@@ -75,9 +75,8 @@ def _listed(masks: BoolArray, shape: ImageShape) -> Counts:
     node, inputs = np.nonzero(masks)
     channel, pixel = np.divmod(inputs, height * width)
     y, x = np.divmod(pixel, width)
-    place = (
-        y * columns + x
-    )  # the difference of two places is the index of their displacement minus that of d = 0
+    # The difference of two places is the index of their displacement minus that of d = 0.
+    place = y * columns + x
     connections = np.bincount(node, minlength=len(masks))
     first = np.cumsum(connections) - connections
     counts = np.zeros(2 * rows * columns, dtype=np.int64)

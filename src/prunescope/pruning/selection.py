@@ -59,9 +59,8 @@ def keep_top(
     pool = np.where(before, pool, -np.inf)
     ends = np.cumsum([k.size for k in kept])
     for index in never_empty:
-        own = pool[
-            ends[index] - kept[index].size : ends[index]
-        ]  # a view of pool, which the assignment below changes
+        # This is a view, so that the assignment below changes the pool.
+        own = pool[ends[index] - kept[index].size : ends[index]]
         if own.max() > -np.inf:
             own[own.size - 1 - np.argmax(own[::-1])] = np.inf
     if not max(1, len(never_empty)) <= keep <= np.count_nonzero(before):

@@ -3,6 +3,7 @@
 Level 0 is dense; each entry of ``prune.density`` is a level, numbered 1, 2, …, pruned from the same trained
 level 0 by the rules of iterative pruning: layer by layer, biases in their layer's pool, or
 ``prune.scope=global``, or ``prune.layer_densities`` (then one level). No layer is emptied.
+See docs/science.md, "Other methods".
 """
 
 from __future__ import annotations

@@ -1,11 +1,11 @@
 """Progressive pruning: iterative magnitude pruning of one layer at a time, from the input (paper, B.6).
 
-Level 0 is dense. A layer is pruned by the share p a level as in iterative pruning, rewinding included, the
+Level 0 is dense. A layer is pruned by the share p per level as in iterative pruning, rewinding included, the
 other layers left alone. A level whose best validation accuracy is below the dense network's, by more than
 ``prune.tolerance``, ends its layer, and so does the stop rule: the layer's mask goes back to the last level
 that was no worse than the dense network, where it stays, and the next layer is pruned by the magnitudes of
-that level. (The paper has no tolerance. With one, a layer may be pruned further after a worse level, but never stays at it.)
-``nominal_density`` is (1-p)^k of the layer being pruned. Deeper layers are still dense, so ``layer_being_pruned``
+that level. (The paper has no tolerance. With one, a layer may be pruned further after a worse level, but never
+stays at it.) ``nominal_density`` is (1-p)^k of the layer being pruned. Deeper layers are still dense, so ``layer_being_pruned``
 finds that layer from the masks.
 """
 

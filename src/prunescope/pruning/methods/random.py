@@ -3,9 +3,9 @@
 There is no level 0. With ``prune.layout`` uniform or erk (Erdős–Rényi, Evci et al. 2020) each entry of
 ``prune.density`` is a level, numbered 1, 2, …, trained in full from the initial parameters: every layer keeps
 exactly round(density · N) weights at uniform positions, and all biases; ``prune.layer_densities`` gives the
-layers' own densities, one level. With ``prune.layout=shuffle`` every level > 0 of the run in ``prune.like``
-is a level of the same number and biases in which each unit's connections are moved to uniform
-positions; training starts from the parameters to which that run rewinds (its initial ones where it does
+layers' own densities, one level. With ``prune.layout=shuffle`` each level > 0 of the run in ``prune.like``
+gives a level of the same number, with the same biases and each unit's connections moved to uniform positions;
+training starts from the parameters to which that run rewinds (its initial ones where it does
 not rewind). The masks have the fan-ins and densities of that run, but not its positions. Both are nulls for other
 methods; see docs/science.md, "Other methods".
 """
