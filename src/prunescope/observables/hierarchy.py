@@ -25,8 +25,8 @@ class Tier:
     nodes: int64 [K], the strongest first, ties by lower index.
     strength: float64 [K], the sum over the paths to the traced node of Π|w|; 1 for the traced node itself.
     effective: [K, n0], the inputs that reach each node: bool, or with count=True the number of paths.
-    The connections go from a node of this tier (the second array of int64 [E] node numbers) to one of the tier above
-    (``parents``, the first) with the signed ``weights``, float64 [E]. They are empty in the top tier.
+    parents, children: int64 [E], the nodes that each connection joins, in the tier above and in this one.
+    weights: float64 [E], the signed weights of the connections. All three are empty in the top tier.
     """
 
     layer: int

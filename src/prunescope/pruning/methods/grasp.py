@@ -2,9 +2,9 @@
 
 There is no level 0: each entry of ``prune.density`` is a level, numbered 1, 2, …, trained in full from the
 initial parameters. The score is taken there, on one batch of ``prune.score_images`` training images, of the
-loss with logits divided by ``prune.temperature``;
-the weights of largest S among all hidden ones are removed; all biases stay. With ``prune.score_pool=all`` the
-output's weights and the hidden biases rank in the pool too; biases, 0 at initialisation, have S = 0 (between harmful and useful); the output's weights are ranked
+loss with logits divided by ``prune.temperature``; the weights of largest S among all hidden ones are removed;
+all biases stay. With ``prune.score_pool=all`` the output's weights and the hidden biases rank in the pool
+too; biases, 0 at initialisation, have S = 0 (between harmful and useful); the output's weights are ranked
 too, but all of them stay.
 """
 

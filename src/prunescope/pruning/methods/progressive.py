@@ -4,9 +4,9 @@ Level 0 is dense. A layer is pruned by the share p per level as in iterative pru
 other layers left alone. A level whose best validation accuracy is below the dense network's, by more than
 ``prune.tolerance``, ends its layer, and so does the stop rule: the layer's mask goes back to the last level
 that was no worse than the dense network, where it stays, and the next layer is pruned by the magnitudes of
-that level. (The paper has no tolerance. With one, a layer may be pruned further after a worse level, but never
-stays at it.) ``nominal_density`` is (1-p)^k of the layer being pruned. Deeper layers are still dense, so ``layer_being_pruned``
-finds that layer from the masks.
+that level. (The paper has no tolerance. With one, a layer may be pruned further after a worse level, but
+never stays at it.) ``nominal_density`` is (1-p)^k of the layer being pruned. Deeper layers are still dense,
+so ``layer_being_pruned`` finds that layer from the masks.
 """
 
 from __future__ import annotations
