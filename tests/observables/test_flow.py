@@ -9,7 +9,7 @@ from prunescope import observables
 from prunescope.errors import InputError
 
 
-def test_a_case_by_hand():
+def test_a_case_worked_out_on_paper():
     levels = [[[[3.0, -1.0]], [[4.0]]], [[[3.0, 0.0]], [[-1.0]]], [[[0.0, 0.0]], [[2.0]]]]
     found = observables.flow(levels, 0.5)
     np.testing.assert_allclose(found.share, [[0.5, 0.5], [0.75, 0.25], [0, 1]])

@@ -47,14 +47,14 @@ def test_slopes_are_the_derivatives():
         np.testing.assert_allclose(slopes[entry], quotient, atol=1e-8)
 
 
-def test_the_bank_finds_its_own_members():
+def test_the_bank_finds_its_own_geometries():
     whole = bank(SHAPE)
     small = np.flatnonzero(whole.size < 3)  # the widest do not fit the image, and are found only roughly
-    for member in small[::7]:
-        geometry = whole.geometries[member] + np.array([8, 6, 0, 0, 0, 0, 0.4])
+    for entry in small[::7]:
+        geometry = whole.geometries[entry] + np.array([8, 6, 0, 0, 0, 0, 0.4])
         wave = gabor(geometry, SHAPE)
         image = np.outer([1.0, -0.5, 0.2], wave - wave.mean()).reshape(SHAPE)
-        start = whole.starts(image)[whole.size[member]]
+        start = whole.starts(image)[whole.size[entry]]
         parts = np.stack([gabor(start, SHAPE), gabor(start + np.eye(7)[6] * np.pi / 2, SHAPE)], axis=1)
         basis = np.linalg.qr(parts - parts.mean(axis=0))[0]
         assert np.linalg.norm(basis.T @ image[0].ravel()) / np.linalg.norm(image[0]) > 0.99

@@ -35,7 +35,7 @@ def scalar(function, mask, shape=SHAPE):
 
 
 def neighbour_share_at_random(height, width):
-    """The share of all ordered pixel pairs within 2 pixels, by looking at each."""
+    """Return the share of all ordered pixel pairs within 2 pixels, counted one by one."""
     pixels = [(y, x) for y in range(height) for x in range(width)]
     pairs = [(abs(a - c), abs(b - d)) for a, b in pixels for c, d in pixels if (a, b) != (c, d)]
     return sum(max(pair) <= 2 for pair in pairs) / len(pairs)

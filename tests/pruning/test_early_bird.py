@@ -47,7 +47,7 @@ def made(threshold=0.1, every=10, not_before=0):
 
 
 def ends(dynamics, models, every=10):
-    """The step at which the dynamics ends a level that has these models at its looks; None: not at all."""
+    """Return the step at which the dynamics ends a level with these models at its checks; None: not at all."""
     for step in range(1, every * len(models) + 1):
         if dynamics.after_step(step, Still(models[(step - 1) // every])):
             return step
@@ -59,7 +59,7 @@ def start():
     return initial(SIZES, "before", 0)
 
 
-def test_weights_that_stop_moving_end_the_level_once_five_looks_agree(start):
+def test_weights_that_stop_moving_end_the_level_once_five_masks_agree(start):
     assert ends(made(), [start] * 8) == 50
     moving = [stirred(start, seed, 1) for seed in range(4)]
     assert ends(made(), [*moving, *[start] * 6]) == 90
@@ -70,7 +70,7 @@ def test_weights_that_move_do_not(start):
 
 
 def test_moving_little_by_little_does_not_pass_for_standing_still(start):
-    # each mask is near the one before it, and far from that of four looks ago
+    # each mask is near the one before it, and far from that of four checks before
     path, models = start, []
     for seed in range(14):
         path = stirred(path, seed, 0.06)
@@ -117,7 +117,7 @@ def test_weights_that_are_not_finite_are_said_to(start):
         made().after_step(10, Still(Model((bad, *start.layers[1:]))))
 
 
-def test_each_level_of_imp_looks_at_its_own_next_mask(start):
+def test_each_level_of_imp_checks_its_own_next_mask(start):
     chosen = tiny.experiment(prune={"early_bird": 0.1, "rate": 0.4, "update_every": 1, "rewind_step": 5})
     procedure = imp.procedure(Setting(chosen, SIZES, 0, None))
     level, pruned = next(procedure), 0.0
@@ -137,7 +137,7 @@ def test_each_level_of_imp_looks_at_its_own_next_mask(start):
 
 
 def test_a_run_ends_its_levels_early_and_says_so_in_the_table(small_run, tmp_path):
-    # with almost no learning rate no mask moves: four looks after the first one all agree
+    # with almost no learning rate no mask moves: four checks after the first one all agree
     chosen = small_run(
         train={"lr": 1e-6, "eval_every": 4},
         prune={"early_bird": 0.01, "update_every": 2, "levels": 2, "rewind_step": 12},

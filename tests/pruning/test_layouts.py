@@ -19,7 +19,7 @@ SIZES = st.lists(st.integers(1, 40), min_size=3, max_size=6).map(tuple)
 DENSITIES = st.floats(0.001, 1)
 
 
-def test_erdos_renyi_by_hand():
+def test_erdos_renyi_against_densities_worked_out():
     # weights 8 and 16, (n_in + n_out)/(n_in n_out) = 6/8 and 10/16: half of 24 = ε (6 + 10), ε = 3/4
     assert erdos_renyi((4, 2, 8, 3), 0.5) == pytest.approx((0.5625, 0.46875))
 

@@ -1,4 +1,4 @@
-"""The procedures of prunescope.pruning.methods, trained by hand: run with `pytest tests/pruning/test_methods.py`."""
+"""The procedures of prunescope.pruning.methods, trained one level at a time: run with `pytest tests/pruning/test_methods.py`."""
 
 from dataclasses import replace
 
@@ -110,7 +110,7 @@ def test_the_scoring_batch_is_a_function_of_the_seed_and_none_of_trainings():
     assert all(data.sampler.labels[row][0] == label for row, label in zip(rows, batch.labels, strict=True))
 
 
-def test_one_pool_against_a_pool_a_layer_by_hand():
+def test_one_pool_against_one_pool_per_layer():
     # |w| of 2x2 and 1x2 weights: 8 7 / 2 1 and 4 3; half of each layer, or half of all
     layers = initial((2, 2, 1, 2), "none", 0).layers
     first = replace(layers[0], weight=np.array([[8, -7], [2, 1]], np.float32))

@@ -150,7 +150,7 @@ def test_a_layer_with_a_fifth_of_its_units_connected_ends_the_run(counts, ends):
     assert is_exhausted(alive(*counts), 0.2) is ends
 
 
-def test_the_stop_rule_looks_at_the_new_mask_before_training_it():
+def test_the_stop_rule_checks_the_new_mask_before_training_it():
     found, outcomes = levels(levels=None, rate=0.5, stop_units=0.5)
     assert (
         min(

@@ -1,4 +1,8 @@
-"""What a mask shows: pure functions of masks, weights and activations, made here or elsewhere."""
+"""Observables: pure functions that compute numbers and arrays from masks, weights and activations.
+
+They take NumPy arrays, torch tensors and masks, of runs of this package and of other origin. The definitions are
+in docs/science.md, "Observables".
+"""
 
 from prunescope.observables.ablation import ablation_curve, ablation_order, remove_nodes
 from prunescope.observables.activations import TopImages, top_images

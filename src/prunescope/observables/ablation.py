@@ -1,4 +1,4 @@
-"""Accuracy against the number of first-layer nodes removed (paper Fig. 1c)."""
+"""Functions that measure the accuracy left when first-layer nodes are removed (paper, Fig. 1c)."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from prunescope.errors import InputError
 from prunescope.mask import Mask
@@ -14,11 +14,13 @@ from prunescope.mask import Mask
 ORDERS = ("decreasing", "increasing", "random")
 
 
-def ablation_order(fan_in: Any, order: str, rng: np.random.Generator | None = None) -> NDArray[np.int64]:
-    """The nodes in the order of their removal.
+def ablation_order(
+    fan_in: ArrayLike, order: str, rng: np.random.Generator | None = None
+) -> NDArray[np.int64]:
+    """Return the indices of the nodes in the order of their removal, int64 [n_out].
 
     fan_in: int [n_out]; order: "decreasing" or "increasing" fan-in, ties by lower index, or "random", which
-    needs ``rng``. Returns int64 [n_out]. Raises InputError for another order.
+    needs ``rng``. Raises InputError for another order, and for "random" without ``rng``. docs/science.md, "Ablation".
     """
     connections = np.asarray(fan_in, dtype=np.int64)
     if order == "decreasing":
@@ -32,10 +34,10 @@ def ablation_order(fan_in: Any, order: str, rng: np.random.Generator | None = No
     return rng.permutation(connections.size).astype(np.int64)
 
 
-def remove_nodes(mask: Any, nodes: Any) -> Mask:
-    """The mask with the rows of these nodes set to 0: the paper's removal.
+def remove_nodes(mask: Any, nodes: ArrayLike) -> Mask:
+    """Return the mask with the rows of these nodes set to 0, which is how the paper removes nodes.
 
-    mask: [n_out, n_in]; nodes: int indices. Raises InputError for a node that is not there. Paper Section 4.
+    mask: [n_out, n_in]; nodes: int indices. Raises InputError for an index outside 0 … n_out - 1. Paper, Section 4.
     """
     mask = Mask.of(mask)
     rows = np.atleast_1d(np.asarray(nodes, dtype=np.int64))
@@ -53,11 +55,11 @@ def ablation_curve(
     order: str,
     rng: np.random.Generator | None = None,
 ) -> list[tuple[int, float]]:
-    """Accuracy with the first nodes of an order removed, without further training.
+    """Measure the accuracy with the first nodes of an order removed, without further training.
 
-    accuracy: of the network under a first-layer mask; mask: [n_out, n_in]; counts: how many nodes to remove;
-    order, rng: as for ablation_order. Returns (removed, accuracy) for each count. Raises InputError for a count
-    outside 0 … n_out. Paper Fig. 1c.
+    accuracy: a function that returns the network's accuracy under a first-layer mask; mask: [n_out, n_in]; counts:
+    how many nodes to remove; order, rng: as for ``ablation_order``. Returns (removed, accuracy) for each count.
+    Raises InputError for a count outside 0 … n_out. Paper, Fig. 1c; docs/science.md, "Ablation".
     """
     mask = Mask.of(mask)
     removal = ablation_order(mask.fan_in, order, rng)

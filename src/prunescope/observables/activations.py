@@ -1,4 +1,4 @@
-"""The images that activate each node most (paper Fig. 3b)."""
+"""Functions that find the images that activate each node most (paper, Fig. 3b)."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from prunescope.observables.arrays import as_array
 
 
 class TopImages:
-    """The k strongest activations of each node over batches of images, in whatever order they come.
+    """Collects the k strongest activations of each node over batches of images, given in any order.
 
-    Ties go to the lower image index. A nan is never chosen.
+    Of equal activations the one of lower image index is taken. A nan is never chosen.
     """
 
     def __init__(self, n_out: int, k: int) -> None:
-        """Raises InputError unless both are 1 or more."""
+        """Start without images. Raises InputError unless ``n_out`` and ``k`` are 1 or more."""
         if n_out < 1 or k < 1:
             raise InputError(f"nodes and k must be 1 or more, got {n_out} nodes and k {k}")
         self._indices = np.full((n_out, k), np.iinfo(np.int64).max)
@@ -26,9 +26,9 @@ class TopImages:
         self._seen = 0
 
     def update(self, activations: Any, first_index: int) -> None:
-        """Take activations [images, n_out] of the images first_index, first_index + 1, …
+        """Add activations [images, n_out] of the images first_index, first_index + 1, …
 
-        Each image may come once. Raises InputError for another number of nodes.
+        Each image may be added once. Raises InputError for another number of nodes.
         """
         n_out, k = self._values.shape
         batch = as_array(activations).astype(np.float64)
@@ -37,7 +37,7 @@ class TopImages:
         self._seen += len(batch)
         index = first_index + np.arange(len(batch))[:, np.newaxis]
         weakest, its_index = self._values[:, -1], self._indices[:, -1]
-        # Few images of a later batch pass, so that only these need sorting.
+        # Few images of a later batch exceed the weakest stored ones, so little is left to sort.
         passing = (batch > weakest) | ((batch == weakest) & (index < its_index))
         image, node = np.nonzero(passing)
         node = np.concatenate([np.repeat(np.arange(n_out), k), node])
@@ -50,9 +50,9 @@ class TopImages:
         self._indices, self._values = indices[best], values[best]
 
     def result(self) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-        """Image indices and activations, both [n_out, min(k, images seen)], the strongest first.
+        """Return image indices and activations, both [n_out, min(k, images added)], the strongest first.
 
-        Index -1 and value -inf where a node had fewer activations that are numbers.
+        Where a node had fewer activations that are numbers, the index is -1 and the activation -inf.
         """
         k = min(self._values.shape[1], self._seen)
         missing = self._indices == np.iinfo(np.int64).max
@@ -60,11 +60,11 @@ class TopImages:
 
 
 def top_images(activations: Any, k: int) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """The images with the highest activation of each node.
+    """Find the images with the highest activation of each node.
 
-    activations: post-ReLU, [images, n_out]; k: images a node. Returns their indices, int64, and activations,
+    activations: post-ReLU, [images, n_out]; k: images per node. Returns their indices, int64, and activations,
     float64, both [n_out, min(k, images)], the strongest first, ties by lower index. Raises InputError for another
-    shape or k < 1. SCIENCE §3, paper Fig. 3b.
+    shape or k < 1. Paper, Fig. 3b; docs/science.md, "Strongest images".
     """
     activations = as_array(activations)
     if activations.ndim != 2:

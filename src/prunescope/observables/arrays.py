@@ -1,4 +1,4 @@
-"""Arrays and tensors as NumPy arrays, without importing torch."""
+"""Conversion of arrays and tensors to NumPy arrays, without importing torch."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 
 def as_array(source: Any) -> NDArray[Any]:
-    """A NumPy view or copy of an array, a nested list or a torch tensor on any device."""
+    """Return a NumPy view or copy of an array, a nested list or a torch tensor on any device."""
     if hasattr(source, "detach"):
         source = source.detach().cpu().numpy()
     return np.asarray(source)

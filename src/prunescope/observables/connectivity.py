@@ -1,4 +1,4 @@
-"""How many connections each node and each input keeps, and what chance would have left."""
+"""Functions of the number of connections of each node and each input, and of their values under random pruning."""
 
 from __future__ import annotations
 
@@ -13,76 +13,77 @@ from prunescope.errors import InputError
 from prunescope.mask import BoolArray, ImageShape, Mask
 from prunescope.observables.arrays import as_array
 
-# Beyond it float64, in which paths are counted, no longer holds every integer.
+# Paths are counted in float64, which does not hold every integer beyond this one.
 LARGEST_PATH_COUNT = 2**53
 
 
 def fan_in(mask: Any) -> NDArray[np.int64]:
-    """C_in: the kept incoming weights of each node.
+    """Count the kept incoming weights of each node, C_in.
 
-    mask: anything ``Mask.of`` takes, [n_out, n_in]. Returns int64 [n_out]. Paper Section 3.
+    mask: anything ``Mask.of`` takes, [n_out, n_in]. Returns int64 [n_out]. Paper, Section 3.
     """
     return Mask.of(mask).fan_in
 
 
 def fan_out(mask: Any) -> NDArray[np.int64]:
-    """C_out of the layer below: the kept outgoing weights of each input.
+    """Count the kept outgoing weights of each input, which is C_out of the layer below.
 
-    mask: [n_out, n_in]. Returns int64 [n_in]. Paper Section 3.
+    mask: [n_out, n_in]. Returns int64 [n_in]. Paper, Section 3.
     """
     return Mask.of(mask).fan_out
 
 
 def fan_out_image(mask: Any, shape: ImageShape) -> NDArray[np.int64]:
-    """C_out,0 as an image: how many nodes keep each pixel.
+    """Count how many nodes keep each pixel, C_out,0, as an image.
 
     mask: first layer, [n_out, C·H·W]; shape: (C, H, W). Returns int64 [C, H, W]. Raises
-    ValueError unless C·H·W = n_in. Paper Fig. 10.
+    InputError unless C·H·W = n_in. Paper, Fig. 10.
     """
     return Mask.of(mask).images(shape).sum(axis=0, dtype=np.int64)
 
 
 def fan_in_variance_ratio(mask: Any) -> float:
-    """The variance of the fan-in over that of random pruning at the same density, n_in·u·(1-u).
+    """Return the variance of the fan-in divided by that of random pruning at the same density u, n_in·u·(1-u).
 
-    mask: [n_out, n_in]. The variance is the population's, over all nodes, the disconnected
-    included. Random pruning gives about 1; nan for an empty or a dense mask. Paper Section 4.
+    mask: [n_out, n_in]. The variance is that of the population of all nodes, including those without connections.
+    Random pruning gives about 1; an empty or a dense mask gives nan. Paper, Section 4; docs/science.md,
+    "Fan-in and fan-out".
     """
     mask = Mask.of(mask)
     return variance_ratio(mask.fan_in, mask.n_in)
 
 
 def variance_ratio(connections: NDArray[np.int64], n_in: int) -> float:
-    """fan_in_variance_ratio of fan-ins [n_out] out of n_in inputs."""
+    """Return the ``fan_in_variance_ratio`` of fan-ins [n_out] out of n_in inputs."""
     u = float(connections.mean()) / n_in
     binomial = n_in * u * (1 - u)
     return float(connections.var()) / binomial if binomial > 0 else float("nan")
 
 
 def fan_in_excess(mask: Any) -> float:
-    """How unequal nodes are beyond chance: the relative standard deviation of their keep probabilities.
+    """Estimate the relative standard deviation over nodes of the probability with which a node keeps a connection.
 
     mask: [n_out, n_in]. If node j keeps each connection with its own probability p_j, the fan-in's variance exceeds
-    the binomial one by n_in·(n_in-1)·var p, and this is sd p / mean p: 0 under random pruning, and the same for the
-    same p_j whatever n_in, where ``fan_in_variance_ratio`` grows with n_in. 0 also when there is less variance than
-    chance gives; nan for an empty mask or a single input.
+    the binomial one by n_in·(n_in-1)·var p, and the value returned is sd p / mean p. It is 0 under random pruning and
+    does not depend on n_in, whereas ``fan_in_variance_ratio`` grows with n_in for the same p_j. It is also 0 when the
+    variance is less than binomial, and nan for an empty mask or a single input. docs/science.md, "Fan-in and fan-out".
     """
     mask = Mask.of(mask)
     return excess(variance_ratio(mask.fan_in, mask.n_in), mask.n_in, mask.density)
 
 
 def excess(ratio: float, n_in: float, u: float) -> float:
-    """fan_in_excess of a mask with this fan_in_variance_ratio, number of inputs and density."""
+    """Return the ``fan_in_excess`` of a mask with this ``fan_in_variance_ratio``, number of inputs and density u."""
     if not 0 < u <= 1 or n_in <= 1:
         return float("nan")
     return math.sqrt(max(0.0, (ratio - 1) * (1 - u) / ((n_in - 1) * u))) if u < 1 else 0.0
 
 
 def binomial_fan_in(n_in: int, u: float) -> NDArray[np.float64]:
-    """The distribution of the fan-in under random pruning.
+    """Return the distribution of the fan-in under random pruning, the binomial one.
 
-    n_in: inputs; u: density in [0, 1]. Returns the probabilities of 0 … n_in connections,
-    float64 [n_in + 1]. Raises InputError for other u. Paper Fig. 1b, dashed lines.
+    n_in: number of inputs; u: density in [0, 1]. Returns the probabilities of 0 … n_in connections,
+    float64 [n_in + 1]. Raises InputError for other u. Paper, Fig. 1b, dashed lines.
     """
     if not 0 <= u <= 1:
         raise InputError(f"density must lie in [0, 1], got {u}")
@@ -94,11 +95,12 @@ def binomial_fan_in(n_in: int, u: float) -> NDArray[np.float64]:
 
 
 def effective_masks(masks: Sequence[Any], *, count: bool = False) -> list[NDArray[Any]]:
-    """The inputs that reach each node of each layer along kept weights.
+    """Find the inputs that reach each node of each layer along kept weights.
 
-    masks: of layers 1 … l, each [n_l, n_(l-1)]. Returns one array a layer, [n_l, n_0]: bool, 1
+    masks: of layers 1 … l, each [n_l, n_(l-1)]. Returns one array per layer, [n_l, n_0]: bool, True
     where any path exists, or with count=True the number of paths, int64. Raises InputError
-    when the layers do not fit each other or a count exceeds 2^53. Paper Section 4, Fig. 12.
+    when the layers do not fit each other or a count reaches 2^53. Paper, Section 4 and Fig. 12; docs/science.md,
+    "Hierarchy and effective masks".
     """
     layers = [Mask.of(mask) for mask in masks]
     result: list[NDArray[Any]] = []
@@ -123,17 +125,18 @@ def effective_masks(masks: Sequence[Any], *, count: bool = False) -> list[NDArra
 
 
 def shuffle_at_fan_in(mask: Any, rng: np.random.Generator) -> Mask:
-    """A random mask in which each node keeps its number of connections, at uniform positions.
+    """Draw a random mask in which each node keeps its number of connections, at uniform positions.
 
-    mask: [n_out, n_in]. The null of the locality observables (SCIENCE: matched fan-in).
+    mask: [n_out, n_in]. Such masks are the null of the locality observables (docs/science.md, "Shuffled masks").
     """
     mask = Mask.of(mask)
-    dense = mask.fan_in > mask.n_in // 2  # such rows draw what they lose: fewer collisions
+    # For rows with more than half of the inputs, the lost inputs are drawn, so that fewer draws collide.
+    dense = mask.fan_in > mask.n_in // 2
     wanted = np.where(dense, mask.n_in - mask.fan_in, mask.fan_in)
     drawn: BoolArray = np.zeros((mask.n_out, mask.n_in), dtype=np.bool_)
     rows = np.arange(mask.n_out)
     missing = wanted
-    # Redrawing what collided treats all positions alike, so every set stays equally likely.
+    # Draws that collide are repeated; all positions are treated alike, so every set of inputs is equally likely.
     while (short := missing > 0).any():
         rows, missing = rows[short], missing[short]
         node = np.repeat(rows, missing)
@@ -144,11 +147,12 @@ def shuffle_at_fan_in(mask: Any, rng: np.random.Generator) -> Mask:
 
 
 def scaled_participation(weights: Any, mask: Any) -> NDArray[np.float64]:
-    """C_in · inverse participation ratio of each node's kept weights, C_in·Σw⁴/(Σw²)².
+    """Return the inverse participation ratio of each node's kept weights times its fan-in, C_in·Σw⁴/(Σw²)².
 
     weights, mask: [n_out, n_in]. Returns float64 [n_out]: 1 when all weights of a node are equally
-    strong, C_in when a single one is not zero, nan for a node without weights. Raises InputError
-    when the two shapes differ. SCIENCE §3: the ratio alone grows trivially under pruning.
+    strong, C_in when a single one is not zero, nan for a node without weights. The factor C_in is there because the
+    ratio alone grows with any loss of connections. Raises InputError when the two shapes differ. docs/science.md,
+    "Scalars".
     """
     mask = Mask.of(mask)
     weights = as_array(weights)
@@ -158,14 +162,14 @@ def scaled_participation(weights: Any, mask: Any) -> NDArray[np.float64]:
 
 
 def participation(kept: NDArray[np.float64], connections: NDArray[np.int64]) -> NDArray[np.float64]:
-    """scaled_participation of the kept weights [Σ C_j], node after node, and the fan-ins C_j [n_out]."""
+    """Return the ``scaled_participation`` from kept weights [Σ C_j], node after node, and fan-ins C_j [n_out]."""
     result = np.full(connections.size, np.nan)
     alive = connections > 0
     if not alive.any():
         return result
     count = connections[alive]
     starts = np.cumsum(count) - count
-    # The ratio has no scale, but the squares of very small weights would vanish.
+    # The ratio does not depend on scale, but unscaled squares of very small weights would underflow.
     largest = np.maximum.reduceat(np.abs(kept), starts)
     square = (kept / np.repeat(np.where(largest > 0, largest, 1), count)) ** 2
     second, fourth = np.add.reduceat(square, starts), np.add.reduceat(square**2, starts)

@@ -1,4 +1,4 @@
-"""Locality of nodes by how connected they are (paper Fig. 11)."""
+"""Functions that count pairs of inputs separately for nodes of small and of large fan-in (paper, Fig. 11)."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from prunescope.observables.locality import Locality, locality
 
 @dataclass(frozen=True, eq=False)
 class FanInBin:
-    """The nodes of fan-in ``low`` to ``high``, both included: how many, and their S(d)."""
+    """The nodes of fan-in ``low`` to ``high``, both included: their number ``nodes`` and their S(d), ``locality``."""
 
     low: int
     high: int
@@ -21,17 +21,17 @@ class FanInBin:
 
 
 def locality_by_fan_in(mask: Any, shape: ImageShape, width: int, *, bins: int = 8) -> list[FanInBin]:
-    """S(d) of the nodes in each interval of fan-in.
+    """Count the pairs of inputs S(d) of the nodes in each interval of fan-in.
 
-    mask: [n_out, C·H·W]; shape: (C, H, W); width: connections a bin. The bins start at the smallest fan-in of a
-    connected node; the last of at most ``bins`` bins covers all remaining nodes. Empty bins between are
-    kept, and a mask without connections has none. Raises InputError for width or bins < 1, ValueError unless
-    C·H·W = n_in. Paper Fig. 11.
+    mask: [n_out, C·H·W]; shape: (C, H, W); width: connections per bin. The bins start at the smallest fan-in of a
+    connected node; the last of at most ``bins`` bins covers all remaining nodes. Bins without nodes are
+    returned too; a mask without connections has no bins. Raises InputError for width or bins < 1 and unless
+    C·H·W = n_in. Paper, Fig. 11; docs/science.md, "Locality".
     """
     if width < 1 or bins < 1:
         raise InputError(f"width and bins must be 1 or more, got width {width} and bins {bins}")
     mask = Mask.of(mask)
-    mask.images(shape)  # refuses a shape that does not fit, even when no node is connected
+    mask.images(shape)  # raises for a shape that does not fit, even when no node is connected
     fan_in = mask.fan_in
     connected = fan_in[fan_in > 0]
     if connected.size == 0:

@@ -1,4 +1,4 @@
-"""How the weights' magnitude shifts between layers as pruning goes on (Redman et al. 2022)."""
+"""The flow: how the share of each layer in the total weight magnitude changes with pruning (Redman et al. 2022)."""
 
 from __future__ import annotations
 
@@ -17,9 +17,12 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True, eq=False)
 class Flow:
-    """``share`` float64 [levels, layers], M_l(n) = Σ|w_l| / Σ|w|; ``ratio`` [levels-1, layers], λ_l(n) = M_l(n+1) / M_l(n);
-    ``exponent`` [levels-1, layers], σ_l(n) = ln λ_l / ln(1/(1-p)): above 0 a layer gains magnitude at the
-    others' cost (relevant), 0 leaves it as it was (marginal). nan where not defined.
+    """The shares of the layers in the total magnitude at each level, and their change from level to level.
+
+    share: M_l(n) = Σ|w_l| / Σ|w|, float64 [levels, layers].
+    ratio: λ_l(n) = M_l(n+1) / M_l(n), [levels-1, layers].
+    exponent: σ_l(n) = ln λ_l / ln(1/(1-p)), [levels-1, layers]. Above 0 the share of the layer grows (relevant), at 0
+    it stays as it was (marginal). What is not defined is nan.
     """
 
     share: Floats
@@ -28,13 +31,13 @@ class Flow:
 
 
 def flow(weights: Sequence[Sequence[Any]], rate: float | Sequence[float] | Floats) -> Flow:
-    """The flow of the layers' shares of the total magnitude, level by level.
+    """Compute the flow of the layers' shares of the total magnitude, level by level.
 
-    weights: of each level, of each hidden layer, pruned weights 0 (only absolute values count); rate: the share p of
-    the kept weights that a pruning removes, one for all or one a pruning. The flow does not say when a level's
-    weights are taken: at the end of its training, or after the pruning that follows and before retraining; be
-    consistent. Raises InputError when levels differ in their layers, weights are not finite, or the rates do
-    not fit. SCIENCE §3.
+    weights: for each level the arrays of all hidden layers, with pruned weights 0 (only absolute values count); rate:
+    the share p of the kept weights that a pruning removes, one for all or one per pruning. The weights of a level may
+    be those at the end of its training, or those after the pruning that follows and before retraining, but must be
+    the same at all levels. Raises InputError when levels differ in their layers, weights are not finite, or the rates
+    do not fit. docs/science.md, "Flow".
     """
     layers = {len(level) for level in weights}
     if len(layers) != 1 or layers == {0}:

@@ -1,4 +1,7 @@
-"""How much of a first-layer node's weight image a Gabor function is (paper Section 4: "reminiscent of Gabor filters")."""
+"""Least-squares fits of Gabor functions to the weight images of first-layer nodes.
+
+The paper calls these images "reminiscent of Gabor filters" (Section 4).
+"""
 
 from __future__ import annotations
 
@@ -22,22 +25,22 @@ from prunescope.observables.gabor_shapes import (
 from prunescope.randomness import generator
 
 SHUFFLES = 5
-TRIED, FOLLOWED = 8, 60  # evaluations of each start, and of the one that got furthest
+TRIED, FOLLOWED = 8, 60  # evaluations from each start, and from the best of their ends
 TINY = 1e-12
-OF_A_SERIES = [0, 3, 5, 6]  # what one row of pixels can tell: place, width, wavelength, phase
+OF_A_SERIES = [0, 3, 5, 6]  # the entries that one row of pixels determines: x, width, wavelength, phase
 
 
 @dataclass(frozen=True, eq=False)
 class GaborFits:
-    """The best Gabor of each of K nodes, and what the same fit makes of its shuffled weights.
+    """The best Gabor function for each of K nodes, and R² of the same fit to its shuffled weights.
 
     Channel c of a node is A_c exp(-(x'²+γ²y'²)/2σ²) cos(2πx'/λ+ψ) + o_c with x' = (x-x0) cos θ + (y-y0) sin θ
-    and y' = (y-y0) cos θ - (x-x0) sin θ: one shape, and an amplitude and an offset a channel. ``nodes`` int64 [K];
-    ``x``, ``y`` (the centre), ``sigma``, ``wavelength`` float64 [K] in pixels, ``theta`` (the direction across the
-    stripes, in [0, π)) and ``phase`` (ψ, in [0, 2π)) in radians, ``gamma`` (σ over the length along the stripes;
-    nan for a series); ``amplitude`` and ``offset`` [K, C], the largest amplitude positive. ``r2`` [K] is the share of
-    the variance about each channel's mean that the Gabor explains, ``null_r2`` [K, shuffles] that for the
-    same pixels in random places. All are nan for a node whose channels are constant.
+    and y' = (y-y0) cos θ - (x-x0) sin θ. The shape is common to the channels, amplitudes and offsets are not.
+    ``nodes`` is int64 [K]; ``x``, ``y`` (the centre), ``sigma`` and ``wavelength`` are float64 [K] in pixels,
+    ``theta`` (the direction across the stripes, in [0, π)) and ``phase`` (ψ, in [0, 2π)) in radians, ``gamma`` (σ
+    over the length along the stripes; nan for a series); ``amplitude`` and ``offset`` [K, C], the largest amplitude
+    positive. ``r2`` [K] is the share of the variance about each channel's mean that the Gabor explains, ``null_r2``
+    [K, shuffles] that for the same pixels in random places. All are nan for a node whose channels are constant.
     """
 
     shape: ImageShape
@@ -56,11 +59,11 @@ class GaborFits:
 
     @property
     def cycles(self) -> Floats:
-        """2σ/λ [K], how many waves the envelope holds: well below 1/2 it is a patch rather than stripes."""
+        """The number of waves in the envelope, 2σ/λ [K]; well below 1/2 the Gabor is a patch rather than stripes."""
         return np.asarray(2 * self.sigma / self.wavelength)
 
     def image(self, k: int) -> Floats:
-        """The k-th fit as weights, float64 [C·H·W]."""
+        """Return the k-th fit as weights, float64 [C·H·W]."""
         along = 1.0 if np.isnan(self.gamma[k]) else self.gamma[k]
         logs = np.log([self.sigma[k], self.sigma[k] / along, self.wavelength[k]])
         wave = gabor(np.array([self.x[k], self.y[k], self.theta[k], *logs, self.phase[k]]), self.shape)
@@ -76,15 +79,17 @@ def gabor_fit(
     shuffles: int = SHUFFLES,
     seed: int = 0,
 ) -> GaborFits:
-    """Least-squares Gabors of weight images w ⊙ m, pruned weights as the zeros they are.
+    """Fit a Gabor function to the weight image w ⊙ m of each node by least squares; pruned weights count as 0.
 
     weights, mask: first layer, [n_out, C·H·W]; shape: (C, H, W), of a series (C, 1, W), where the Gabor has no
-    angle and no γ; nodes: indices [K], default all. A fit starts from the best of a bank of Gabors at every
-    position, one start a width, and follows scipy's least_squares; amplitudes and offsets are solved for
-    at each step. The null fits each node's pixels at permuted positions (``shuffles`` of them, channels
-    together, so that colours stay what they are): few connections, or smooth weights of no shape, give a high R² too. A
-    function of its arguments alone. Raises InputError for shapes that do not fit, for images with fewer pixels
-    than a Gabor has parameters, for weights that are not finite and for shuffles < 0. SCIENCE §3.
+    angle and no γ; nodes: indices [K], default all. A fit starts from the best Gabor of each width in a bank of them,
+    over all positions, and follows scipy's least_squares; amplitudes and offsets are solved for at each step.
+    The null repeats the fit with each node's pixels at permuted positions (``shuffles`` times, all channels of
+    a pixel together), because few connections, or smooth weights of no
+    particular shape, can give a high R² too.
+    The result is a function of the arguments alone. Raises InputError for weights of another shape than the mask's,
+    for images with too few pixels for the parameters of a Gabor, for weights that are not finite and for
+    shuffles < 0, and unless C·H·W = n_in. docs/science.md, "Gabor fits".
     """
     mask = Mask.of(mask)
     weights = as_array(weights)
@@ -119,7 +124,7 @@ def _check(mask: Mask, shape: ImageShape, shuffles: int) -> None:
 
 
 def _fit(channels: Floats, shape: ImageShape) -> Floats:
-    """Geometry [7], amplitudes [C], offsets [C] and R² of the weights [C, H·W]; nan where they are constant."""
+    """Return geometry [7], amplitudes [C], offsets [C] and R² of weights [C, H·W]; nan for constant channels."""
     mean = channels.mean(axis=1, keepdims=True)
     centred = channels - mean
     norm = float(np.linalg.norm(centred))
@@ -142,7 +147,7 @@ def _fit(channels: Floats, shape: ImageShape) -> Floats:
 
 
 def _descend(start: Floats, centred: Floats, shape: ImageShape, evaluations: int) -> tuple[Floats, float]:
-    """The geometry least squares reaches from ``start``, and the share of the variance it leaves.
+    """Return the geometry that least squares reaches from ``start``, and the share of variance left unexplained.
 
     Variable projection: at each geometry the amplitudes A_c = w_c·f / f·f of the centred wave f are the best
     ones, so only the geometry is searched; the derivatives are those of this reduced problem.
@@ -188,7 +193,7 @@ def _descend(start: Floats, centred: Floats, shape: ImageShape, evaluations: int
 
 
 def _phased(geometry: Floats, centred: Floats, shape: ImageShape) -> Floats:
-    """The geometry with its best phase: the channels share one, so it is the first singular vector's."""
+    """Return the geometry with its best phase; the channels share it, so it is that of the first singular vector."""
     quarter = np.zeros(PARAMETERS)
     quarter[6] = np.pi / 2
     parts = np.stack([gabor(geometry, shape), gabor(geometry + quarter, shape)], axis=1)
@@ -199,7 +204,7 @@ def _phased(geometry: Floats, centred: Floats, shape: ImageShape) -> Floats:
 
 
 def _canonical(geometry: Floats) -> Floats:
-    """The same function with θ in [0, π) and ψ in [0, 2π); turning by π reverses the phase."""
+    """Return the same function with θ in [0, π) and ψ in [0, 2π); a turn by π reverses the phase."""
     turns = np.floor(geometry[2] / np.pi)
     phase = -geometry[6] if turns % 2 else geometry[6]
     return np.array([*geometry[:2], geometry[2] - turns * np.pi, *geometry[3:6], phase % (2 * np.pi)])

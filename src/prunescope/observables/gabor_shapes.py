@@ -1,4 +1,4 @@
-"""Gabor functions on a pixel grid: values, derivatives, and a bank of them to start fits from.
+"""Gabor functions on a pixel grid: their values, their derivatives, and a bank of them from which fits start.
 
 A geometry is float64 [7]: centre x and y, angle θ, ln σ, ln(σ/γ), ln λ, phase ψ, in pixels and radians.
 """
@@ -16,17 +16,17 @@ from prunescope.mask import ImageShape
 Floats = NDArray[np.float64]
 
 PARAMETERS = 7
-SMALLEST_SIGMA = 0.4  # of a single pixel; narrower ones are the same image
-SHORTEST_WAVE = 2.0  # Nyquist
+SMALLEST_SIGMA = 0.4  # covers a single pixel; narrower ones give the same image
+SHORTEST_WAVE = 2.0  # the Nyquist limit of a pixel grid
 ANGLES = 6
 SIGMAS = (0.6, 1.2, 2.4, 4.8, 9.6)
 ELONGATIONS = (1.0, 2.5)
-WAVES = (2.0, 3.5, 7.0)  # λ/σ: about two cycles, one, and a patch
-FLAT = 1e-3  # of a part's energy; below it correlations with the part are noise
+WAVES = (2.0, 3.5, 7.0)  # λ/σ of about two cycles, one cycle, and a patch without stripes
+FLAT = 1e-3  # relative energy of an even or odd part below which correlations with it are noise
 
 
 def gabor(geometry: Floats, shape: ImageShape) -> Floats:
-    """exp(-(x'²+γ²y'²)/2σ²) cos(2πx'/λ+ψ) on the grid, float64 [H·W].
+    """Return exp(-(x'²+γ²y'²)/2σ²) cos(2πx'/λ+ψ) on the grid, float64 [H·W].
 
     x' = (x-x0) cos θ + (y-y0) sin θ is across the stripes, y' = (y-y0) cos θ - (x-x0) sin θ along them.
     """
@@ -35,7 +35,7 @@ def gabor(geometry: Floats, shape: ImageShape) -> Floats:
 
 
 def gabor_and_slopes(geometry: Floats, shape: ImageShape) -> tuple[Floats, Floats]:
-    """The function [H·W] and its derivatives by the geometry's entries [7, H·W]."""
+    """Return the function [H·W] and its derivatives with respect to the geometry's entries [7, H·W]."""
     across, along, envelope, angle = _wave(geometry, shape)
     cosine, sine = np.cos(geometry[2]), np.sin(geometry[2])
     inverse, inverse_along = np.exp(-2 * geometry[3]), np.exp(-2 * geometry[4])
@@ -58,7 +58,7 @@ def gabor_and_slopes(geometry: Floats, shape: ImageShape) -> tuple[Floats, Float
 
 
 def _wave(geometry: Floats, shape: ImageShape) -> tuple[Floats, Floats, Floats, Floats]:
-    """x', y', the envelope and the wave's argument, each [H·W]."""
+    """Return x', y', the envelope and the wave's argument, each [H·W]."""
     x, y = grid(shape)
     x, y = x - geometry[0], y - geometry[1]
     cosine, sine = np.cos(geometry[2]), np.sin(geometry[2])
@@ -69,13 +69,13 @@ def _wave(geometry: Floats, shape: ImageShape) -> tuple[Floats, Floats, Floats, 
 
 @lru_cache(maxsize=8)
 def grid(shape: ImageShape) -> tuple[Floats, Floats]:
-    """x and y of each pixel, [H·W]."""
+    """Return x and y of each pixel, each [H·W]."""
     y, x = np.indices(shape[1:], dtype=np.float64)
     return x.ravel(), y.ravel()
 
 
 def limits(shape: ImageShape) -> tuple[Floats, Floats]:
-    """Least and greatest value of each entry of a geometry: the centre lies on the image."""
+    """Return the least and the greatest value of each entry of a geometry, whose centre must lie on the image."""
     _, height, width = shape
     side = max(height, width)
     smallest, widest = np.log(SMALLEST_SIGMA), np.log(2.0 * side)
@@ -87,7 +87,7 @@ def limits(shape: ImageShape) -> tuple[Floats, Floats]:
 
 @dataclass(frozen=True, eq=False)
 class Bank:
-    """Gabors of ``sizes`` different widths, to correlate images with at every position.
+    """A bank of A Gabor functions of several widths, to correlate images with at every position.
 
     ``geometries`` [A, 7], centred at 0; ``size`` [A] is the index of the width; ``spectra`` [A, rows, columns] are
     conjugate transforms of the complex waves; ``energy`` [A, 2] that of their even and odd parts about the mean.
@@ -99,10 +99,10 @@ class Bank:
     energy: NDArray[np.float32]
 
     def starts(self, image: Floats) -> list[Floats]:
-        """The best geometry of each width for an image [C, H, W] that has mean 0 in each channel.
+        """Return the best geometry of each width for an image [C, H, W] that has mean 0 in each channel.
 
-        The phase is shared and the amplitude free in each channel: explained is the largest eigenvalue of the
-        2 x 2 matrix of the even and odd responses. Waves cut by the border count with their whole energy.
+        The phase is shared and the amplitude free in each channel, so the energy explained is the largest eigenvalue
+        of the 2 x 2 matrix of the even and odd responses. Waves cut by the border count with their whole energy.
         """
         from scipy.fft import fft2, ifft2
 
@@ -124,7 +124,7 @@ class Bank:
 
 @lru_cache(maxsize=4)
 def bank(shape: ImageShape) -> Bank:
-    """The bank for images of a shape; of one row only angle 0 and no elongation."""
+    """Return the bank for images of a shape; for one row it has only angle 0 and no elongation."""
     from scipy.fft import fft2, next_fast_len
 
     _, height, width = shape

@@ -1,4 +1,4 @@
-"""What feeds a node, layer by layer down to the pixels (paper Figs. 15 and 16b)."""
+"""Tracing of the nodes that feed a given node, layer by layer down to the inputs (paper, Figs. 15 and 16b)."""
 
 from __future__ import annotations
 
@@ -19,13 +19,14 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True, eq=False)
 class Tier:
-    """The nodes of one layer that a traced node stands on.
+    """The nodes of one layer that feed a traced node, and their E connections into the tier above.
 
-    ``layer`` is 1 for the first hidden; ``nodes`` int64 [K], the strongest first, ties by lower index; ``strength``
-    float64 [K], Σ over the paths to the traced node of Π|w|, 1 for the node itself; ``effective`` [K, n0], the inputs that
-    reach each node: bool, or with count=True the number of paths. The connections into the tier above are
-    ``parents`` and ``children`` int64 [E], numbers of nodes there and here, and ``weights`` float64 [E] with
-    their sign; empty in the top tier.
+    layer: 1 for the first hidden layer.
+    nodes: int64 [K], the strongest first, ties by lower index.
+    strength: float64 [K], the sum over the paths to the traced node of Π|w|; 1 for the traced node itself.
+    effective: [K, n0], the inputs that reach each node: bool, or with count=True the number of paths.
+    parents, children: int64 [E], the nodes that each connection joins, in the tier above and in this one.
+    weights: float64 [E], the signed weights of the connections. All three are empty in the top tier.
     """
 
     layer: int
@@ -46,12 +47,13 @@ def hierarchy(
     top: int | None = None,
     count: bool = False,
 ) -> tuple[Tier, ...]:
-    """The nodes that feed ``node`` of ``layer`` along kept weights, from its own layer down to the first.
+    """Trace the nodes that feed ``node`` of ``layer`` along kept weights, from its own layer down to the first.
 
-    masks, weights: of layers 1 … layer at least, each [n_l, n_(l-1)]; layer: 1 = first hidden; node: 0-based; top:
-    at most so many nodes a tier, the strongest; what feeds the others is not followed. Nodes that no input
-    reaches send a constant and are left out. ``count`` is that of effective_masks. Returns one Tier a layer, the
-    top one first. Raises InputError for a layer or node that is not there, weights of another shape or top < 1.
+    masks, weights: of layers 1 … layer at least, each [n_l, n_(l-1)]; layer: 1 for the first hidden layer; node:
+    counted from 0; top: the largest number of nodes per tier, of which the strongest are kept and traced further,
+    default all. Nodes that no input reaches have a constant output and are left out. ``count`` is that of
+    ``effective_masks``. Returns one Tier per layer, the top one first. Raises InputError for a layer or node that
+    does not exist, weights of another shape or top < 1. docs/science.md, "Hierarchy and effective masks".
     """
     layers = [Mask.of(mask) for mask in masks]
     _check(layers, weights, layer, node, top)
@@ -62,13 +64,13 @@ def hierarchy(
     for below in range(layer - 1, 0, -1):
         kept = np.where(layers[below].array[nodes], as_array(weights[below])[nodes], 0).astype(np.float64)
         joined = layers[below].array[nodes] & effective[below - 1].any(axis=1)
-        children = np.flatnonzero(joined.any(axis=0))
-        reach = (strength @ np.abs(kept))[children]
+        lower = np.flatnonzero(joined.any(axis=0))
+        reach = (strength @ np.abs(kept))[lower]
         order = np.argsort(-reach, kind="stable")[:top]
-        children, reach = children[order], reach[order]
-        parent, child = np.nonzero(joined[:, children])
-        edges = nodes[parent], children[child], kept[:, children][parent, child]
-        nodes, strength = children, reach
+        lower, reach = lower[order], reach[order]
+        target, source = np.nonzero(joined[:, lower])
+        edges = nodes[target], lower[source], kept[:, lower][target, source]
+        nodes, strength = lower, reach
         tiers.append(Tier(below, nodes, strength, effective[below - 1][nodes], *edges))
     return tuple(tiers)
 

@@ -1,4 +1,4 @@
-"""How far from Gaussian a node's preactivation is, and what each of its weights does to that."""
+"""The excess kurtosis of preactivations, and how it changes when a single weight is removed (Redman et al. 2024)."""
 
 from __future__ import annotations
 
@@ -15,17 +15,18 @@ from prunescope.observables.arrays import as_array
 
 Floats = NDArray[np.float64]
 
-ROWS = 500  # images whose powers are held at once
-FLAT = 1e-6  # of what the contributions could sum to: below it a spread is rounding
-# The same for a spread that comes from moments: its fourth power keeps 4 of float64's 16 digits.
+ROWS = 500  # number of images whose powers are in memory at once
+FLAT = 1e-6  # share of the largest possible sum of contributions below which a spread is rounding
+# The same for a spread that comes from moments: its fourth power then keeps 4 of the 16 digits of float64.
 CANCELLED = 1e-3
 
 
 def excess_kurtosis(samples: Any) -> Floats:
-    """E[(a - E a)⁴] / (E[(a - E a)²])² - 3 of each column.
+    """Return the excess kurtosis of each column, E[(a - E a)⁴] / (E[(a - E a)²])² - 3.
 
-    samples: [images, K]. Returns float64 [K]: 0 for a Gaussian, the plain moment estimator (its bias for one
-    is -6 over the number of images); nan for a column without spread. Raises InputError for another shape or no image.
+    samples: [images, K]. Returns float64 [K], 0 for a Gaussian and nan for a column without spread. This is the plain
+    moment estimator, whose bias for a Gaussian is -6 over the number of images. Raises InputError for another shape
+    or no image. docs/science.md, "Kurtosis".
     """
     samples = _matrix(samples, "samples")
     centred = samples - samples.mean(axis=0, dtype=np.float64)
@@ -36,29 +37,35 @@ def excess_kurtosis(samples: Any) -> Floats:
 
 
 def preactivation_kurtosis(weights: Any, mask: Any, inputs: Any) -> Floats:
-    """The excess kurtosis of each node's preactivation a = Σ_i m_i w_i x_i over images.
+    """Return the excess kurtosis of each node's preactivation a = Σ_i m_i w_i x_i over images.
 
     weights, mask: [n_out, n_in]; inputs: [images, n_in], what the weights multiply (x̂, with γ in it or in
     the weights; constants, such as biases, change nothing). Returns float64 [n_out], nan for a node whose
-    preactivation does not vary. Raises InputError for shapes that do not fit. SCIENCE §3, Redman et al. 2024.
+    preactivation does not vary. Raises InputError for shapes that do not fit. Redman et al. 2024; docs/science.md,
+    "Kurtosis".
     """
     masked, inputs = _masked(weights, mask, inputs)
     return excess_kurtosis(inputs @ masked.T.astype(inputs.dtype))
 
 
 def shuffled_kurtosis(weights: Any, mask: Any, inputs: Any, rng: np.random.Generator) -> Floats:
-    """preactivation_kurtosis with each node's weights at random positions: same fan-in, same values. The null."""
+    """Return the null of ``preactivation_kurtosis``, for which each node's weights are moved to random positions.
+
+    The fan-in and the values of a node's weights stay the same. Arguments, result and errors are those of
+    ``preactivation_kurtosis``; ``rng`` draws the positions.
+    """
     masked, inputs = _masked(weights, mask, inputs)
     return excess_kurtosis(inputs @ rng.permuted(masked, axis=1).T.astype(inputs.dtype))
 
 
 @dataclass(frozen=True, eq=False)
 class Cavity:
-    """The effect of single weights on the kurtosis of their node's preactivation.
+    """The effects of M single weights on the excess kurtosis of their nodes' preactivations.
 
-    ``node``, ``input`` int64 [M] are the weights' places; ``effect`` float64 [M] is the excess kurtosis without the weight
-    minus that with all weights: negative where the weight makes the node less Gaussian; nan
-    where either is not defined: a node's only weight, or contributions that cancel to a thousandth of their sum.
+    ``node`` and ``input``, int64 [M], are the places of the weights in [n_out, n_in]. ``effect``, float64 [M], is the
+    excess kurtosis without the weight minus that with all weights. For a node of positive excess kurtosis it is
+    negative where the weight makes the node less Gaussian. It is nan where either kurtosis is not defined: for the
+    only weight of a node, and where contributions cancel to a thousandth of what they could sum to.
     """
 
     node: NDArray[np.int64]
@@ -67,12 +74,12 @@ class Cavity:
 
 
 def cavity(weights: Any, mask: Any, inputs: Any, *, nodes: Any = None) -> Cavity:
-    """What removing each kept weight, alone, does to its node's excess kurtosis.
+    """Compute how the excess kurtosis of its node changes when each kept weight is removed alone.
 
-    weights, mask: [n_out, n_in]; inputs: [images, n_in] as in preactivation_kurtosis; nodes: indices, default
+    weights, mask: [n_out, n_in]; inputs: [images, n_in] as in ``preactivation_kurtosis``; nodes: indices, default
     all. Weights are listed node after node, inputs ascending. The moments of a - v x for every weight v follow
-    from E[a^p x^q], so nothing is removed one by one. Raises InputError for shapes that do not fit. SCIENCE
-    §3, Redman et al. 2024 ("cavity method").
+    from E[a^p x^q], so weights need not be removed one by one. Raises InputError for shapes that do not fit.
+    Redman et al. 2024 ("cavity method"); docs/science.md, "Cavity".
     """
     masked, inputs = _masked(weights, mask, inputs)
     chosen = np.arange(len(masked)) if nodes is None else np.atleast_1d(as_array(nodes)).astype(np.int64)
@@ -82,7 +89,7 @@ def cavity(weights: Any, mask: Any, inputs: Any, *, nodes: Any = None) -> Cavity
     before = moments.second, moments.fourth
     change2 = -2 * v * moments.ax + v**2 * moments.x2
     change4 = v * (-4 * moments.a3x + v * (6 * moments.a2x2 + v * (-4 * moments.ax3 + v * moments.x4)))
-    # A difference of kurtoses without the cancellation of one: light weights change the ninth digit.
+    # This form does not subtract two nearly equal kurtoses; small weights change only the ninth digit.
     with np.errstate(divide="ignore", invalid="ignore"):
         relative = change2 / before[0]
         effect = (change4 / before[0] ** 2 - before[1] / before[0] ** 2 * (2 * relative + relative**2)) / (
@@ -97,10 +104,10 @@ def cavity(weights: Any, mask: Any, inputs: Any, *, nodes: Any = None) -> Cavity
 
 @dataclass(frozen=True, eq=False)
 class CavitySplit:
-    """The cavity effects of a level's weights, those the next pruning keeps apart from those it removes.
+    """The cavity effects of a level's weights, divided into weights that the next pruning keeps and that it removes.
 
-    ``kept``, ``pruned`` are cavities; ``kept_size``, ``pruned_size`` float64 are the weights' absolute values, since
-    a large weight does more whatever it does.
+    ``kept`` and ``pruned`` are cavities; ``kept_size`` and ``pruned_size``, float64, are the absolute values of their
+    weights, because effects grow with the size of a weight.
     """
 
     kept: Cavity
@@ -110,28 +117,29 @@ class CavitySplit:
 
     @property
     def contrast(self) -> float:
-        """Mean effect of the kept minus that of the pruned; nan when there are none of either."""
+        """The mean effect of the kept weights minus that of the pruned ones; nan when there are none of either."""
         return _mean(self.kept.effect) - _mean(self.pruned.effect)
 
     def near_threshold(self, factor: float = 1.25) -> float:
-        """The contrast among weights of like size: pruned ones above t/factor, kept ones below t·factor.
+        """Return the contrast among weights of similar size: pruned ones above t/factor and kept ones below t·factor.
 
-        t is the largest pruned size: under magnitude pruning the threshold. nan when there are none of either.
+        t is the largest pruned size, which under magnitude pruning is the threshold. nan when there are none of either.
         """
         threshold = self.pruned_size.max(initial=0.0)
         kept = self.kept.effect[self.kept_size < threshold * factor]
         return _mean(kept) - _mean(self.pruned.effect[self.pruned_size > threshold / factor])
 
     def lowering(self) -> tuple[float, float]:
-        """The share of the kept and of the pruned whose removal lowers the kurtosis."""
+        """Return the shares of the kept and of the pruned weights whose removal lowers the kurtosis."""
         return _mean(self.kept.effect < 0.0), _mean(self.pruned.effect < 0.0)
 
 
 def split_cavity(effects: Cavity, weights: Any, next_mask: Any) -> CavitySplit:
-    """Part the effects of a level's trained weights by the mask that the pruning after it left.
+    """Divide the effects of a level's trained weights by the mask that the next pruning leaves.
 
-    effects: of the weights kept at the level; weights [n_out, n_in]: trained at that level; next_mask: of
-    the next level. Effects that are not defined are left out. SCIENCE §3.
+    effects: of the weights kept at the level; weights: trained at that level, [n_out, n_in]; next_mask: that of
+    the next level, [n_out, n_in]. Effects that are not defined are left out. Raises InputError when the two shapes
+    differ. docs/science.md, "Cavity".
     """
     weights, mask = as_array(weights), Mask.of(next_mask)
     if weights.shape != mask.array.shape:
@@ -148,7 +156,7 @@ def split_cavity(effects: Cavity, weights: Any, next_mask: Any) -> CavitySplit:
 
 
 def stored_cavity(observations: Arrays) -> Cavity | None:
-    """The cavity in a level's observations; None for a run that did not measure it."""
+    """Return the cavity stored in a level's observations; None for a run that did not measure it."""
     if "cavity_effect" not in observations:
         return None
     place = observations["cavity_place"].astype(np.int64)
@@ -157,7 +165,7 @@ def stored_cavity(observations: Arrays) -> Cavity | None:
 
 @dataclass(frozen=True, eq=False)
 class _Moments:
-    """E[a²], E[a⁴] of centred preactivations [K, 1], E[x^q] [n_in] and E[a^p x^q] [K, n_in] with centred inputs."""
+    """The moments E[a²], E[a⁴] [K, 1], E[x^q] [n_in] and E[a^p x^q] [K, n_in] of centred preactivations and inputs."""
 
     second: Floats
     fourth: Floats

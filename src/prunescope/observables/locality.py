@@ -1,4 +1,4 @@
-"""S(d): how often two inputs of one node lie at displacement d, and what chance would give."""
+"""S(d), the number of pairs of inputs of one node at displacement d, and its expectation under two nulls."""
 
 from __future__ import annotations
 
@@ -15,7 +15,9 @@ from prunescope.observables.pair_counts import count_pairs, transformed_pairs
 
 @dataclass(frozen=True, eq=False)
 class Locality:
-    """S_sc and S_dc: ordered pairs i ≠ i' of inputs of one node, by displacement, summed over nodes.
+    """The numbers of ordered pairs i ≠ i' of inputs of one node by displacement, summed over nodes.
+
+    ``same`` is S_sc, of pairs in the same channel, ``different`` is S_dc, of pairs in different channels.
 
     Both arrays are [2H-1, 2W-1], indexed [dy+H-1, dx+W-1] with d = (x'-x, y'-y): int64 when they
     count a mask's pairs, float64 when they hold a null's expectation. ``same`` is 0 at d = 0.
@@ -26,26 +28,26 @@ class Locality:
 
 
 def locality(mask: Any, shape: ImageShape, *, nodes: Any = None) -> Locality:
-    """S_sc(d) and S_dc(d) of a first-layer mask: exact, over all displacements.
+    """Count the pairs S_sc(d) and S_dc(d) of a first-layer mask exactly, for all displacements.
 
     mask: [n_out, C·H·W]; shape: (C, H, W), of a series (C, 1, W); nodes: indices or a bool selection
-    of the rows to sum over, default all. Returns int64 counts of ordered pairs. Raises ValueError unless
-    C·H·W = n_in. Paper Section 3, Fig. 2.
+    of the rows to sum over, default all. Returns int64 counts of ordered pairs. Raises InputError unless
+    C·H·W = n_in. Paper, Section 3 and Fig. 2; docs/science.md, "Locality".
     """
     mask = Mask.of(mask)
     chosen = np.arange(mask.n_out)
     if nodes is not None:
         rows = np.atleast_1d(nodes)
         chosen = chosen[rows if rows.dtype == np.bool_ else rows.astype(np.int64)]
-    mask.images(shape)  # refuses a shape that does not fit
+    mask.images(shape)  # raises for a shape that does not fit
     return Locality(*count_pairs(mask.array[chosen], shape))
 
 
 def uniform_null(fan_in: Any, shape: ImageShape) -> Locality:
-    """E S(d) when each node's connections lie anywhere with equal probability.
+    """Return the expected S(d) when each node's connections lie at uniform positions.
 
     fan_in: int [n_out]; shape: (C, H, W). Returns float64 expectations, whose sum is the number of
-    ordered pairs ΣC_j(C_j-1). SCIENCE §3.
+    ordered pairs ΣC_j(C_j-1). docs/science.md, "Uniform null".
     """
     channels, height, width = shape
     n_in = channels * height * width
@@ -56,25 +58,28 @@ def uniform_null(fan_in: Any, shape: ImageShape) -> Locality:
 
 
 def inhomogeneous_null(mask: Any, shape: ImageShape) -> Locality:
-    """E S(d) when connections favour the pixels that many nodes keep, independently of each other.
+    """Return the expected S(d) when each connection independently favours the pixels that many nodes keep.
 
-    A pair i ≠ i' weighs q_i·q_i' with q ∝ C_out,0, and all pairs together give ΣC_j(C_j-1). It takes
-    the bias towards the centre out of g(d). mask: [n_out, C·H·W]; shape: (C, H, W). Returns
-    float64 expectations. Raises ValueError unless C·H·W = n_in. SCIENCE §3.
+    A pair i ≠ i' has the weight q_i·q_i' with q ∝ C_out,0, and all pairs together give ΣC_j(C_j-1). Divided by this
+    null, g(d) no longer contains the bias towards the centre of the image.
+
+    mask: [n_out, C·H·W]; shape: (C, H, W). Returns
+    float64 expectations. Raises InputError unless C·H·W = n_in. docs/science.md, "Inhomogeneous null".
     """
     mask = Mask.of(mask)
     fan_out = mask.images(shape).sum(axis=0, dtype=np.int64)
-    same, different = transformed_pairs(fan_out[np.newaxis])  # fan-outs are integers: exact too
+    same, different = transformed_pairs(fan_out[np.newaxis])  # exact too, because fan-outs are integers
     total = same.sum() + different.sum()
     scale = _ordered_pairs(mask.fan_in) / total if total else 0.0
     return Locality(same * scale, different * scale)
 
 
 def relative_density(counts: NDArray[Any], expected: NDArray[np.float64]) -> NDArray[np.float64]:
-    """g(d) = S(d) / E S(d): 1 is chance.
+    """Return the relative density g(d) = S(d) / E S(d), which is 1 by chance.
 
     counts, expected: ``same`` or ``different`` of a mask and of its null, [2H-1, 2W-1]. Returns float64
-    of that shape, nan where nothing is expected. Raises InputError when the shapes differ.
+    of that shape, nan where nothing is expected. Raises InputError when the shapes differ. docs/science.md,
+    "Relative density".
     """
     if counts.shape != expected.shape:
         raise InputError(f"S(d) has shape {counts.shape}, but its null has {expected.shape}")
@@ -84,7 +89,7 @@ def relative_density(counts: NDArray[Any], expected: NDArray[np.float64]) -> NDA
 
 
 def radial_profile(counts: NDArray[Any], expected: NDArray[np.float64]) -> NDArray[np.float64]:
-    """g as a function of the distance alone: summed S over summed E S in each ring.
+    """Return g as a function of the distance alone: the sum of S over the sum of E S in each ring.
 
     Ring r holds the displacements with r - 1/2 ≤ |d| < r + 1/2 pixels. counts, expected: [2H-1, 2W-1].
     Returns float64 [rings], indexed by r from 0, nan where nothing is expected (ring 0 of S_sc).
@@ -98,24 +103,24 @@ def radial_profile(counts: NDArray[Any], expected: NDArray[np.float64]) -> NDArr
 
 
 def mirror_symmetry(mask: Any, shape: ImageShape) -> float:
-    """How often a node keeps both an input and its mirror image, left to right, over how often by chance.
+    """Return how often nodes keep both an input and its left-right mirror image, relative to chance.
 
-    mask: [n_out, C·H·W]; shape: (C, H, W). 1 is chance: each node's connections anywhere (uniform_null); nan where
-    no such pair is expected. Networks trained on mirrored images keep such pairs, which draw a line along dy = 0
-    into S_sc, at every second dx. Raises ValueError unless C·H·W = n_in.
+    mask: [n_out, C·H·W]; shape: (C, H, W). The value is 1 for connections at uniform positions (``uniform_null``) and
+    nan where no such pair is expected. Networks trained on mirrored images keep such pairs, which show in S_sc as a
+    line along dy = 0, at every second dx. Raises InputError unless C·H·W = n_in.
     """
     mask = Mask.of(mask)
     images = mask.images(shape)
     channels, height, width = shape
     columns = np.arange(width)
-    columns = columns[2 * columns != width - 1]  # without the middle one, its own image
+    columns = columns[2 * columns != width - 1]  # the middle column is its own mirror image
     found = np.count_nonzero(images[..., columns] & images[..., width - 1 - columns])
     expected = _pair_density(mask.fan_in, mask.n_in) * channels * height * columns.size
     return found / expected if expected else float("nan")
 
 
 def rings(rows: int, columns: int) -> NDArray[np.int64]:
-    """The ring |d| rounded to an integer of each entry of an S(d) array [rows, columns]."""
+    """Return the ring, |d| rounded to an integer, of each entry of an S(d) array [rows, columns]."""
     dy, dx = np.arange(rows) - rows // 2, np.arange(columns) - columns // 2
     return np.floor(np.hypot(dy[:, np.newaxis], dx) + 0.5).astype(np.int64)
 
@@ -126,10 +131,10 @@ def _ordered_pairs(fan_in: Any) -> float:
 
 
 def _pair_density(fan_in: Any, n_in: int) -> float:
-    """The number of nodes expected to keep both inputs of a pair, at uniform positions."""
+    """Return the number of nodes expected to keep both inputs of a pair under uniform positions."""
     return _ordered_pairs(fan_in) / (n_in * (n_in - 1)) if n_in > 1 else 0.0
 
 
 def _overlap(size: int) -> NDArray[np.float64]:
-    """How many pixel pairs of a line of this size lie at displacement -(size-1) … size-1."""
+    """Count the pairs of pixels of a line of this size at each displacement -(size-1) … size-1."""
     return size - np.abs(np.arange(-(size - 1), size, dtype=np.float64))

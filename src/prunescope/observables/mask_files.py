@@ -1,4 +1,4 @@
-"""Masks that were made elsewhere, read from files without running anything in them."""
+"""Reading of masks from files of other programs, without executing code in the files."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from prunescope.mask import Mask
 
 SUFFIX = "weight_mask"  # the name torch.nn.utils.prune gives the buffer of a pruned weight
 
-# What a file holds under each name: an array, or a mask already unpacked.
+# A name in a file and its content: an array, or a mask already unpacked.
 Entry = tuple[str, Any]
 
 
 def load_masks(path: str | Path, layer: int | None = None) -> list[tuple[str, Mask]]:
-    """The masks in a file, with their names, in the file's order of layers.
+    """Read the masks in a file and return them with their names, in the file's order of layers.
 
     path: ``.npy`` with one array; ``.npz`` or ``.safetensors`` with arrays, of which those named
     ``*weight_mask`` are taken, or when there is none, all that are 2-D and hold only 0 and 1 (the packed form
     of a run's masks.safetensors too); ``.pt`` or ``.pth``, a torch state dict with ``*weight_mask`` entries.
-    Masks are [n_out, n_in]. layer: 1 for the first mask, …; None for all of them. Raises InputError, in one
-    line, for a file that is missing, damaged, would run code on loading or holds no mask, and for a layer that
-    is not there.
+    Masks are [n_out, n_in]. layer: 1 for the first mask, …; None for all of them. Raises InputError with a message
+    of one line for a file that is missing or damaged, would execute code on loading or holds no mask, and for a layer
+    that the file does not hold.
     """
     path = Path(path)
     reader = READERS.get(path.suffix.lower())
@@ -54,7 +54,8 @@ def _choose(path: Path, entries: list[Entry]) -> list[tuple[str, Mask]]:
             masks.append((name, Mask.of(value)))
         except (ValueError, TypeError) as error:
             refusals.append(f"{name}: {error}")
-            if named and np.ndim(value) == 2:  # not a convolution's: what calls itself a mask must be one
+            # A 4-D mask of a convolution is passed over, but a 2-D array of this name must be a mask.
+            if named and np.ndim(value) == 2:
                 raise InputError(f"{path}: {refusals[-1]}") from None
     if not masks:
         why = f" ({refusals[0]})" if refusals else " (it is empty)"
@@ -68,7 +69,7 @@ def _read_npy(path: Path) -> list[Entry]:
 
 def _read_npz(path: Path) -> list[Entry]:
     def read() -> list[Entry]:
-        # Opened here, because np.load leaves a damaged archive open.
+        # The file is opened here because np.load leaves a damaged archive open.
         with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
             return [(name, arrays[name]) for name in arrays.files]
 
@@ -90,7 +91,7 @@ def _read_safetensors(path: Path) -> list[Entry]:
 
 
 def _unpacked(array: Any, note: str | None) -> Any:
-    """A packed mask by the shape "n_outxn_in" in its note, anything else as it is."""
+    """Unpack a packed mask by the shape "n_outxn_in" in its note; return anything else as it is."""
     size = re.fullmatch(r"(\d+)x(\d+)", note or "")
     if size and array.ndim == 1 and array.dtype == np.uint8:
         return Mask.unpack(array, int(size[1]), int(size[2]))
@@ -115,7 +116,7 @@ def _read_torch(path: Path) -> list[Entry]:
 
 
 def _tensors(value: Any, prefix: str = "") -> Iterator[Entry]:
-    """The tensors of nested dicts, such as a checkpoint with a state dict inside, by dotted names."""
+    """Yield the tensors of nested dicts, such as a checkpoint with a state dict inside, with dotted names."""
     if not isinstance(value, dict):
         if hasattr(value, "detach"):
             yield prefix, value
@@ -136,7 +137,7 @@ def _guarded(path: Path, read: Callable[[], Any]) -> Any:
 
 
 def _natural(name: str) -> list[tuple[int, str]]:
-    """A sort key that puts layer2 before layer10."""
+    """Return a sort key that puts layer2 before layer10."""
     return [(int(part), "") if part.isdigit() else (-1, part) for part in re.split(r"(\d+)", name)]
 
 

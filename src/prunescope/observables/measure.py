@@ -1,4 +1,4 @@
-"""All scalars of one layer, each against the same scalar on random masks."""
+"""Measurement of all scalars of one layer, each with its values under a null."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ NAN = float("nan")
 
 @dataclass(frozen=True)
 class Scalar:
-    """A number measured on a mask, and on random masks: their mean and sample standard deviation.
+    """A number measured on a mask, with the mean and sample standard deviation of the same number under its null.
 
-    ``z`` = (value - null_mean) / null_sd. What is not defined is nan.
+    ``z`` = (value - null_mean) / null_sd (docs/science.md, "z"). What is not defined is nan.
     """
 
     value: float = NAN
@@ -37,27 +37,29 @@ class Scalar:
 
     @property
     def z(self) -> float:
-        """How many standard deviations of the null the value lies above the null's mean."""
+        """The number of standard deviations of the null by which the value lies above the null's mean."""
         return (self.value - self.null_mean) / self.null_sd if self.null_sd > 0 else NAN
 
     @classmethod
     def against(cls, value: float, null: list[float]) -> Scalar:
-        """A value and the values of its null; without a spread when one of these is not defined.
+        """Return the scalar of a value and the values of its null.
 
-        What is left of such a null says little: random masks have a half-width only where chance made an
-        excess, and any number of pixels then.
+        The spread is nan when one of the null's values is not defined, because the remaining values are not typical:
+        for example, a random mask has a half-width only where it has an excess by chance.
         """
         finite = np.array([entry for entry in null if np.isfinite(entry)])
         mean = float(finite.mean()) if finite.size else NAN
         sd = float(finite.std(ddof=1)) if 1 < finite.size == len(null) else NAN
-        # A null without any spread, such as that of a dense mask, shows that of rounding.
+        # A null whose values are all equal, such as that of a dense mask, would otherwise have the spread of rounding.
         return cls(value, mean, 0.0 if sd < 1e-12 * abs(mean) else sd)
 
 
 @dataclass(frozen=True)
 class Observables:
-    """The scalars of SCIENCE §3 for one layer; ``radius_of_gyration`` is the mean over nodes of fan-in ≥ 2,
-    ``scaled_participation`` that over nodes with weights.
+    """The scalars of one layer, as defined in docs/science.md, "Scalars".
+
+    ``radius_of_gyration`` is the mean over nodes with a fan-in of 2 or more, ``scaled_participation`` that over nodes
+    with weights.
     """
 
     fan_in_mean: float
@@ -69,7 +71,7 @@ class Observables:
     scaled_participation: Scalar
 
     def to_dict(self) -> dict[str, Any]:
-        """Nested plain numbers, {name: {value, null_mean, null_sd, z}}; None where not defined (JSON has no nan)."""
+        """Return nested plain numbers, {name: {value, null_mean, null_sd, z}}; None for nan, which JSON lacks."""
         result: dict[str, Any] = {"fan_in_mean": self.fan_in_mean}
         for field in fields(self):
             scalar = getattr(self, field.name)
@@ -82,15 +84,16 @@ class Observables:
 def measure(
     mask: Any, shape: ImageShape | None, *, shuffles: int = 20, seed: int = 0, weights: Any = None
 ) -> Observables:
-    """Every scalar of a layer, with its null.
+    """Measure every scalar of a layer together with its null.
 
     mask: [n_out, n_in]; shape: (C, H, W) with C·H·W = n_in, or None for inputs without geometry (deeper
     layers, tables), whose spatial scalars are nan; weights: [n_out, n_in] for scaled_participation, nan
     without. The null of the spatial scalars is ``shuffles`` masks with the same fan-ins at uniform
-    positions. Two scalars do not see positions and have other nulls: for the variance of the fan-in, random
+    positions. Two scalars do not depend on positions and have other nulls: for the variance of the fan-in, random
     pruning at the same density (binomial fan-ins); for the participation, normal weights on the same mask.
-    Random numbers are a function of the mask's content and of seed: the same mask has the same null whoever asks. Raises InputError for shuffles < 0 or weights of another
-    shape, ValueError for a shape that does not fit. SCIENCE §3.
+    Random numbers are a function of the mask's content and of ``seed`` alone, so a mask always has the same null.
+    Raises InputError for shuffles < 0 or weights of another shape, and for a shape that does not fit.
+    docs/science.md, "Scalars" and "Nulls".
     """
     if shuffles < 0:
         raise InputError(f"shuffles must be 0 or more, got {shuffles}")
@@ -115,7 +118,7 @@ def measure(
 
 
 def _spatial(mask: Mask, shape: ImageShape | None, rngs: list[np.random.Generator]) -> list[Scalar]:
-    """locality, half_width, anisotropy and radius_of_gyration of the mask against shuffled ones."""
+    """Return locality, half_width, anisotropy and radius_of_gyration of the mask against those of shuffled ones."""
     if shape is None:
         return [Scalar()] * 4
     null = uniform_null(mask.fan_in, shape)

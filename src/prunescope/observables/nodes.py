@@ -1,4 +1,4 @@
-"""S(d) of single nodes (paper Fig. 9)."""
+"""S(d), the number of pairs of inputs by displacement, of single nodes (paper, Fig. 9)."""
 
 from __future__ import annotations
 
@@ -13,13 +13,14 @@ from prunescope.observables.pair_counts import count_pairs
 
 
 def node_locality(mask: Any, shape: ImageShape, nodes: Any = None) -> NDArray[np.int64]:
-    """S_sc(d) of each node alone.
+    """Count the same-channel pairs S_sc(d) of each node separately.
 
     mask: [n_out, C·H·W]; shape: (C, H, W), of a series (C, 1, W); nodes: indices [K], default all. Returns int64
-    [K, 2H-1, 2W-1], indexed as Locality.same, which is their sum. Raises InputError unless C·H·W = n_in. Paper Fig. 9.
+    [K, 2H-1, 2W-1], indexed as ``Locality.same``, which is their sum over nodes. Raises InputError unless
+    C·H·W = n_in. Paper, Fig. 9; docs/science.md, "Locality".
     """
     mask = Mask.of(mask)
-    mask.images(shape)  # refuses a shape that does not fit
+    mask.images(shape)  # raises for a shape that does not fit
     chosen = np.arange(mask.n_out) if nodes is None else np.atleast_1d(as_array(nodes)).astype(np.int64)
     maps = np.zeros((len(chosen), 2 * shape[1] - 1, 2 * shape[2] - 1), np.int64)
     for k, node in enumerate(chosen):

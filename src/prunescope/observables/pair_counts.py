@@ -1,4 +1,4 @@
-"""Counting pairs by displacement, exactly, in two ways: all at once by transforms, or one by one."""
+"""Exact counts of pairs by displacement, by Fourier transforms or by listing the pairs, whichever is faster."""
 
 from __future__ import annotations
 
@@ -9,29 +9,29 @@ from prunescope.mask import BoolArray, ImageShape
 
 Counts = tuple[NDArray[np.int64], NDArray[np.int64]]
 
-# Spectra of so many bytes are held at once, so that they stay in a second-level cache (measured).
+# Spectra of this many bytes are in memory at once, so that they stay in a second-level cache (measured).
 SPECTRA_BYTES = 1 << 19
-# So many pairs are listed at once, for the same reason.
+# This many pairs are listed at once, for the same reason.
 LISTED_PAIRS = 1 << 15
 
 
 def count_pairs(masks: BoolArray, shape: ImageShape) -> Counts:
-    """S_sc and S_dc of mask rows [n, C·H·W], int64 [2H-1, 2W-1].
+    """Count the pairs S_sc and S_dc of mask rows [n, C·H·W]; both are int64 [2H-1, 2W-1].
 
-    A node's transforms cost the same however few inputs it has, its pairs grow with their square; a
-    pair listed takes about as long as a padded pixel transformed (measured).
+    The time of a node's transforms does not depend on its fan-in, that of its pairs grows with the square; listing
+    one pair takes about as long as transforming one padded pixel (measured).
     """
     channels, height, width = shape
     connections = np.count_nonzero(masks, axis=1)
     few = connections * (connections - 1) // 2 < channels * 4 * height * width
-    # Nodes with fewer than two inputs hold no pair; sparse layers have many of them.
+    # Nodes with fewer than two inputs have no pair; sparse layers have many of them.
     listed = _listed(masks[few & (connections > 1)], shape)
     transformed = transformed_pairs(masks[~few].reshape(-1, *shape))
     return listed[0] + transformed[0], listed[1] + transformed[1]
 
 
 def transformed_pairs(images: NDArray[np.bool_] | NDArray[np.int64]) -> Counts:
-    """Σ q_i q_i' over the ordered pairs i ≠ i' of integer images [n, C, H, W], by autocorrelation.
+    """Sum q_i q_i' over the ordered pairs i ≠ i' of integer images [n, C, H, W] by autocorrelation.
 
     The images are padded with zeros so that displacements do not wrap. The largest sum, about 1e9 for the
     largest layers, is far below the 2^53 at which rounding a float64 could go wrong.
@@ -46,7 +46,7 @@ def transformed_pairs(images: NDArray[np.bool_] | NDArray[np.int64]) -> Counts:
     chunk = max(1, SPECTRA_BYTES // (16 * channels * rows * frequencies))
     for start in range(0, len(images), chunk):
         part = images[start : start + chunk].astype(np.float64)
-        # Padding along x only before the first transform spares it half of the rows.
+        # Padding along y after the first transform spares that transform half of the rows.
         spectrum = fft(rfft(part, n=columns, axis=-1), n=rows, axis=-2, overwrite_x=True)
         _add_power(same, spectrum.reshape(-1, rows, frequencies))
         _add_power(all_channels, spectrum.sum(axis=1))
@@ -58,7 +58,7 @@ def transformed_pairs(images: NDArray[np.bool_] | NDArray[np.int64]) -> Counts:
 
     same_counts = displacements(same)
     different = displacements(all_channels) - same_counts
-    same_counts[height - 1, width - 1] = 0  # an input and itself are no pair
+    same_counts[height - 1, width - 1] = 0  # an input does not make a pair with itself
     return same_counts, different
 
 
@@ -69,13 +69,14 @@ def _add_power(total: NDArray[np.float64], spectra: NDArray[np.complex128]) -> N
 
 
 def _listed(masks: BoolArray, shape: ImageShape) -> Counts:
-    """The counts of mask rows [n, C·H·W] by their list of pairs."""
+    """Count the pairs of mask rows [n, C·H·W] by listing them."""
     _, height, width = shape
     rows, columns = 2 * height - 1, 2 * width - 1
     node, inputs = np.nonzero(masks)
     channel, pixel = np.divmod(inputs, height * width)
     y, x = np.divmod(pixel, width)
-    place = y * columns + x  # a difference of two places is a displacement's index but for its origin
+    # The difference of two places is the index of their displacement minus that of d = 0.
+    place = y * columns + x
     connections = np.bincount(node, minlength=len(masks))
     first = np.cumsum(connections) - connections
     counts = np.zeros(2 * rows * columns, dtype=np.int64)
@@ -85,10 +86,10 @@ def _listed(masks: BoolArray, shape: ImageShape) -> Counts:
         starts = first[connections == fan_in, np.newaxis]
         step = max(1, LISTED_PAIRS // max(1, a.size))
         for group in range(0, len(starts), step):
-            members = starts[group : group + step] + np.arange(fan_in)
-            places, channels = place[members], channel[members]
+            entries = starts[group : group + step] + np.arange(fan_in)
+            places, channels = place[entries], channel[entries]
             index = places[:, b] - places[:, a] + origin
             index += (channels[:, b] != channels[:, a]) * (rows * columns)
             counts += np.bincount(index.ravel(), minlength=counts.size)
     same, different = counts.reshape(2, rows, columns)
-    return same + same[::-1, ::-1], different + different[::-1, ::-1]  # each pair the other way round
+    return same + same[::-1, ::-1], different + different[::-1, ::-1]  # adds each pair in the other order

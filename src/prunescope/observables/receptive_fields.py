@@ -1,4 +1,4 @@
-"""A node's weights and mask as a picture (paper Figs. 3 and 4)."""
+"""Images of a node's weights and mask (paper, Figs. 3 and 4)."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from prunescope.observables.arrays import as_array
 def weight_image(
     weights_row: Any, mask_row: Any, shape: ImageShape, *, symmetric: bool = False
 ) -> NDArray[np.float64]:
-    """w ⊙ m of a first-layer node as RGB.
+    """Return the kept weights w ⊙ m of a first-layer node as an RGB image.
 
-    weights_row, mask_row: [C·H·W]; shape: (C, H, W) with C 3, or 1, shown grey. Returns float64 [H, W, 3] in
+    weights_row, mask_row: [C·H·W]; shape: (C, H, W) with C 3, or 1 for grey. Returns float64 [H, W, 3] in
     [0, 1]: the smallest value of the node is 0 and the largest 1, pruned weights included as zeros; with
     ``symmetric`` 0.5 is zero and the largest |w| reaches 0 or 1. A node whose values are all the same is 0.5
-    everywhere. Raises InputError for other shapes and for kept weights that are not finite. Paper Fig. 3.
+    everywhere. Raises InputError for other shapes and for kept weights that are not finite. Paper, Fig. 3.
     """
     mask = _row(mask_row, shape, "mask").astype(np.bool_)
     weights = _row(weights_row, shape, "weights").astype(np.float64)
@@ -36,18 +36,18 @@ def weight_image(
 
 
 def mask_image(mask_row: Any, shape: ImageShape) -> NDArray[np.float64]:
-    """A node's binary mask directly as RGB.
+    """Return the binary mask of a first-layer node as an RGB image.
 
-    mask_row: [C·H·W]; shape: (C, H, W) with C 3, or 1, shown grey. Returns float64 [H, W, 3] of 0 and 1.
-    Raises InputError for other shapes. Paper Fig. 3a.
+    mask_row: [C·H·W]; shape: (C, H, W) with C 3, or 1 for grey. Returns float64 [H, W, 3] of 0 and 1.
+    Raises InputError for other shapes. Paper, Fig. 3a.
     """
     return _rgb(_row(mask_row, shape, "mask").astype(np.bool_).astype(np.float64), shape)
 
 
 def most_connected(mask: Any, k: int) -> NDArray[np.int64]:
-    """The nodes of largest fan-in, the largest first, ties by lower index.
+    """Return the indices of the k nodes of largest fan-in, the largest first, ties by lower index.
 
-    mask: [n_out, n_in]. Returns int64 [min(k, n_out)]. Raises InputError for k < 0. Paper Fig. 3a.
+    mask: [n_out, n_in]. Returns int64 [min(k, n_out)]. Raises InputError for k < 0. Paper, Fig. 3a.
     """
     if k < 0:
         raise InputError(f"k must be 0 or more, got {k}")

@@ -1,4 +1,4 @@
-"""Removing first-layer nodes from a trained model (paper, Fig. 1c)."""
+"""Removal of first-layer nodes from a trained model (paper, Fig. 1c)."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ REMOVALS = ("mask", "mean", "outgoing")
 
 
 def remove_first_layer_nodes(model: Model, nodes: NDArray[np.int64], how: str = "mask") -> Model:
-    """The model without the first-layer units ``nodes`` [k], not trained further.
+    """Return the model without the first-layer units ``nodes`` [k], not trained further.
 
     ``how``: "mask" sets their incoming weights to 0 (paper, Fig. 1c); "mean" replaces each by
-    its average over images (its normalised value is 0; needs the norm before the maps);
+    its average over images (a normalised value of 0, which needs the norm before the maps);
     "outgoing" sets their outgoing weights to 0. Raises ValueError for another ``how``, or for
     "mean" without that norm.
     """

@@ -1,4 +1,7 @@
-"""One number for each thing a mask can be: local, compact, a cross, uneven. Pure functions of S(d)."""
+"""Scalars of a first-layer mask: locality, half-width, anisotropy and radius of gyration.
+
+All but the last are functions of S(d), the numbers of pairs of inputs by displacement (docs/science.md, "Scalars").
+"""
 
 from __future__ import annotations
 
@@ -10,28 +13,27 @@ from numpy.typing import NDArray
 from prunescope.mask import ImageShape, Mask
 from prunescope.observables.locality import Locality, radial_profile, relative_density
 
-# Pairs within this many pixels along x and along y are neighbours (SCIENCE §3, "locality").
+# Pairs within this many pixels along x and along y are neighbours (docs/science.md, "Scalars").
 NEIGHBOURHOOD = 2
-# Anisotropy starts at the diagonal displacement (2, 2): nearer ones have too few pixels to tell.
+# Anisotropy starts at the diagonal displacement (2, 2), because nearer rings have too few pixels.
 FIRST_DIAGONAL = 2
 
 
 def locality_index(counts: Locality, null: Locality) -> float:
-    """How many times more of the same-channel pairs are neighbours than at random.
+    """Return the share of same-channel pairs that are neighbours, over that share under the null.
 
-    The share of pairs with 0 < |d|∞ ≤ 2, over that share under the null. counts: S(d) of a mask; null:
-    its uniform null. Random masks give 1; nan when there is no same-channel pair or no room for one.
-    SCIENCE §3, the scalar "locality".
+    Neighbours have 0 < |d|∞ ≤ 2 pixels. counts: S(d) of a mask; null: its uniform null. Random masks give 1; nan when
+    there is no same-channel pair, or none is possible. docs/science.md, "Scalars", the scalar "locality".
     """
     share, expected = _neighbour_share(counts.same), _neighbour_share(null.same)
     return share / expected if expected > 0 else float("nan")
 
 
 def half_width(counts: Locality, null: Locality) -> float:
-    """The distance, in pixels, at which the excess of same-channel pairs has halved.
+    """Return the distance, in pixels, at which the excess of same-channel pairs has halved.
 
-    Where g - 1 falls to half of its value in the nearest ring, with linear interpolation between the rings.
-    counts, null: as for locality_index. nan when the nearest ring holds no excess. SCIENCE §3.
+    It is where g - 1 falls to half of its value in the nearest ring, with linear interpolation between the rings.
+    counts, null: as for ``locality_index``. nan when the nearest ring holds no excess. docs/science.md, "Scalars".
     """
     excess = radial_profile(counts.same, null.same) - 1
     distance = np.flatnonzero(np.isfinite(excess))
@@ -49,14 +51,14 @@ def half_width(counts: Locality, null: Locality) -> float:
 
 
 def anisotropy(counts: Locality, null: Locality) -> float:
-    """How much denser same-channel pairs are along the axes than along the diagonals.
+    """Return how much denser same-channel pairs are along the axes than along the diagonals.
 
-    g on the axes (dx = 0 or dy = 0) over g on the diagonals (|dx| = |dy|), both at the distances √2·k of
+    It is g on the axes (dx = 0 or dy = 0) over g on the diagonals (|dx| = |dy|), both at the distances √2·k of
     the diagonal displacements (k, k), k = 2, 3, … up to half of the image's smaller side (at least 2),
     weighted by the diagonals' expected pairs. g on the axes is interpolated linearly to those distances, so that
-    a plain decay with the distance cancels. counts, null: as for locality_index. 1 is isotropic, more is a cross;
-    inf without any diagonal pair; nan for images less than 4 pixels wide or high, and without pairs.
-    SCIENCE §3.
+    a plain decay with the distance cancels. counts, null: as for ``locality_index``. 1 is isotropic, more means that
+    S(d) has the shape of a cross. inf without any diagonal pair; nan for images less than 4 pixels wide or high, and
+    without pairs. docs/science.md, "Scalars".
     """
     height, width = (side // 2 + 1 for side in counts.same.shape)
     if min(height, width) < 4:
@@ -78,10 +80,11 @@ def anisotropy(counts: Locality, null: Locality) -> float:
 
 
 def radius_of_gyration(mask: Any, shape: ImageShape) -> NDArray[np.float64]:
-    """The root mean square distance, in pixels, of each node's inputs from their centre.
+    """Return the root mean square distance, in pixels, of each node's inputs from their centre.
 
     mask: [n_out, C·H·W]; shape: (C, H, W); inputs in different channels count each. Returns float64 [n_out],
-    nan for a node without inputs. Raises ValueError unless C·H·W = n_in. SCIENCE §3.
+    0 for a node with a single input and nan for a node without inputs; the scalar of a layer (``measure``) averages
+    only nodes with a fan-in of 2 or more. Raises InputError unless C·H·W = n_in. docs/science.md, "Scalars".
     """
     pixels = Mask.of(mask).images(shape).sum(axis=1, dtype=np.float64)
     connections = pixels.sum(axis=(1, 2))
@@ -89,7 +92,7 @@ def radius_of_gyration(mask: Any, shape: ImageShape) -> NDArray[np.float64]:
     total = np.where(alive, connections, np.nan)
     variance = np.zeros(len(pixels))
     for line in (pixels.sum(axis=1), pixels.sum(axis=2)):
-        # Whole coordinates from 0 keep the sums exact, so a single input's radius is exactly 0.
+        # Integer coordinates keep the sums exact, so that the radius of a single input is exactly 0.
         position = np.arange(line.shape[1], dtype=np.float64)
         first, second = line @ position, line @ position**2
         variance += (second * total - first**2) / total**2
@@ -97,7 +100,7 @@ def radius_of_gyration(mask: Any, shape: ImageShape) -> NDArray[np.float64]:
 
 
 def _rays(counts: NDArray[Any]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """S(d) at (±k, 0), (0, ±k), and at (±k, ±k), each summed over the signs and indexed by k."""
+    """Return S(d) on the axes, (±k, 0) and (0, ±k), and on the diagonals, (±k, ±k), summed over signs, indexed by k."""
     y, x = (side // 2 for side in counts.shape)
     k = np.arange(min(y, x) + 1)
     axes = counts[y + k, x] + counts[y - k, x] + counts[y, x + k] + counts[y, x - k]

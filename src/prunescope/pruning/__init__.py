@@ -1,14 +1,15 @@
-"""Pruning methods by name. A method is a module of ``prunescope.pruning.methods`` with ``procedure`` and ``TRAITS``.
+"""Pruning methods, found by name.
 
-Other packages add methods through the entry point group ``prunescope.methods`` (name = module), a
-script or notebook through ``register``. Listing names imports no method.
+A method is a module of ``prunescope.pruning.methods`` with a function ``procedure`` and its ``TRAITS``. Other
+packages add methods through the entry point group ``prunescope.methods`` (name = module), scripts and notebooks
+through ``register``. Listing the names imports no method. See docs/extending.md.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from importlib import import_module
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoints, entry_points
 from pkgutil import iter_modules
 from typing import TYPE_CHECKING, Any
 
@@ -24,24 +25,27 @@ _registered: dict[str, tuple[Method, Traits]] = {}
 
 
 def method_names() -> list[str]:
-    """Every value that ``prune.method`` takes, sorted."""
+    """Return every value that ``prune.method`` takes, sorted."""
     return sorted({*_built_in(), *_registered, *(point.name for point in _points())})
 
 
 def is_method(name: str) -> bool:
-    """Whether ``prune.method`` takes ``name``."""
+    """Return whether ``prune.method`` takes ``name``."""
     return name in _built_in() or name in method_names()
 
 
 def check_method(name: str) -> None:
-    """Raise InputError where ``prune.method`` does not take ``name``; asked when a run starts, never when one is read."""
+    """Raise InputError unless ``prune.method`` takes ``name``.
+
+    This is checked when a run starts, but not when a run is read, since the method may not be installed then.
+    """
     if not is_method(name):
         hint = did_you_mean(name, method_names(), f"methods are {', '.join(method_names())}")
         raise InputError(f"prune.method: no pruning method {name!r}: {hint}")
 
 
 def find_method(name: str) -> Method:
-    """The procedure of a method: a function from a Setting to a generator of levels.
+    """Return the procedure of a method, a function from a Setting to a generator of levels.
 
     Raises KeyError for an unknown name.
     """
@@ -52,9 +56,10 @@ def find_method(name: str) -> Method:
 
 
 def find_traits(name: str) -> Traits:
-    """What the rest of the program must know of a method: the ``TRAITS`` beside its procedure, those registered with it.
+    """Return the traits of a method: the ``TRAITS`` of its module, or those registered with its procedure.
 
-    Those of ``unstated`` where it has none, is not known here or cannot be imported: reading a run needs no method.
+    A method that has none, is not known or cannot be imported has the traits of ``unstated``, so that its runs can
+    be read without it.
     """
     if name in _registered:
         return _registered[name][1]
@@ -68,7 +73,7 @@ def find_traits(name: str) -> Traits:
 
 
 def about_method(name: str) -> str:
-    """What a method is: the first line of its module's docstring, of a registered procedure's own.
+    """Return the first line of the docstring of a method's module or of its registered procedure.
 
     Imports the method. Raises KeyError for an unknown name.
     """
@@ -77,7 +82,10 @@ def about_method(name: str) -> str:
 
 
 def register(name: str, traits: Traits | None = None) -> Callable[[Method], Method]:
-    """Make a procedure known as ``prune.method=name`` in this process: a decorator."""
+    """Return a decorator that makes a procedure known as ``prune.method=name`` in this process.
+
+    traits: what the program needs to know of the method; default those of ``unstated``.
+    """
 
     def keep(method: Method) -> Method:
         _registered[name] = method, traits or unstated(name)
@@ -86,17 +94,17 @@ def register(name: str, traits: Traits | None = None) -> Callable[[Method], Meth
     return keep
 
 
-def _module(name: str) -> Any:
+def _module(name: str) -> Any:  # modules have no static type of their contents
     if name in _built_in():
         return import_module(f"prunescope.pruning.methods.{_built_in()[name]}")
     return {point.name: point for point in _points()}[name].load()
 
 
 def _built_in() -> dict[str, str]:
-    """Module by method name: the files of ``methods/``, underscores written as dashes."""
-    folder: Any = import_module("prunescope.pruning.methods")
+    """Return the module names in ``methods/`` by method name, in which underscores are dashes."""
+    folder = import_module("prunescope.pruning.methods")
     return {module.name.replace("_", "-"): module.name for module in iter_modules(folder.__path__)}
 
 
-def _points() -> Any:
+def _points() -> EntryPoints:
     return entry_points(group="prunescope.methods")

@@ -1,4 +1,4 @@
-"""What methods that prune before training share: the batch they score on, and one level a density."""
+"""Functions shared by the methods that prune before training: the batch for scores, and one level per density."""
 
 from __future__ import annotations
 
@@ -11,19 +11,20 @@ from prunescope.pruning.scores import Scoring
 from prunescope.pruning.traits import wanted_densities as wanted_densities
 from prunescope.training.levels import Level, Procedure, Setting
 
-# batches are a function of (seed, level, step): of a level that no run trains
+# Batches are a function of (seed, level, step), and no run trains a level of this number.
 SCORING_LEVEL = -1
 
 
 def untrained(setting: Setting) -> Model:
-    """The initial model of the run's seed."""
+    """Return the initial model of the run's seed."""
     return initial(setting.sizes, setting.experiment.network.norm, setting.seed)
 
 
 def train_each(setting: Setting, start: Model, ticket_at: Callable[[float], Ticket]) -> Procedure:
-    """One level for each density asked for, numbered 1, 2, …; there is no dense level 0.
+    """Yield one level for each entry of ``prune.density``, numbered 1, 2, …; there is no dense level 0.
 
-    Each trains all of ``train.steps`` from ``start`` under the ticket of its density.
+    Each level trains for ``train.steps`` steps from ``start`` under the ticket ``ticket_at(density)``. Raises
+    InputError when ``prune.density`` is not given.
     """
     for number, density in enumerate(wanted_densities(setting.experiment.prune), 1):
         ticket = ticket_at(density)
@@ -31,7 +32,7 @@ def train_each(setting: Setting, start: Model, ticket_at: Callable[[float], Tick
 
 
 def scoring_batch(setting: Setting) -> Scoring:
-    """``prune.score_images`` training images, drawn like a batch of training that no level has."""
+    """Draw ``prune.score_images`` training images for scores, as a batch of training that no level uses."""
     import torch
 
     from prunescope.network.forward import network_inputs

@@ -1,4 +1,4 @@
-"""How a density is laid out over the hidden layers, and random tickets with it: the nulls of pruning.
+"""Layouts, which share out a density over the hidden layers, and random tickets, the nulls of pruning.
 
 Uniform: each layer keeps the same share. Erdős–Rényi (Mocanu et al. 2018; the "kernel" form of Evci et
 al. 2020, which for fully connected layers is the same): a layer keeps a share proportional to
@@ -19,9 +19,10 @@ from prunescope.randomness import generator
 
 
 def layer_densities(sizes: Sequence[int], density: float, layout: str) -> tuple[float, ...]:
-    """What each hidden layer keeps so that all keep ``density`` together.
+    """Return the density of each hidden layer such that together they keep ``density`` of all hidden weights.
 
-    sizes: (n0, …, nL); layout: "uniform" or "erk". Raises ValueError for another layout.
+    sizes: (n0, …, nL); layout: "uniform" or "erk". Raises ValueError for another layout. docs/science.md,
+    "Other methods".
     """
     if layout == "uniform":
         return (density,) * (len(sizes) - 2)
@@ -31,11 +32,10 @@ def layer_densities(sizes: Sequence[int], density: float, layout: str) -> tuple[
 
 
 def erdos_renyi(sizes: Sequence[int], density: float) -> tuple[float, ...]:
-    """Erdős–Rényi densities min(1, ε (n_in + n_out) / (n_in · n_out)) of the hidden layers.
+    """Return the Erdős–Rényi densities min(1, ε (n_in + n_out) / (n_in · n_out)) of the hidden layers.
 
-    sizes: (n0, …, nL). ε solves Σ density_l · N_l = density · Σ N_l over the hidden layers: layers that
-    would keep more than all are dense, and what they cannot take goes to the others. Source: Evci et al.
-    2020, Section 3.
+    sizes: (n0, …, nL). ε solves Σ density_l · N_l = density · Σ N_l over the hidden layers. Layers for which the
+    formula exceeds 1 are dense, and the others keep the rest. Source: Evci et al. 2020, Section 3.
     """
     n_in, n_out = np.array(sizes[:-2], np.float64), np.array(sizes[1:-1], np.float64)
     weights, raw = n_in * n_out, (n_in + n_out) / (n_in * n_out)
@@ -51,20 +51,20 @@ def erdos_renyi(sizes: Sequence[int], density: float) -> tuple[float, ...]:
 
 
 def overall_density(sizes: Sequence[int], densities: Sequence[float]) -> float:
-    """The density of all hidden weights together when layer l keeps the share ``densities[l]``."""
+    """Return the density of all hidden weights together when layer l keeps the share ``densities[l]``."""
     weights = [n_in * n_out for n_in, n_out in pairwise(sizes[:-1])]
     return float(np.average(densities, weights=weights))
 
 
 def kept_count(density: float, size: int) -> int:
-    """round(density · size), at least 1: a layer is never emptied."""
+    """Return round(density · size), but at least 1, so that no layer is emptied."""
     return max(1, round(density * size))
 
 
 def random_ticket(sizes: Sequence[int], densities: Sequence[float], seed: int, level: int = 0) -> Ticket:
-    """A ticket whose hidden layers keep exactly round(density · N) weights at uniform positions, all biases.
+    """Draw a ticket whose hidden layers keep exactly round(density · N) weights at uniform positions and all biases.
 
-    sizes: (n0, …, nL); densities: one a hidden layer. A function of its arguments alone.
+    sizes: (n0, …, nL); densities: one per hidden layer. The ticket is a function of the arguments alone.
     """
     masks: list[Mask] = []
     for (n_in, n_out), density in zip(pairwise(sizes[:-1]), densities, strict=True):
@@ -76,7 +76,7 @@ def random_ticket(sizes: Sequence[int], densities: Sequence[float], seed: int, l
 
 
 def shuffled(ticket: Ticket, seed: int, level: int = 0) -> Ticket:
-    """The ticket with each unit's connections moved to uniform positions: same fan-ins, same biases."""
+    """Draw a ticket in which each unit's connections are moved to uniform positions; fan-ins and biases stay."""
     masks = [
         shuffle_at_fan_in(mask, generator(seed, f"shuffled ticket, layer {number}", level))
         for number, mask in enumerate(ticket.masks, 1)

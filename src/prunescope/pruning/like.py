@@ -1,4 +1,4 @@
-"""The run that another one is made like: its tickets, and what its levels started from."""
+"""Reading of the run named by ``prune.like``: its tickets, and the parameters that its levels start from."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from prunescope.training.levels import Setting
 
 @dataclass(frozen=True, eq=False)
 class LikeLevel:
-    """A pruned level of the other run."""
+    """A pruned level of the run named by ``prune.like``."""
 
     number: int
     ticket: Ticket
@@ -25,14 +25,17 @@ class LikeLevel:
 
 @dataclass(frozen=True, eq=False)
 class LikeRun:
-    """The other run's levels > 0, and the parameters they started from, averages restarted."""
+    """The levels > 0 of the run named by ``prune.like``, and the parameters they start from.
+
+    The moving averages of ``start`` are restarted.
+    """
 
     levels: tuple[LikeLevel, ...]
     start: Model
 
 
 def given_like(prune: Prune) -> str:
-    """``prune.like``; raises InputError when it is not given."""
+    """Return ``prune.like``; raise InputError when it is not given."""
     if not prune.like:
         raise InputError(
             "prune.like is not given: prune.layout=shuffle needs a run directory, "
@@ -42,9 +45,10 @@ def given_like(prune: Prune) -> str:
 
 
 def like_run(setting: Setting) -> LikeRun:
-    """What ``prune.like`` names, "{seed}" standing for the run's seed.
+    """Read the run that ``prune.like`` names, in which "{seed}" stands for the run's seed.
 
-    Raises InputError when it is not given, is no finished run with pruned levels, or has other layers.
+    Raises InputError when the field is not given, or the run is not finished, has no pruned level, or has other
+    layers or another norm.
     """
     path = given_like(setting.experiment.prune).replace("{seed}", str(setting.seed))
     try:

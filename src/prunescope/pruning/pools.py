@@ -1,4 +1,4 @@
-"""From scores to a ticket: which entries compete with which, and when nothing is left to prune."""
+"""Pools, the sets of weights and biases that compete by their scores, and the tickets that pruning them gives."""
 
 from __future__ import annotations
 
@@ -17,12 +17,13 @@ from prunescope.pruning.selection import keep_top, select
 
 
 def prune_smallest(model: Model, ticket: Ticket, share: float | Sequence[float], prune: Prune) -> Ticket:
-    """The ticket after removing ``share`` of each pool's entries, counted from dense.
+    """Return the ticket after removing the smallest entries of each pool.
 
-    A pool is one hidden layer's weights and (by ``prune.biases``) its biases, or with
-    ``prune.scope`` "global" the weights of all hidden layers, biases left alone. The output
-    layer is never pruned. ``share`` as a sequence gives each hidden layer its own, a pool each
-    whatever the scope; a layer whose share is 0 stays as it is.
+    ``share`` is the share removed of a pool's entries, counted from dense. A pool is one hidden layer's weights and
+    (by ``prune.biases``) its biases, or with ``prune.scope`` "global" the weights of all hidden layers, biases left
+    alone. The output layer is never pruned. ``share`` as a sequence gives each hidden layer a share and a pool of its
+    own, whatever the scope; a layer whose share is 0 stays as it is. Raises ValueError when a kept weight is not
+    finite.
     """
     weights = [np.abs(layer.weight) for layer in model.layers[:-1]]
     biases = [np.abs(layer.bias) for layer in model.layers[:-1]]
@@ -46,12 +47,12 @@ def prune_smallest(model: Model, ticket: Ticket, share: float | Sequence[float],
 
 
 def _count(share: float, size: int) -> int:
-    # after many levels the share rounds to 1: one entry always stays, and the stop rule ends the run
+    # After many levels the share rounds to 1. One entry stays even then, and the stop rule ends the run.
     return min(int(share * size), size - 1)
 
 
 def not_emptied(ticket: Ticket, model: Model) -> Ticket:
-    """The ticket with the largest weight of each hidden layer that lost all of them put back."""
+    """Return the ticket with the largest weight restored in each hidden layer that lost all of its weights."""
     masks = []
     for mask, layer in zip(ticket.masks, model.layers, strict=False):
         if mask.kept == 0:
@@ -62,7 +63,7 @@ def not_emptied(ticket: Ticket, model: Model) -> Ticket:
 
 
 def is_exhausted(ticket: Ticket, stop_units: float) -> bool:
-    """Whether some hidden layer's share of units with an incoming weight is at most ``stop_units``."""
+    """Return whether some hidden layer's share of units with an incoming weight is at most ``stop_units``."""
     shares = [alive / mask.n_out for alive, mask in zip(ticket.units_alive, ticket.masks, strict=True)]
     return min(shares) <= stop_units
 
@@ -70,9 +71,9 @@ def is_exhausted(ticket: Ticket, stop_units: float) -> bool:
 def check_each_layer(
     name: Literal["layer_rates", "layer_densities"], prune: Prune, sizes: Sequence[int]
 ) -> None:
-    """Refuse a field with a value for each hidden layer that has another number of them, or one global pool.
+    """Raise InputError where a field of values for each hidden layer does not fit the network or the scope.
 
-    A field that is not given passes. Raises InputError.
+    It fits with as many values as there are hidden layers and ``prune.scope=layer``, or when it is not given.
     """
     values, hidden = getattr(prune, name), len(sizes) - 2
     if values is None:
@@ -86,9 +87,9 @@ def check_each_layer(
 
 
 def keep_best(scores: Sequence[NDArray[Any]], density: float) -> list[BoolArray]:
-    """Which entries are among the round(density · N) highest of all ``scores``, N entries together.
+    """Return as bool arrays which entries are among the round(density · N) highest of all N entries of ``scores``.
 
-    No matrix is emptied: each keeps at least its best entry, in place of the lowest elsewhere.
+    No matrix is emptied: each keeps at least its best entry, in place of the lowest in other arrays.
     """
     matrices = [index for index, score in enumerate(scores) if score.ndim == 2]
     whole = [np.ones(score.shape, np.bool_) for score in scores]
@@ -97,10 +98,10 @@ def keep_best(scores: Sequence[NDArray[Any]], density: float) -> list[BoolArray]
 
 
 def as_ticket(kept: Sequence[BoolArray], sizes: tuple[int, ...]) -> Ticket:
-    """The ticket of the kept entries of a pool, in the order of ``scores.tensors``.
+    """Return the ticket of the kept entries of a pool, given in the order of ``scores.tensors``.
 
-    Of the pool "hidden" all biases stay. Of the pool "all" the hidden biases are pruned where they rank
-    low; the output's weights have competed for places, but a ticket cannot prune them: all stay.
+    With the pool "hidden" all biases stay. With the pool "all" hidden biases of low score are pruned; the output's
+    weights are ranked in the pool too, but all of them stay, because a ticket cannot prune them.
     """
     hidden = len(sizes) - 2
     masks = tuple(Mask(array) for array in kept[:hidden])

@@ -1,4 +1,4 @@
-"""Run an experiment with the method that it names, or say what that will cost."""
+"""Functions that run an experiment with the method that it names, or estimate the cost of doing so."""
 
 from __future__ import annotations
 
@@ -25,9 +25,10 @@ def run(
 ) -> Run:
     """Run an experiment (a preset's name, a TOML file or an Experiment) with one seed.
 
-    ``overrides`` are ``key=value``. Idempotent: a finished run is returned as it is, an
-    interrupted one goes on from its last step. Raises InputError for wrong input and for a
-    directory in use, Interrupted after Ctrl-C or SIGTERM, when all is saved.
+    ``overrides`` are ``key=value``; ``out`` is the directory under which that of the run is made. A finished run is
+    returned as it is, and an interrupted one continues from its last saved step. Raises InputError for wrong
+    input and for a run directory in use by another process, and Interrupted, after everything is saved, on Ctrl-C or
+    SIGTERM.
     """
     from prunescope.runs.directory import is_done
     from prunescope.runs.driver import Method, drive
@@ -38,7 +39,7 @@ def run(
     elif overrides:
         raise InputError("overrides apply to a preset's name or a TOML file, not to an Experiment")
     name = experiment.prune.method
-    if not is_done(run_path(experiment, seed, out)):  # what is done needs no method any more
+    if not is_done(run_path(experiment, seed, out)):  # a finished run is only read, which needs no method
         check_method(name)
     traits = find_traits(name)
     about = {"label": traits.label, "sentence": traits.sentence}
@@ -50,7 +51,10 @@ def run(
 
 
 def estimate(experiment: Experiment) -> Estimate:
-    """What a run will cost (runs.estimate), with the levels that its method expects to train."""
+    """Estimate the cost of a run (``runs.estimate``) from the levels that its method expects to train.
+
+    Raises InputError for an unknown method.
+    """
     from prunescope.runs.estimate import estimate as cost
 
     check_method(experiment.prune.method)

@@ -1,7 +1,7 @@
-"""Scores: what ranks the weights of a network. Pure functions; of all scores but GraSP's, the largest are kept.
+"""Scores: pure functions that rank the weights of a network.
 
-Every score returns one float64 array for each scored tensor, in the order of ``tensors``. Entries that
-the ticket has pruned score 0.
+The weights of largest score are kept, except for GraSP, where those of largest score are removed. Every score returns
+one float64 array for each scored tensor, in the order of ``tensors``. Entries that the ticket has pruned score 0.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ Scores = list[NDArray[np.float64]]
 
 @dataclass(frozen=True, eq=False)
 class Scoring:
-    """What a score that looks at data looks at.
+    """The data and options for scores that depend on data.
 
     ``inputs`` float32 [B, n0] (network input) and ``labels`` int64 [B] go through the network in one
     piece, normalised by their own statistics; ``live_pixels`` bool [n0]; ``norm`` and ``pool`` as in the
@@ -42,17 +42,20 @@ class Scoring:
 
 
 def tensors(model: Model, pool: str = "hidden") -> list[NDArray[Any]]:
-    """The scored tensors: hidden weights; of the pool "all" then the hidden biases and the output's weights."""
+    """Return the scored tensors: the hidden weights, then for the pool "all" the hidden biases and output weights."""
     return _in_pool([x.weight for x in model.layers], [x.bias for x in model.layers], pool)
 
 
 def magnitude(model: Model, pool: str = "hidden") -> Scores:
-    """|w|."""
+    """Return the score |w|."""
     return [np.abs(np.asarray(tensor, np.float64)) for tensor in tensors(model, pool)]
 
 
 def snip(model: Model, ticket: Ticket, scoring: Scoring) -> Scores:
-    """|w ∂L/∂w|, L the mean cross-entropy of the batch. Source: Lee et al. 2019, equation 6."""
+    """Return the score |w ∂L/∂w|, where L is the mean cross-entropy of the batch.
+
+    Source: Lee et al. 2019, equation 6.
+    """
     layers, loss = _loss(model, ticket, scoring, temperature=1.0)
     scored = _scored(layers, scoring.pool)
     import torch
@@ -64,9 +67,10 @@ def snip(model: Model, ticket: Ticket, scoring: Scoring) -> Scores:
 
 
 def grasp(model: Model, ticket: Ticket, scoring: Scoring, temperature: float = 200.0) -> Scores:
-    """S = -θ ⊙ (H g), the first-order gain in |g|²/2 if a weight went, so that the largest are to be removed.
+    """Return the score S = -θ ⊙ (H g), to first order the gain in |g|²/2 on removing a weight.
 
-    The loss is the mean cross-entropy of the logits divided by ``temperature``; g is its gradient towards
+    The weights of largest S are the ones to remove.
+    The loss is the mean cross-entropy of the logits divided by ``temperature``; g is its gradient with respect to
     the kept weights of every linear map, the output's included, and H g the gradient of g · stop(g).
     Source: Wang et al. 2020, equation 8 and algorithm 2.
     """
@@ -85,11 +89,12 @@ def grasp(model: Model, ticket: Ticket, scoring: Scoring, temperature: float = 2
 
 
 def synflow(model: Model, kept: Sequence[BoolArray], pool: str = "hidden") -> Scores:
-    """|θ ∂R/∂θ|, R the summed outputs of the network of |θ| on an input of ones, in float64.
+    """Return the score |θ ∂R/∂θ|, where R is the sum of the outputs of the network of |θ| for an input of ones.
 
-    kept: what is not pruned, one array a tensor of the pool; what is outside the pool is whole. Batch norm
-    is that of evaluation before the first batch (mean 0, variance 1, γ = 1, β = 0): the identity, so
-    that ReLU is too. Source: Tanaka et al. 2020, equation 2.
+    kept: the entries that are not pruned, one bool array per tensor of the pool; tensors outside the pool are whole.
+    Batch norm is that of evaluation before the first batch (mean 0, variance 1, γ = 1, β = 0) and therefore the
+    identity; ReLU is too, since nothing is negative. All is computed in float64. Source: Tanaka et al. 2020, equation
+    2.
     """
 
     weights = [np.abs(np.asarray(x.weight, np.float64)) for x in model.layers]
@@ -108,7 +113,7 @@ def synflow(model: Model, kept: Sequence[BoolArray], pool: str = "hidden") -> Sc
 
 
 def _in_pool(weights: Sequence[Any], biases: Sequence[Any], pool: str) -> list[Any]:
-    """The entries of the pool, from one entry a layer of weights and of biases."""
+    """Return the entries of the pool, given one entry per layer of weights and of biases."""
     if pool == "hidden":
         return [*weights[:-1]]
     if pool == "all":

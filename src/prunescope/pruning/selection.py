@@ -1,4 +1,4 @@
-"""Scores and a count become a mask: one function, exact."""
+"""Selection of the entries of highest score from one pool, with exact counts and ties by index."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from prunescope.mask import BoolArray
 def select(
     scores: Sequence[np.ndarray], kept: Sequence[BoolArray], remove: int, *, exact: bool = False
 ) -> list[BoolArray]:
-    """Keep the highest scores of one pool.
+    """Return bool arrays that keep the highest scores of one pool.
 
     ``scores`` and ``kept`` are matching arrays of any shapes, together one pool of N entries;
     scores are non-negative and entries that are not kept count as 0. The threshold is entry
     ``remove`` (0-based) of the sorted pool and entries at or above it survive, unless they
-    were not kept before. With ``exact``, just the ``remove`` lowest go: those pruned already
-    first, then by score, ties by index. Returns bool arrays of the given shapes.
+    were not kept before. With ``exact`` the ``remove`` lowest are removed and no more: first those pruned
+    already, then by score, ties by index. The arrays returned have the given shapes.
     Raises ValueError when ``remove`` is not in 0 … N-1 or a kept score is not finite.
     Source: paper, Section 3, "Pruning".
     """
@@ -45,13 +45,12 @@ def keep_top(
     *,
     never_empty: Sequence[int] = (),
 ) -> list[BoolArray]:
-    """Keep exactly the ``keep`` highest scores of one pool, among entries that were kept before.
+    """Return bool arrays that keep exactly the ``keep`` highest scores of one pool, among the entries kept before.
 
     ``scores`` and ``kept`` are matching arrays of any shapes, together one pool; scores may have any
     sign. Of equal scores those of higher index stay. The arrays whose indices are in ``never_empty``
-    keep at least their best entry, in place of the lowest of the others. Returns bool arrays of the
-    given shapes. Raises ValueError when ``keep`` is more than was kept or less than the arrays
-    that must not be emptied, or when a kept score is not finite.
+    keep at least their best entry, in place of the lowest of the others. Raises ValueError when ``keep`` is more than
+    was kept or less than the arrays that must not be emptied, or when a kept score is not finite.
     """
     before = np.concatenate([np.ravel(k) for k in kept])
     pool = np.concatenate([np.ravel(s) for s in scores])
@@ -60,7 +59,8 @@ def keep_top(
     pool = np.where(before, pool, -np.inf)
     ends = np.cumsum([k.size for k in kept])
     for index in never_empty:
-        own = pool[ends[index] - kept[index].size : ends[index]]  # a view
+        # This is a view, so that the assignment below changes the pool.
+        own = pool[ends[index] - kept[index].size : ends[index]]
         if own.max() > -np.inf:
             own[own.size - 1 - np.argmax(own[::-1])] = np.inf
     if not max(1, len(never_empty)) <= keep <= np.count_nonzero(before):

@@ -1,4 +1,4 @@
-"""Traits: what the rest of the program must know of a pruning method, stated beside its procedure."""
+"""Traits: the facts about a pruning method that the rest of the program needs, stated beside its procedure."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ ASSUMED_LEVELS = 20
 
 @dataclass(frozen=True)
 class Traits:
-    """What the rest of the program must know of a method; its module's ``TRAITS``.
+    """The facts about a method that the rest of the program needs; a method's module has them as ``TRAITS``.
 
-    label: how figures and tables call it.
-    order: where it stands in lists of methods; those from elsewhere come after the built-in ones.
-    sentence: what it does, as half a sentence of a page. ``{rate}``, ``{density}``, ``{rewound}`` and the names of
-    other fields of ``prune`` in braces stand for the experiment's values.
-    expected: from the ``prune`` section and the layer sizes (n0, …, nL), the levels a run will train.
-    dense_first: whether level 0 is the dense network, so that there is something to gain over.
-    reads: those fields of ``prune`` beside its own that name an experiment: rate, rewind, scope, layout.
-    update_rule: what one update moves.
+    label: the method's name in figures and tables.
+    order: its place in lists of methods; methods of other packages come after the built-in ones.
+    sentence: what the method does, as a clause of a report's text. ``{rate}``, ``{density}``, ``{rewound}`` and the
+    names of other fields of ``prune`` in braces stand for the experiment's values.
+    expected: a function from the ``prune`` section and the layer sizes (n0, …, nL) to the levels that a run will train.
+    dense_first: whether level 0 is the dense network, over which a gain can be measured.
+    reads: the fields of ``prune`` it reads that take part in an experiment's name: rate, rewind, scope, layout.
+    update_rule: which weights one update changes.
     """
 
     label: str
@@ -41,17 +41,17 @@ class Traits:
 
     @property
     def iterative(self) -> bool:
-        """Whether each level is pruned from the one before; else at most the first is, from the dense level."""
+        """Whether each level is pruned from the one before; otherwise at most from the dense level."""
         return "rate" in self.reads
 
     @property
     def moves_pruned_weights(self) -> bool:
-        """Whether an update moves weights that are pruned."""
+        """Whether an update changes weights that are pruned."""
         return self.update_rule != "kept"
 
 
 def level_by_level(prune: Prune, sizes: Sizes) -> Expected:
-    """The dense level, then (1-p)^n until ``prune.levels`` or the stop rule."""
+    """Return the dense level and those of density (1-p)^n until ``prune.levels`` or the stop rule."""
     del sizes
     if prune.levels is not None:
         return Expected(tuple((1 - prune.rate) ** level for level in range(prune.levels + 1)))
@@ -62,7 +62,7 @@ def level_by_level(prune: Prune, sizes: Sizes) -> Expected:
 
 
 def wanted_densities(prune: Prune) -> tuple[float, ...]:
-    """``prune.density`` as a tuple; raises InputError when it is not given."""
+    """Return ``prune.density`` as a tuple; raise InputError when it is not given."""
     if not prune.densities:
         raise InputError(
             f"prune.density is not given: prune.method={prune.method} needs what is to be kept, "
@@ -72,7 +72,7 @@ def wanted_densities(prune: Prune) -> tuple[float, ...]:
 
 
 def asked_for(prune: Prune, sizes: Sizes) -> Expected:
-    """A level for each density of ``prune.density``, or the one of ``prune.layer_densities``; none is dense.
+    """Return a level for each entry of ``prune.density``, or the one of ``prune.layer_densities``, without a dense one.
 
     Raises InputError when neither is given.
     """
@@ -85,7 +85,7 @@ def asked_for(prune: Prune, sizes: Sizes) -> Expected:
 
 
 def dense_and_asked_for(prune: Prune, sizes: Sizes) -> Expected:
-    """The dense level, then those of ``asked_for``."""
+    """Return the dense level, then those of ``asked_for``."""
     return Expected((1.0, *asked_for(prune, sizes).densities))
 
 
@@ -98,5 +98,5 @@ def _unstated(prune: Prune, sizes: Sizes) -> Expected:
 
 
 def unstated(name: str) -> Traits:
-    """The traits of a method that states none, or is not installed: its name, and cautious assumptions."""
+    """Return the traits assumed for a method that states none or is not installed: its name, and cautious values."""
     return Traits(name, f"weights are pruned by the method {name}", _unstated, dense_first=True)

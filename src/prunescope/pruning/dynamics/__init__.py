@@ -1,1 +1,1 @@
-"""What pruning methods do inside a level: masks that shrink or move, and early ends."""
+"""Dynamics of pruning methods, which act inside a level: they shrink or move masks, or end the level early."""

@@ -1,4 +1,4 @@
-"""What masks are chosen by, checked: numbers that are not finite rank nothing."""
+"""Magnitudes of weights and gradients, checked to be finite before masks are chosen by them."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from prunescope.training.loop import Diverged
 
 
 def magnitudes(model: Model, step: int) -> list[FloatArray]:
-    """|w| of each hidden layer; raises Diverged."""
+    """Return |w| of each hidden layer; raise Diverged when a weight is not finite."""
     return sizes([layer.weight for layer in model.layers[:-1]], "weight", step)
 
 
 def sizes(arrays: Sequence[FloatArray], what: str, step: int) -> list[FloatArray]:
-    """|x| of each array; raises Diverged, naming ``what`` they hold, when one is not finite."""
+    """Return |x| of each array; raise Diverged, which names ``what`` they hold, when an entry is not finite."""
     if not all(np.isfinite(array).all() for array in arrays):
         raise Diverged(f"step {step}: a {what} is not finite; lower train.lr")
     return [np.abs(array) for array in arrays]

@@ -1,4 +1,4 @@
-"""Masks that drop their smallest weights and grow as many others: SET and RigL."""
+"""Dynamics that drop the smallest weights of a mask and grow as many others, of the methods SET and RigL."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ LAYOUTS = ("uniform", "erk")
 
 
 def random_start(setting: Setting, dynamics: Callable[[int], Callable[[], Dynamics]]) -> Procedure:
-    """One level for each density asked for, under random masks and the ``dynamics`` of its number.
+    """Return one level for each entry of ``prune.density``, with random masks and the dynamics ``dynamics(number)``.
 
-    Raises InputError when no density is given, or a layout without densities of its own.
+    Raises InputError when no density is given, or a layout other than uniform and erk.
     """
     prune = setting.experiment.prune
     if prune.layout not in LAYOUTS:
@@ -49,29 +49,29 @@ def _levels(
 
 
 class Regrowth(Dynamics):
-    """Every ``every`` steps each hidden layer drops a share of its weights and grows as many; biases stay."""
+    """Drops a share of the weights of each hidden layer every ``every`` steps and grows as many; biases stay."""
 
     def __init__(self, every: int, probe: Probe) -> None:
         self._every, self._probe = every, probe
 
     def after_step(self, step: int, engine: Engine) -> bool:
-        """Drop and grow, at an update."""
+        """Drop and grow weights if ``step`` is that of an update; never end the level."""
         if step % self._every == 0 and self.share(step) > 0:
             self._update(step, engine)
         return False
 
     @abc.abstractmethod
     def share(self, step: int) -> float:
-        """Of each layer's weights, the share that is dropped at ``step``."""
+        """Return the share of each layer's weights that is dropped at ``step``."""
 
     @abc.abstractmethod
     def grown(
         self, survivors: Sequence[BoolArray], counts: Sequence[int], model: Model, ticket: Ticket, step: int
     ) -> list[BoolArray]:
-        """What grows: of each layer ``counts`` entries that are not in ``survivors``."""
+        """Return the entries that grow, in each layer ``counts`` of those that are not in ``survivors``."""
 
     def stays(self, before: Ticket, survivors: Ticket) -> Ticket:
-        """Where weights go on with their values; all that grows elsewhere starts at 0."""
+        """Return the ticket of the weights that keep their values; weights that grow elsewhere start at 0."""
         return before
 
     def _update(self, step: int, engine: Engine) -> None:
@@ -90,9 +90,9 @@ class Regrowth(Dynamics):
 
 
 class RandomRegrowth(Regrowth):
-    """SET: the share ζ of smallest |w| goes, as many grow at random positions that are then empty.
+    """Drops the share ζ of smallest |w| and grows as many weights at random empty positions, as in SET.
 
-    A position that was just dropped is as empty as others; where it grows again, it starts at 0 too.
+    The positions just dropped count as empty; a weight that grows there again starts at 0 too.
     Source: Mocanu et al. 2018, algorithm 1.
     """
 
@@ -101,13 +101,13 @@ class RandomRegrowth(Regrowth):
         self._drop = drop
 
     def share(self, step: int) -> float:
-        """ζ, at any step."""
+        """Return ζ, which is the same at every step."""
         return self._drop
 
     def grown(
         self, survivors: Sequence[BoolArray], counts: Sequence[int], model: Model, ticket: Ticket, step: int
     ) -> list[BoolArray]:
-        """Random ones."""
+        """Draw ``counts`` empty positions of each layer."""
         found = []
         for number, (kept, count) in enumerate(zip(survivors, counts, strict=True), 1):
             rng = generator(self._probe.setting.seed, f"growth, layer {number}", self._probe.level, step)
@@ -117,15 +117,16 @@ class RandomRegrowth(Regrowth):
         return found
 
     def stays(self, before: Ticket, survivors: Ticket) -> Ticket:
-        """What was not dropped."""
+        """Return the weights that were not dropped."""
         return survivors
 
 
 class GradientRegrowth(Regrowth):
-    """RigL: f = (α/2)(1 + cos(πt/T_end)) of the weights, smallest |w|, go until step T_end; the largest |∂L/∂w| grow.
+    """Drops the weights of smallest |w| and grows those of largest |∂L/∂w|, as in RigL.
 
-    The gradient is dense, on the coming step's batch. Where a weight that was just dropped has one of the
-    largest, it stays as it was (as in the authors' code): new are those that were not kept before.
+    The share dropped is f = (α/2)(1 + cos(πt/T_end)) until step T_end. The gradient is that of all weights, kept or
+    not, on the batch of the next step. A weight that was just dropped but has one of the largest gradients keeps its
+    value, as in the authors' code; only weights that were not kept before start at 0.
     Source: Evci et al. 2020, algorithm 1.
     """
 
@@ -134,7 +135,7 @@ class GradientRegrowth(Regrowth):
         self._drop, self._end = drop, end
 
     def share(self, step: int) -> float:
-        """f, 0 from T_end on."""
+        """Return f, which is 0 from step T_end on."""
         if step >= self._end:
             return 0.0
         return self._drop / 2 * (1 + math.cos(math.pi * step / self._end))
@@ -142,7 +143,7 @@ class GradientRegrowth(Regrowth):
     def grown(
         self, survivors: Sequence[BoolArray], counts: Sequence[int], model: Model, ticket: Ticket, step: int
     ) -> list[BoolArray]:
-        """Those of the largest gradient."""
+        """Return the entries of largest |∂L/∂w| in each layer."""
         gradients = sizes(self._probe.gradients(model, ticket, step), "gradient", step)
         return [
             keep_top([gradient], [~kept], count)[0] if count else np.zeros_like(kept)

@@ -1,4 +1,4 @@
-"""When masks are updated, and how many weights a layer keeps then."""
+"""The schedule of mask updates inside a level: their steps, and the density after each."""
 
 from __future__ import annotations
 
@@ -7,21 +7,22 @@ from dataclasses import dataclass
 from prunescope.errors import InputError
 from prunescope.experiment import Experiment
 
-# Share of a level's steps after which masks stay (Evci et al. 2020, Section 4; gradual pruning and DPF take it
-# over, whose authors give epochs of their own schedules).
+# Share of a level's steps after which masks stay (Evci et al. 2020, Section 4). Gradual pruning and DPF use it too,
+# because their authors state only the epochs of their own schedules.
 UPDATES_END = 0.75
 
 
 @dataclass(frozen=True)
 class Schedule:
-    """Updates every ``every`` steps; masks are at their final density from step ``end`` on."""
+    """A schedule of updates every ``every`` steps; masks have their final density from step ``end`` on."""
 
     every: int
     end: int
 
     def density(self, step: int, final: float) -> float:
-        """What is kept after the update at ``step``: 1 - s_t, s_t = s_f - s_f (1 - t/end)³.
+        """Return the density after the update at ``step``, 1 - s_t.
 
+        The sparsity is s_t = s_f - s_f (1 - t/end)³ with s_f = 1 - final.
         Source: Zhu & Gupta 2017, equation 1, with s_i = 0 and t_0 = 0.
         """
         left = 1 - min(step, self.end) / self.end
@@ -29,9 +30,9 @@ class Schedule:
 
 
 def schedule(experiment: Experiment, default: int) -> Schedule:
-    """Updates every ``prune.update_every`` (or ``default``) steps, the last within UPDATES_END of the level.
+    """Return the schedule of updates every ``prune.update_every`` (or ``default``) steps.
 
-    Raises InputError when there is no time for one.
+    The last update is within the share UPDATES_END of the level. Raises InputError when not one update fits.
     """
     every = experiment.prune.update_every or default
     last = int(UPDATES_END * experiment.train.steps)

@@ -1,4 +1,4 @@
-"""Masks that lose weights on a schedule, from dense: gradual pruning, and DPF's masks that may come back."""
+"""Dynamics that lower the density from dense on a schedule, of gradual pruning and of DPF."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from prunescope.training.probe import Probe
 
 
 class GradualPruning(Dynamics):
-    """Every update keeps the largest weights of each hidden layer among those kept so far; biases stay."""
+    """Keeps at every update the largest weights of each hidden layer among those kept so far; biases stay."""
 
     def __init__(self, schedule: Schedule, density: float, probe: Probe) -> None:
         self._schedule, self._density, self._probe = schedule, density, probe
 
     def after_step(self, step: int, engine: Engine) -> bool:
-        """Prune, at an update."""
+        """Prune if ``step`` is that of an update; never end the level."""
         if step % self._schedule.every == 0 and step <= self._schedule.end:
             density = self._schedule.density(step, self._density)
             masks = []
@@ -38,16 +38,19 @@ class GradualPruning(Dynamics):
 
 
 class FeedbackPruning(Dynamics):
-    """Every update keeps the largest of all weights of each hidden layer, those pruned so far included.
+    """Keeps at every update the largest of all weights of each hidden layer, including those pruned so far.
 
-    For the torch engine under prune.method=dpf, whose steps move all weights.
+    It needs the torch engine under ``prune.method=dpf``, whose steps update all weights.
     """
 
     def __init__(self, schedule: Schedule, density: float, sizes: tuple[int, ...]) -> None:
         self._schedule, self._density, self._sizes = schedule, density, sizes
 
     def after_step(self, step: int, engine: Engine) -> bool:
-        """Move the masks, at an update; after the schedule's end too, at its density."""
+        """Choose the masks anew if ``step`` is that of an update; never end the level.
+
+        Updates go on after the end of the schedule, at the final density.
+        """
         if step % self._schedule.every == 0:
             from prunescope.training.torch.engine import TorchEngine
 
@@ -61,10 +64,11 @@ class FeedbackPruning(Dynamics):
 def dense_start(
     setting: Setting, every: int, dynamics: Callable[[Schedule, float, int], Dynamics]
 ) -> Procedure:
-    """One level for each density asked for, dense at first, under the ``dynamics`` of (schedule, density, number).
+    """Return one level for each entry of ``prune.density``, dense at first.
 
-    ``every``: steps between updates unless the experiment says. Raises InputError when no density is given, or no
-    update fits into the level.
+    dynamics: a function of the schedule, the density and the number of a level.
+    every: steps between updates, unless ``prune.update_every`` is given. Raises InputError when no density is given, or
+    no update fits into the level.
     """
     densities = wanted_densities(setting.experiment.prune)
     return _levels(setting, densities, schedule(setting.experiment, every), dynamics)

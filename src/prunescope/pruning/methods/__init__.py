@@ -1,1 +1,4 @@
-"""Pruning methods, one a file: each has a function ``procedure(setting)`` and a first line that says what it is."""
+"""Pruning methods, one per file, each with a function ``procedure(setting)`` and its ``TRAITS``.
+
+The first line of a file's docstring says what the method is; ``prunescope methods`` prints it.
+"""

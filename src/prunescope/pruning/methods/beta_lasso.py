@@ -1,10 +1,11 @@
-"""β-LASSO: an L1 pull and a cut at every step; what is left is the mask (Neyshabur 2020).
+"""β-LASSO: shrink weights by an L1 term at every step and cut the small ones (Neyshabur 2020).
 
 One level, numbered 1, from the initial parameters: each step pulls the hidden layers' weights towards 0 by
 λ (``prune.shrink``, in the gradient) and then sets those below βλ (``prune.shrink_cut`` · ``prune.shrink``) to 0,
-from where the gradient may bring them back. Biases and batch norm are left alone. The density is an
-outcome: the level's nominal density is that of all hidden weights at its end, and its best evaluation the
-last one. Runs on the torch engine, whose steps do the work (training/torch/step_rules.py).
+from where the gradient may bring them back. Biases and batch norm are left alone. The mask at the
+end is that of the weights that are not 0, so the density is an outcome: the level's nominal density is that of all
+hidden weights at its end, and its best evaluation is the last one. The method runs on the torch engine, whose steps
+cut the weights (training/torch/step_rules.py). See docs/science.md, "Other methods".
 """
 
 from __future__ import annotations
@@ -18,15 +19,15 @@ from prunescope.training.levels import Dynamics, Level, Procedure, Setting
 
 
 class MasksMoveInsideSteps(Dynamics):
-    """Nothing between steps: the masks move within them."""
+    """Does nothing between steps, because the masks change within them."""
 
     def after_step(self, step: int, engine: Engine) -> bool:
-        """Go on."""
+        """Return False, which lets the level continue."""
         return False
 
 
 def _expected(prune: Prune, sizes: Sizes) -> Expected:
-    """One level, dense at first; how sparse it gets is an outcome."""
+    """Return one level, dense at first; its final density is an outcome."""
     del prune, sizes
     return Expected((1.0,), ("the time of dense steps (how soon weights go is an outcome)",))
 
@@ -42,7 +43,7 @@ TRAITS = Traits(
 
 
 def procedure(setting: Setting) -> Procedure:
-    """Train; what is not 0 at the end is kept."""
+    """Train one level, at the end of which the weights that are not 0 are kept."""
     steps = setting.experiment.train.steps
     yield Level(
         1,

@@ -5,7 +5,8 @@ parameters. Dense weights w are kept beside masks m; a step takes the gradient a
 of w. Every ``prune.update_every`` (16) steps each hidden layer's mask is made anew from its largest |w|.
 The density falls on the cubic schedule of Zhu & Gupta, as the authors have it, over the first 75 % of the
 steps (UPDATES_END), and stays at round(density · N); masks go on moving to the end. The trained model is
-m ⊙ w. A level's best evaluation is one at the final density. Runs on the torch engine.
+m ⊙ w. A level's best evaluation is one at the final density. The method runs on the torch engine. See
+docs/science.md, "Other methods".
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ TRAITS = Traits(
 
 
 def procedure(setting: Setting) -> Procedure:
-    """Train dense weights through masks that follow them.
+    """Train dense weights through masks that are chosen from them again and again.
 
     Raises InputError when ``prune.density`` is not given, or no update fits into the level.
     """

@@ -4,6 +4,7 @@ There is no level 0: each entry of ``prune.density`` is a level, numbered 1, 2, 
 initial parameters. Every ``prune.update_every`` (100) steps of the first 75 % (UPDATES_END), each hidden
 layer keeps the largest of the weights it still has, 1 - s_t of them, s_t = s_f - s_f (1 - t/t_end)³, at last
 round(density · N) exactly; biases stay. A level's best evaluation is one at the final density.
+See docs/science.md, "Other methods".
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ TRAITS = Traits(
 
 
 def procedure(setting: Setting) -> Procedure:
-    """Train from dense under masks that shrink.
+    """Train from dense while the masks lose weights.
 
     Raises InputError when ``prune.density`` is not given, or no update fits into the level.
     """

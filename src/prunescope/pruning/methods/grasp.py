@@ -1,10 +1,11 @@
-"""GraSP: prune before training what the gradient's flow can spare, S = -θ ⊙ (H g) (Wang, Zhang & Grosse 2020).
+"""GraSP: prune before training the weights of largest S = -θ ⊙ (H g) (Wang, Zhang & Grosse 2020).
 
 There is no level 0: each entry of ``prune.density`` is a level, numbered 1, 2, …, trained in full from the
 initial parameters. The score is taken there, on one batch of ``prune.score_images`` training images, of the
-loss with logits divided by ``prune.temperature``; the largest S of all hidden weights go; all biases
-stay. With ``prune.score_pool=all`` the output's weights and the hidden biases rank in the pool too; biases,
-0 at initialisation, have S = 0 (between harmful and useful); the output's weights take places but all stay.
+loss with logits divided by ``prune.temperature``; the weights of largest S among all hidden ones are removed;
+all biases stay. With ``prune.score_pool=all`` the output's weights and the hidden biases rank in the pool
+too; biases, 0 at initialisation, have S = 0 (between harmful and useful); the output's weights are ranked
+too, but all of them stay.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ TRAITS = Traits(
 
 
 def procedure(setting: Setting) -> Procedure:
-    """Remove the largest S of the whole network; train.
+    """Remove the weights of largest S in the whole network, then train.
 
     Raises InputError when ``prune.density`` is not given.
     """

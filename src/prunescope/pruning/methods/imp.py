@@ -1,6 +1,6 @@
 """Iterative magnitude pruning: train, prune the smallest, rewind, repeat (Frankle & Carbin 2019).
 
-Reads like Section 3 of Pellegrini & Biroli (2022).
+The procedure follows Section 3 of Pellegrini & Biroli (2022); see docs/science.md, "Iterative magnitude pruning".
 """
 
 from __future__ import annotations
@@ -26,12 +26,13 @@ TRAITS = Traits(
 
 
 def procedure(setting: Setting) -> Procedure:
-    """Train, remove the share p of smallest magnitude, rewind, repeat (paper, Section 3).
+    """Train, remove the share p of smallest magnitude, rewind, and repeat (paper, Section 3).
 
-    ``prune.layer_rates`` gives each hidden layer its own p, 0 leaving it alone; a level's nominal density
-    is then that of the first layer that is pruned. Ends when a hidden layer's share of connected
+    ``prune.layer_rates`` gives each hidden layer its own p, where 0 leaves it alone; a level's nominal density
+    is then that of the first layer that is pruned. The run ends when a hidden layer's share of connected
     units would be ``prune.stop_units`` or less, or after ``prune.levels`` levels. With ``prune.early_bird``
-    a level ends when the next one's mask stops moving, level 0 not before the step to rewind to.
+    a level ends when the mask of the next one stops moving, but level 0 not before the step to rewind to. Raises
+    InputError for ``prune.layer_rates`` that do not fit the network or prune nothing.
     """
     experiment, sizes = setting.experiment, setting.sizes
     prune, steps = experiment.prune, experiment.train.steps
@@ -62,12 +63,12 @@ def procedure(setting: Setting) -> Procedure:
 
 
 def _further(pruned: list[float], rates: Sequence[float]) -> list[float]:
-    """What is pruned of each hidden layer, counted from dense, one level on."""
+    """Return the share pruned of each hidden layer, counted from dense, at the next level."""
     return [r + p * (1 - r) for r, p in zip(pruned, rates, strict=True)]
 
 
 def _rates(prune: Prune, sizes: tuple[int, ...]) -> tuple[float, ...]:
-    """p of each hidden layer; raises InputError for rates that do not fit the network or prune nothing."""
+    """Return p of each hidden layer; raise InputError for rates that do not fit the network or prune nothing."""
     check_each_layer("layer_rates", prune, sizes)
     rates = prune.layer_rates or (prune.rate,) * (len(sizes) - 2)
     if not any(rates):

@@ -1,8 +1,9 @@
-"""One-shot magnitude pruning: train, prune to the target in one go, rewind, train again (paper, Section 5.1).
+"""One-shot magnitude pruning: train, prune to the target at once, rewind, train again (paper, Section 5.1).
 
 Level 0 is dense; each entry of ``prune.density`` is a level, numbered 1, 2, …, pruned from the same trained
 level 0 by the rules of iterative pruning: layer by layer, biases in their layer's pool, or
 ``prune.scope=global``, or ``prune.layer_densities`` (then one level). No layer is emptied.
+See docs/science.md, "Other methods".
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ TRAITS = Traits(
 
 
 def procedure(setting: Setting) -> Procedure:
-    """Train, keep the density of largest magnitude, rewind, train; again from level 0 for each density.
+    """Train, keep the weights of largest magnitude, rewind and train; each density starts from the trained level 0.
 
     Raises InputError when neither ``prune.density`` nor ``prune.layer_densities`` is given.
     """

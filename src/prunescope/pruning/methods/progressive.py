@@ -1,12 +1,12 @@
 """Progressive pruning: iterative magnitude pruning of one layer at a time, from the input (paper, B.6).
 
-Level 0 is dense. A layer is pruned by the share p a level as in iterative pruning, rewinding included, the
+Level 0 is dense. A layer is pruned by the share p per level as in iterative pruning, rewinding included, the
 other layers left alone. A level whose best validation accuracy is below the dense network's, by more than
 ``prune.tolerance``, ends its layer, and so does the stop rule: the layer's mask goes back to the last level
 that was no worse than the dense network, where it stays, and the next layer is pruned by the magnitudes of
-that level. (The paper has no tolerance; with one a layer may pass a dip, but never ends in it.)
-``nominal_density`` is (1-p)^k of the layer being pruned; layers behind it are still dense, so it is
-``layer_being_pruned`` of the masks.
+that level. (The paper has no tolerance. With one, a layer may be pruned further after a worse level, but
+never stays at it.) ``nominal_density`` is (1-p)^k of the layer being pruned. Deeper layers are still dense,
+so ``layer_being_pruned`` finds that layer from the masks.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ from prunescope.pruning.pools import is_exhausted, prune_smallest
 from prunescope.pruning.traits import ASSUMED_LEVELS, Expected, Sizes, Traits
 from prunescope.training.levels import Level, Procedure, Setting
 
-# Of each layer after the first: what eight layers took (docs/figures/16.md).
+# Levels of each layer after the first, as many as eight layers took (docs/figures/16.md).
 ASSUMED_DEEPER_LEVELS = 7
 
 
 def _expected(prune: Prune, sizes: Sizes) -> Expected:
-    """Layer after layer; a level's density is that of all hidden weights."""
+    """Return the levels of one layer after the other; a level's density is that of all hidden weights."""
     weights = [n_in * n_out for n_in, n_out in pairwise(sizes[:-1])]
     kept, densities = [1.0] * len(weights), [1.0]
     for layer in range(len(weights)):
@@ -49,9 +49,9 @@ TRAITS = Traits(
 
 
 def procedure(setting: Setting) -> Procedure:
-    """Prune each layer until the network is worse than the dense one, then the next.
+    """Prune each layer until the network is worse than the dense one, then the next layer.
 
-    Ends after the last hidden layer, or after ``prune.levels`` levels in all.
+    The run ends after the last hidden layer, or after ``prune.levels`` levels in all.
     """
     experiment, sizes = setting.experiment, setting.sizes
     prune, steps = experiment.prune, experiment.train.steps
@@ -84,6 +84,6 @@ def procedure(setting: Setting) -> Procedure:
 
 
 def layer_being_pruned(ticket: Ticket) -> int:
-    """The layer (1 = first hidden) that a level of this method prunes: the last that is not dense, 0 for none."""
+    """Return the layer (1 = first hidden) that a level of this method prunes: the last not dense one, or 0 for none."""
     pruned = [number for number in range(1, len(ticket.masks) + 1) if ticket.density(number - 1) < 1]
     return max(pruned, default=0)

@@ -1,12 +1,13 @@
-"""Random pruning before training, the null of everything: the same densities, or fan-ins too, elsewhere.
+"""Random pruning before training: keep weights at random positions, with given densities or fan-ins.
 
 There is no level 0. With ``prune.layout`` uniform or erk (Erdős–Rényi, Evci et al. 2020) each entry of
 ``prune.density`` is a level, numbered 1, 2, …, trained in full from the initial parameters: every layer keeps
 exactly round(density · N) weights at uniform positions, and all biases; ``prune.layer_densities`` gives the
-layers' own densities, one level. With ``prune.layout=shuffle`` every level > 0 of the run in ``prune.like``
-is a level of the same number and biases in which each unit's connections are moved to uniform
-positions; training starts from what that run rewinds to (its initial parameters where it does not
-rewind): that run's fan-ins and densities without its positions.
+layers' own densities, one level. With ``prune.layout=shuffle`` each level > 0 of the run in ``prune.like``
+gives a level of the same number, with the same biases and each unit's connections moved to uniform positions;
+training starts from the parameters to which that run rewinds (its initial ones where it does
+not rewind). The masks have the fan-ins and densities of that run, but not its positions. Both are nulls for other
+methods; see docs/science.md, "Other methods".
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from prunescope.training.levels import Level, Procedure, Setting
 
 
 def _expected(prune: Prune, sizes: Sizes) -> Expected:
-    """With the layout shuffle the levels are those of another run, which need not be there yet."""
+    """Return the expected levels; with the layout shuffle they are those of another run, which need not exist yet."""
     if prune.layout != "shuffle":
         return asked_for(prune, sizes)
     levels = level_by_level(prune, sizes)
@@ -42,9 +43,9 @@ TRAITS = Traits(
 
 
 def procedure(setting: Setting) -> Procedure:
-    """Keep random weights; train.
+    """Keep random weights, then train.
 
-    Raises InputError when no density is given, or for the layout shuffle no finished run of the same sizes.
+    Raises InputError when no density is given, or with the layout shuffle no finished run with the same layers.
     """
     return (_moved if setting.experiment.prune.layout == "shuffle" else _laid_out)(setting)
 

@@ -4,7 +4,8 @@ There is no level 0: each entry of ``prune.density`` is a level, numbered 1, 2, 
 masks laid out by ``prune.layout`` (the authors' best: erk). Every ``prune.update_every`` (100) steps of the
 first 75 % (UPDATES_END, T_end), each hidden layer drops f = (α/2)(1 + cos(πt/T_end)) of its weights, α =
 ``prune.drop``, those of smallest |w|, and grows as many where the dense gradient of the coming step's batch is
-largest, at 0: what a layer keeps is constant. Biases stay.
+largest. New weights start at 0, and the number kept in a layer is constant. Biases stay. See docs/science.md,
+"Other methods".
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ TRAITS = Traits(
 
 
 def procedure(setting: Setting) -> Procedure:
-    """Train under masks that follow the gradient.
+    """Train while masks drop the smallest weights and grow those of largest gradient.
 
     Raises InputError when ``prune.density`` is not given, ``prune.layout`` is not uniform or erk, or no
     update fits into the level.

@@ -3,7 +3,8 @@
 There is no level 0: each entry of ``prune.density`` is a level, numbered 1, 2, …, that starts with random
 masks laid out by ``prune.layout`` (the authors': erk). Every ``prune.update_every`` steps (an epoch; 100
 where training images are unlimited) each hidden layer drops the share ζ = ``prune.drop`` of smallest |w| and
-grows as many at random, at 0: what a layer keeps is constant. Biases stay.
+grows as many at random positions. New weights start at 0, and the number kept in a layer is constant. Biases stay.
+See docs/science.md, "Other methods".
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ TRAITS = Traits(
 
 
 def procedure(setting: Setting) -> Procedure:
-    """Train under masks that evolve.
+    """Train while masks drop the smallest weights and grow random ones.
 
     Raises InputError when ``prune.density`` is not given, or ``prune.layout`` is not uniform or erk.
     """

@@ -4,7 +4,8 @@ There is no level 0: each entry of ``prune.density`` is a level, numbered 1, 2, 
 initial parameters. The score is taken there, on one batch of ``prune.score_images`` training images in one
 piece (training-mode batch norm); all hidden weights are one pool; all biases stay. With
 ``prune.score_pool=all``, the authors' setting, the output's weights and the hidden biases rank in the pool
-too; biases are 0 at initialisation, score 0 and so go first; the output's weights take places but all stay.
+too; biases are 0 at initialisation, have score 0 and are removed first; the output's weights are ranked
+too, but all of them stay.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ TRAITS = Traits(
 
 
 def procedure(setting: Setting) -> Procedure:
-    """Keep the highest |w ∂L/∂w| of the whole network; train (paper, Section 3).
+    """Keep the weights of highest |w ∂L/∂w| in the whole network, then train (Lee et al. 2019, equation 6).
 
     Raises InputError when ``prune.density`` is not given.
     """

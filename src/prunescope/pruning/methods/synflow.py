@@ -1,10 +1,10 @@
-"""SynFlow: prune before training and without data what carries little synaptic flow (Tanaka et al. 2020).
+"""SynFlow: prune before training, without data, the weights of least synaptic flow (Tanaka et al. 2020).
 
 There is no level 0: each entry of ``prune.density`` is a level, numbered 1, 2, …, trained in full from the
 initial parameters. The score is taken there ``prune.rounds`` times, what is kept shrinking exponentially to
 the density; all hidden weights are one pool; all biases stay. With ``prune.score_pool=all`` the output's
-weights and the hidden biases rank in the pool too, and the flow of later rounds lacks what went; biases, 0
-at initialisation, go first; the output's weights take places but all stay.
+weights and the hidden biases rank in the pool too, and later rounds compute the flow without what was
+removed; biases, 0 at initialisation, are removed first; the output's weights are ranked too, but all of them stay.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ TRAITS = Traits(
 
 
 def procedure(setting: Setting) -> Procedure:
-    """Keep what carries the most flow, round by round; train.
+    """Keep the weights of most synaptic flow in several rounds, then train.
 
     Raises InputError when ``prune.density`` is not given.
     """
@@ -44,7 +44,7 @@ def procedure(setting: Setting) -> Procedure:
 
 
 def kept_by_flow(model: Model, density: float, rounds: int, pool: str = "hidden") -> list[BoolArray]:
-    """What is kept of each tensor of the pool after ``rounds`` rounds of scoring and pruning.
+    """Return as bool arrays what is kept of each tensor of the pool after ``rounds`` rounds of scoring and pruning.
 
     Round e keeps the share density^(e/rounds) of the pool. No matrix is emptied.
     Source: Tanaka et al. 2020, algorithm 1.
