@@ -1,4 +1,4 @@
-"""The steps of one level: draw, step, keep, evaluate, move masks; resumable between any two steps."""
+"""The training loop runs the steps of one level, and can stop and resume between any two of them."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from prunescope.training.state import KEPT, EngineState, kept_ticket, under
 
 
 class Diverged(RuntimeError):
-    """Training reached a loss that is not finite."""
+    """Raised when training reaches a loss that is not finite."""
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """One look at the validation set. ``train_loss``: mean over the steps since the last look, nats."""
+    """One evaluation on the validation set. ``train_loss`` is the mean over the steps since the last one, in nats."""
 
     level: int
     step: int
@@ -32,10 +32,10 @@ class Evaluation:
 
 @dataclass(frozen=True)
 class Progress:
-    """Where a level stands after ``step`` updates; with the engine's state, all a resume needs.
+    """The progress of a level after ``step`` updates; together with the engine's state it is all a resume needs.
 
-    ``best_ticket`` (what ``best_model`` keeps), ``ended`` (before its last step) and ``dynamics`` (their
-    state) are those of levels with dynamics.
+    Only levels with dynamics set ``best_ticket`` (the masks of ``best_model``), ``ended`` (True once the level has
+    ended before its last step) and ``dynamics`` (the state of its dynamics).
     """
 
     step: int = 0
@@ -49,12 +49,12 @@ class Progress:
     dynamics: Arrays = field(default_factory=dict, compare=False)
 
     def to_arrays(self) -> Arrays:
-        """The progress as named arrays, for a checkpoint."""
+        """Return the progress as named arrays, for a checkpoint."""
         last = self.last
-        look = [last.train_loss, *vars(last.val).values(), last.step] if last else []
+        evaluation = [last.train_loss, *vars(last.val).values(), last.step] if last else []
         arrays: Arrays = {
             "progress": np.array([self.step, self.best, self.best_step, self.ended], np.float64),
-            "last": np.array(look, np.float64),
+            "last": np.array(evaluation, np.float64),
         }
         for name, model in (("best", self.best_model), ("kept", self.kept)):
             if model is not None:
@@ -65,7 +65,7 @@ class Progress:
 
     @classmethod
     def from_arrays(cls, arrays: Arrays, level: int) -> Progress:
-        """The inverse of to_arrays; ``level`` is that of the last evaluation."""
+        """Read the progress from what to_arrays returned; ``level`` is the number of the level."""
 
         def model(name: str) -> Model | None:
             return Model.from_arrays(under(arrays, name)) if under(arrays, name) else None
@@ -83,7 +83,7 @@ class Progress:
             kept=model("kept."),
             last=last,
             best_ticket=kept_ticket(under(arrays, "best."), best_model) if best_model else None,
-            ended=any(ended),  # a checkpoint of before there were early ends has no such number
+            ended=any(ended),  # checkpoints of versions without early ends have no such number
             dynamics=under(arrays, "dynamics."),
         )
 
@@ -171,16 +171,16 @@ def _evaluated(engine: Engine, dataset: Dataset, level: Level, now: Progress) ->
     loss = engine.take_loss()
     if not math.isfinite(loss):
         raise Diverged(f"level {level.number}, step {now.step}: the training loss is {loss}; lower train.lr")
-    look = Evaluation(level.number, now.step, loss, engine.evaluate(dataset.validation))
-    if not math.isfinite(look.val.loss):  # the last update may be the one that overflowed
+    evaluation = Evaluation(level.number, now.step, loss, engine.evaluate(dataset.validation))
+    if not math.isfinite(evaluation.val.loss):  # the last update may be the one that overflowed
         raise Diverged(
-            f"level {level.number}, step {now.step}: the validation loss is {look.val.loss}; lower train.lr"
+            f"level {level.number}, step {now.step}: the validation loss is {evaluation.val.loss}; lower train.lr"
         )
-    return _counted(engine, level, replace(now, last=look))
+    return _counted(engine, level, replace(now, last=evaluation))
 
 
 def _counted(engine: Engine, level: Level, now: Progress) -> Progress:
-    """The progress with what was just evaluated as the best, if it is."""
+    """Return the progress with what was just evaluated as the best, if it is."""
     best, at_end = _last(now).val.accuracy, now.ended or now.step == level.steps
     if best <= now.best or (now.step < level.best_from and not at_end):
         return now
