@@ -1,4 +1,4 @@
-"""One experiment, one seed: drive the procedure, train or take from disk, store and observe."""
+"""The driver executes one experiment with one seed: it trains, measures and stores the levels of a procedure."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ from prunescope.training.loop import Evaluation, Progress, train_level
 
 
 class Interrupted(KeyboardInterrupt):
-    """Stopped by a signal, with everything saved."""
+    """Raised when a signal has stopped the run and everything is saved."""
 
 
 @dataclass(frozen=True)
 class Method:
-    """What the driver is handed of a pruning method.
+    """A pruning method, as the driver needs it.
 
-    ``procedure`` yields the levels. ``update_rule`` is what a step moves (training.levels.UpdateRule). ``about``
-    is kept in run.json, so that the run can be shown where the method is not installed.
+    ``procedure`` yields the levels. ``update_rule`` says which weights a step changes (training.levels.UpdateRule).
+    ``about`` describes the method in run.json, so that the run can be shown where the method is not installed.
     """
 
     procedure: Callable[[Setting], Procedure]
@@ -43,10 +43,11 @@ class Method:
 def drive(
     experiment: Experiment, method: Method, seed: int, out: str | Path, reporter: Reporter = silent
 ) -> Run:
-    """Train what ``method`` asks for and store it; ``prunescope.pruning.running.run`` finds the method by its name.
+    """Train the levels of ``method`` with one seed, store them below ``out`` and return the run.
 
-    Idempotent: a finished run is returned as it is, an interrupted one goes on from its last step. Raises
-    InputError for wrong input and for a directory in use, Interrupted after Ctrl-C or SIGTERM, when all is saved.
+    A finished run is returned as it is, and an interrupted one goes on from its last checkpoint.
+    ``prunescope.pruning.running.run`` calls this with the method that the experiment names. Raises InputError for
+    wrong input and for a directory in use, and Interrupted after Ctrl-C or SIGTERM, when everything is saved.
     """
     with open_run(experiment, seed, out) as directory:
         if directory.status != "done":
@@ -56,7 +57,7 @@ def drive(
 
 @dataclass
 class _Driver:
-    """Walks a procedure's levels; what is stored is not trained again."""
+    """Executes the levels of a procedure in their order; stored levels are read and not trained again."""
 
     experiment: Experiment
     method: Method
@@ -100,7 +101,7 @@ class _Driver:
             self.directory.write_about(status="interrupted")
             raise
         except BaseException as error:
-            with contextlib.suppress(OSError):  # where writing failed, nothing more can be written
+            with contextlib.suppress(OSError):  # A full disk takes the status no more than it took the data.
                 self.directory.write_about(status="failed", error=str(error))
             raise
 
@@ -109,7 +110,7 @@ class _Driver:
         if level.dynamics is None and ticket != level.ticket:
             raise InputError(
                 f"{self.directory.level_path(level.number)}: its masks do not follow from the level before; "
-                "the directory was changed by hand: run into another --out"
+                "the directory was changed since: run into another --out"
             )
         kept = self.directory.read_rewind() if level.keep_at is not None else None
         best = next(row["best_val_accuracy"] for row in self.rows if row["level"] == level.number)
@@ -134,7 +135,7 @@ class _Driver:
                 on_evaluation=self._evaluated,
                 between_steps=keeper,
             )
-        if stop_asked():  # after the last step: nothing is lost, the keeper saved it
+        if stop_asked():  # A stop after the last step loses nothing, because that step was saved.
             raise Interrupted
         if trained.kept is not None:
             self.directory.write_rewind(trained.kept)
@@ -152,18 +153,18 @@ class _Driver:
         self.directory.truncate_metrics(level.number, saved.progress.step if saved else 0)
         return saved
 
-    def _evaluated(self, look: Evaluation) -> None:
+    def _evaluated(self, evaluation: Evaluation) -> None:
         self.directory.append_metrics(
             {
-                "level": look.level,
-                "step": look.step,
-                "train_loss": look.train_loss,
-                "val_loss": look.val.loss / look.val.images,
-                "val_accuracy": look.val.accuracy,
-                "val_top5": look.val.correct5 / look.val.images,
+                "level": evaluation.level,
+                "step": evaluation.step,
+                "train_loss": evaluation.train_loss,
+                "val_loss": evaluation.val.loss / evaluation.val.images,
+                "val_accuracy": evaluation.val.accuracy,
+                "val_top5": evaluation.val.correct5 / evaluation.val.images,
             }
         )
-        self.reporter.evaluated(look)
+        self.reporter.evaluated(evaluation)
 
     def _check_data(self, dataset: Any) -> None:
         from prunescope.runs.correct_images import split_digest
@@ -191,14 +192,14 @@ class _Driver:
         self.directory.write_about(data=about)
 
     def _pin_threads(self, torch: Any) -> None:
-        # the order of float sums depends on their number: a resumed run keeps that of its start
+        # The number of threads decides the order of float sums, so that a resumed run keeps that of its start.
         asked = self.experiment.run.threads
         threads = asked or self.directory.about.get("threads") or torch.get_num_threads()
         torch.set_num_threads(threads)
         self.directory.write_about(threads=threads)
 
     def _pin_engine(self) -> None:
-        # engines agree within rounding only: a resumed run keeps that of its start unless told otherwise
+        # Engines agree only within rounding, so that a resumed run keeps that of its start unless told otherwise.
         place = self.experiment.run
         if place.engine == "auto" and self.directory.about.get("engine"):
             pinned = place.model_copy(update={"engine": self.directory.about["engine"]})
@@ -207,7 +208,7 @@ class _Driver:
 
 @dataclass
 class _Checkpoints:
-    """Called between steps: checkpoints by the clock, stops when asked, with everything saved."""
+    """Writes checkpoints between steps, by the clock, and stops the run when asked once everything is saved."""
 
     driver: _Driver
     level: Level
@@ -221,7 +222,7 @@ class _Checkpoints:
     def __call__(self, progress: Progress) -> None:
         now = time.monotonic()
         stop = self.stop_asked()
-        # at the end of a level too: a stop while it is observed must not cost training
+        # The last step of a level is saved too, so that a stop while the level is measured loses no training.
         due = now - self.saved >= self.driver.experiment.run.checkpoint_seconds
         if stop or due or progress.ended or progress.step == self.level.steps:
             checkpoint = Checkpoint(progress, self.engine.state(), now - self.began)
@@ -236,7 +237,7 @@ class _Checkpoints:
 def _signals_wait() -> Iterator[Callable[[], bool]]:
     """Let the first SIGINT or SIGTERM wait for the end of a step; a second one acts at once.
 
-    Outside the main thread (a notebook's worker) signals are left alone.
+    Outside the main thread, as in a notebook's worker, signals keep their handlers.
     """
     asked = False
 

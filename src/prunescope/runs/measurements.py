@@ -1,4 +1,4 @@
-"""What a run observes at the end of a level, with its data at hand."""
+"""Measurements at the end of a level fill the rows of levels.parquet and the arrays of observations.safetensors."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def level_rows(
     seconds: float,
     observed: Arrays,
 ) -> list[dict[str, Any]]:
-    """The rows of levels.parquet for one level, one a hidden layer (1 = first).
+    """Return the rows of levels.parquet for one level, one per hidden layer (1 = first).
 
     ``heldout_accuracy`` is that of the parameters at the best validation step, on images that
     did not pick that step; null where there are none. Masks are those at the level's end.
@@ -66,9 +66,9 @@ def level_rows(
 def level_observations(
     experiment: Experiment, level: Level, trained: Trained, dataset: Dataset, engine: Engine, seed: int
 ) -> Arrays:
-    """What Run.observations names: top images, ablation curves, what kurtosis_observations adds, images right.
+    """Measure the arrays that Run.observations lists: top images, ablation, kurtosis, correct images.
 
-    The engine must hold the masks at the level's end; it is left with those of the best step.
+    The engine must hold the masks at the level's end; afterwards it holds those of the best step.
     """
     mask = trained.ticket.masks[0]
     nodes = observables.most_connected(mask, min(ATLAS_NODES, mask.n_out))
@@ -97,7 +97,7 @@ def level_observations(
 
 
 def _second_layer(experiment: Experiment, trained: Trained, dataset: Dataset) -> Arrays:
-    """Top images of the second-layer nodes that most pixels reach (Fig. 15); nothing of a single hidden layer."""
+    """Find the top images of the second-layer nodes that most pixels reach (Fig. 15); {} with one hidden layer."""
     masks = trained.ticket.masks
     if len(masks) < 2:
         return {}
@@ -110,7 +110,7 @@ def _second_layer(experiment: Experiment, trained: Trained, dataset: Dataset) ->
 def _top_images(
     experiment: Experiment, trained: Trained, dataset: Dataset, nodes: np.ndarray, layer: int = 1
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Validation images that activate each of ``nodes`` of a layer most: indices and activations [K, 3]."""
+    """Find the validation images that activate each of ``nodes`` of a layer most: indices and activations [K, 3]."""
     device = torch.device(experiment.run.device)
     layers = torch_layers(trained.model, trained.ticket, dataset.live_pixels, device)
     averages = torch_averages(trained.model, device)
@@ -124,13 +124,13 @@ def _top_images(
 
 
 def _pictures(dataset: Dataset, indices: np.ndarray) -> np.ndarray:
-    """Validation images [K, 3, n0] as bytes."""
+    """Return the validation images of ``indices`` [K, 3] as bytes [K, 3, n0]."""
     pixels = np.asarray(dataset.validation.pixels[indices.ravel()])
     return _as_bytes(pixels.reshape(*indices.shape, -1))
 
 
 def _as_bytes(pictures: np.ndarray) -> np.ndarray:
-    """Pictures as uint8; floats (streams) are scaled from their own minimum to maximum, each picture alone."""
+    """Return pictures as uint8; each picture of floats (streams) is scaled from its own minimum to its maximum."""
     if pictures.dtype == np.uint8:
         return pictures
     low, high = pictures.min(-1, keepdims=True), pictures.max(-1, keepdims=True)

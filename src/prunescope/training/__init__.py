@@ -52,7 +52,7 @@ def why_not_native(experiment: Experiment, update_rule: UpdateRule = "kept") -> 
 
 
 def engine_note(experiment: Experiment, update_rule: UpdateRule = "kept") -> str:
-    """Return the name of the engine that ``make_engine`` takes and, where torch was not asked for, why it is not native."""
+    """Return which engine ``make_engine`` takes and, where torch was not asked for, why it is not native."""
     if experiment.run.engine == "torch":
         return "torch"
     reason = why_not_native(experiment, update_rule)

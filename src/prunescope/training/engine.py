@@ -15,7 +15,7 @@ from prunescope.training.state import EngineState
 
 @dataclass(frozen=True)
 class Score:
-    """The score of a set of images: the numbers ``correct`` (top-1) and ``correct5`` (top-5), and the summed ``loss`` (nats)."""
+    """The score of a set: the numbers ``correct`` (top-1) and ``correct5`` (top-5), and the summed ``loss`` (nats)."""
 
     images: int
     correct: int
@@ -76,4 +76,4 @@ class Engine(abc.ABC):
 
     @abc.abstractmethod
     def restore(self, state: EngineState) -> None:
-        """Put back ``state``, with its masks, after ``start``: the next steps give the same bits as those of its engine."""
+        """Put back ``state`` and its masks, after ``start``; training then continues to the same bits."""

@@ -31,7 +31,7 @@ class EngineState:
     loss_steps: int = 0
 
     def fitting_ticket(self, current: Ticket) -> Ticket | None:
-        """Return the ticket, or None where there is none or it is that of a network of other sizes than ``current``."""
+        """Return the ticket; None where there is none, or where its network has other sizes than ``current``."""
         return self.ticket if self.ticket is not None and self.ticket.shapes == current.shapes else None
 
     def moments_of(self, count: int) -> tuple[tuple[FloatArray, ...], ...]:

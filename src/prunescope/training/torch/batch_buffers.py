@@ -60,7 +60,7 @@ class ResidentImages:
         self._sets: list[tuple[np.ndarray, Tensor | None]] = []
 
     def get(self, pixels: np.ndarray) -> Tensor | None:
-        """Return the set on the device, uploaded at the first call; None when the device's memory is too small for it."""
+        """Return the set on the device, uploaded at the first call; None when its memory is too small."""
         for known, images in self._sets:
             if known is pixels:
                 return images

@@ -117,7 +117,7 @@ class FeedbackStep(MovingMaskStep):
 
 
 class BetaLassoStep(MovingMaskStep):
-    """Adds the L1 penalty λ to hidden weights and sets those below βλ to 0 after each step: β-LASSO (Neyshabur 2020)."""
+    """Applies β-LASSO: an L1 penalty λ on hidden weights, and those below βλ become 0 (Neyshabur 2020)."""
 
     def __init__(self, experiment: Experiment, layers: list[TorchLayer], ticket: Ticket) -> None:
         super().__init__(experiment, layers, ticket)
