@@ -32,19 +32,17 @@ Format = Literal["percent", "count", "ratio", "z", "pixels", "nats", "seconds", 
 Place = Literal["page", "curves", "compare", "live"]
 
 
-@dataclass(frozen=True, eq=False)
-class LayerEnd:
-    """What there is to measure at the end of a level, of one hidden layer.
+@dataclass(frozen=True, eq=False, kw_only=True)
+class LevelEnd:
+    """What there is to measure at the end of a level.
 
-    ``index`` is the layer's, 0 = first; ``measured`` the scalars of its mask (observables.measure); ``observed`` the
-    arrays of observations.safetensors; ``seconds`` the level's time; ``engine`` the name of the engine.
+    ``observed`` has the arrays of observations.safetensors; ``seconds`` is the level's time; ``engine`` is the name of
+    the engine.
     """
 
     level: Level
     trained: Trained
     dataset: Dataset
-    index: int
-    measured: Observables
     observed: Arrays
     seconds: float
     engine: str
@@ -53,6 +51,17 @@ class LayerEnd:
     def ticket(self) -> Ticket:
         """The masks of all layers at the level's end."""
         return self.trained.ticket
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class LayerEnd(LevelEnd):
+    """What there is to measure of one hidden layer at the end of a level.
+
+    ``index`` is that of the layer, 0 = first; ``measured`` has the scalars of its mask (observables.measure).
+    """
+
+    index: int
+    measured: Observables
 
     @property
     def mask(self) -> Mask:

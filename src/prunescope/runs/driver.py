@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from prunescope.errors import InputError
 from prunescope.experiment import Experiment
@@ -20,7 +20,11 @@ from prunescope.runs.directory import Run
 from prunescope.runs.reporting import Reporter, silent
 from prunescope.runs.writer import RunWriter, open_run
 from prunescope.training.levels import Level, Outcome, Procedure, Setting, UpdateRule
-from prunescope.training.loop import Evaluation, Progress, train_level
+from prunescope.training.loop import Callbacks, Evaluation, Progress, train_level
+
+if TYPE_CHECKING:
+    from prunescope.data import Dataset
+    from prunescope.training.engine import Engine
 
 
 class Interrupted(KeyboardInterrupt):
@@ -79,7 +83,8 @@ class _Driver:
         rule = self.method.update_rule
         engine = make_engine(self.experiment, dataset.mean, dataset.live_pixels, rule)
         sizes = layer_sizes(len(dataset.mean), self.experiment.network.hidden, len(dataset.classes))
-        procedure = self.method.procedure(Setting(self.experiment, sizes, self.seed, dataset))
+        setting = Setting(self.experiment, sizes, self.seed, dataset)
+        procedure = self.method.procedure(setting)
 
         finished = set(self.directory.levels)
         self.rows = self.directory.table.to_dicts() if finished else []
@@ -91,7 +96,7 @@ class _Driver:
             level = next(procedure)
             while True:
                 stored = level.number in finished
-                outcome = self._stored(level) if stored else self._trained(level, dataset, engine)
+                outcome = self._stored(level) if stored else self._trained(level, setting, engine)
                 level = procedure.send(outcome)
         except StopIteration:
             self.directory.drop_checkpoint()
@@ -116,32 +121,39 @@ class _Driver:
         best = next(row["best_val_accuracy"] for row in self.rows if row["level"] == level.number)
         return Outcome(self.directory.model(level.number), kept, ticket, best)
 
-    def _trained(self, level: Level, dataset: Any, engine: Any) -> Outcome:
-        from prunescope.runs.columns import schema
+    def _trained(self, level: Level, setting: Setting, engine: Engine) -> Outcome:
+        from prunescope.runs.columns import LevelEnd, schema
         from prunescope.runs.measurements import level_observations, level_rows
 
-        saved = self._saved(level)
+        dataset, saved = setting.dataset, self._saved(level)
+        assert dataset is not None
         began, before = time.monotonic(), saved.seconds if saved else 0.0
         with _signals_wait() as stop_asked:
             keeper = _Checkpoints(self, level, engine, stop_asked, began - before)
             self.reporter.level_started(level, saved.progress.step if saved else 0, dataset.shape)
             trained = train_level(
                 engine,
-                dataset,
                 level,
-                self.experiment.train,
-                self.seed,
+                setting,
                 resume=(saved.progress, saved.engine) if saved else None,
-                on_evaluation=self._evaluated,
-                between_steps=keeper,
+                callbacks=Callbacks(on_evaluation=self._evaluated, between_steps=keeper),
             )
         if stop_asked():  # A stop after the last step loses nothing, because that step was saved.
             raise Interrupted
         if trained.kept is not None:
             self.directory.write_rewind(trained.kept)
-        observed = level_observations(self.experiment, level, trained, dataset, engine, self.seed)
+        observed = level_observations(level, trained, setting, engine)
         seconds = time.monotonic() - began + before
-        self.rows += level_rows(level, trained, dataset, engine, self.seed, seconds, observed)
+        self.rows += level_rows(
+            LevelEnd(
+                level=level,
+                trained=trained,
+                dataset=dataset,
+                observed=observed,
+                seconds=seconds,
+                engine=engine.name,
+            )
+        )
         self.directory.write_level(level.number, trained.ticket, trained.model, observed)
         self.directory.write_table(self.rows, schema())
         self.directory.drop_checkpoint()
@@ -166,9 +178,10 @@ class _Driver:
         )
         self.reporter.evaluated(evaluation)
 
-    def _check_data(self, dataset: Any) -> None:
+    def _check_data(self, dataset: Dataset) -> None:
         from prunescope.runs.correct_images import split_digest
 
+        split = split_digest(dataset)
         about = {
             "shape": list(dataset.shape),
             "classes": list(dataset.classes),
@@ -176,7 +189,7 @@ class _Driver:
             "validation_images": len(dataset.validation),
             "heldout_images": len(dataset.heldout),
             "fingerprint": dataset.fingerprint,
-            "split": split_digest(dataset),
+            "split": split,
         }
         stored = self.directory.about.get("data")
         if stored and stored["fingerprint"] != dataset.fingerprint:
@@ -184,10 +197,10 @@ class _Driver:
                 f"{self.directory.path}: was run on other images (fingerprint {stored['fingerprint'][:12]}, "
                 f"now {dataset.fingerprint[:12]}): choose another --out"
             )
-        if stored and stored.get("split", about["split"]) != about["split"]:  # earlier versions store none
+        if stored and stored.get("split", split) != split:  # earlier versions store none
             raise InputError(
                 f"{self.directory.path}: was run with another validation or held-out set (split "
-                f"{stored['split'][:12]}, now {about['split'][:12]}): choose another --out"
+                f"{stored['split'][:12]}, now {split[:12]}): choose another --out"
             )
         self.directory.write_about(data=about)
 
@@ -212,7 +225,7 @@ class _Checkpoints:
 
     driver: _Driver
     level: Level
-    engine: Any
+    engine: Engine
     stop_asked: Callable[[], bool]
     began: float
 

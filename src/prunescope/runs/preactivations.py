@@ -38,16 +38,18 @@ def first_layer_inputs(model: Model, norm: str, dataset: Dataset, images: int = 
 
 
 def kurtosis_observations(
-    model: Model, mask: Mask, norm: str, dataset: Dataset, seed: int, level: int
+    weights: FloatArray, mask: Mask, inputs: FloatArray, seed: int, level: int
 ) -> Arrays:
     """Measure the excess kurtosis of the first layer's preactivations, and the cavity effects in a sample of nodes.
+
+    ``weights`` [n_out, n0] multiply ``inputs`` [images, n0], as first_layer_inputs returns them; the random positions
+    of the null depend on ``seed`` and ``level`` alone.
 
     Returns ``kurtosis`` float32 [n_out], nan where a node's preactivation does not vary; ``kurtosis_null``
     [SHUFFLES], its mean over nodes with each node's weights at random positions; ``cavity_place`` int32 [M, 2], node
     and input of every kept weight of up to CAVITY_NODES nodes spread over the ranks of fan-in; ``cavity_effect``
     float32 [M]. Definitions: docs/science.md, "Kurtosis" and "Cavity".
     """
-    inputs, weights = first_layer_inputs(model, norm, dataset), model.layers[0].weight
     rngs = [generator(seed, "null-kurtosis", level, shuffle) for shuffle in range(SHUFFLES)]
     null = [_mean(observables.shuffled_kurtosis(weights, mask, inputs, rng)) for rng in rngs]
     ranked = observables.most_connected(mask, int(np.count_nonzero(mask.fan_in)))

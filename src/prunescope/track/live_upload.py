@@ -1,4 +1,4 @@
-"""Live uploads feed trackers during a run, each from its own thread, so that a slow or failing one does not delay it."""
+"""Live uploads feed trackers during a run, each from its own thread, so that slow ones do not delay it."""
 
 from __future__ import annotations
 

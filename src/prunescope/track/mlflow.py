@@ -63,7 +63,8 @@ class MLflow(Sink):
                 elif not math.isclose(there, value, rel_tol=1e-9):
                     raise InputError(
                         f"mlflow has {there:g} for {key} of {self._title} at step {entry.step}, "
-                        f"the run's files {value:g}: it was sent from another copy of this run: delete MLflow's run {self._run} to send this one"
+                        f"the run's files {value:g}: it was "
+                        f"sent from another copy of this run: delete MLflow's run {self._run} to send this one"
                     )
         for first in range(0, len(metrics), METRICS_A_CALL):
             self._client.log_batch(self._run, metrics=metrics[first : first + METRICS_A_CALL])

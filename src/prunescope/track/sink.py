@@ -20,7 +20,8 @@ PROJECT = "prunescope"  # W&B and trackio call this a project, MLflow an experim
 class About:
     """The name and configuration of a run, the same in every tracker.
 
-    ``title`` is name-identity/seed-N, ``group`` the same without the seed. ``config``: each field of the experiment by its dotted name, with name, identity and seed.
+    ``title`` is name-identity/seed-N, ``group`` the same without the seed. ``config`` has each field of the
+    experiment by its dotted name, and name, identity and seed.
     """
 
     group: str
@@ -52,7 +53,7 @@ class Sink(abc.ABC):
 
     @abc.abstractmethod
     def __init__(self, out: Path | None) -> None:
-        """Prepare to write to the folder ``out``, None for the tracker's default; raise InputError without its package."""
+        """Prepare to write to ``out``, None for the tracker's default; raise InputError without its package."""
 
     @abc.abstractmethod
     def start(self, about: About) -> None:

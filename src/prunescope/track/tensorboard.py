@@ -1,4 +1,4 @@
-"""The TensorBoard sink writes one event file per run below a log folder, anew at each start, so that nothing repeats."""
+"""The TensorBoard sink writes one event file per run below a log folder, anew at each start: nothing repeats."""
 
 from __future__ import annotations
 

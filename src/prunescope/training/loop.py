@@ -9,10 +9,9 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from prunescope.data import Dataset
-from prunescope.experiment import Train
 from prunescope.model import Arrays, Model, Ticket
 from prunescope.training.engine import Engine, Score
-from prunescope.training.levels import Level
+from prunescope.training.levels import Level, Setting
 from prunescope.training.state import KEPT, EngineState, kept_ticket, under
 
 
@@ -105,26 +104,36 @@ class Trained:
     best_ticket: Ticket
 
 
+@dataclass(frozen=True)
+class Callbacks:
+    """The functions that `train_level` calls while it trains.
+
+    ``on_evaluation`` is called after each evaluation, and ``between_steps`` after every update, with the progress so
+    far; it may save, or raise an exception to stop.
+    """
+
+    on_evaluation: Callable[[Evaluation], None] = lambda evaluation: None
+    between_steps: Callable[[Progress], None] = lambda progress: None
+
+
 def train_level(
     engine: Engine,
-    dataset: Dataset,
     level: Level,
-    train: Train,
-    seed: int,
+    setting: Setting,
     *,
     resume: tuple[Progress, EngineState] | None = None,
-    on_evaluation: Callable[[Evaluation], None] = lambda evaluation: None,
-    between_steps: Callable[[Progress], None] = lambda progress: None,
+    callbacks: Callbacks = Callbacks(),
 ) -> Trained:
-    """Train one level to its end, which its dynamics may set before its last step.
+    """Train one level to its end, which its dynamics may set before its last step, and return what came of it.
 
-    After an update come, in this order, keeping, the evaluation, the dynamics, ``between_steps``: what is
-    evaluated has trained under its masks. After the last step nothing moves any more.
-
-    ``resume`` is the progress and engine state of an earlier call that stopped. ``between_steps``
-    is called after every update and may save, or raise to stop. Raises Diverged when the
-    training or the validation loss is not finite.
+    ``setting`` has the data, the seed that decides the batches, and the experiment's section ``train``. ``resume`` is
+    the progress and the engine state of an earlier call that stopped. After each update the parameters are kept for
+    rewinding, the validation set is evaluated, the dynamics act and ``between_steps`` is called, in this order, where
+    each is due: an evaluation thus belongs to the masks that were trained. The dynamics do not act after the last
+    step. Raises Diverged when the training or the validation loss is not finite. See docs/science.md, "Training".
     """
+    dataset, train = setting.dataset, setting.experiment.train
+    assert dataset is not None
     engine.start(level.model, level.ticket)
     dynamics = level.dynamics() if level.dynamics is not None else None
     now = Progress(kept=engine.model() if level.keep_at == 0 else None)
@@ -134,21 +143,21 @@ def train_level(
         if dynamics is not None:
             dynamics.restore(now.dynamics)
     while now.step < level.steps and not now.ended:
-        engine.step(dataset.draw(seed, level.number, now.step, train.batch, train.sampling))
+        engine.step(dataset.draw(setting.seed, level.number, now.step, train.batch, train.sampling))
         now = replace(now, step=now.step + 1)
         if now.step == level.keep_at:
             now = replace(now, kept=engine.model())
         if now.step % train.eval_every == 0 or now.step == level.steps:
             now = _evaluated(engine, dataset, level, now)
-            on_evaluation(_last(now))
+            callbacks.on_evaluation(_last(now))
         if dynamics is not None and now.step < level.steps:
             now = replace(now, ended=dynamics.after_step(now.step, engine), dynamics=dynamics.state())
             if now.ended and now.last is not None and now.last.step == now.step:
                 now = _counted(engine, level, now)
             elif now.ended:
                 now = _evaluated(engine, dataset, level, now)
-                on_evaluation(_last(now))
-        between_steps(now)
+                callbacks.on_evaluation(_last(now))
+        callbacks.between_steps(now)
     assert now.best_model is not None
     return Trained(
         model=engine.model(),

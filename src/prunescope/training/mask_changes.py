@@ -50,7 +50,7 @@ def _both(*tickets: Ticket) -> Ticket:
 
 
 def _restarted(model: Model, both: Ticket, ticket: Ticket, probe: Probe) -> tuple[Model, list[BoolArray]]:
-    """Return the model with initial weights in units that only new weights feed, and these units as inputs of each map."""
+    """Return the model with initial weights in units that only new weights feed; and these, as inputs of each map."""
     live = ticket.live_inputs(probe.live_pixels)
     layers, found = list(model.layers), [np.zeros(len(live[0]), np.bool_)]
     for index, (old, new) in enumerate(zip(both.masks, ticket.masks, strict=True)):

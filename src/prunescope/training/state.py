@@ -35,7 +35,7 @@ class EngineState:
         return self.ticket if self.ticket is not None and self.ticket.shapes == current.shapes else None
 
     def moments_of(self, count: int) -> tuple[tuple[FloatArray, ...], ...]:
-        """Return the moments; raise ValueError unless they are those of an optimiser with ``count`` per parameter."""
+        """Return the moments; raise ValueError unless there are ``count`` for each parameter."""
         if len(self.moments) != count:
             raise ValueError(
                 f"the optimiser has {count} moments of each parameter, the state {len(self.moments)}"
@@ -43,7 +43,7 @@ class EngineState:
         return self.moments
 
     def to_arrays(self) -> Arrays:
-        """Return the state as named arrays: ``layer1.weight`` …, ``moment0`` …, ``counts``, ``kept1.weights`` …."""
+        """Return named arrays: ``layer1.weight`` …, ``moment0`` …, ``counts``, ``kept1.weights`` …"""
         arrays = self.model.to_arrays()
         moments = [array for slot in self.moments for array in slot]
         arrays |= {f"moment{index}": array for index, array in enumerate(moments)}

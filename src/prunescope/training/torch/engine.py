@@ -20,7 +20,7 @@ from prunescope.training.levels import UpdateRule
 from prunescope.training.state import EngineState
 from prunescope.training.torch.batch_buffers import BatchBuffers, ResidentImages
 from prunescope.training.torch.captured_step import Capture, CapturedStep, Step, cuda_capture
-from prunescope.training.torch.step import TorchStep
+from prunescope.training.torch.step import Pixels, TorchStep
 from prunescope.training.torch.step_rules import FeedbackStep
 
 EVALUATION_ROWS = 2000
@@ -48,8 +48,7 @@ class TorchEngine(Engine):
         self._experiment, self._update_rule = experiment, update_rule
         self._norm = experiment.network.norm
         self._device = _device(experiment.run.device)
-        self._mean = torch.tensor(mean, dtype=torch.float32, device=self._device)
-        self._live_pixels = live_pixels
+        self._pixels = Pixels(torch.tensor(mean, dtype=torch.float32, device=self._device), live_pixels)
         self._capture = capture
         if capture is None and self._device.type == "cuda":
             self._capture = partial(cuda_capture, self._device)
@@ -62,9 +61,7 @@ class TorchEngine(Engine):
     def start(self, model: Model, ticket: Ticket) -> None:
         """Begin a level."""
         self._level = self._feed = self._run = None  # frees the memory of the last level before taking more
-        self._level = TorchStep(
-            self._experiment, model, ticket, self._mean, self._live_pixels, self._update_rule
-        )
+        self._level = TorchStep(self._experiment, model, ticket, self._pixels, self._update_rule)
 
     @property
     def ticket(self) -> Ticket:
@@ -153,7 +150,7 @@ class TorchEngine(Engine):
             averages = torch_averages(model, self._device)
         for start, rows in self._blocks(images.pixels):
             labels = torch.from_numpy(images.labels[start : start + len(rows)].copy()).to(self._device)
-            logits, _ = forward(layers, network_inputs(rows, self._mean), self._norm, averages)
+            logits, _ = forward(layers, network_inputs(rows, self._pixels.mean), self._norm, averages)
             yield labels, logits
 
     def _blocks(self, pixels: np.ndarray) -> Iterator[tuple[int, Tensor]]:

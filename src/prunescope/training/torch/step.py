@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -29,6 +30,14 @@ ADAM_BETAS = (0.9, 0.999)
 ADAM_EPSILON = 1e-8
 
 
+@dataclass(frozen=True, eq=False)
+class Pixels:
+    """The pixels of the data: their ``mean`` float32 [n0] on the device, and which are ``live``, bool [n0]."""
+
+    mean: Tensor
+    live: BoolArray
+
+
 class TorchStep:
     """The parameters, moving averages, optimiser moments and counters of a level, which ``update`` changes.
 
@@ -43,16 +52,15 @@ class TorchStep:
         experiment: Experiment,
         model: Model,
         ticket: Ticket,
-        mean: Tensor,
-        live_pixels: BoolArray,
+        pixels: Pixels,
         update_rule: UpdateRule = "kept",
     ) -> None:
-        device = mean.device
-        self._train, self._norm, self._mean = experiment.train, experiment.network.norm, mean
+        device = pixels.mean.device
+        self._train, self._norm, self._mean = experiment.train, experiment.network.norm, pixels.mean
         self._products = products(self._train.precision, device)
         rule = RULES[update_rule]
         layers = _layers(
-            model if rule is FeedbackStep else ticket.applied_to(model), ticket, live_pixels, device
+            model if rule is FeedbackStep else ticket.applied_to(model), ticket, pixels.live, device
         )
         self._layers, self.rule = layers, rule(experiment, layers, ticket)
         self._parameters = [p for layer in layers for p in layer.parameters]
