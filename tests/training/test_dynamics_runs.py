@@ -36,7 +36,7 @@ def fields(method, engine, optimizer="momentum"):
 
 
 class Stop(Reporter):
-    """Sends this process a signal after the ``number``-th step of all."""
+    """Sends this process a signal after step ``number``, counted over all levels."""
 
     def __init__(self, number):
         self.left = count(number, -1)

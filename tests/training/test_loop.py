@@ -15,7 +15,7 @@ SIZES = (108, 8, 3)
 
 
 class Script(Engine):
-    """An engine that counts its steps, and scores and loses what it is told to."""
+    """An engine that counts its steps and returns given scores and losses."""
 
     name = "script"
     ticket = None
@@ -58,7 +58,7 @@ def level(number=0, steps=30, keep_at=None):
 
 
 def updates(model):
-    """How many steps a Script had made when it gave this model."""
+    """Return how many steps a Script had made when it returned this model."""
     return int(model.layers[0].bias[0])
 
 

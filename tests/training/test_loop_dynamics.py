@@ -17,7 +17,7 @@ SIZES = (108, 8, 3)
 
 
 class Script(Engine):
-    """An engine that counts, scores what it is told to, and writes down what happens to it."""
+    """An engine that counts its steps, returns given scores and logs the calls that it gets."""
 
     name = "script"
 

@@ -36,9 +36,8 @@ class Run:
     def __init__(self, path: str | Path) -> None:
         """Open the directory; raise InputError when ``path`` holds no run."""
         self.path = Path(path)
-        self._read: tuple[tuple[int, ...], polars.DataFrame] | None = (
-            None  # the table, and the file that it was read from
-        )
+        # The table as it was last read, after the numbers that identify the file.
+        self._read: tuple[tuple[int, ...], polars.DataFrame] | None = None
         if not (self.path / "experiment.toml").is_file() or not (self.path / "run.json").is_file():
             raise InputError(f"{self.path}: not a run directory (no experiment.toml and run.json)")
 

@@ -106,7 +106,7 @@ class _Driver:
             self.directory.write_about(status="interrupted")
             raise
         except BaseException as error:
-            with contextlib.suppress(OSError):  # A full disk takes the status no more than it took the data.
+            with contextlib.suppress(OSError):  # On a full disk the status cannot be written either.
                 self.directory.write_about(status="failed", error=str(error))
             raise
 
@@ -197,7 +197,7 @@ class _Driver:
                 f"{self.directory.path}: was run on other images (fingerprint {stored['fingerprint'][:12]}, "
                 f"now {dataset.fingerprint[:12]}): choose another --out"
             )
-        if stored and stored.get("split", split) != split:  # earlier versions store none
+        if stored and stored.get("split", split) != split:  # Earlier versions do not store it.
             raise InputError(
                 f"{self.directory.path}: was run with another validation or held-out set (split "
                 f"{stored['split'][:12]}, now {split[:12]}): choose another --out"

@@ -82,7 +82,7 @@ class Progress:
             kept=model("kept."),
             last=last,
             best_ticket=kept_ticket(under(arrays, "best."), best_model) if best_model else None,
-            ended=any(ended),  # checkpoints of versions without early ends have no such number
+            ended=any(ended),  # Checkpoints of versions without early ends do not have this number.
             dynamics=under(arrays, "dynamics."),
         )
 
@@ -181,7 +181,7 @@ def _evaluated(engine: Engine, dataset: Dataset, level: Level, now: Progress) ->
     if not math.isfinite(loss):
         raise Diverged(f"level {level.number}, step {now.step}: the training loss is {loss}; lower train.lr")
     evaluation = Evaluation(level.number, now.step, loss, engine.evaluate(dataset.validation))
-    if not math.isfinite(evaluation.val.loss):  # the last update may be the one that overflowed
+    if not math.isfinite(evaluation.val.loss):  # The last update may have overflowed.
         raise Diverged(
             f"level {level.number}, step {now.step}: the validation loss is {evaluation.val.loss}; lower train.lr"
         )

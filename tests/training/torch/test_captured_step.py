@@ -1,4 +1,4 @@
-"""Captured steps, on the CPU with a tape in the place of a CUDA graph: `pytest tests/training/torch/test_captured_step.py`."""
+"""Captured steps on a CPU, with a tape for the CUDA graph: `pytest tests/training/torch/test_captured_step.py`."""
 
 from dataclasses import replace
 

@@ -53,7 +53,7 @@ def _key(batch: Batch, images: Tensor | None) -> tuple[object, ...]:
 class ResidentImages:
     """The sets of images on the device: the three that were used last."""
 
-    KEPT = 3  # training, validation, held out
+    KEPT = 3  # the training, validation and held-out sets
 
     def __init__(self, device: torch.device) -> None:
         self._device = device
@@ -71,7 +71,7 @@ class ResidentImages:
     def _upload(self, pixels: np.ndarray) -> Tensor | None:
         try:
             images = torch.empty(pixels.shape, dtype=torch.uint8, device=self._device)
-        except RuntimeError as error:  # out of memory
+        except RuntimeError as error:  # The device is out of memory.
             log.warning("the images stay on the host: %s", str(error).partition("\n")[0])
             return None
         for start, rows in batches(pixels, UPLOAD_ROWS):

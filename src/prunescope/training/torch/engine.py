@@ -60,7 +60,7 @@ class TorchEngine(Engine):
 
     def start(self, model: Model, ticket: Ticket) -> None:
         """Begin a level."""
-        self._level = self._feed = self._run = None  # frees the memory of the last level before taking more
+        self._level = self._feed = self._run = None  # This frees the last level's memory first.
         self._level = TorchStep(self._experiment, model, ticket, self._pixels, self._update_rule)
 
     @property
@@ -171,7 +171,7 @@ def _first_five(logits: Tensor) -> Tensor:
 def _device(name: str) -> torch.device:
     try:
         device = torch.device(name)
-        torch.zeros(1, device=device).item()  # "meta" makes tensors that hold nothing
+        torch.zeros(1, device=device).item()  # This fails on "meta", whose tensors hold no values.
     except (RuntimeError, AssertionError, ImportError):
         raise InputError(f"run.device is {name!r}: torch has no such device here; use cpu") from None
     return device

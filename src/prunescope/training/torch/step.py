@@ -171,7 +171,7 @@ class TorchStep:
             torch._foreach_lerp_(first, gradients, 1 - ADAM_BETAS[0])
             torch._foreach_mul_(second, ADAM_BETAS[1])
             torch._foreach_addcmul_(second, gradients, gradients, 1 - ADAM_BETAS[1])
-            # The corrections 1 - β^t depend on the step: they and the rate go into the divisor,
+            # The corrections c = 1 - β^t depend on the step; they and the rate go into the divisor,
             # r (sqrt(second/c₂) + ε) = sqrt(second r²/c₂) + r ε with r = c₁/lr.
             by_first, by_second = (-torch.expm1(self._steps * math.log(beta)) for beta in ADAM_BETAS)
             rate = by_first / self._train.lr
