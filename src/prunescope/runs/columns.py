@@ -12,11 +12,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from importlib import import_module
 from pkgutil import iter_modules
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from prunescope.runs import extra_columns
 
 if TYPE_CHECKING:
+    import polars
+
     from prunescope.data import Dataset
     from prunescope.mask import Mask
     from prunescope.model import Arrays, Ticket
@@ -118,11 +120,15 @@ def shown_on(place: Place) -> tuple[Column, ...]:
     return tuple(column for column in columns() if place in column.on)
 
 
-def schema() -> dict[str, Any]:
+def schema() -> dict[str, type[polars.DataType]]:
     """Return the polars type of each column by name."""
     import polars
 
-    kinds = {"integer": polars.Int64, "float": polars.Float64, "text": polars.String}
+    kinds: dict[Kind, type[polars.DataType]] = {
+        "integer": polars.Int64,
+        "float": polars.Float64,
+        "text": polars.String,
+    }
     return {column.name: kinds[column.kind] for column in columns()}
 
 

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import FrameType
+from types import FrameType, ModuleType
 from typing import TYPE_CHECKING, Any
 
 from prunescope.errors import InputError
@@ -204,7 +204,7 @@ class _Driver:
             )
         self.directory.write_about(data=about)
 
-    def _pin_threads(self, torch: Any) -> None:
+    def _pin_threads(self, torch: ModuleType) -> None:
         # The number of threads decides the order of float sums, so that a resumed run keeps that of its start.
         asked = self.experiment.run.threads
         threads = asked or self.directory.about.get("threads") or torch.get_num_threads()
@@ -271,7 +271,7 @@ def _signals_wait() -> Iterator[Callable[[], bool]]:
             signal.signal(name, handler)
 
 
-def _versions(torch: Any) -> dict[str, Any]:
+def _versions(torch: ModuleType) -> dict[str, Any]:
     from importlib.metadata import version
 
     return {

@@ -8,7 +8,7 @@ import io
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from prunescope.errors import InputError
 from prunescope.experiment import Experiment
@@ -18,6 +18,9 @@ from prunescope.model import WEIGHT_MASK, Arrays, Model, Ticket
 from prunescope.runs.arrays import read_arrays, write_arrays
 from prunescope.runs.checkpoint import Checkpoint
 from prunescope.runs.directory import LOCK, Run, sha256
+
+if TYPE_CHECKING:
+    import polars
 
 # The errors that mean a wrong choice of folder; others, such as a full disk, are raised as they are.
 UNWRITABLE = {getattr(errno, name) for name in ("EACCES", "EPERM", "EROFS", "ENOTDIR", "EEXIST", "ENOENT")}
@@ -41,7 +44,7 @@ class RunWriter(Run):
         write_arrays(folder / "weights.safetensors", model.to_arrays())
         write_arrays(folder / "observations.safetensors", observed)
 
-    def write_table(self, rows: list[dict[str, Any]], schema: dict[str, Any]) -> None:
+    def write_table(self, rows: list[dict[str, Any]], schema: dict[str, type[polars.DataType]]) -> None:
         """Write levels.parquet with the rows of all finished levels; ``schema`` has the polars type of each column."""
         import polars
 
