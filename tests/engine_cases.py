@@ -23,7 +23,7 @@ class Recorder(TorchEngine):
     def step(self, batch):
         super().step(batch)
         pixels = np.asarray(batch.pixels[batch.indices], np.float64)
-        self.batches.append(((pixels - self._mean.numpy().astype(np.float64)) / 255, batch.labels))
+        self.batches.append(((pixels - self._pixels.mean.numpy().astype(np.float64)) / 255, batch.labels))
         self.models.append(self.model())
 
 

@@ -68,7 +68,7 @@ def watch(given, level):
         return dynamics
 
     followed = type(level)(**(vars(level) | {"dynamics": watched}))
-    return engine, moves, train_level(engine, given.dataset, followed, given.experiment.train, 0)
+    return engine, moves, train_level(engine, followed, given)
 
 
 def counts(ticket):

@@ -1,4 +1,4 @@
-"""Which images are classified right, and the split's digest: run with `pytest tests/runs/test_classified.py`."""
+"""Which images are classified right, and the split's digest: run with `pytest tests/runs/test_correct_images.py`."""
 
 import json
 import shutil

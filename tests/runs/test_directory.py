@@ -171,7 +171,7 @@ def test_a_directory_is_of_one_experiment_and_one_seed(tmp_path):
         pass
 
 
-def test_what_killed_writers_left_is_swept_away(tmp_path):
+def test_what_killed_writers_left_is_removed(tmp_path):
     with open_run(tiny.experiment(), 0, tmp_path) as run:
         run.write_level(0, random_ticket(), initial(SIZES, "before", 0), {})
         files = sorted(f.name for f in run.path.rglob("*"))

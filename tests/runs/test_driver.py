@@ -39,7 +39,7 @@ CONTRACT = [
 
 
 class Listener(Reporter):
-    """Remembers what it hears."""
+    """Remembers the calls that it gets."""
 
     def __init__(self):
         self.heard = []
@@ -82,10 +82,10 @@ def test_the_table_has_a_row_a_level_and_layer_and_the_contracts_columns(finishe
 
 
 def test_accuracies_of_the_table_are_those_of_the_evaluations(finished_run):
-    looks = finished_run.metrics
-    assert [(m["level"], m["step"]) for m in looks] == [(n, s) for n in range(4) for s in (10, 20, 30)]
+    evaluations = finished_run.metrics
+    assert [(m["level"], m["step"]) for m in evaluations] == [(n, s) for n in range(4) for s in (10, 20, 30)]
     for level in range(4):
-        own = [m for m in looks if m["level"] == level]
+        own = [m for m in evaluations if m["level"] == level]
         row = finished_run.table.filter(level=level, layer=1).row(0, named=True)
         assert row["best_val_accuracy"] == max(m["val_accuracy"] for m in own)
         assert row["final_val_accuracy"] == own[-1]["val_accuracy"]
@@ -164,7 +164,7 @@ def test_every_option_runs_to_its_end(small_run, tmp_path, sections):
     assert (finished.path / "rewind.safetensors").is_file() == finished.experiment.prune.rewind
 
 
-def test_levels_that_were_changed_by_hand_are_noticed(small_run, tmp_path):
+def test_levels_that_were_changed_are_noticed(small_run, tmp_path):
     finished = run(small_run(prune={"levels": 1}), out=tmp_path)
     about = json.loads((finished.path / "run.json").read_text()) | {"status": "running"}
     (finished.path / "run.json").write_text(json.dumps(about))

@@ -1,4 +1,4 @@
-"""What runs observe of preactivations: run with `pytest tests/runs/test_activations.py`."""
+"""What runs observe of preactivations: run with `pytest tests/runs/test_preactivations.py`."""
 
 import numpy as np
 import pytest
@@ -80,6 +80,11 @@ def test_a_run_stores_kurtosis_cavities_and_their_columns(finished_run):
     assert table.filter(layer=2)["kurtosis"].is_null().all()
 
 
+def observations(model, mask, dataset, level):
+    inputs = first_layer_inputs(model, "none", dataset)
+    return kurtosis_observations(model.layers[0].weight, mask, inputs, 0, level)
+
+
 def kept_order(effects):
     return np.lexsort((effects.input, effects.node))
 
@@ -90,7 +95,7 @@ def test_sampled_nodes_are_spread_over_the_ranks_of_fan_in():
     mask = (
         np.arange(len(dataset.mean)) < np.arange(30)[:, np.newaxis]
     )  # node k keeps k inputs, node 0 is dead
-    observed = kurtosis_observations(model, Mask(mask), "none", dataset, 0, 2)
+    observed = observations(model, Mask(mask), dataset, 2)
     nodes = np.unique(observed["cavity_place"][:, 0])
     assert len(nodes) == CAVITY_NODES
     assert {1, 29} <= set(nodes.tolist())
@@ -103,7 +108,7 @@ def test_a_layer_without_connections_is_observed_too():
     dataset = tiny.dataset()
     model = tiny_model(dataset)
     dead = Mask(np.zeros((30, len(dataset.mean)), bool))
-    observed = kurtosis_observations(model, dead, "none", dataset, 0, 1)
+    observed = observations(model, dead, dataset, 1)
     assert observed["cavity_place"].shape == (0, 2)
     assert set(kurtosis_columns(observed).values()) == {None}
     assert not Ticket((dead,), (np.zeros(30, bool),)).units_alive[0]
@@ -113,8 +118,6 @@ def test_the_null_depends_on_seed_and_level_alone():
     dataset = tiny.dataset()
     model = tiny_model(dataset)
     mask = Mask(np.random.default_rng(0).random((30, len(dataset.mean))) < 0.2)
-    first, again, other = (
-        kurtosis_observations(model, mask, "none", dataset, 0, level)["kurtosis_null"] for level in (1, 1, 2)
-    )
+    first, again, other = (observations(model, mask, dataset, level)["kurtosis_null"] for level in (1, 1, 2))
     assert first.tobytes() == again.tobytes()
     assert (first != other).all()

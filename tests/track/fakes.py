@@ -1,6 +1,6 @@
 """Stand-ins for wandb, mlflow and trackio: they take the calls and arguments that prunescope makes, and no others.
 
-Signatures and behaviour after wandb 0.31.0, mlflow 3.17.2 and trackio 0.43.0, which the sinks were run against by hand.
+Signatures and behaviour after wandb 0.31.0, mlflow 3.17.2 and trackio 0.43.0, which the sinks were run against.
 """
 
 from __future__ import annotations
@@ -11,9 +11,9 @@ from pathlib import Path
 from types import ModuleType, SimpleNamespace
 
 
-def _install(monkeypatch, name, **members):
+def _install(monkeypatch, name, **attributes):
     module = ModuleType(name)
-    vars(module).update(members)
+    vars(module).update(attributes)
     monkeypatch.setitem(sys.modules, name, module)
 
 

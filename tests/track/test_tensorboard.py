@@ -77,8 +77,8 @@ def test_an_unfinished_run_grows_without_doubling(small_run, tmp_path):
         pass
 
     class Stopping(type(silent)):
-        def evaluated(self, look):
-            if (look.level, look.step) == (1, 20):
+        def evaluated(self, evaluation):
+            if (evaluation.level, evaluation.step) == (1, 20):
                 raise Stops
 
     experiment, to = small_run(), Destination("tensorboard", tmp_path / "logs")

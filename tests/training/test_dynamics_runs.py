@@ -36,7 +36,7 @@ def fields(method, engine, optimizer="momentum"):
 
 
 class Stop(Reporter):
-    """Sends this process a signal after the ``number``-th step of all."""
+    """Sends this process a signal after step ``number``, counted over all levels."""
 
     def __init__(self, number):
         self.left = count(number, -1)
@@ -90,9 +90,9 @@ def test_the_best_step_is_scored_under_the_masks_it_had(small_run, tmp_path, mon
 
     seen = []
 
-    def level_rows(level, trained, dataset, *more):
-        rows = real(level, trained, dataset, *more)
-        seen.append((trained, rows, dataset))
+    def level_rows(end):
+        rows = real(end)
+        seen.append((end.trained, rows, end.dataset))
         return rows
 
     real = measurements.level_rows

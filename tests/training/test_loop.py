@@ -4,11 +4,10 @@ import numpy as np
 import pytest
 
 import tiny
-from prunescope.experiment import Train
 from prunescope.model import Ticket, initial
 from prunescope.training.engine import Engine, Score
-from prunescope.training.levels import Level
-from prunescope.training.loop import Diverged, Progress, train_level
+from prunescope.training.levels import Level, Setting
+from prunescope.training.loop import Callbacks, Diverged, Progress, train_level
 from prunescope.training.state import EngineState
 from prunescope.training.torch.engine import TorchEngine
 
@@ -16,7 +15,7 @@ SIZES = (108, 8, 3)
 
 
 class Script(Engine):
-    """An engine that counts its steps, and scores and loses what it is told to."""
+    """An engine that counts its steps and returns given scores and losses."""
 
     name = "script"
     ticket = None
@@ -59,12 +58,13 @@ def level(number=0, steps=30, keep_at=None):
 
 
 def updates(model):
-    """How many steps a Script had made when it gave this model."""
+    """Return how many steps a Script had made when it returned this model."""
     return int(model.layers[0].bias[0])
 
 
-def train(engine, data, at, eval_every=10, **more):
-    return train_level(engine, data, at, Train(steps=30, batch=20, eval_every=eval_every), 0, **more)
+def train(engine, data, at, eval_every=10, **callbacks):
+    chosen = tiny.experiment(train={"steps": 30, "batch": 20, "eval_every": eval_every})
+    return train_level(engine, at, Setting(chosen, SIZES, 0, data), callbacks=Callbacks(**callbacks))
 
 
 def test_the_best_evaluation_is_the_first_of_the_highest(data):
@@ -75,10 +75,10 @@ def test_the_best_evaluation_is_the_first_of_the_highest(data):
     assert trained.last.val.correct == 70
 
 
-def test_a_level_is_looked_at_regularly_and_at_its_end(data):
-    looks = []
-    train(Script(), data, level(steps=25), on_evaluation=looks.append)
-    assert [look.step for look in looks] == [10, 20, 25]
+def test_a_level_is_evaluated_regularly_and_at_its_end(data):
+    evaluations = []
+    train(Script(), data, level(steps=25), on_evaluation=evaluations.append)
+    assert [evaluation.step for evaluation in evaluations] == [10, 20, 25]
 
 
 @pytest.mark.parametrize("keep_at", [0, 1, 7, 30])
@@ -111,7 +111,7 @@ def test_overflow_in_the_last_update_is_seen_too(data):
     experiment = tiny.experiment(train={"lr": 1e38, "steps": 1, "eval_every": 1}, prune={"rewind_step": 0})
     engine = TorchEngine(experiment, data.mean, data.live_pixels)
     with pytest.raises(Diverged, match="step 1: the validation loss is nan"):
-        train_level(engine, data, level(steps=1), experiment.train, 0)
+        train_level(engine, level(steps=1), Setting(experiment, SIZES, 0, data))
 
 
 @pytest.mark.parametrize("stop", [1, 9, 10, 11, 29, 30])
@@ -122,8 +122,9 @@ def test_a_level_stopped_after_any_step_ends_as_if_it_had_not(data, stop):
     def engine():
         return TorchEngine(experiment, data.mean, data.live_pixels)
 
-    looks, resumed_looks, saved = [], [], []
-    whole = train_level(engine(), data, at, experiment.train, 0, on_evaluation=looks.append)
+    setting = Setting(experiment, SIZES, 0, data)
+    evaluations, resumed, saved = [], [], []
+    whole = train_level(engine(), at, setting, callbacks=Callbacks(on_evaluation=evaluations.append))
 
     class Stopped(Exception):
         pass
@@ -136,14 +137,10 @@ def test_a_level_stopped_after_any_step_ends_as_if_it_had_not(data, stop):
             raise Stopped
 
     with pytest.raises(Stopped):
-        train_level(
-            first, data, at, experiment.train, 0, on_evaluation=resumed_looks.append, between_steps=save
-        )
+        train_level(first, at, setting, callbacks=Callbacks(resumed.append, save))
     resume = Progress.from_arrays(saved[0], 0), EngineState.from_arrays(saved[1])
-    trained = train_level(
-        engine(), data, at, experiment.train, 0, resume=resume, on_evaluation=resumed_looks.append
-    )
-    assert resumed_looks == looks
+    trained = train_level(engine(), at, setting, resume=resume, callbacks=Callbacks(resumed.append))
+    assert resumed == evaluations
     assert (trained.best, trained.best_step, trained.last) == (whole.best, whole.best_step, whole.last)
     for name in ("model", "kept", "best_model"):
         for key, array in getattr(trained, name).to_arrays().items():

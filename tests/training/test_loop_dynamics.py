@@ -6,19 +6,18 @@ import numpy as np
 import pytest
 
 import tiny
-from prunescope.experiment import Train
 from prunescope.mask import Mask
 from prunescope.model import Ticket, initial
 from prunescope.training.engine import Engine, Score
-from prunescope.training.levels import Dynamics, Level
-from prunescope.training.loop import Progress, train_level
+from prunescope.training.levels import Dynamics, Level, Setting
+from prunescope.training.loop import Callbacks, Progress, train_level
 from prunescope.training.state import EngineState
 
 SIZES = (108, 8, 3)
 
 
 class Script(Engine):
-    """An engine that counts, scores what it is told to, and writes down what happens to it."""
+    """An engine that counts its steps, returns given scores and logs the calls that it gets."""
 
     name = "script"
 
@@ -38,7 +37,7 @@ class Script(Engine):
         self.log.append(f"step {self.steps}")
 
     def take_loss(self):
-        assert self.log[-1] != "evaluate", "no step since the last look"
+        assert self.log[-1] != "evaluate", "no step since the last evaluation"
         return 1.0
 
     def model(self):
@@ -89,8 +88,10 @@ def level(end=None, steps=12, keep_at=None, best_from=0):
     return Level(0, Ticket.dense(SIZES), start, steps, 1.0, keep_at, dynamics, best_from)
 
 
-def train(engine, data, at, eval_every=5, **more):
-    return train_level(engine, data, at, Train(steps=30, batch=20, eval_every=eval_every), 0, **more)
+def train(engine, data, at, eval_every=5, resume=None, **callbacks):
+    chosen = tiny.experiment(train={"steps": 30, "batch": 20, "eval_every": eval_every})
+    setting = Setting(chosen, SIZES, 0, data)
+    return train_level(engine, at, setting, resume=resume, callbacks=Callbacks(**callbacks))
 
 
 def kept(ticket):
@@ -116,13 +117,13 @@ def test_a_level_without_dynamics_has_the_masks_it_was_given(data):
     assert trained.ticket is trained.best_ticket is ticket
 
 
-@pytest.mark.parametrize(("end", "looks"), [(7, [5, 7]), (10, [5, 10]), (3, [3])])
-def test_a_level_may_end_early_and_is_then_looked_at(data, end, looks):
+@pytest.mark.parametrize(("end", "evaluated_at"), [(7, [5, 7]), (10, [5, 10]), (3, [3])])
+def test_a_level_may_end_early_and_is_then_evaluated(data, end, evaluated_at):
     seen, between = [], []
     engine = Script()
     trained = train(engine, data, level(end), on_evaluation=seen.append, between_steps=between.append)
     assert engine.steps == end
-    assert [look.step for look in seen] == looks
+    assert [evaluation.step for evaluation in seen] == evaluated_at
     assert trained.last.step == end
     assert [progress.ended for progress in between] == [False] * (end - 1) + [True]
 

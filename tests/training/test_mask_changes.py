@@ -1,4 +1,4 @@
-"""prunescope.training.mask_changes and probe, on both engines: run with `pytest tests/training/test_mask_changes.py`."""
+"""prunescope.training.mask_changes and probe, on both engines: `pytest tests/training/test_mask_changes.py`."""
 
 from dataclasses import replace
 

@@ -1,1 +1,1 @@
-"""One run: its directory, what is measured at a level's end, what drives it, what it will cost."""
+"""Runs train one experiment with one seed: their directory, driver, measurements and estimated cost."""

@@ -1,4 +1,4 @@
-"""Named arrays in one file: safetensors, checked by a digest, written whole then renamed."""
+"""Arrays are written to and read from safetensors files, whole and with a digest that reveals damage."""
 
 from __future__ import annotations
 
@@ -17,7 +17,10 @@ DIGEST = "sha256"
 
 
 def write_arrays(path: Path, arrays: Arrays, metadata: Mapping[str, str] | None = None) -> None:
-    """Write named arrays and string metadata as safetensors, with a digest over both."""
+    """Write named arrays and string metadata to a safetensors file, with a digest over both.
+
+    The file appears whole or not at all.
+    """
     from safetensors.numpy import save
 
     whole = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
@@ -27,7 +30,7 @@ def write_arrays(path: Path, arrays: Arrays, metadata: Mapping[str, str] | None 
 
 
 def read_arrays(path: Path) -> tuple[Arrays, dict[str, str]]:
-    """Read what write_arrays wrote.
+    """Read the arrays and the metadata that write_arrays wrote.
 
     Raises InputError for a missing or damaged file.
     """

@@ -1,4 +1,4 @@
-"""Checkpoint: where a run stands inside a level, as a value, and its names in checkpoint.safetensors."""
+"""A checkpoint holds the state of a run inside a level, as a value and as the arrays of checkpoint.safetensors."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ from prunescope.training.state import EngineState, under
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """All that a level needs to go on; ``seconds`` were spent on it so far."""
+    """Everything that a level needs to go on; ``seconds`` is the time spent on it so far."""
 
     progress: Progress
     engine: EngineState
     seconds: float
 
     def to_arrays(self) -> Arrays:
-        """Named arrays: ``loop/progress`` …, ``engine/layer1.weight`` …, ``seconds`` [1]."""
+        """Return named arrays: ``loop/progress`` …, ``engine/layer1.weight`` …, ``seconds`` [1]."""
         arrays = {f"loop/{name}": array for name, array in self.progress.to_arrays().items()}
         arrays |= {f"engine/{name}": array for name, array in self.engine.to_arrays().items()}
         return arrays | {"seconds": np.array([self.seconds], np.float64)}
 
     @classmethod
     def from_arrays(cls, arrays: Arrays, level: int) -> Checkpoint:
-        """The inverse of to_arrays, of a checkpoint inside ``level``."""
+        """Read a checkpoint inside ``level`` from what to_arrays returned."""
         return cls(
             progress=Progress.from_arrays(under(arrays, "loop/"), level),
             engine=EngineState.from_arrays(under(arrays, "engine/")),

@@ -1,4 +1,4 @@
-"""The registry of the columns of levels.parquet: what each is, how it is measured, how and where it is shown.
+"""The registry of the columns of levels.parquet says what each column is, how it is measured and where it is shown.
 
 The writer's schema, the page, the curves, ``show``, ``compare``, the trackers, the live views and the documentation's
 table of columns are made from it. A file in ``runs/extra_columns`` adds columns.
@@ -12,11 +12,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from importlib import import_module
 from pkgutil import iter_modules
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from prunescope.runs import extra_columns
 
 if TYPE_CHECKING:
+    import polars
+
     from prunescope.data import Dataset
     from prunescope.mask import Mask
     from prunescope.model import Arrays, Ticket
@@ -27,36 +29,45 @@ if TYPE_CHECKING:
 Value = int | float | str | None
 Kind = Literal["integer", "float", "text"]
 Of = Literal["level", "layer"]
-# How a value is written: analysis.formats has a rule for each.
+# The ways to write a value; analysis.formats has a rule for each.
 Format = Literal["percent", "count", "ratio", "z", "pixels", "nats", "seconds", "text"]
 Place = Literal["page", "curves", "compare", "live"]
 
 
-@dataclass(frozen=True, eq=False)
-class LayerEnd:
-    """What there is to measure at the end of a level, of one hidden layer.
+@dataclass(frozen=True, eq=False, kw_only=True)
+class LevelEnd:
+    """What there is to measure at the end of a level.
 
-    ``index`` is the layer's, 0 = first; ``measured`` the scalars of its mask (observables.measure); ``observed`` the
-    arrays of observations.safetensors; ``seconds`` the level's time; ``engine`` the name of the engine.
+    ``observed`` has the arrays of observations.safetensors; ``seconds`` is the level's time; ``engine`` is the name of
+    the engine.
     """
 
     level: Level
     trained: Trained
     dataset: Dataset
-    index: int
-    measured: Observables
     observed: Arrays
     seconds: float
     engine: str
 
     @property
     def ticket(self) -> Ticket:
-        """The masks at the level's end."""
+        """The masks of all layers at the level's end."""
         return self.trained.ticket
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class LayerEnd(LevelEnd):
+    """What there is to measure of one hidden layer at the end of a level.
+
+    ``index`` is that of the layer, 0 = first; ``measured`` has the scalars of its mask (observables.measure).
+    """
+
+    index: int
+    measured: Observables
 
     @property
     def mask(self) -> Mask:
-        """The layer's mask."""
+        """The mask of the layer at the level's end."""
         return self.ticket.masks[self.index]
 
 
@@ -64,9 +75,9 @@ class LayerEnd:
 class Column:
     """A column of levels.parquet.
 
-    ``of``: whether all rows of a level say the same, or each layer's its own. ``unit`` is that of the stored value.
-    ``format`` is how it is written. ``on``: where it is shown beside the tables that show all. ``measure`` is its
-    value at a level's end; None is stored as null, and so is what is not finite.
+    ``of``: "level" where all rows of a level hold the same value, "layer" where each layer has its own. ``unit``: of
+    the stored value. ``format``: how the value is written. ``on``: where it is shown beside the tables that show all
+    columns. ``measure``: computes the value at a level's end; None and values that are not finite are stored as null.
     """
 
     name: str
@@ -81,16 +92,16 @@ class Column:
 
 
 def columns() -> tuple[Column, ...]:
-    """Every column, in the order of the file: those of this module, then those of ``runs/extra_columns``, file by file.
+    """Return all columns in the order of the file: those of this module, then those of ``runs/extra_columns``.
 
-    Raises RuntimeError where two have one name.
+    Raises RuntimeError where two columns have the same name.
     """
     return tuple(_by_name(tuple(extra_columns.__path__)).values())
 
 
 @functools.cache
 def _by_name(folders: tuple[str, ...]) -> dict[str, Column]:
-    """Every column by its name, of the files in these folders: looked for once, since live views ask at every line."""
+    """Return all columns by name, with those in ``folders``; cached because live views ask at every line."""
     found = {column.name: column for column in COLUMNS}
     for module in sorted(entry.name for entry in iter_modules(folders)):
         for column in import_module(f"{extra_columns.__name__}.{module}").COLUMNS:
@@ -100,25 +111,29 @@ def _by_name(folders: tuple[str, ...]) -> dict[str, Column]:
 
 
 def find_column(name: str) -> Column:
-    """The column of a name; raises KeyError."""
+    """Return the column of a name; raise KeyError where there is none."""
     return _by_name(tuple(extra_columns.__path__))[name]
 
 
 def shown_on(place: Place) -> tuple[Column, ...]:
-    """The columns that are shown on a place."""
+    """Return the columns that are shown in ``place``."""
     return tuple(column for column in columns() if place in column.on)
 
 
-def schema() -> dict[str, Any]:
-    """The polars type of each column by name."""
+def schema() -> dict[str, type[polars.DataType]]:
+    """Return the polars type of each column by name."""
     import polars
 
-    kinds = {"integer": polars.Int64, "float": polars.Float64, "text": polars.String}
+    kinds: dict[Kind, type[polars.DataType]] = {
+        "integer": polars.Int64,
+        "float": polars.Float64,
+        "text": polars.String,
+    }
     return {column.name: kinds[column.kind] for column in columns()}
 
 
 def row(at: LayerEnd) -> dict[str, Value]:
-    """The row of one layer: every column measured."""
+    """Measure every column for one layer and return its row of levels.parquet."""
     return {column.name: _stored(column.measure(at)) for column in columns()}
 
 
@@ -127,7 +142,7 @@ def _stored(value: Value) -> Value:
 
 
 def _nominal_density(at: LayerEnd) -> float:
-    """What the method means to keep; where it has no aim, what is kept of all hidden weights."""
+    """Return the density that the method aims at; where it has no aim, the kept share of all hidden weights."""
     if at.level.nominal_density is not None:
         return at.level.nominal_density
     return at.ticket.weight_density

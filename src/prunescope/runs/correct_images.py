@@ -1,4 +1,4 @@
-"""Which validation and held-out images a level classifies right, and the digest of these two sets."""
+"""Correct images are those that a level classifies right, of the validation and held-out sets, stored as bits."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ HASHED_ROWS = 4096
 
 
 def right_at_end(engine: Engine, trained: Trained, dataset: Dataset) -> Arrays:
-    """``validation_right_end`` and ``heldout_right_end``, eight images a byte, at the level's end.
+    """Return which images the model at the level's end classifies right, packed, eight images to a byte.
 
-    The engine must hold ``trained.ticket``.
+    The arrays are ``validation_right_end`` and ``heldout_right_end``. The engine must hold ``trained.ticket``.
     """
     return {
         "validation_right_end": np.packbits(engine.right(dataset.validation, trained.model)),
@@ -27,15 +27,16 @@ def right_at_end(engine: Engine, trained: Trained, dataset: Dataset) -> Arrays:
 
 
 def right_at_best(engine: Engine, trained: Trained, dataset: Dataset, at_end: Arrays) -> Arrays:
-    """``validation_right_best`` and ``heldout_right_best``: those of ``at_end`` where the best step is the last one.
+    """Return which images the model at the best step classifies right, packed like those ``at_end``.
 
-    The engine must hold ``trained.ticket``; where masks have moved since the best step, it is left with those of
-    that step.
+    The arrays are ``validation_right_best`` and ``heldout_right_best``; where the best step is the last one they are
+    those of ``at_end``. The engine must hold ``trained.ticket``; where masks have moved since the best step, it
+    holds the masks of that step afterwards.
     """
     moved = trained.best_ticket != trained.ticket
     if trained.best_step == trained.last.step and not moved:
         return {name.replace("_end", "_best"): packed for name, packed in at_end.items()}
-    if moved:  # the level is over, and can be left
+    if moved:  # The level is over, so that the engine may hold other masks.
         engine.start(trained.best_model, trained.best_ticket)
     return {
         "validation_right_best": np.packbits(engine.right(dataset.validation, trained.best_model)),
@@ -44,14 +45,14 @@ def right_at_best(engine: Engine, trained: Trained, dataset: Dataset, at_end: Ar
 
 
 def share_right(packed: NDArray[np.uint8], images: int) -> float:
-    """The accuracy, 0 to 1, over so many images of packed bits; nan without images."""
+    """Return the accuracy, 0 to 1, of the first ``images`` packed bits; nan without images."""
     return int(np.unpackbits(packed, count=images).sum()) / images if images else float("nan")
 
 
 def split_digest(dataset: Dataset) -> str:
-    """The SHA-256 of the validation and held-out sets in their order, in hexadecimal digits.
+    """Return the SHA-256 of the validation and held-out sets in their order, in hexadecimal digits.
 
-    It is taken of each set's name, type and shape (a line of text), labels (int64, little-endian) and pixels.
+    It is taken over each set's name, type and shape (a line of text), labels (int64, little-endian) and pixels.
     """
     digest = hashlib.sha256()
     for name, images in (("validation", dataset.validation), ("heldout", dataset.heldout)):

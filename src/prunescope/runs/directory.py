@@ -1,4 +1,7 @@
-"""Run directories: what one experiment with one seed leaves on disk. Atomic, checked, resumable."""
+"""Run directories hold what one experiment with one seed leaves on disk; `Run` reads them.
+
+The files are listed in docs/architecture.md, "Run directory".
+"""
 
 from __future__ import annotations
 
@@ -24,16 +27,17 @@ if TYPE_CHECKING:
 
 
 ABOUT = {"name", "identity", "seed", "status"}
-LOCK = ".lock"  # held by the process that writes the run
+LOCK = ".lock"  # The process that writes the run holds this lock.
 
 
 class Run:
-    """A run directory, for reading. Everything a figure or a report may know of a run."""
+    """A run directory, for reading: the source of everything that figures and reports say of a run."""
 
     def __init__(self, path: str | Path) -> None:
-        """Raises InputError when ``path`` holds no run."""
+        """Open the directory; raise InputError when ``path`` holds no run."""
         self.path = Path(path)
-        self._read: tuple[tuple[int, ...], polars.DataFrame] | None = None  # the table, and of which file
+        # The table as it was last read, after the numbers that identify the file.
+        self._read: tuple[tuple[int, ...], polars.DataFrame] | None = None
         if not (self.path / "experiment.toml").is_file() or not (self.path / "run.json").is_file():
             raise InputError(f"{self.path}: not a run directory (no experiment.toml and run.json)")
 
@@ -42,12 +46,12 @@ class Run:
 
     @cached_property
     def experiment(self) -> Experiment:
-        """The resolved experiment."""
+        """The experiment, with every field."""
         return load(self.path / "experiment.toml")
 
     @property
     def about(self) -> dict[str, Any]:
-        """run.json: status, seed, versions, machine, timings, data."""
+        """The contents of run.json: status, seed, versions, machine, engine, data; raises InputError when damaged."""
         try:
             about: dict[str, Any] = json.loads((self.path / "run.json").read_text("utf-8"))
         except ValueError:
@@ -63,17 +67,20 @@ class Run:
 
     @property
     def status(self) -> str:
-        """running, interrupted, failed or done."""
+        """The status of the run: running, interrupted, failed or done."""
         return str(self.about["status"])
 
     @property
     def data(self) -> dict[str, Any]:
-        """What run.json says of the data: shape, classes, numbers of images, fingerprint, split; empty before it was opened."""
+        """The description of the data in run.json: shape, classes, numbers of images, fingerprint, split.
+
+        Empty until the run has opened its data.
+        """
         return dict(self.about.get("data") or {})
 
     @property
     def shape(self) -> ImageShape:
-        """(C, H, W) of the inputs, of a series (C, 1, L); raises InputError for inputs without geometry."""
+        """The shape of the inputs, (C, H, W) or for series (C, 1, L); raises InputError for inputs without geometry."""
         if self.experiment.data.geometry == "none":
             raise InputError(
                 f"{self.path}: its inputs have no geometry (data.geometry=none), which this needs"
@@ -83,20 +90,21 @@ class Run:
 
     @property
     def classes(self) -> list[str]:
-        """Class names."""
+        """The names of the classes."""
         return list(self.data["classes"])
 
     @property
     def table(self) -> polars.DataFrame:
-        """levels.parquet: one row a finished level and layer; raises InputError before the first.
+        """The level table (levels.parquet): one row per finished level and hidden layer.
 
-        It is read again when the file is another one than at the last reading.
+        It is read again when the file has been replaced since it was last read. Raises InputError before the first
+        level is finished, and when the file is damaged.
         """
         path = self.path / "levels.parquet"
         if not path.is_file():
             raise InputError(f"{self.path}: no level is finished yet")
         with path.open("rb") as file:
-            entry = os.fstat(file.fileno())  # writers put a new file in its place
+            entry = os.fstat(file.fileno())  # Writers replace the file, so that these numbers change.
             which = (entry.st_mtime_ns, entry.st_size, entry.st_dev, entry.st_ino)
             if self._read is None or self._read[0] != which:
                 self._read = which, self._table_in(path, file.read())
@@ -106,7 +114,8 @@ class Run:
         import polars
 
         known = self.about.get("tables")
-        if known and sha256(data) not in known:  # polars does not survive every damage: check before it reads
+        # Some damaged files make polars abort the process, so that the digest is checked before it reads.
+        if known and sha256(data) not in known:
             raise InputError(f"{path}: damaged (its contents do not match their checksum in run.json)")
         try:
             table = polars.read_parquet(io.BytesIO(data))
@@ -118,14 +127,14 @@ class Run:
 
     @property
     def levels(self) -> list[int]:
-        """Numbers of the finished levels, ascending; empty before the first."""
+        """The numbers of the finished levels, ascending; empty before the first."""
         if not (self.path / "levels.parquet").is_file():
             return []
         return sorted(self.table["level"].unique().to_list())
 
     @property
     def metrics(self) -> list[dict[str, Any]]:
-        """metrics.jsonl: one entry an evaluation (level, step, train_loss, val_accuracy, …)."""
+        """The evaluations (metrics.jsonl), one entry each: level, step, train_loss, val_accuracy, …"""
         path = self.path / "metrics.jsonl"
         if not path.is_file():
             return []
@@ -136,18 +145,18 @@ class Run:
             raise InputError(f"{path}: damaged (a line that is not JSON)") from None
 
     def level_path(self, level: int) -> Path:
-        """The directory of a level."""
+        """Return the directory of a level."""
         return self.path / f"level-{level:03d}"
 
     def ticket(self, level: int) -> Ticket:
-        """The masks a level was trained under."""
+        """Read the masks at the end of a level; raise InputError for a missing or damaged file."""
         path = self.level_path(level) / "masks.safetensors"
         arrays, notes = read_arrays(path)
         shapes = (notes[WEIGHT_MASK.format(n)].split("x") for n in range(1, len(arrays) // 2 + 1))
         return Ticket.from_arrays(arrays, [(int(n_out), int(n_in)) for n_out, n_in in shapes])
 
     def mask(self, level: int, layer: int = 1) -> Mask:
-        """One layer's mask (1 = first hidden); raises InputError for a level or layer that is not there."""
+        """Read the mask of one hidden layer (1 = first); raise InputError for a level or layer that does not exist."""
         if level not in self.levels:
             raise InputError(f"{self.path}: no level {level}; finished levels are {self.levels}")
         masks = self.ticket(level).masks
@@ -156,25 +165,26 @@ class Run:
         return masks[layer - 1]
 
     def model(self, level: int) -> Model:
-        """The model at the end of a level, pruned entries 0."""
+        """Read the model at the end of a level, pruned entries 0; raise InputError for a missing or damaged file."""
         return Model.from_arrays(read_arrays(self.level_path(level) / "weights.safetensors")[0])
 
     def observations(self, level: int) -> Arrays:
-        """What the run observed with its data at the end of a level.
+        """Read the arrays that the run measured with its data at the end of a level.
 
         ``nodes`` [K] first-layer nodes, most connected first; ``top_images`` [K, 3, n0] the
-        uint8 validation images that activate each most; ``top_activations`` [K, 3];
+        uint8 validation images that activate each of them most; ``top_activations`` [K, 3];
         ``layer2_nodes`` [12], ``layer2_top_images`` the same of the second-layer nodes that most pixels reach;
         ``ablation_removed`` [P] numbers of removed nodes; ``ablation_decreasing``,
         ``ablation_increasing``, ``ablation_random`` [P] validation accuracy (0 to 1) with so
-        many nodes removed in that order of fan-in. ``validation_right_best``, ``validation_right_end``,
-        ``heldout_right_best``, ``heldout_right_end``: which images were classified right, eight a byte
+        many nodes removed in that order of fan-in; ``kurtosis``, ``cavity_place`` and the others of
+        runs.preactivations.kurtosis_observations. ``validation_right_best``, ``validation_right_end``,
+        ``heldout_right_best``, ``heldout_right_end``: which images were classified right, eight to a byte
         (Run.right unpacks them); runs of earlier versions have none.
         """
         return read_arrays(self.level_path(level) / "observations.safetensors")[0]
 
     def right(self, level: int, images: str = "heldout", at: str = "best") -> BoolArray:
-        """Which of the ``images``, "heldout" or "validation", a level classified right, bool [N], in their order.
+        """Return which ``images``, "heldout" or "validation", a level classified right, bool [N], in their order.
 
         ``at`` is "best", the parameters and masks at the best validation step, or "end", those at the level's end.
         Raises InputError for other names, and for a level that an earlier version stored without this.
@@ -191,7 +201,7 @@ class Run:
 
 
 def is_done(path: Path) -> bool:
-    """Whether a run directory says that its run is done; False where there is none. Raises InputError when damaged."""
+    """Return whether a run directory's run is done; False where there is none. Raises InputError when it is damaged."""
     return (path / "run.json").is_file() and Run(path).status == "done"
 
 
@@ -201,5 +211,5 @@ def is_in_use(path: Path) -> bool:
 
 
 def sha256(data: bytes) -> str:
-    """The digest of a file's bytes, in hexadecimal digits."""
+    """Return the SHA-256 of a file's bytes, in hexadecimal digits."""
     return hashlib.sha256(data).hexdigest()

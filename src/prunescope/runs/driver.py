@@ -1,4 +1,4 @@
-"""One experiment, one seed: drive the procedure, train or take from disk, store and observe."""
+"""The driver executes one experiment with one seed: it trains, measures and stores the levels of a procedure."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import FrameType
-from typing import Any
+from types import FrameType, ModuleType
+from typing import TYPE_CHECKING, Any
 
 from prunescope.errors import InputError
 from prunescope.experiment import Experiment
@@ -20,19 +20,23 @@ from prunescope.runs.directory import Run
 from prunescope.runs.reporting import Reporter, silent
 from prunescope.runs.writer import RunWriter, open_run
 from prunescope.training.levels import Level, Outcome, Procedure, Setting, UpdateRule
-from prunescope.training.loop import Evaluation, Progress, train_level
+from prunescope.training.loop import Callbacks, Evaluation, Progress, train_level
+
+if TYPE_CHECKING:
+    from prunescope.data import Dataset
+    from prunescope.training.engine import Engine
 
 
 class Interrupted(KeyboardInterrupt):
-    """Stopped by a signal, with everything saved."""
+    """Raised when a signal has stopped the run and everything is saved."""
 
 
 @dataclass(frozen=True)
 class Method:
-    """What the driver is handed of a pruning method.
+    """A pruning method, as the driver needs it.
 
-    ``procedure`` yields the levels. ``update_rule`` is what a step moves (training.levels.UpdateRule). ``about``
-    is kept in run.json, so that the run can be shown where the method is not installed.
+    ``procedure`` yields the levels. ``update_rule`` says which weights a step changes (training.levels.UpdateRule).
+    ``about`` describes the method in run.json, so that the run can be shown where the method is not installed.
     """
 
     procedure: Callable[[Setting], Procedure]
@@ -43,10 +47,11 @@ class Method:
 def drive(
     experiment: Experiment, method: Method, seed: int, out: str | Path, reporter: Reporter = silent
 ) -> Run:
-    """Train what ``method`` asks for and store it; ``prunescope.pruning.running.run`` finds the method by its name.
+    """Train the levels of ``method`` with one seed, store them below ``out`` and return the run.
 
-    Idempotent: a finished run is returned as it is, an interrupted one goes on from its last step. Raises
-    InputError for wrong input and for a directory in use, Interrupted after Ctrl-C or SIGTERM, when all is saved.
+    A finished run is returned as it is, and an interrupted one goes on from its last checkpoint.
+    ``prunescope.pruning.running.run`` calls this with the method that the experiment names. Raises InputError for
+    wrong input and for a directory in use, and Interrupted after Ctrl-C or SIGTERM, when everything is saved.
     """
     with open_run(experiment, seed, out) as directory:
         if directory.status != "done":
@@ -56,7 +61,7 @@ def drive(
 
 @dataclass
 class _Driver:
-    """Walks a procedure's levels; what is stored is not trained again."""
+    """Executes the levels of a procedure in their order; stored levels are read and not trained again."""
 
     experiment: Experiment
     method: Method
@@ -78,7 +83,8 @@ class _Driver:
         rule = self.method.update_rule
         engine = make_engine(self.experiment, dataset.mean, dataset.live_pixels, rule)
         sizes = layer_sizes(len(dataset.mean), self.experiment.network.hidden, len(dataset.classes))
-        procedure = self.method.procedure(Setting(self.experiment, sizes, self.seed, dataset))
+        setting = Setting(self.experiment, sizes, self.seed, dataset)
+        procedure = self.method.procedure(setting)
 
         finished = set(self.directory.levels)
         self.rows = self.directory.table.to_dicts() if finished else []
@@ -90,7 +96,7 @@ class _Driver:
             level = next(procedure)
             while True:
                 stored = level.number in finished
-                outcome = self._stored(level) if stored else self._trained(level, dataset, engine)
+                outcome = self._stored(level) if stored else self._trained(level, setting, engine)
                 level = procedure.send(outcome)
         except StopIteration:
             self.directory.drop_checkpoint()
@@ -100,7 +106,7 @@ class _Driver:
             self.directory.write_about(status="interrupted")
             raise
         except BaseException as error:
-            with contextlib.suppress(OSError):  # where writing failed, nothing more can be written
+            with contextlib.suppress(OSError):  # On a full disk the status cannot be written either.
                 self.directory.write_about(status="failed", error=str(error))
             raise
 
@@ -109,38 +115,45 @@ class _Driver:
         if level.dynamics is None and ticket != level.ticket:
             raise InputError(
                 f"{self.directory.level_path(level.number)}: its masks do not follow from the level before; "
-                "the directory was changed by hand: run into another --out"
+                "the directory was changed since: run into another --out"
             )
         kept = self.directory.read_rewind() if level.keep_at is not None else None
         best = next(row["best_val_accuracy"] for row in self.rows if row["level"] == level.number)
         return Outcome(self.directory.model(level.number), kept, ticket, best)
 
-    def _trained(self, level: Level, dataset: Any, engine: Any) -> Outcome:
-        from prunescope.runs.columns import schema
+    def _trained(self, level: Level, setting: Setting, engine: Engine) -> Outcome:
+        from prunescope.runs.columns import LevelEnd, schema
         from prunescope.runs.measurements import level_observations, level_rows
 
-        saved = self._saved(level)
+        dataset, saved = setting.dataset, self._saved(level)
+        assert dataset is not None
         began, before = time.monotonic(), saved.seconds if saved else 0.0
         with _signals_wait() as stop_asked:
             keeper = _Checkpoints(self, level, engine, stop_asked, began - before)
             self.reporter.level_started(level, saved.progress.step if saved else 0, dataset.shape)
             trained = train_level(
                 engine,
-                dataset,
                 level,
-                self.experiment.train,
-                self.seed,
+                setting,
                 resume=(saved.progress, saved.engine) if saved else None,
-                on_evaluation=self._evaluated,
-                between_steps=keeper,
+                callbacks=Callbacks(on_evaluation=self._evaluated, between_steps=keeper),
             )
-        if stop_asked():  # after the last step: nothing is lost, the keeper saved it
+        if stop_asked():  # A stop after the last step loses nothing, because that step was saved.
             raise Interrupted
         if trained.kept is not None:
             self.directory.write_rewind(trained.kept)
-        observed = level_observations(self.experiment, level, trained, dataset, engine, self.seed)
+        observed = level_observations(level, trained, setting, engine)
         seconds = time.monotonic() - began + before
-        self.rows += level_rows(level, trained, dataset, engine, self.seed, seconds, observed)
+        self.rows += level_rows(
+            LevelEnd(
+                level=level,
+                trained=trained,
+                dataset=dataset,
+                observed=observed,
+                seconds=seconds,
+                engine=engine.name,
+            )
+        )
         self.directory.write_level(level.number, trained.ticket, trained.model, observed)
         self.directory.write_table(self.rows, schema())
         self.directory.drop_checkpoint()
@@ -152,22 +165,23 @@ class _Driver:
         self.directory.truncate_metrics(level.number, saved.progress.step if saved else 0)
         return saved
 
-    def _evaluated(self, look: Evaluation) -> None:
+    def _evaluated(self, evaluation: Evaluation) -> None:
         self.directory.append_metrics(
             {
-                "level": look.level,
-                "step": look.step,
-                "train_loss": look.train_loss,
-                "val_loss": look.val.loss / look.val.images,
-                "val_accuracy": look.val.accuracy,
-                "val_top5": look.val.correct5 / look.val.images,
+                "level": evaluation.level,
+                "step": evaluation.step,
+                "train_loss": evaluation.train_loss,
+                "val_loss": evaluation.val.loss / evaluation.val.images,
+                "val_accuracy": evaluation.val.accuracy,
+                "val_top5": evaluation.val.correct5 / evaluation.val.images,
             }
         )
-        self.reporter.evaluated(look)
+        self.reporter.evaluated(evaluation)
 
-    def _check_data(self, dataset: Any) -> None:
+    def _check_data(self, dataset: Dataset) -> None:
         from prunescope.runs.correct_images import split_digest
 
+        split = split_digest(dataset)
         about = {
             "shape": list(dataset.shape),
             "classes": list(dataset.classes),
@@ -175,7 +189,7 @@ class _Driver:
             "validation_images": len(dataset.validation),
             "heldout_images": len(dataset.heldout),
             "fingerprint": dataset.fingerprint,
-            "split": split_digest(dataset),
+            "split": split,
         }
         stored = self.directory.about.get("data")
         if stored and stored["fingerprint"] != dataset.fingerprint:
@@ -183,22 +197,22 @@ class _Driver:
                 f"{self.directory.path}: was run on other images (fingerprint {stored['fingerprint'][:12]}, "
                 f"now {dataset.fingerprint[:12]}): choose another --out"
             )
-        if stored and stored.get("split", about["split"]) != about["split"]:  # earlier versions store none
+        if stored and stored.get("split", split) != split:  # Earlier versions do not store it.
             raise InputError(
                 f"{self.directory.path}: was run with another validation or held-out set (split "
-                f"{stored['split'][:12]}, now {about['split'][:12]}): choose another --out"
+                f"{stored['split'][:12]}, now {split[:12]}): choose another --out"
             )
         self.directory.write_about(data=about)
 
-    def _pin_threads(self, torch: Any) -> None:
-        # the order of float sums depends on their number: a resumed run keeps that of its start
+    def _pin_threads(self, torch: ModuleType) -> None:
+        # The number of threads decides the order of float sums, so that a resumed run keeps that of its start.
         asked = self.experiment.run.threads
         threads = asked or self.directory.about.get("threads") or torch.get_num_threads()
         torch.set_num_threads(threads)
         self.directory.write_about(threads=threads)
 
     def _pin_engine(self) -> None:
-        # engines agree within rounding only: a resumed run keeps that of its start unless told otherwise
+        # Engines agree only within rounding, so that a resumed run keeps that of its start unless told otherwise.
         place = self.experiment.run
         if place.engine == "auto" and self.directory.about.get("engine"):
             pinned = place.model_copy(update={"engine": self.directory.about["engine"]})
@@ -207,11 +221,11 @@ class _Driver:
 
 @dataclass
 class _Checkpoints:
-    """Called between steps: checkpoints by the clock, stops when asked, with everything saved."""
+    """Writes checkpoints between steps, by the clock, and stops the run when asked once everything is saved."""
 
     driver: _Driver
     level: Level
-    engine: Any
+    engine: Engine
     stop_asked: Callable[[], bool]
     began: float
 
@@ -221,7 +235,7 @@ class _Checkpoints:
     def __call__(self, progress: Progress) -> None:
         now = time.monotonic()
         stop = self.stop_asked()
-        # at the end of a level too: a stop while it is observed must not cost training
+        # The last step of a level is saved too, so that a stop while the level is measured loses no training.
         due = now - self.saved >= self.driver.experiment.run.checkpoint_seconds
         if stop or due or progress.ended or progress.step == self.level.steps:
             checkpoint = Checkpoint(progress, self.engine.state(), now - self.began)
@@ -236,7 +250,7 @@ class _Checkpoints:
 def _signals_wait() -> Iterator[Callable[[], bool]]:
     """Let the first SIGINT or SIGTERM wait for the end of a step; a second one acts at once.
 
-    Outside the main thread (a notebook's worker) signals are left alone.
+    Outside the main thread, as in a notebook's worker, signals keep their handlers.
     """
     asked = False
 
@@ -257,7 +271,7 @@ def _signals_wait() -> Iterator[Callable[[], bool]]:
             signal.signal(name, handler)
 
 
-def _versions(torch: Any) -> dict[str, Any]:
+def _versions(torch: ModuleType) -> dict[str, Any]:
     from importlib.metadata import version
 
     return {

@@ -1,4 +1,4 @@
-"""What an experiment will cost: time from a few measured steps, memory and disk from its sizes."""
+"""The estimate of an experiment's cost takes the time from a few measured steps, and memory and disk from its sizes."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ DENSITIES = (1.0, 0.3, 0.1, 0.03, 0.01)
 
 @dataclass(frozen=True)
 class Estimate:
-    """What a run will need. ``assumed`` names what was not known and taken for granted."""
+    """The estimated cost of a run, in seconds and bytes; ``assumed`` names what was not known and had to be assumed."""
 
     levels: int
     steps: int
     parameters: int
-    seconds_per_step: float  # dense
+    seconds_per_step: float  # of the dense network
     engine: str
     level_seconds: tuple[float, ...]
     memory_bytes: int
@@ -42,18 +42,18 @@ class Estimate:
 
     @property
     def seconds(self) -> float:
-        """The time of all levels."""
+        """The time of all levels, in seconds."""
         return sum(self.level_seconds)
 
     def seconds_after(self, finished: int, inside: float = 0.0) -> float:
-        """The time of what is left after so many levels and this share of the next, 0 to 1."""
+        """Return the seconds left after ``finished`` levels and the share ``inside`` of the next, 0 to 1."""
         left = self.level_seconds[finished:]
         return sum(left) - inside * left[0] if left else 0.0
 
 
 @dataclass(frozen=True)
 class Expected:
-    """The levels a run is expected to train: the nominal density of each, and what had to be assumed."""
+    """The levels that a run is expected to train: the nominal density of each, and what had to be assumed."""
 
     densities: tuple[float, ...]
     assumed: tuple[str, ...] = ()
@@ -64,11 +64,12 @@ def estimate(
     levels_for: Callable[[tuple[int, ...]], Expected],
     update_rule: UpdateRule = "kept",
 ) -> Estimate:
-    """Time a few steps of ``experiment`` on this machine on random pixels, and count bytes.
+    """Estimate what ``experiment`` will cost on this machine, by timing a few steps and counting bytes.
 
-    ``levels_for`` the layer sizes (n0, …, nL) are those of the experiment's method, which
-    ``pruning.running.estimate`` finds; ``update_rule`` is what its steps move. Needs no data. Steps are measured at DENSITIES under random masks; a level costs what lies between them at
-    its nominal density.
+    ``levels_for``: returns the expected levels for the layer sizes (n0, …, nL); ``pruning.running.estimate`` calls
+    this with that of the experiment's method. ``update_rule``: which weights the method's steps change. No data is
+    needed: steps are timed on random pixels, under random masks of the DENSITIES, and the time of a level is
+    interpolated at its nominal density.
     """
     assumed: list[str] = []
     shape, classes, images = _geometry(experiment, assumed)
@@ -79,14 +80,14 @@ def estimate(
     nominal, levels = expected.densities, len(expected.densities) - 1
     parameters = sum(a * b + b for a, b in pairwise(sizes))
     train, prune = experiment.train, experiment.prune
-    # what changes no step's time is set aside: experiments that differ in it alone are measured once
+    # These fields do not change a step's time, so that experiments that differ in them alone are measured once.
     alike = train.model_copy(update={"steps": 1, "eval_every": 1, "lr": 0.1})
     measured = _step_seconds(experiment.network, alike, experiment.run, sizes, update_rule)
     later = train.steps - (prune.rewind_step if prune.retrain == "remaining" else 0)
     per_step = np.interp(np.log(nominal), np.log(DENSITIES[::-1]), measured[::-1])
     counts = np.array([train.steps] + [later] * levels)
     steps = int(counts.sum())
-    # an evaluation is a forward pass: a third of a step's products, over its own number of images
+    # An evaluation is a forward pass, which has a third of a step's products, over its own number of images.
     evaluation = experiment.data.validation / train.batch / 3
     level_seconds = per_step * counts * (1 + evaluation / train.eval_every)
     copies = 4 + {"sgd": 0, "momentum": 1, "adam": 2}[train.optimizer]
@@ -126,7 +127,7 @@ def _geometry(experiment: Experiment, assumed: list[str]) -> tuple[ImageShape, i
 def _step_seconds(
     network: Network, train: Train, place: Place, sizes: tuple[int, ...], update_rule: UpdateRule
 ) -> tuple[float, ...]:
-    """Seconds of a step at each of DENSITIES."""
+    """Measure the seconds of a step at each of DENSITIES."""
     import torch
 
     from prunescope.data import Batch
@@ -152,9 +153,9 @@ def _step_seconds(
         for _ in range(1 + MEASURED_STEPS):
             began = time.perf_counter()
             engine.step(batch)
-            engine.take_loss()  # waits for a device that works on its own
+            engine.take_loss()  # This waits for devices that work asynchronously.
             times.append(time.perf_counter() - began)
-        seconds.append(min(times[1:]))  # what the machine can do when nothing else runs on it
+        seconds.append(min(times[1:]))  # The shortest time is the least disturbed by other processes.
     torch.set_num_threads(before)
     return tuple(seconds)
 
@@ -166,6 +167,6 @@ def _random_ticket(sizes: tuple[int, ...], density: float, rng: np.random.Genera
     masks = []
     for mask in dense.masks:
         kept = rng.random(mask.array.shape) < density
-        kept[0, 0] = True  # a tiny layer must keep something
+        kept[0, 0] = True  # Small layers must not end up empty.
         masks.append(Mask(kept))
     return Ticket(tuple(masks), dense.biases)

@@ -1,4 +1,4 @@
-"""What the numbers were measured on."""
+"""The machine's processor, cores and versions, which are stored beside measured times."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ PROCESSORS = Path("/proc/cpuinfo")
 
 
 def cores() -> int:
-    """Cores this process may use."""
+    """Return the number of cores that this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
 
 
 def processor(listing: Path = PROCESSORS) -> str:
-    """The processor's name."""
+    """Return the processor's name, as ``listing`` (Linux) or the platform gives it."""
     if listing.is_file():
         for line in listing.read_text("utf-8", "replace").splitlines():
             name, _, value = line.partition(":")
@@ -28,7 +28,7 @@ def processor(listing: Path = PROCESSORS) -> str:
 
 
 def machine_facts(threads: int, quick: bool) -> dict[str, Any]:
-    """Processor, cores, threads used, versions, and whether the measurement was the quick one."""
+    """Return the processor, cores, threads used and versions, and whether the measurement was the ``quick`` one."""
     import numpy
     import torch
 

@@ -1,8 +1,6 @@
-"""What a run observes at the end of a level, with its data at hand."""
+"""Measurements at the end of a level fill the rows of levels.parquet and the arrays of observations.safetensors."""
 
 from __future__ import annotations
-
-from typing import Any
 
 import numpy as np
 import torch
@@ -15,11 +13,11 @@ from prunescope.network.forward import batches, forward, network_inputs, torch_a
 from prunescope.observables.removal import remove_first_layer_nodes
 from prunescope.randomness import generator
 from prunescope.runs import columns
-from prunescope.runs.columns import LayerEnd
+from prunescope.runs.columns import LayerEnd, LevelEnd, Value
 from prunescope.runs.correct_images import right_at_best, right_at_end, share_right
-from prunescope.runs.preactivations import kurtosis_observations
+from prunescope.runs.preactivations import first_layer_inputs, kurtosis_observations
 from prunescope.training.engine import Engine
-from prunescope.training.levels import Level
+from prunescope.training.levels import Level, Setting
 from prunescope.training.loop import Trained
 
 ATLAS_NODES = 48
@@ -29,47 +27,30 @@ ABLATION_SHARES = (0, 0.02, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.6, 0.75, 1)
 ROWS = 2000
 
 
-def level_rows(
-    level: Level,
-    trained: Trained,
-    dataset: Dataset,
-    engine: Engine,
-    seed: int,
-    seconds: float,
-    observed: Arrays,
-) -> list[dict[str, Any]]:
-    """The rows of levels.parquet for one level, one a hidden layer (1 = first).
+def level_rows(end: LevelEnd) -> list[dict[str, Value]]:
+    """Return the rows of levels.parquet for one level, one per hidden layer (1 = first).
 
     ``heldout_accuracy`` is that of the parameters at the best validation step, on images that
     did not pick that step; null where there are none. Masks are those at the level's end.
     Locality and its companions are measured on the first layer, whose inputs have a geometry; null
-    elsewhere and where not defined. ``observed`` is what level_observations returned.
+    elsewhere and where not defined.
     """
-    shape = dataset.shape if dataset.geometry != "none" else None
+    shape = end.dataset.shape if end.dataset.geometry != "none" else None
     return [
         columns.row(
-            LayerEnd(
-                level=level,
-                trained=trained,
-                dataset=dataset,
-                index=index,
-                measured=observables.measure(mask, None if index else shape),
-                observed=observed,
-                seconds=seconds,
-                engine=engine.name,
-            )
+            LayerEnd(**vars(end), index=index, measured=observables.measure(mask, None if index else shape))
         )
-        for index, mask in enumerate(trained.ticket.masks)
+        for index, mask in enumerate(end.ticket.masks)
     ]
 
 
-def level_observations(
-    experiment: Experiment, level: Level, trained: Trained, dataset: Dataset, engine: Engine, seed: int
-) -> Arrays:
-    """What Run.observations names: top images, ablation curves, what kurtosis_observations adds, images right.
+def level_observations(level: Level, trained: Trained, setting: Setting, engine: Engine) -> Arrays:
+    """Measure the arrays that Run.observations lists: top images, ablation, kurtosis, correct images.
 
-    The engine must hold the masks at the level's end; it is left with those of the best step.
+    The engine must hold the masks at the level's end; afterwards it holds those of the best step.
     """
+    experiment, dataset, seed = setting.experiment, setting.dataset, setting.seed
+    assert dataset is not None
     mask = trained.ticket.masks[0]
     nodes = observables.most_connected(mask, min(ATLAS_NODES, mask.n_out))
     indices, values = _top_images(experiment, trained, dataset, nodes)
@@ -91,13 +72,13 @@ def level_observations(
         arrays[f"ablation_{order}"] = np.array([known[int(count)] for count in removed])
     arrays |= at_end | right_at_best(engine, trained, dataset, at_end)
     arrays |= _second_layer(experiment, trained, dataset)
-    return arrays | kurtosis_observations(
-        trained.model, mask, experiment.network.norm, dataset, seed, level.number
-    )
+    inputs = first_layer_inputs(trained.model, experiment.network.norm, dataset)
+    weights = trained.model.layers[0].weight
+    return arrays | kurtosis_observations(weights, mask, inputs, seed, level.number)
 
 
 def _second_layer(experiment: Experiment, trained: Trained, dataset: Dataset) -> Arrays:
-    """Top images of the second-layer nodes that most pixels reach (Fig. 15); nothing of a single hidden layer."""
+    """Find the top images of the second-layer nodes that most pixels reach (Fig. 15); {} with one hidden layer."""
     masks = trained.ticket.masks
     if len(masks) < 2:
         return {}
@@ -110,7 +91,7 @@ def _second_layer(experiment: Experiment, trained: Trained, dataset: Dataset) ->
 def _top_images(
     experiment: Experiment, trained: Trained, dataset: Dataset, nodes: np.ndarray, layer: int = 1
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Validation images that activate each of ``nodes`` of a layer most: indices and activations [K, 3]."""
+    """Find the validation images that activate each of ``nodes`` of a layer most: indices and activations [K, 3]."""
     device = torch.device(experiment.run.device)
     layers = torch_layers(trained.model, trained.ticket, dataset.live_pixels, device)
     averages = torch_averages(trained.model, device)
@@ -124,13 +105,13 @@ def _top_images(
 
 
 def _pictures(dataset: Dataset, indices: np.ndarray) -> np.ndarray:
-    """Validation images [K, 3, n0] as bytes."""
+    """Return the validation images of ``indices`` [K, 3] as bytes [K, 3, n0]."""
     pixels = np.asarray(dataset.validation.pixels[indices.ravel()])
     return _as_bytes(pixels.reshape(*indices.shape, -1))
 
 
 def _as_bytes(pictures: np.ndarray) -> np.ndarray:
-    """Pictures as uint8; floats (streams) are scaled from their own minimum to maximum, each picture alone."""
+    """Return pictures as uint8; each picture of floats (streams) is scaled from its own minimum to its maximum."""
     if pictures.dtype == np.uint8:
         return pictures
     low, high = pictures.min(-1, keepdims=True), pictures.max(-1, keepdims=True)

@@ -1,8 +1,6 @@
-"""What a run observes of its first layer's preactivations: how far from Gaussian they are, and why."""
+"""The preactivations of a run's first layer are measured by their excess kurtosis and its cavity effects."""
 
 from __future__ import annotations
-
-from typing import Any
 
 import numpy as np
 
@@ -19,18 +17,18 @@ SHUFFLES = 4
 
 
 def first_layer_inputs(model: Model, norm: str, dataset: Dataset, images: int = IMAGES) -> FloatArray:
-    """What the first map's weights multiply when it is evaluated: γ ⊙ x̂, float32 [images, n0].
+    """Return what the first layer's weights multiply in an evaluation, γ ⊙ x̂, float32 [images, n0].
 
-    Up to ``images`` of the validation images, evenly spaced (a file may be sorted by class). x̂ uses the moving averages;
-    the constants mean and β are left out, and pixels that never vary are 0. Without a norm before the map: x.
+    Up to ``images`` validation images are used, evenly spaced because a file may be sorted by class. x̂ uses the
+    moving averages; the constant β is left out, and pixels that never vary are 0. Without a norm before the map it
+    is x.
     """
     pixels = dataset.validation.pixels
     chosen = np.linspace(0, len(pixels) - 1, min(images, len(pixels))).round().astype(np.int64)
     rows = np.asarray(pixels[chosen])
     inputs = rows.astype(np.float32)
-    if (
-        rows.dtype == np.uint8
-    ):  # as network_inputs; not by it, whose last bits differ from those that runs have stored
+    # This repeats network_inputs, whose last bits differ from those that runs have stored.
+    if rows.dtype == np.uint8:
         inputs = (inputs - dataset.mean) / np.float32(255)
     if norm != "before":
         return inputs
@@ -40,16 +38,18 @@ def first_layer_inputs(model: Model, norm: str, dataset: Dataset, images: int = 
 
 
 def kurtosis_observations(
-    model: Model, mask: Mask, norm: str, dataset: Dataset, seed: int, level: int
+    weights: FloatArray, mask: Mask, inputs: FloatArray, seed: int, level: int
 ) -> Arrays:
-    """Excess kurtosis of the first layer's preactivations and the cavity effect of sampled nodes' weights.
+    """Measure the excess kurtosis of the first layer's preactivations, and the cavity effects in a sample of nodes.
 
-    ``kurtosis`` float32 [n_out], nan where a node's preactivation does not vary; ``kurtosis_null`` [SHUFFLES]
-    its mean over nodes with each node's weights at random positions; ``cavity_place`` int32 [M, 2], node and input
-    of every kept weight of up to CAVITY_NODES nodes spread over the ranks of fan-in; ``cavity_effect`` float32
-    [M]. Definitions: observables.kurtosis.
+    ``weights`` [n_out, n0] multiply ``inputs`` [images, n0], as first_layer_inputs returns them; the random positions
+    of the null depend on ``seed`` and ``level`` alone.
+
+    Returns ``kurtosis`` float32 [n_out], nan where a node's preactivation does not vary; ``kurtosis_null``
+    [SHUFFLES], its mean over nodes with each node's weights at random positions; ``cavity_place`` int32 [M, 2], node
+    and input of every kept weight of up to CAVITY_NODES nodes spread over the ranks of fan-in; ``cavity_effect``
+    float32 [M]. Definitions: docs/science.md, "Kurtosis" and "Cavity".
     """
-    inputs, weights = first_layer_inputs(model, norm, dataset), model.layers[0].weight
     rngs = [generator(seed, "null-kurtosis", level, shuffle) for shuffle in range(SHUFFLES)]
     null = [_mean(observables.shuffled_kurtosis(weights, mask, inputs, rng)) for rng in rngs]
     ranked = observables.most_connected(mask, int(np.count_nonzero(mask.fan_in)))
@@ -63,8 +63,8 @@ def kurtosis_observations(
     }
 
 
-def kurtosis_columns(observed: Arrays) -> dict[str, Any]:
-    """The first layer's columns of levels.parquet: mean over nodes, and mean and sample sd of its null."""
+def kurtosis_columns(observed: Arrays) -> dict[str, float | None]:
+    """Return the kurtosis columns of levels.parquet: the mean over nodes, and the mean and sample sd of its null."""
     null = observed["kurtosis_null"]
     scalar = observables.Scalar.against(_mean(observed["kurtosis"]), null.tolist())
     values = {

@@ -1,4 +1,4 @@
-"""Reporting: what a run tells whoever watches it; this interface, and a reporter that says nothing."""
+"""Reporters are told what a run does as it happens; this one ignores it, and others show or send it."""
 
 from __future__ import annotations
 
@@ -13,33 +13,33 @@ if TYPE_CHECKING:
 
 
 class Reporter:
-    """Hears what a run does; this one says nothing."""
+    """Receives the events of a run; this class ignores them, and subclasses override what they need."""
 
     def preparing(self, done: int, total: int, what: str) -> None:
-        """Data preparation has done ``done`` of ``total`` of ``what``."""
+        """Report that the preparation of data has done ``done`` of ``total`` of ``what``."""
 
     def started(
         self, path: Path, experiment: Experiment, rows: list[dict[str, Any]], engine: str = ""
     ) -> None:
-        """A run starts or resumes with the rows of levels.parquet it has; ``engine``: which, and why."""
+        """Report that a run starts or resumes; ``rows`` are those of finished levels, ``engine`` says which and why."""
 
     def level_started(self, level: Level, step: int, shape: ImageShape) -> None:
-        """A level starts, or resumes after ``step`` updates."""
+        """Report that a level starts, or resumes after ``step`` updates; ``shape`` is that of the inputs."""
 
     def stepped(self, level: Level, step: int) -> None:
-        """``step`` updates of the level are done."""
+        """Report that ``step`` updates of the level are done."""
 
-    def evaluated(self, look: Evaluation) -> None:
-        """The validation set was looked at."""
+    def evaluated(self, evaluation: Evaluation) -> None:
+        """Report an evaluation on the validation set."""
 
     def level_finished(self, rows: list[dict[str, Any]]) -> None:
-        """A level is stored; ``rows`` are those of every finished level."""
+        """Report that a level is stored; ``rows`` are those of all finished levels."""
 
     def finished(self, path: Path, rows: list[dict[str, Any]]) -> None:
-        """The run is done."""
+        """Report that the run is done."""
 
     def close(self) -> None:
-        """Give the terminal back."""
+        """Release what the reporter holds, such as the terminal."""
 
 
 silent = Reporter()

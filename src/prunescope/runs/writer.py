@@ -1,4 +1,4 @@
-"""Writing run directories: one writer at a time, files whole or not at all."""
+"""Writers create and change run directories, one process at a time, and each file whole or not at all."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import io
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from prunescope.errors import InputError
 from prunescope.experiment import Experiment
@@ -19,19 +19,22 @@ from prunescope.runs.arrays import read_arrays, write_arrays
 from prunescope.runs.checkpoint import Checkpoint
 from prunescope.runs.directory import LOCK, Run, sha256
 
-# what says that a folder was chosen wrongly, unlike a full disk
+if TYPE_CHECKING:
+    import polars
+
+# The errors that mean a wrong choice of folder; others, such as a full disk, are raised as they are.
 UNWRITABLE = {getattr(errno, name) for name in ("EACCES", "EPERM", "EROFS", "ENOTDIR", "EEXIST", "ENOENT")}
 
 
 class RunWriter(Run):
-    """A run directory, for the one process that may write it. Use open_run."""
+    """A run directory, for the one process that may write it; open_run makes it."""
 
     def write_about(self, **changes: Any) -> None:
-        """Update run.json."""
+        """Write these entries into run.json and keep the others."""
         write_text(self.path / "run.json", json.dumps(self.about | changes, indent=2) + "\n")
 
     def write_level(self, level: int, ticket: Ticket, model: Model, observed: Arrays) -> None:
-        """Write a level's files. It counts as finished only once write_table has its rows."""
+        """Write the files of a level; it counts as finished only once write_table has written its rows."""
         folder = self.level_path(level)
         folder.mkdir(exist_ok=True)
         shapes = {
@@ -41,13 +44,13 @@ class RunWriter(Run):
         write_arrays(folder / "weights.safetensors", model.to_arrays())
         write_arrays(folder / "observations.safetensors", observed)
 
-    def write_table(self, rows: list[dict[str, Any]], schema: dict[str, Any]) -> None:
-        """Write levels.parquet whole: the rows of every finished level."""
+    def write_table(self, rows: list[dict[str, Any]], schema: dict[str, type[polars.DataType]]) -> None:
+        """Write levels.parquet with the rows of all finished levels; ``schema`` has the polars type of each column."""
         import polars
 
         path, buffer = self.path / "levels.parquet", io.BytesIO()
         polars.DataFrame(rows, schema=schema).write_parquet(buffer)
-        # both checksums are good until the new table is in place, so a crash in between does no harm
+        # Both checksums are valid until the new table is in place, so that a crash in between does no harm.
         before = [sha256(path.read_bytes())] if path.is_file() else []
         self.write_about(tables=[sha256(buffer.getvalue()), *before])
         write_bytes(path, buffer.getvalue())
@@ -57,15 +60,15 @@ class RunWriter(Run):
         write_arrays(self.path / "rewind.safetensors", model.to_arrays())
 
     def read_rewind(self) -> Model:
-        """The parameters that levels rewind to."""
+        """Read the parameters that levels rewind to."""
         return Model.from_arrays(read_arrays(self.path / "rewind.safetensors")[0])
 
     def write_checkpoint(self, level: int, checkpoint: Checkpoint) -> None:
-        """Write the state inside a level."""
+        """Write the state inside a level, in place of an earlier one."""
         write_arrays(self.path / "checkpoint.safetensors", checkpoint.to_arrays(), {"level": str(level)})
 
     def read_checkpoint(self, level: int) -> Checkpoint | None:
-        """The state inside ``level``, None when there is none; raises InputError when it is damaged."""
+        """Read the state inside ``level``; None when there is none. Raises InputError when it is damaged."""
         path = self.path / "checkpoint.safetensors"
         if not path.is_file():
             return None
@@ -76,16 +79,16 @@ class RunWriter(Run):
         return Checkpoint.from_arrays(arrays, level) if notes.get("level") == str(level) else None
 
     def drop_checkpoint(self) -> None:
-        """Forget the state inside a level."""
+        """Delete the state inside a level."""
         (self.path / "checkpoint.safetensors").unlink(missing_ok=True)
 
     def append_metrics(self, entry: dict[str, Any]) -> None:
-        """Append one evaluation."""
+        """Append one evaluation to metrics.jsonl."""
         with (self.path / "metrics.jsonl").open("a", encoding="utf-8") as file:
             file.write(json.dumps(entry) + "\n")
 
     def truncate_metrics(self, level: int, step: int) -> None:
-        """Drop evaluations after ``step`` of ``level``: those that a resumed level makes again."""
+        """Delete the evaluations after ``step`` of ``level``, which a resumed level makes again."""
         path = self.path / "metrics.jsonl"
         if path.is_file():
             keep = [m for m in self.metrics if (m["level"], m["step"]) <= (level, step)]
@@ -93,7 +96,7 @@ class RunWriter(Run):
 
 
 def run_path(experiment: Experiment, seed: int, out: str | Path) -> Path:
-    """``<out>/<name>-<identity>/seed-<N>``; raises InputError for a negative seed."""
+    """Return the path ``<out>/<name>-<identity>/seed-<N>``; raise InputError for a negative seed."""
     if seed < 0:
         raise InputError(f"seed is {seed}; it must be 0 or more")
     return Path(out) / f"{experiment.name}-{experiment.identity}" / f"seed-{seed}"
@@ -101,10 +104,10 @@ def run_path(experiment: Experiment, seed: int, out: str | Path) -> Path:
 
 @contextlib.contextmanager
 def open_run(experiment: Experiment, seed: int, out: str | Path) -> Iterator[RunWriter]:
-    """Create or reopen a run directory and hold its lock.
+    """Create or reopen a run directory and hold its lock inside the ``with`` block.
 
-    Raises InputError when another process holds it or the directory is another experiment's. An
-    InputError in the block, before anything was trained, leaves no new directory behind.
+    Raises InputError when another process holds the lock, when the directory is of another experiment or seed, and
+    when it cannot be written. An InputError inside the block, before anything was trained, removes a new directory.
     """
     path = run_path(experiment, seed, out)
     with contextlib.ExitStack() as lock:
@@ -135,7 +138,7 @@ def _forget(path: Path, out: Path) -> None:
     if {entry.name for entry in path.iterdir()} <= description:
         for name in description:
             (path / name).unlink(missing_ok=True)
-        with contextlib.suppress(OSError):  # not empty: other seeds, other runs
+        with contextlib.suppress(OSError):  # Folders with other seeds or runs are not empty and stay.
             while path != out:
                 path.rmdir()
                 path = path.parent

@@ -1,4 +1,4 @@
-"""Trackers as optional sinks: TensorBoard, W&B, MLflow and trackio, fed from a run's files, which stay the truth."""
+"""Trackers (TensorBoard, W&B, MLflow and trackio) are optional and receive copies of what a run's files hold."""
 
 from prunescope.track.entries import Entry, entries
 from prunescope.track.live_upload import tracked

@@ -1,4 +1,4 @@
-"""What trackers are sent of a run, in the order in which the run made it."""
+"""Entries are what trackers receive of a run, in the order in which the run made them."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from prunescope.runs.directory import Run
 
 @dataclass(frozen=True)
 class Entry:
-    """A line of metrics.jsonl, or what levels.parquet has of one level. ``values``: finite numbers by name.
+    """An entry for a tracker: a line of metrics.jsonl, or what levels.parquet holds of one level.
 
-    ``step`` is what they are drawn over: for an evaluation ``global_step``, which is level · train.steps + step;
-    for a level its number.
+    ``values``: finite numbers by name. ``step``: what they are drawn over, which is ``global_step`` (level ·
+    train.steps + step) for an evaluation and the level's number for a level.
     """
 
     kind: Literal["evaluation", "level"]
@@ -27,19 +27,20 @@ class Entry:
 
 
 def entries(run: Run) -> list[Entry]:
-    """Everything a run has to show so far: a level's evaluations, then the level, then the next one.
+    """Return all entries of a run so far: a level's evaluations, then the level, then the next one.
 
-    The order is that of a run that was never interrupted, so a later call returns the same and more, also of a run that
-    is being written. Names are ``evaluation/val_loss``, ``level/seconds`` and, by layer, ``layer-1/locality``.
+    The order is that of a run that was never interrupted, so that a later call returns the same entries and then
+    more, also of a run that is being written. Names are ``evaluation/val_loss``, ``level/seconds`` and, by layer,
+    ``layer-1/locality``. Raises InputError when the run's files are damaged.
     """
-    table = _table(run)  # first: a level that it has is then whole in metrics.jsonl
-    looks: dict[int, list[Entry]] = defaultdict(list)
+    table = _table(run)  # This is read first, so that metrics.jsonl has all evaluations of its levels.
+    evaluations: dict[int, list[Entry]] = defaultdict(list)
     for line in run.metrics:
-        looks[line["level"]].append(_evaluation(line, run.experiment.train.steps))
+        evaluations[line["level"]].append(_evaluation(line, run.experiment.train.steps))
     found = []
-    for level in sorted(looks.keys() | table.keys()):
-        found += looks[level]
-        if level not in table:  # what is behind it was written after the table was read
+    for level in sorted(evaluations.keys() | table.keys()):
+        found += evaluations[level]
+        if level not in table:  # Later levels were written after the table was read.
             break
         found.append(_level(level, table[level], run.experiment.train.steps))
     return found

@@ -1,4 +1,4 @@
-"""Trackers fed while a run goes on, from threads of their own: a slow or broken one does not hold the run up."""
+"""Live uploads feed trackers during a run, each from its own thread, so that slow ones do not delay it."""
 
 from __future__ import annotations
 
@@ -20,16 +20,17 @@ if TYPE_CHECKING:
     from prunescope.training.levels import Level
     from prunescope.training.loop import Evaluation
 
-EVERY = 1.0  # seconds between two looks at a run's files
-PATIENCE = 60.0  # seconds that a run, when it ends, waits for a tracker to take the rest
+EVERY = 1.0  # seconds between two readings of a run's files
+PATIENCE = 60.0  # seconds that a run waits at its end until a tracker has received the rest
 Warn = Callable[[str], None]
 
 
 def tracked(reporter: Reporter, trackers: Sequence[str], warn: Warn | None = None) -> Reporter:
-    """A reporter that does what ``reporter`` does and feeds ``trackers`` (NAME or NAME=FOLDER) from the run's files.
+    """Return a reporter that does what ``reporter`` does and feeds ``trackers`` from the run's files.
 
-    A tracker that fails is left alone for the rest of the run, with one line to ``warn`` (stderr unless given).
-    ``close`` waits for the trackers. Raises InputError, before anything runs, for an unknown tracker or a missing package.
+    ``trackers`` are written NAME or NAME=FOLDER. A tracker that fails gets nothing more in this run, and ``warn`` gets
+    one line (it prints to stderr unless given). ``close`` waits for the trackers. Raises InputError, before anything
+    runs, for an unknown or repeated tracker and for a missing package.
     """
     try:
         destinations = [Destination.read(text) for text in trackers]
@@ -44,7 +45,7 @@ def tracked(reporter: Reporter, trackers: Sequence[str], warn: Warn | None = Non
 
 
 class TrackingReporter(Reporter):
-    """Passes on what it hears, and has the run's files looked at. Use ``tracked``."""
+    """Passes on every event, and lets the upload threads read the run's files; ``tracked`` makes it."""
 
     def __init__(self, inner: Reporter, sinks: dict[Destination, Sink], warn: Warn) -> None:
         self._inner = inner
@@ -63,24 +64,24 @@ class TrackingReporter(Reporter):
         self._inner.started(path, experiment, rows, engine)
 
     def level_started(self, level: Level, step: int, shape: ImageShape) -> None:
-        # not sooner: a resumed level has by now dropped the evaluations that it makes again
-        self._look()
+        # This is not done sooner because a resumed level first deletes the evaluations that it makes again.
+        self._notify()
         self._inner.level_started(level, step, shape)
 
     def stepped(self, level: Level, step: int) -> None:
         self._inner.stepped(level, step)
 
-    def evaluated(self, look: Evaluation) -> None:
-        self._look()
-        self._inner.evaluated(look)
+    def evaluated(self, evaluation: Evaluation) -> None:
+        self._notify()
+        self._inner.evaluated(evaluation)
 
     def level_finished(self, rows: list[dict[str, Any]]) -> None:
-        self._look()
+        self._notify()
         self._inner.level_finished(rows)
 
     def finished(self, path: Path, rows: list[dict[str, Any]]) -> None:
         self._path = path
-        self._look()
+        self._notify()
         self._inner.finished(path, rows)
 
     def close(self) -> None:
@@ -89,19 +90,19 @@ class TrackingReporter(Reporter):
                 feeder.stop()
             for feeder in self._feeders:
                 feeder.wait()
-        finally:  # also where waiting was interrupted
+        finally:  # The inner reporter is closed even if waiting was interrupted.
             self._inner.close()
 
-    def _look(self) -> None:
+    def _notify(self) -> None:
         if not self._feeders and self._path is not None:
             run = Run(self._path)
             self._feeders = [_UploadThread(run, to, sink, self._warn) for to, sink in self._sinks.items()]
         for feeder in self._feeders:
-            feeder.look()
+            feeder.notify()
 
 
 class _UploadThread:
-    """The thread that feeds one tracker."""
+    """A thread that feeds one tracker from a run's files."""
 
     def __init__(self, run: Run, destination: Destination, sink: Sink, warn: Warn) -> None:
         self._run = run
@@ -113,24 +114,24 @@ class _UploadThread:
         self._thread = threading.Thread(target=self._work, name=f"track {destination.name}", daemon=True)
         self._thread.start()
 
-    def look(self) -> None:
-        """There may be something new."""
+    def notify(self) -> None:
+        """Tell the thread that the run's files may hold something new."""
         self._new.set()
 
     def stop(self) -> None:
-        """Send what is left and end."""
+        """Tell the thread to send the rest and end."""
         self._stop.set()
         self._new.set()
 
     def wait(self) -> None:
-        """Return when it has ended, or when patience has."""
+        """Wait until the thread has ended, at most PATIENCE seconds."""
         self._thread.join(PATIENCE)
         if self._thread.is_alive():
             self._say(f"has not taken everything in {PATIENCE:.0f} s")
 
     def _work(self) -> None:
         try:
-            # a run taken over from a stopped process: that one may still be sending its last numbers
+            # The process that had the run before may still be sending its last numbers.
             with upload(self._run, self._destination.name, self._sink, PATIENCE) as feeding:
                 while not self._stop.is_set():
                     self._new.wait()
@@ -138,7 +139,7 @@ class _UploadThread:
                     feeding.update()
                     self._stop.wait(EVERY)
                 feeding.finish()
-        except Exception as error:  # whatever a tracker raises is no reason to stop a run
+        except Exception as error:  # No failure of a tracker may stop a run.
             self._say(f"failed ({first_line(error)}); the run goes on without it")
 
     def _say(self, what: str) -> None:

@@ -1,4 +1,4 @@
-"""MLflow: a run that carries the tag prunescope.run; only metrics that it has not are logged."""
+"""The MLflow sink logs to the run with the tag prunescope.run, and only metrics that this run does not have yet."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from prunescope.track.entries import Entry
 from prunescope.track.sink import PROJECT, About, Sink, needed
 
 TAG = "prunescope.run"
-METRICS_A_CALL, PARAMS_A_CALL = 1000, 100  # limits of MLflow's log-batch
+METRICS_A_CALL, PARAMS_A_CALL = 1000, 100  # the limits of MLflow's log-batch
 STATUS = {"done": "FINISHED", "failed": "FAILED", "interrupted": "KILLED", "running": "RUNNING"}
 
 
@@ -62,8 +62,9 @@ class MLflow(Sink):
                     metrics.append(self._entities.Metric(key, value, now, entry.step))
                 elif not math.isclose(there, value, rel_tol=1e-9):
                     raise InputError(
-                        f"mlflow has {there:g} for {key} of {self._title} at step {entry.step}, the run's files {value:g}: "
-                        f"it was sent from another copy of this run: delete MLflow's run {self._run} to send this one"
+                        f"mlflow has {there:g} for {key} of {self._title} at step {entry.step}, "
+                        f"the run's files {value:g}: it was "
+                        f"sent from another copy of this run: delete MLflow's run {self._run} to send this one"
                     )
         for first in range(0, len(metrics), METRICS_A_CALL):
             self._client.log_batch(self._run, metrics=metrics[first : first + METRICS_A_CALL])
@@ -81,7 +82,7 @@ class MLflow(Sink):
         if known is None:
             try:
                 return str(self._client.create_experiment(name, artifact_location=files))
-            except self._mlflow.MlflowException:  # another run of a sweep was faster
+            except self._mlflow.MlflowException:  # Another run of a sweep has created it meanwhile.
                 known = self._client.get_experiment_by_name(name)
                 if known is None:
                     raise

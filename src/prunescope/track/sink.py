@@ -1,4 +1,4 @@
-"""Sink: what a tracker is asked to do. Files stay the truth; a sink gets copies of what they hold."""
+"""The interface of sinks, each of which sends copies of what a run's files hold to one tracker."""
 
 from __future__ import annotations
 
@@ -13,14 +13,15 @@ from prunescope.errors import InputError
 from prunescope.runs.directory import Run
 from prunescope.track.entries import Entry
 
-PROJECT = "prunescope"  # what W&B and trackio call a project and MLflow an experiment
+PROJECT = "prunescope"  # W&B and trackio call this a project, MLflow an experiment.
 
 
 @dataclass(frozen=True)
 class About:
-    """What a run is called in every tracker: ``title`` is name-identity/seed-N, ``group`` that without the seed.
+    """The name and configuration of a run, the same in every tracker.
 
-    ``config``: each field of the experiment by its dotted name, with name, identity and seed.
+    ``title`` is name-identity/seed-N, ``group`` the same without the seed. ``config`` has each field of the
+    experiment by its dotted name, and name, identity and seed.
     """
 
     group: str
@@ -29,7 +30,7 @@ class About:
 
     @classmethod
     def of(cls, run: Run) -> About:
-        """What there is to say of a run."""
+        """Return the name and configuration of a run, read from its files."""
         from prunescope.analysis.tables import field_values
 
         about = run.about
@@ -39,38 +40,39 @@ class About:
 
     @property
     def known(self) -> dict[str, Any]:
-        """The config without fields that are not set, for trackers that cannot say so."""
+        """The config without fields that are not set, for trackers that cannot store None."""
         return {name: value for name, value in self.config.items() if value is not None}
 
 
 class Sink(abc.ABC):
-    """A tracker, for one run at a time: ``start``, ``send`` (all that the run's files hold, then what is new), ``finish``.
+    """A sink sends one run at a time to a tracker: ``start``, any number of ``send``, then ``finish``.
 
-    A sink that was given the run before takes only what it has not, or begins anew: nothing is ever there twice.
+    The first ``send`` gets all that the run's files hold, later ones what is new. A tracker that has the run from an
+    earlier time receives only what it lacks, or the run is replaced, so that nothing is stored twice.
     """
 
     @abc.abstractmethod
     def __init__(self, out: Path | None) -> None:
-        """``out``: the folder to write to, None for the tracker's own choice. Raises InputError without its package."""
+        """Prepare to write to ``out``, None for the tracker's default; raise InputError without its package."""
 
     @abc.abstractmethod
     def start(self, about: About) -> None:
-        """Begin with a run, or go on with it."""
+        """Begin a run, or go on with it where the tracker has it already."""
 
     @abc.abstractmethod
     def send(self, entries: Sequence[Entry]) -> None:
-        """Take entries, each given once, in order; the first call gets all that the files hold."""
+        """Send entries, which come in order and once each; the first call gets all that the files hold."""
 
     @abc.abstractmethod
     def finish(self, status: str) -> str:
-        """End with the run, of this status (run.json); says where to look for it."""
+        """End the run with this status (that of run.json) and return where to find it."""
 
-    def abandon(self) -> None:  # noqa: B027  (most have nothing to let go of)
-        """Let go of what it holds open: sending has failed. What it raises is not heard."""
+    def abandon(self) -> None:  # noqa: B027  (most sinks hold nothing open)
+        """Release what the sink holds open, after sending has failed; errors raised here are ignored."""
 
 
 def needed(module: str, name: str) -> Any:
-    """Import a tracker's module; raises InputError when its package is not installed."""
+    """Import a tracker's ``module`` and return it; raise InputError when the package of ``name`` is not installed."""
     try:
         return import_module(module)
     except ImportError as error:

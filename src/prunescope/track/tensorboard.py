@@ -1,4 +1,4 @@
-"""TensorBoard: one event file a run, below a log folder; written anew at each start, so it never holds anything twice."""
+"""The TensorBoard sink writes one event file per run below a log folder, anew at each start: nothing repeats."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ SUFFIX = ".prunescope"
 
 
 class TensorBoard(Sink):
-    """Writes event files with TensorBoard's own writer; numbers become float32, as in every event file."""
+    """Writes event files with TensorBoard's own writer, which stores numbers as float32."""
 
     def __init__(self, out: Path | None) -> None:
         self._writers = needed("tensorboard.summary.writer.event_file_writer", "tensorboard")
@@ -31,7 +31,7 @@ class TensorBoard(Sink):
         self._folder = self._logs / about.title
         self._earlier = list(self._folder.glob(f"events.out.tfevents.*{SUFFIX}"))
         self._writer = self._writers.EventFileWriter(str(self._folder), filename_suffix=SUFFIX)
-        # a TensorBoard that has read an earlier file drops what it had of it
+        # At this entry TensorBoard drops what it has read from an earlier file of the run.
         begin = self._events.SessionLog(status=self._events.SessionLog.START)
         self._add(0, session_log=begin)
         self._add(0, summary=self._hparams.hparams_pb(about.known, trial_id=about.group))
@@ -51,7 +51,7 @@ class TensorBoard(Sink):
         return str(self._folder)
 
     def abandon(self) -> None:
-        if self._writer is not None:  # it has a thread, which would write on
+        if self._writer is not None:  # Its thread would go on writing.
             self._writer.close()
 
     def _add(self, step: int, **content: Any) -> None:

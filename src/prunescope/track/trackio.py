@@ -1,4 +1,4 @@
-"""trackio: a run of the local project prunescope, written anew at each start, so it never holds anything twice."""
+"""The trackio sink writes a run of the local project prunescope, anew at each start, so that nothing is there twice."""
 
 from __future__ import annotations
 
@@ -55,16 +55,16 @@ class Trackio(Sink):
 
     def finish(self, status: str) -> str:
         with _quiet():
-            self._trackio.finish()  # and not the run's own: trackio would end it once more at exit
+            self._trackio.finish()  # After the run's own finish trackio would end it once more at exit.
         return f"trackio project {PROJECT}, run {self._run.name}"
 
     def _stored(self) -> list[Any]:
         try:
             return list(self._trackio.Api().runs(PROJECT))
-        except ValueError:  # there is no such project yet
+        except ValueError:  # The project does not exist yet.
             return []
 
 
 def _quiet() -> contextlib.redirect_stdout[io.StringIO]:
-    """trackio says what it does on stdout, which is for results."""
+    """Suppress what trackio prints to stdout, which is for results."""
     return contextlib.redirect_stdout(io.StringIO())

@@ -1,4 +1,4 @@
-"""From a run's files to a tracker: each entry once, by one process at a time."""
+"""Uploads send each entry of a run's files to a tracker once, from one process at a time."""
 
 from __future__ import annotations
 
@@ -23,19 +23,19 @@ SINKS = {
 
 
 class TrackerFailed(RuntimeError):
-    """A tracker did not take a run. The run's files are as they were."""
+    """Raised when a tracker does not accept a run, whose files are unchanged."""
 
 
 @dataclass(frozen=True)
 class Destination:
-    """A tracker by name, and the folder that it writes to (None: its own choice)."""
+    """A tracker by name, and the folder that it writes to (None for its default)."""
 
     name: str
     out: Path | None = None
 
     @classmethod
     def read(cls, text: str, option: str = "--track") -> Destination:
-        """NAME or NAME=FOLDER; raises InputError for a tracker that there is not."""
+        """Read NAME or NAME=FOLDER, given by ``option``; raise InputError for unknown trackers and unusable folders."""
         name, equals, folder = text.partition("=")
         if name not in SINKS:
             raise InputError(f"{option} is {name!r}: give one of {', '.join(SINKS)}")
@@ -47,14 +47,14 @@ class Destination:
         return cls(name, out)
 
     def sink(self) -> Sink:
-        """Its sink; raises InputError when its package is not installed."""
+        """Return a new sink for it; raise InputError when its package is not installed."""
         module, name = SINKS[self.name]
         made: Sink = getattr(import_module(module), name)(self.out)
         return made
 
 
 class Upload:
-    """One run's way into one sink. Use ``feed``."""
+    """Sends one run to one sink; ``upload`` makes it."""
 
     def __init__(self, run: Run, sink: Sink) -> None:
         self._run = run
@@ -62,21 +62,24 @@ class Upload:
         self._sent: int | None = None
 
     def update(self) -> None:
-        """Send what the run's files hold and the sink was not given yet."""
+        """Send what the run's files hold and the sink did not receive yet."""
         found = entries(self._run)
         if self._sent is None or len(found) > self._sent:
             self._sink.send(found[self._sent or 0 :])
             self._sent = len(found)
 
     def finish(self) -> str:
-        """Send the rest; says where to look for it."""
+        """Send the rest and return where to find the run."""
         self.update()
         return self._sink.finish(self._run.status)
 
 
 @contextlib.contextmanager
 def upload(run: Run, name: str, sink: Sink, wait: float = 0) -> Iterator[Upload]:
-    """Begin to send a run to a tracker; raises InputError when another process does so for ``wait`` seconds more."""
+    """Open the upload of a run to the tracker ``name`` inside the ``with`` block.
+
+    Raises InputError when another process is still sending this run to the tracker after ``wait`` seconds.
+    """
     with _alone(run, name, wait):
         try:
             sink.start(About.of(run))
@@ -88,7 +91,7 @@ def upload(run: Run, name: str, sink: Sink, wait: float = 0) -> Iterator[Upload]
 
 
 def send(run: Run, destination: Destination) -> str:
-    """Send all that a run's files hold to a tracker; says where to look for it. Doing it again changes nothing.
+    """Send all that a run's files hold to a tracker and return where to find it; sending again changes nothing.
 
     Raises InputError for a missing package or a run that cannot be read, TrackerFailed for what the tracker raises.
     """
@@ -109,6 +112,6 @@ def _alone(run: Run, name: str, wait: float) -> Iterator[None]:
             lock.enter_context(held(run.path / f".track-{name}.lock", wait))
         except Locked:
             raise InputError(f"{run.path}: another process is sending it to {name}") from None
-        except OSError:  # a folder that nobody here can write to: there is nothing to lock with
+        except OSError:  # No lock is possible in a folder that cannot be written.
             pass
         yield

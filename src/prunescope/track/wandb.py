@@ -1,4 +1,4 @@
-"""Weights & Biases: a run with the id name-identity-seed-N, gone on with where it stands; offline runs are written anew."""
+"""The W&B sink logs to the run with the id name-identity-seed-N, which it continues; offline runs are written anew."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from prunescope.track.sink import PROJECT, About, Sink, needed
 
 
 class WeightsAndBiases(Sink):
-    """Logs each entry as W&B step 0, 1, 2 …; charts are over ``global_step`` and ``level``.
+    """Logs entries as the W&B steps 0, 1, 2 …; charts are over ``global_step`` and ``level``.
 
-    W&B refuses a step that it has passed, and of one step keeps one row. Entries always come in the same order, so their
-    numbers tell which of them it has.
+    W&B refuses steps below its current one and keeps one row per step. Entries always come in the same order, so
+    that their numbers tell which of them W&B has.
     """
 
     def __init__(self, out: Path | None) -> None:
@@ -27,7 +27,7 @@ class WeightsAndBiases(Sink):
 
     def start(self, about: About) -> None:
         if self._out is not None:
-            self._out.mkdir(parents=True, exist_ok=True)  # W&B would go to a temporary folder
+            self._out.mkdir(parents=True, exist_ok=True)  # Otherwise W&B would write to a temporary folder.
         self._run = self._wandb.init(
             project=os.environ.get("WANDB_PROJECT", PROJECT),
             dir=self._out,
@@ -35,7 +35,7 @@ class WeightsAndBiases(Sink):
             name=about.title,
             group=about.group,
             config=about.config,
-            allow_val_change=True,  # run.threads and the like
+            allow_val_change=True,  # Fields such as run.threads may differ in a resumed run.
             resume="allow",
             reinit="create_new",
             settings=self._wandb.Settings(console="off", silent=True),
@@ -48,7 +48,7 @@ class WeightsAndBiases(Sink):
         self._next = 0
 
     def send(self, entries: Sequence[Entry]) -> None:
-        has = self._run.step  # the first that it has not
+        has = self._run.step  # the first step that W&B does not have
         for number, entry in enumerate(entries, self._next):
             if number >= has:
                 axes = {"global_step": entry.global_step, "level": entry.level}
@@ -59,7 +59,9 @@ class WeightsAndBiases(Sink):
         self._run.finish(exit_code=0 if status in ("done", "running") else 1)
         folder = Path(self._run.dir).parent
         if not self._run.offline:
-            return str(self._run.url or f"W&B run {self._run.id}")  # no address where WANDB_MODE=disabled
+            return str(
+                self._run.url or f"W&B run {self._run.id}"
+            )  # There is no address under WANDB_MODE=disabled.
         for earlier in folder.parent.glob(f"offline-run-*-{self._run.id}"):
             if earlier != folder:
                 shutil.rmtree(earlier)

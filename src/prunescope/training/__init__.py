@@ -1,4 +1,4 @@
-"""The training of one level, and the engines that execute its steps."""
+"""Training trains one level at a time; engines, native or torch, execute its steps."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ if TYPE_CHECKING:
 def make_engine(
     experiment: Experiment, mean: np.ndarray, live_pixels: BoolArray, update_rule: UpdateRule = "kept"
 ) -> Engine:
-    """The engine that ``run.engine`` names; ``auto`` is native where `why_not_native` finds nothing against it.
+    """Make the engine that ``run.engine`` names; ``auto`` takes the native one unless `why_not_native` has a reason.
 
-    ``mean`` float32 [n0] is the mean image in pixel units, ``live_pixels`` bool [n0] is False
-    for pixels that never vary, ``update_rule`` what a step moves (levels.UpdateRule). Raises InputError for a device that is not there, and for an
-    engine that cannot run the experiment.
+    ``mean`` float32 [n0] is the mean image in pixel units, ``live_pixels`` bool [n0] is False for pixels that
+    never vary, and ``update_rule`` says which weights a step changes (levels.UpdateRule). Raises InputError for a
+    device that this machine does not have, and for an engine that cannot run the experiment.
     """
     wanted = experiment.run.engine
     reason = None if wanted == "torch" else why_not_native(experiment, update_rule)
@@ -38,7 +38,7 @@ def make_engine(
 
 
 def why_not_native(experiment: Experiment, update_rule: UpdateRule = "kept") -> str | None:
-    """None where the native engine can run ``experiment`` here, else one line that says why not."""
+    """Return why the native engine cannot run ``experiment`` here, in one line, or None where it can."""
     from prunescope.native import why_not
 
     if update_rule != "kept":
@@ -52,7 +52,7 @@ def why_not_native(experiment: Experiment, update_rule: UpdateRule = "kept") -> 
 
 
 def engine_note(experiment: Experiment, update_rule: UpdateRule = "kept") -> str:
-    """Which engine ``make_engine`` takes and, where it is torch by default, why not the native one."""
+    """Return which engine ``make_engine`` takes and, where torch was not asked for, why it is not native."""
     if experiment.run.engine == "torch":
         return "torch"
     reason = why_not_native(experiment, update_rule)

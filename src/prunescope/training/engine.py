@@ -1,4 +1,4 @@
-"""Engine: what the training loop asks of whatever executes its steps. NumPy in, NumPy out."""
+"""The interface of engines, which execute training steps and evaluations; they take and return NumPy arrays."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from prunescope.training.state import EngineState
 
 @dataclass(frozen=True)
 class Score:
-    """Counts over a set of images: ``correct`` (top-1), ``correct5`` (top-5), summed ``loss`` (nats)."""
+    """The score of a set: the numbers ``correct`` (top-1) and ``correct5`` (top-5), and the summed ``loss`` (nats)."""
 
     images: int
     correct: int
@@ -29,50 +29,51 @@ class Score:
 
 
 class Engine(abc.ABC):
-    """Executes SGD steps of one level at a time; the only holder of parameters while it trains."""
+    """Executes the training steps of one level at a time; while it trains, only the engine holds the parameters."""
 
     name: str
 
     @property
     @abc.abstractmethod
     def ticket(self) -> Ticket:
-        """What is kept now."""
+        """The masks of the weights and biases that are kept now."""
 
     @abc.abstractmethod
     def start(self, model: Model, ticket: Ticket) -> None:
-        """Begin a level: take parameters and masks; averages and optimiser state are new."""
+        """Begin a level with these parameters and masks, new moving averages and a new optimiser state."""
 
     @abc.abstractmethod
     def step(self, batch: Batch) -> None:
-        """One update on ``batch.pixels[batch.indices]``."""
+        """Update the parameters once, on the images ``batch.pixels[batch.indices]``."""
 
     @abc.abstractmethod
     def take_loss(self) -> float:
-        """Mean training loss of the steps since the last call; nan when there was none."""
+        """Return the mean training loss (nats) of the steps since the last call; nan when there was none."""
 
     @abc.abstractmethod
     def model(self) -> Model:
-        """A copy of the parameters and moving averages as they are now."""
+        """Return a copy of the parameters and moving averages as they are now, pruned entries 0."""
 
     @abc.abstractmethod
     def evaluate(self, images: Images, model: Model | None = None) -> Score:
-        """Score a set with the moving averages, of the current parameters or of ``model``.
+        """Score a set of images with the current parameters or those of ``model``.
 
-        ``model`` must keep no other weights than ``ticket``.
+        Batch norm uses the moving averages. ``model`` must have no nonzero weights beside those that ``ticket`` keeps.
         """
 
     def right(self, images: Images, model: Model | None = None) -> BoolArray:
-        """Which images are classified right, bool [N]: those that ``evaluate``, with the same arguments, counts.
+        """Return which images are classified right, bool [N].
 
-        This one asks for one image after the other; engines have a faster one.
+        These are the images that ``evaluate`` counts as correct for the same arguments. This default evaluates one
+        image at a time; engines override it with something faster.
         """
         each = (Images(images.pixels[n : n + 1], images.labels[n : n + 1]) for n in range(len(images)))
         return np.array([self.evaluate(image, model).correct for image in each], np.bool_)
 
     @abc.abstractmethod
     def state(self) -> EngineState:
-        """Everything that a level's next step depends on, masks included."""
+        """Return everything that the level's next step depends on, masks included."""
 
     @abc.abstractmethod
     def restore(self, state: EngineState) -> None:
-        """Continue from ``state`` (after ``start``) to the same bits, under the masks that it has."""
+        """Put back ``state`` and its masks, after ``start``; training then continues to the same bits."""

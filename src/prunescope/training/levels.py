@@ -1,4 +1,4 @@
-"""Levels: what a procedure asks for, and what it is told. Values that pruning, training and the driver share."""
+"""Levels and their outcomes: the values that pruning methods, the training loop and the driver exchange."""
 
 from __future__ import annotations
 
@@ -15,19 +15,23 @@ if TYPE_CHECKING:
     from prunescope.training.engine import Engine
 
 
-# What one update moves: the kept weights; all weights through masks (DPF); all weights, which it also cuts (β-LASSO).
+# Which weights an update changes: "kept", those that are kept; "feedback", all, by gradients at the masked weights
+# (DPF); "shrinking", all, and the update also cuts the smallest (β-LASSO).
 UpdateRule = Literal["kept", "feedback", "shrinking"]
 
 
 @dataclass(frozen=True)
 class Level:
-    """One train-and-prune round: train ``steps`` from ``model`` under ``ticket``.
+    """One round of training, as a procedure asks for it: ``steps`` updates from ``model`` under ``ticket``.
 
-    ``keep_at`` is the number of updates after which the parameters are kept for rewinding, None when this
-    level keeps nothing. ``nominal_density`` is the share of each layer that is meant to be kept, (1-p)^number
-    for iterative pruning; None where a method has no aim, and the density it ends with takes its place. ``dynamics`` makes what changes inside the level beside the SGD steps: masks that
-    move, an early end; None for plain training. Evaluations before step ``best_from`` do not count for the
-    level's best: those of a network denser than the level ends with. The last one always does.
+    ``nominal_density``: the share of the network's hidden weights that the method aims to keep, (1-p)^number for
+    iterative pruning; of the layer being pruned alone in progressive pruning, and of the first layer that is pruned
+    where ``prune.layer_rates`` differ. None where the method has no aim; the measured density is then stored instead.
+    ``keep_at``: the number of updates after which the parameters are kept for rewinding; None to keep none.
+    ``dynamics``: makes what changes inside the level beside the training steps, such as masks that move or an early
+    end; None for plain training.
+    ``best_from``: the first step whose evaluation counts for the level's best, because the network was denser before;
+    the last evaluation always counts.
     """
 
     number: int
@@ -42,9 +46,10 @@ class Level:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What training made of a level: the model at its end, the one kept for rewinding, the masks at its end.
+    """The outcome of a level, as its procedure is told: models, masks and the best validation accuracy.
 
-    ``ticket`` is the level's own unless its dynamics moved it. ``best`` is the level's best validation
+    ``trained`` is the model at the level's end, ``kept`` the one kept for rewinding. ``ticket`` has the masks at the
+    level's end, which are those of the level unless its dynamics moved them. ``best`` is the level's best validation
     accuracy, 0 to 1.
     """
 
@@ -59,7 +64,7 @@ Procedure = Generator[Level, Outcome, None]
 
 @dataclass(frozen=True)
 class Setting:
-    """What a pruning method is given: the experiment, layer sizes (n0, …, nL), the seed and the data."""
+    """The setting that a pruning method works in: the experiment, layer sizes (n0, …, nL), the seed and the data."""
 
     experiment: Experiment
     sizes: tuple[int, ...]
@@ -68,22 +73,22 @@ class Setting:
 
 
 class Dynamics(abc.ABC):
-    """What happens inside a level beside its steps; made anew for each level, and resumable like it.
+    """Changes a level from inside, between its steps; each level has its own, and it can be resumed.
 
-    The loop calls ``after_step`` after each of the level's updates but the last, when parameters were kept
-    and the validation set was looked at, with the engine that holds the parameters. It may move the masks
-    (``training.mask_changes.change``; the engine knows what is kept: ``engine.ticket``), or return True to end the
-    level there, with the masks as they are.
+    The loop calls ``after_step`` after each of the level's updates but the last, once parameters were kept and the
+    validation set was evaluated, with the engine that holds the parameters. The method may move the masks by
+    ``training.mask_changes.change`` (``engine.ticket`` is what is kept), or return True to end the level there, with
+    the masks as they are.
     """
 
     @abc.abstractmethod
     def after_step(self, step: int, engine: Engine) -> bool:
-        """Called when ``step`` updates are done (1 = after the first); True ends the level."""
+        """Act after ``step`` updates (1 = after the first); return True to end the level."""
 
     def state(self) -> Arrays:
-        """What it needs to go on beside the engine's state, as named arrays; asked for after each step."""
+        """Return what a resumed level needs beside the engine's state, as named arrays; called after each step."""
         return {}
 
     def restore(self, state: Arrays) -> None:
-        """Go on from ``state``."""
+        """Put back what ``state`` returned; the level goes on from there."""
         assert not state

@@ -1,4 +1,4 @@
-"""The steps of one level: draw, step, keep, evaluate, move masks; resumable between any two steps."""
+"""The training loop runs the steps of one level, and can stop and resume between any two of them."""
 
 from __future__ import annotations
 
@@ -9,20 +9,19 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from prunescope.data import Dataset
-from prunescope.experiment import Train
 from prunescope.model import Arrays, Model, Ticket
 from prunescope.training.engine import Engine, Score
-from prunescope.training.levels import Level
+from prunescope.training.levels import Level, Setting
 from prunescope.training.state import KEPT, EngineState, kept_ticket, under
 
 
 class Diverged(RuntimeError):
-    """Training reached a loss that is not finite."""
+    """Raised when training reaches a loss that is not finite."""
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """One look at the validation set. ``train_loss``: mean over the steps since the last look, nats."""
+    """One evaluation on the validation set. ``train_loss`` is the mean over the steps since the last one, in nats."""
 
     level: int
     step: int
@@ -32,10 +31,10 @@ class Evaluation:
 
 @dataclass(frozen=True)
 class Progress:
-    """Where a level stands after ``step`` updates; with the engine's state, all a resume needs.
+    """The progress of a level after ``step`` updates; together with the engine's state it is all a resume needs.
 
-    ``best_ticket`` (what ``best_model`` keeps), ``ended`` (before its last step) and ``dynamics`` (their
-    state) are those of levels with dynamics.
+    Only levels with dynamics set ``best_ticket`` (the masks of ``best_model``), ``ended`` (True once the level has
+    ended before its last step) and ``dynamics`` (the state of its dynamics).
     """
 
     step: int = 0
@@ -49,12 +48,12 @@ class Progress:
     dynamics: Arrays = field(default_factory=dict, compare=False)
 
     def to_arrays(self) -> Arrays:
-        """The progress as named arrays, for a checkpoint."""
+        """Return the progress as named arrays, for a checkpoint."""
         last = self.last
-        look = [last.train_loss, *vars(last.val).values(), last.step] if last else []
+        evaluation = [last.train_loss, *vars(last.val).values(), last.step] if last else []
         arrays: Arrays = {
             "progress": np.array([self.step, self.best, self.best_step, self.ended], np.float64),
-            "last": np.array(look, np.float64),
+            "last": np.array(evaluation, np.float64),
         }
         for name, model in (("best", self.best_model), ("kept", self.kept)):
             if model is not None:
@@ -65,7 +64,7 @@ class Progress:
 
     @classmethod
     def from_arrays(cls, arrays: Arrays, level: int) -> Progress:
-        """The inverse of to_arrays; ``level`` is that of the last evaluation."""
+        """Read the progress from what to_arrays returned; ``level`` is the number of the level."""
 
         def model(name: str) -> Model | None:
             return Model.from_arrays(under(arrays, name)) if under(arrays, name) else None
@@ -83,7 +82,7 @@ class Progress:
             kept=model("kept."),
             last=last,
             best_ticket=kept_ticket(under(arrays, "best."), best_model) if best_model else None,
-            ended=any(ended),  # a checkpoint of before there were early ends has no such number
+            ended=any(ended),  # Checkpoints of versions without early ends do not have this number.
             dynamics=under(arrays, "dynamics."),
         )
 
@@ -105,26 +104,36 @@ class Trained:
     best_ticket: Ticket
 
 
+@dataclass(frozen=True)
+class Callbacks:
+    """The functions that `train_level` calls while it trains.
+
+    ``on_evaluation`` is called after each evaluation, and ``between_steps`` after every update, with the progress so
+    far; it may save, or raise an exception to stop.
+    """
+
+    on_evaluation: Callable[[Evaluation], None] = lambda evaluation: None
+    between_steps: Callable[[Progress], None] = lambda progress: None
+
+
 def train_level(
     engine: Engine,
-    dataset: Dataset,
     level: Level,
-    train: Train,
-    seed: int,
+    setting: Setting,
     *,
     resume: tuple[Progress, EngineState] | None = None,
-    on_evaluation: Callable[[Evaluation], None] = lambda evaluation: None,
-    between_steps: Callable[[Progress], None] = lambda progress: None,
+    callbacks: Callbacks = Callbacks(),
 ) -> Trained:
-    """Train one level to its end, which its dynamics may set before its last step.
+    """Train one level to its end, which its dynamics may set before its last step, and return what came of it.
 
-    After an update come, in this order, keeping, the evaluation, the dynamics, ``between_steps``: what is
-    evaluated has trained under its masks. After the last step nothing moves any more.
-
-    ``resume`` is the progress and engine state of an earlier call that stopped. ``between_steps``
-    is called after every update and may save, or raise to stop. Raises Diverged when the
-    training or the validation loss is not finite.
+    ``setting`` has the data, the seed that decides the batches, and the experiment's section ``train``. ``resume`` is
+    the progress and the engine state of an earlier call that stopped. After each update the parameters are kept for
+    rewinding, the validation set is evaluated, the dynamics act and ``between_steps`` is called, in this order, where
+    each is due: an evaluation thus belongs to the masks that were trained. The dynamics do not act after the last
+    step. Raises Diverged when the training or the validation loss is not finite. See docs/science.md, "Training".
     """
+    dataset, train = setting.dataset, setting.experiment.train
+    assert dataset is not None
     engine.start(level.model, level.ticket)
     dynamics = level.dynamics() if level.dynamics is not None else None
     now = Progress(kept=engine.model() if level.keep_at == 0 else None)
@@ -134,21 +143,21 @@ def train_level(
         if dynamics is not None:
             dynamics.restore(now.dynamics)
     while now.step < level.steps and not now.ended:
-        engine.step(dataset.draw(seed, level.number, now.step, train.batch, train.sampling))
+        engine.step(dataset.draw(setting.seed, level.number, now.step, train.batch, train.sampling))
         now = replace(now, step=now.step + 1)
         if now.step == level.keep_at:
             now = replace(now, kept=engine.model())
         if now.step % train.eval_every == 0 or now.step == level.steps:
             now = _evaluated(engine, dataset, level, now)
-            on_evaluation(_last(now))
+            callbacks.on_evaluation(_last(now))
         if dynamics is not None and now.step < level.steps:
             now = replace(now, ended=dynamics.after_step(now.step, engine), dynamics=dynamics.state())
             if now.ended and now.last is not None and now.last.step == now.step:
                 now = _counted(engine, level, now)
             elif now.ended:
                 now = _evaluated(engine, dataset, level, now)
-                on_evaluation(_last(now))
-        between_steps(now)
+                callbacks.on_evaluation(_last(now))
+        callbacks.between_steps(now)
     assert now.best_model is not None
     return Trained(
         model=engine.model(),
@@ -171,16 +180,16 @@ def _evaluated(engine: Engine, dataset: Dataset, level: Level, now: Progress) ->
     loss = engine.take_loss()
     if not math.isfinite(loss):
         raise Diverged(f"level {level.number}, step {now.step}: the training loss is {loss}; lower train.lr")
-    look = Evaluation(level.number, now.step, loss, engine.evaluate(dataset.validation))
-    if not math.isfinite(look.val.loss):  # the last update may be the one that overflowed
+    evaluation = Evaluation(level.number, now.step, loss, engine.evaluate(dataset.validation))
+    if not math.isfinite(evaluation.val.loss):  # The last update may have overflowed.
         raise Diverged(
-            f"level {level.number}, step {now.step}: the validation loss is {look.val.loss}; lower train.lr"
+            f"level {level.number}, step {now.step}: the validation loss is {evaluation.val.loss}; lower train.lr"
         )
-    return _counted(engine, level, replace(now, last=look))
+    return _counted(engine, level, replace(now, last=evaluation))
 
 
 def _counted(engine: Engine, level: Level, now: Progress) -> Progress:
-    """The progress with what was just evaluated as the best, if it is."""
+    """Return the progress with what was just evaluated as the best, if it is."""
     best, at_end = _last(now).val.accuracy, now.ended or now.step == level.steps
     if best <= now.best or (now.step < level.best_from and not at_end):
         return now

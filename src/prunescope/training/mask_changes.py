@@ -1,4 +1,4 @@
-"""Masks in the middle of a level: move them under an engine that trains."""
+"""Mask changes move the masks of an engine in the middle of a level."""
 
 from __future__ import annotations
 
@@ -13,15 +13,14 @@ from prunescope.training.probe import Probe
 
 
 def change(engine: Engine, ticket: Ticket, probe: Probe, step: int, stays: Ticket | None = None) -> None:
-    """Go on under ``ticket`` in the middle of a level, ``step`` updates of which are done.
+    """Put ``engine`` under the masks of ``ticket`` in the middle of a level, after ``step`` of its updates.
 
-    Weights and biases that are kept before and after go on with their values and optimiser moments, all
-    others are 0; of ``stays``, when it is given, only those that it keeps too. A unit none of whose
-    weights goes on would be constant, and batch norm would divide rounding noise by its deviation: what
-    feeds it starts at the run's initial weights instead. The loss counters and the moving averages go on, but
-    those of inputs that come to vary or to be read only now, or start anew, are the statistics of the coming
-    step's batch. What gets no gradient any more loses its moments: a unit that was cut off stands still. A
-    change to the same ticket changes nothing.
+    Weights and biases that are kept before and after (and by ``stays``, when it is given) retain their values and
+    optimiser moments; all others become 0. A unit that retains none of its weights would be constant, and batch norm
+    would divide rounding noise by its deviation: its new weights start at the run's initial values instead. Moments
+    of parameters that get no gradient any more become 0, so that a unit that was cut off does not drift. The loss
+    counters and moving averages go on, except that inputs which vary, are read or start anew only from now on take
+    the statistics of the coming step's batch as their averages. A change to the same ticket changes nothing.
     """
     before, state = engine.ticket, engine.state()
     both = _both(before, ticket, ticket if stays is None else stays)
@@ -51,7 +50,7 @@ def _both(*tickets: Ticket) -> Ticket:
 
 
 def _restarted(model: Model, both: Ticket, ticket: Ticket, probe: Probe) -> tuple[Model, list[BoolArray]]:
-    """The model with initial weights where nothing but what grows feeds a unit; which inputs of each map those are."""
+    """Return the model with initial weights in units that only new weights feed; and these, as inputs of each map."""
     live = ticket.live_inputs(probe.live_pixels)
     layers, found = list(model.layers), [np.zeros(len(live[0]), np.bool_)]
     for index, (old, new) in enumerate(zip(both.masks, ticket.masks, strict=True)):
@@ -68,19 +67,19 @@ def _restarted(model: Model, both: Ticket, ticket: Ticket, probe: Probe) -> tupl
 
 
 def _varying(ticket: Ticket, probe: Probe) -> tuple[BoolArray, ...]:
-    """Inputs of each map that vary with the image; without a norm what does not vary is like the others."""
+    """Return which inputs of each map vary with the image; all of them without a norm, where it makes no difference."""
     live = ticket.live_inputs(probe.live_pixels)
     return live if probe.norm != "none" else tuple(np.ones_like(inputs) for inputs in live)
 
 
 def _read(ticket: Ticket) -> list[BoolArray]:
-    """Inputs of each map with a kept weight."""
+    """Return which inputs of each map have a kept weight."""
     hidden: list[BoolArray] = [np.any(mask.array, axis=0) for mask in ticket.masks]
     return [*hidden, np.ones(ticket.masks[-1].n_out, np.bool_)]
 
 
 def _trained(kept: Ticket, live: tuple[BoolArray, ...], read: list[BoolArray], norm: str) -> list[BoolArray]:
-    """For each parameter, in the order of an engine's moments: whether it is kept and gets a gradient."""
+    """Return, for each parameter in the order of an engine's moments, which entries are kept and get a gradient."""
     present = [a & b for a, b in zip(live, read, strict=True)]
     whole = np.ones(1, np.bool_)
     found: list[BoolArray] = []
@@ -97,7 +96,7 @@ def _trained(kept: Ticket, live: tuple[BoolArray, ...], read: list[BoolArray], n
 
 
 def _averaged(model: Model, ticket: Ticket, fresh: list[BoolArray], probe: Probe, step: int) -> Model:
-    """The model with averages in which those of ``fresh`` inputs of each map are a batch's own."""
+    """Return the model with the coming batch's statistics as the averages of the ``fresh`` inputs of each map."""
     owners = {"before": fresh, "after": fresh[1:], "none": []}[probe.norm]
     if not any(inputs.any() for inputs in owners):
         return model

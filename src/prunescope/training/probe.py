@@ -1,4 +1,4 @@
-"""Probe: what the coming step's batch says of a network, in float32 torch, whichever engine trains it."""
+"""Probes compute gradients and statistics of the coming step's batch, in float32 torch, whichever engine trains."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Probe:
-    """Looks at a network with the batch that follows the first ``step`` updates of ``level``.
+    """Measures a network on the batch that comes after the first ``step`` updates of ``level``.
 
-    A pure function of its arguments: drawing the batch here does not keep the level from drawing it.
+    The methods are pure functions of their arguments: the level draws the same batch afterwards.
     """
 
     setting: Setting
@@ -30,7 +30,7 @@ class Probe:
 
     @property
     def norm(self) -> str:
-        """``network.norm``."""
+        """The field ``network.norm``: where batch norm stands, "before", "after" or "none"."""
         return self.setting.experiment.network.norm
 
     @property
@@ -40,11 +40,11 @@ class Probe:
 
     @property
     def live_pixels(self) -> BoolArray:
-        """Which pixels vary, [n0]."""
+        """Which pixels vary with the image, bool [n0]."""
         return self._dataset.live_pixels
 
     def gradients(self, model: Model, ticket: Ticket, step: int) -> list[FloatArray]:
-        """The batch's gradient towards each hidden weight, pruned ones included, [n_out, n_in].
+        """Return the gradient of the batch's loss for each hidden layer's weights [n_out, n_in], pruned ones included.
 
         The loss is the mean cross-entropy of ``model`` under ``ticket`` with training-mode batch norm.
         """
@@ -56,7 +56,7 @@ class Probe:
         return [g.cpu().numpy() for g in torch.autograd.grad(loss, weights)]
 
     def statistics(self, model: Model, ticket: Ticket, step: int) -> list[tuple[FloatArray, FloatArray]]:
-        """Mean and biased variance over the batch of what each norm normalises."""
+        """Return the mean and the biased variance over the batch of what each norm normalises."""
         *_, statistics = self._forward(model, ticket, step, gradients=False)
         return [(mean.cpu().numpy(), variance.cpu().numpy()) for mean, variance in statistics]
 

@@ -1,4 +1,4 @@
-"""EngineState: what an engine holds between two steps, as a value, and its names in a checkpoint."""
+"""The state of an engine between two steps, as a value and as the named arrays of a checkpoint."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ KEPT = ("kept{}.weights", "kept{}.biases")
 
 @dataclass(frozen=True, eq=False)
 class EngineState:
-    """Everything that a level's next step depends on.
+    """The state of an engine: everything that a level's next step depends on.
 
-    ``model`` has the parameters, pruned ones that are trained included, and the moving averages. ``ticket``
-    is what is kept; None in a checkpoint of before masks were written there. ``moments`` are the optimiser's: for
-    each that it remembers (sgd none, momentum one, adam two) an array of each parameter, in the order of
-    model.PARAMETERS within each layer. ``steps`` counts the level's updates; ``loss_sum`` is the sum of the losses
-    (nats) of the ``loss_steps`` updates since the last look.
+    ``model`` has the parameters, pruned ones that are trained included, and the moving averages. ``ticket`` is what
+    is kept; None in a checkpoint of a version that did not write masks there. ``moments`` are the optimiser's: for
+    each that it has (sgd none, momentum one, adam two) one array per parameter, in the order of model.PARAMETERS
+    within each layer. ``steps`` counts the level's updates; ``loss_sum`` is the sum of the losses (nats) of the
+    ``loss_steps`` updates since the last evaluation.
     """
 
     model: Model
@@ -31,11 +31,11 @@ class EngineState:
     loss_steps: int = 0
 
     def fitting_ticket(self, current: Ticket) -> Ticket | None:
-        """The ticket; None where there is none, or that of a network of other sizes than ``current``."""
+        """Return the ticket; None where there is none, or where its network has other sizes than ``current``."""
         return self.ticket if self.ticket is not None and self.ticket.shapes == current.shapes else None
 
     def moments_of(self, count: int) -> tuple[tuple[FloatArray, ...], ...]:
-        """The moments; raises ValueError unless they are those of an optimiser that remembers ``count``."""
+        """Return the moments; raise ValueError unless there are ``count`` for each parameter."""
         if len(self.moments) != count:
             raise ValueError(
                 f"the optimiser has {count} moments of each parameter, the state {len(self.moments)}"
@@ -43,7 +43,7 @@ class EngineState:
         return self.moments
 
     def to_arrays(self) -> Arrays:
-        """Named arrays: ``layer1.weight`` …, ``moment0`` …, ``counts``, ``kept1.weights`` …."""
+        """Return named arrays: ``layer1.weight`` …, ``moment0`` …, ``counts``, ``kept1.weights`` …"""
         arrays = self.model.to_arrays()
         moments = [array for slot in self.moments for array in slot]
         arrays |= {f"moment{index}": array for index, array in enumerate(moments)}
@@ -52,7 +52,7 @@ class EngineState:
 
     @classmethod
     def from_arrays(cls, arrays: Arrays) -> EngineState:
-        """The inverse of to_arrays; raises KeyError when an array is missing."""
+        """Read the state from what to_arrays returned; raise KeyError when an array is missing."""
         model = Model.from_arrays(arrays)
         width = len(PARAMETERS) * len(model.layers)
         slots = sum(name.startswith("moment") for name in arrays) // width
@@ -65,11 +65,11 @@ class EngineState:
 
 
 def kept_ticket(arrays: Arrays, model: Model) -> Ticket | None:
-    """The ticket that was written with the names KEPT beside ``model``; None where there is none."""
+    """Return the ticket that was written beside ``model`` with the names KEPT, or None where there is none."""
     shapes = [(layer.weight.shape[0], layer.weight.shape[1]) for layer in model.layers[:-1]]
     return Ticket.from_arrays(arrays, shapes, *KEPT) if KEPT[0].format(1) in arrays else None
 
 
 def under(arrays: Arrays, prefix: str) -> Arrays:
-    """The arrays whose names start with ``prefix``, without it."""
+    """Return the arrays whose names start with ``prefix``, by their names without it."""
     return {name.removeprefix(prefix): array for name, array in arrays.items() if name.startswith(prefix)}

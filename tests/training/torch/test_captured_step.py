@@ -1,4 +1,4 @@
-"""Captured steps, on the CPU with a tape in the place of a CUDA graph: `pytest tests/training/torch/test_captured_step.py`."""
+"""Captured steps on a CPU, with a tape for the CUDA graph: `pytest tests/training/torch/test_captured_step.py`."""
 
 from dataclasses import replace
 
@@ -97,7 +97,7 @@ def test_a_restored_engine_replays_on_to_the_same_bits(data, optimizer, replayed
 
 
 class TorchEngineAt:
-    """An engine put at a state, to look at."""
+    """Return a new engine that was put at a state."""
 
     def __init__(self, engine, state):
         engine.restore(state)

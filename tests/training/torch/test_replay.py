@@ -10,7 +10,7 @@ from prunescope.model import layer_sizes
 from prunescope.network.forward import forward, torch_layers
 from prunescope.pruning.methods import imp
 from prunescope.training.levels import Outcome, Setting
-from prunescope.training.loop import train_level
+from prunescope.training.loop import Callbacks, train_level
 from reference import network as reference
 
 STEPS = 40
@@ -38,10 +38,12 @@ def trajectory(data):
             level = procedure.send(outcome)
         except StopIteration:
             return levels
-        engine, looks = Recorder(experiment, data.mean, data.live_pixels), []
-        trained = train_level(engine, data, level, experiment.train, 5, on_evaluation=looks.append)
+        engine, evaluations = Recorder(experiment, data.mean, data.live_pixels), []
+        trained = train_level(
+            engine, level, Setting(experiment, sizes, 5, data), callbacks=Callbacks(evaluations.append)
+        )
         outcome = Outcome(trained.model, trained.kept, level.ticket, trained.best)
-        levels.append((level, engine, looks, outcome))
+        levels.append((level, engine, evaluations, outcome))
 
 
 def test_the_reference_replays_four_levels_to_1e_5(trajectory, data):
@@ -49,7 +51,7 @@ def test_the_reference_replays_four_levels_to_1e_5(trajectory, data):
     network = reference.Network(numbers(trajectory[0][0].model), data.live_pixels)
     rewind_to, pruned = None, 0.0
     assert len(trajectory) == 4
-    for level, engine, looks, _ in trajectory:
+    for level, engine, evaluations, _ in trajectory:
         if level.number > 0:
             pruned += 0.4 * (1 - pruned)
             network.prune(pruned)
@@ -59,17 +61,17 @@ def test_the_reference_replays_four_levels_to_1e_5(trajectory, data):
                 np.testing.assert_array_equal(own, bias)
             network.rewind(rewind_to)
         assert distance(parameters(numbers(engine.started)), parameters(network.layers)) < 1e-5
-        for step, (batch, model, look) in enumerate(
-            zip(engine.batches, engine.models, looks, strict=True), 1
+        for step, (batch, model, evaluation) in enumerate(
+            zip(engine.batches, engine.models, evaluations, strict=True), 1
         ):
             loss = network.step(*batch, RATE)
-            assert look.train_loss == pytest.approx(loss, rel=1e-5)
+            assert evaluation.train_loss == pytest.approx(loss, rel=1e-5)
             assert distance(parameters(numbers(model)), parameters(network.layers)) < 1e-5
             averages = [array for layer in model.layers for array in (layer.mean, layer.variance)]
             assert distance(averages, [array for pair in network.averages for array in pair]) < 1e-5
             loss, accuracy = network.score(pixels, data.validation.labels)
-            assert look.val.loss == pytest.approx(loss, rel=1e-5)
-            assert look.val.accuracy == accuracy
+            assert evaluation.val.loss == pytest.approx(loss, rel=1e-5)
+            assert evaluation.val.accuracy == accuracy
             if level.number == 0 and step == 6:
                 rewind_to = [{name: layer[name].copy() for name in FIELDS} for layer in network.layers]
 

@@ -12,7 +12,7 @@ from prunescope.model import Ticket, initial
 from prunescope.pruning import find_method, find_traits
 from prunescope.training import engine_note, make_engine, why_not_native
 from prunescope.training.levels import Setting
-from prunescope.training.loop import train_level
+from prunescope.training.loop import Callbacks, train_level
 from prunescope.training.torch.engine import TorchEngine
 from reference.moving_masks import Feedback, Lasso
 from tape import TapeCapture
@@ -34,23 +34,20 @@ def experiment(method, steps=60, **prune):
 def trained(chosen, data):
     """(level, engine, evaluations, trained) of the first level."""
     rule = find_traits(chosen.prune.method).update_rule
-    engine, looks = Recorder(chosen, data.mean, data.live_pixels, update_rule=rule), []
-    level = next(find_method(chosen.prune.method)(Setting(chosen, SIZES, 0, data)))
-    return (
-        level,
-        engine,
-        looks,
-        train_level(engine, data, level, chosen.train, 0, on_evaluation=looks.append),
-    )
+    engine, evaluations = Recorder(chosen, data.mean, data.live_pixels, update_rule=rule), []
+    setting = Setting(chosen, SIZES, 0, data)
+    level = next(find_method(chosen.prune.method)(setting))
+    done = train_level(engine, level, setting, callbacks=Callbacks(evaluations.append))
+    return level, engine, evaluations, done
 
 
-def compare(network, engine, looks, data, between=lambda step: None):
+def compare(network, engine, evaluations, data, between=lambda step: None):
     """Replay an engine's batches on the slow network: losses, models and scores of every step."""
     pixels = (data.validation.pixels - data.mean.astype(np.float64)) / 255
-    for step, ((x, labels), model, look) in enumerate(
-        zip(engine.batches, engine.models, looks, strict=True), 1
+    for step, ((x, labels), model, evaluation) in enumerate(
+        zip(engine.batches, engine.models, evaluations, strict=True), 1
     ):
-        assert look.train_loss == pytest.approx(network.step(x, labels, RATE), rel=1e-4)
+        assert evaluation.train_loss == pytest.approx(network.step(x, labels, RATE), rel=1e-4)
         seen = [
             layer | {"weight": layer["weight"] * kept}
             for layer, kept in zip(network.layers, network.kept, strict=True)
@@ -62,14 +59,14 @@ def compare(network, engine, looks, data, between=lambda step: None):
         network.masks, whole = network.kept, network.masks
         loss, accuracy = network.score(pixels, data.validation.labels)
         network.masks = whole
-        assert look.val.loss == pytest.approx(loss, rel=1e-3)
-        assert look.val.accuracy == pytest.approx(accuracy, abs=0.02)
+        assert evaluation.val.loss == pytest.approx(loss, rel=1e-3)
+        assert evaluation.val.accuracy == pytest.approx(accuracy, abs=0.02)
         between(step)
 
 
 def test_dpf_is_the_slow_one_step_by_step(data):
     chosen = experiment("dpf", density=0.2, update_every=7)
-    level, engine, looks, done = trained(chosen, data)
+    level, engine, evaluations, done = trained(chosen, data)
     assert level.ticket == Ticket.dense(SIZES)
     network = Feedback(numbers(level.model), data.live_pixels)
 
@@ -79,7 +76,7 @@ def test_dpf_is_the_slow_one_step_by_step(data):
             density = 0.2 + 0.8 * left**3
             network.keep_largest([round(density * n) for n in (108 * 12, 120)])
 
-    compare(network, engine, looks, data, between)
+    compare(network, engine, evaluations, data, between)
     for mask, kept in zip(done.ticket.masks, network.kept, strict=False):
         np.testing.assert_array_equal(mask.array, kept)
     assert [mask.kept for mask in done.ticket.masks] == [259, 24]
@@ -100,9 +97,9 @@ def test_dpf_brings_weights_back_and_its_model_is_masked(data):
 
 def test_beta_lasso_is_the_slow_one_step_by_step(data):
     chosen = experiment("beta-lasso", shrink=2e-3, shrink_cut=30.0)
-    level, engine, looks, done = trained(chosen, data)
+    level, engine, evaluations, done = trained(chosen, data)
     network = Lasso(numbers(level.model), data.live_pixels, 2e-3, 30.0)
-    compare(network, engine, looks, data)
+    compare(network, engine, evaluations, data)
     for mask, kept in zip(done.ticket.masks, network.kept, strict=False):
         np.testing.assert_array_equal(mask.array, kept)
     assert 0.2 < done.ticket.masks[0].density < 0.8
@@ -111,9 +108,9 @@ def test_beta_lasso_is_the_slow_one_step_by_step(data):
 
 def test_a_unit_that_beta_lasso_empties_is_dead_and_not_noise(data):
     chosen = experiment("beta-lasso", steps=15, shrink=0.02, shrink_cut=20.0)
-    level, engine, looks, done = trained(chosen, data)
+    level, engine, evaluations, done = trained(chosen, data)
     assert 0 < done.ticket.units_alive[0] < 12
-    compare(Lasso(numbers(level.model), data.live_pixels, 0.02, 20.0), engine, looks, data)
+    compare(Lasso(numbers(level.model), data.live_pixels, 0.02, 20.0), engine, evaluations, data)
 
 
 @pytest.mark.parametrize("optimizer", ["momentum", "adam"])

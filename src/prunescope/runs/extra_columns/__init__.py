@@ -1,1 +1,1 @@
-"""Columns of levels.parquet beside those of runs/columns.py: one file each, with ``COLUMNS``; docs/extending.md adds one."""
+"""Extra columns extend levels.parquet: each file here defines ``COLUMNS``; docs/extending.md shows how to add one."""

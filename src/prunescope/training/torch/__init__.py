@@ -1,1 +1,1 @@
-"""Masked dense training on any torch device."""
+"""The torch engine trains dense networks under masks, on any torch device."""

@@ -1,4 +1,4 @@
-"""Feeds: how the images of a batch reach the device."""
+"""Buffers bring the images of a batch to the device, and keep whole sets of images there."""
 
 from __future__ import annotations
 
@@ -16,10 +16,11 @@ log = logging.getLogger(__name__)
 
 
 class BatchBuffers:
-    """Buffers on the device, always in the same place, that ``load`` fills with a batch.
+    """Buffers on the device, at fixed addresses, that ``load`` fills with a batch.
 
-    The copies wait for nothing: pinned memory is taken anew for each, and torch gives it out again
-    only when the copy is through. ``images``, uint8 [M, n0] on the device, are those of all such batches.
+    The host does not wait for the copies: each takes new pinned memory, which torch reuses only when the copy is
+    complete. ``images``, uint8 [M, n0] on the device, is the set that all such batches are drawn from; where it is
+    given, only indices and labels are copied.
     """
 
     def __init__(self, batch: Batch, device: torch.device, images: Tensor | None) -> None:
@@ -27,7 +28,7 @@ class BatchBuffers:
         self._pixels, self.labels = (torch.empty_like(x, device=device) for x in self._sources(batch))
 
     def fits(self, batch: Batch, images: Tensor | None) -> bool:
-        """Whether the buffers have the shape and type of this batch, of the same images."""
+        """Return whether the buffers have the shape and type of this batch, drawn from the same images."""
         return self._images is images and self._key == _key(batch, images)
 
     def load(self, batch: Batch) -> None:
@@ -37,7 +38,7 @@ class BatchBuffers:
             buffer.copy_(pinned, non_blocking=True)
 
     def rows(self) -> Tensor:
-        """The images of the batch loaded last [B, n0]."""
+        """Return the images of the batch loaded last, [B, n0]."""
         return self._pixels if self._images is None else self._images.index_select(0, self._pixels)
 
     def _sources(self, batch: Batch) -> tuple[Tensor, Tensor]:
@@ -50,16 +51,16 @@ def _key(batch: Batch, images: Tensor | None) -> tuple[object, ...]:
 
 
 class ResidentImages:
-    """Sets of images kept on the device, the few that were asked for last."""
+    """The sets of images on the device: the three that were used last."""
 
-    KEPT = 3  # training, validation, held out
+    KEPT = 3  # the training, validation and held-out sets
 
     def __init__(self, device: torch.device) -> None:
         self._device = device
         self._sets: list[tuple[np.ndarray, Tensor | None]] = []
 
     def get(self, pixels: np.ndarray) -> Tensor | None:
-        """The set on the device, uploaded at the first call; None when it has no room for it."""
+        """Return the set on the device, uploaded at the first call; None when its memory is too small."""
         for known, images in self._sets:
             if known is pixels:
                 return images
@@ -70,7 +71,7 @@ class ResidentImages:
     def _upload(self, pixels: np.ndarray) -> Tensor | None:
         try:
             images = torch.empty(pixels.shape, dtype=torch.uint8, device=self._device)
-        except RuntimeError as error:  # out of memory
+        except RuntimeError as error:  # The device is out of memory.
             log.warning("the images stay on the host: %s", str(error).partition("\n")[0])
             return None
         for start, rows in batches(pixels, UPLOAD_ROWS):

@@ -1,4 +1,7 @@
-"""A step that is recorded once and replayed: a CUDA graph. The capture itself was never run: no GPU was at hand."""
+"""A captured step is recorded once as a CUDA graph and then replayed.
+
+Its logic is tested on CPUs; `cuda_capture` itself has not been run on a GPU.
+"""
 
 from __future__ import annotations
 
@@ -16,11 +19,11 @@ log = logging.getLogger(__name__)
 
 
 class CapturedStep:
-    """Replays ``step``, which ``capture`` records at the first call.
+    """Executes ``step`` by replaying what ``capture`` recorded at the first call.
 
-    ``step`` works in place on tensors that stay where they are. Recording may run it: ``changes``, all the
-    tensors it writes that outlive it, are put back afterwards. Where recording fails the
-    step is run as it is from then on, and the log says so.
+    ``step`` must work in place, on tensors whose addresses do not change. Recording may run it, so that ``changes``,
+    all lasting tensors that it writes, are set back afterwards. Where recording fails, the step runs unrecorded from
+    then on, and a warning is logged.
     """
 
     def __init__(self, step: Step, changes: Sequence[Tensor], capture: Capture) -> None:
@@ -28,7 +31,7 @@ class CapturedStep:
         self._replay: Step | None = None
 
     def __call__(self) -> None:
-        """One step."""
+        """Execute one step; the first call records it."""
         if self._replay is None:
             self._replay = self._recorded()
         self._replay()
@@ -48,10 +51,10 @@ class CapturedStep:
 
 
 def cuda_capture(device: torch.device, step: Step) -> Step:
-    """Capture ``step`` on a CUDA device; returns what replays it.
+    """Record ``step`` as a graph on a CUDA device and return the function that replays it.
 
-    Warm-up runs come first, on the stream that records: libraries set themselves up at their first call,
-    which a capture does not allow. Source: torch.cuda.graph, "whole-network capture".
+    Warm-up runs come first, on the recording stream, because libraries initialise themselves at their first call,
+    which a capture does not allow. Source: PyTorch's notes on CUDA graphs, "Whole-network capture".
     """
     with torch.cuda.device(device):
         stream = torch.cuda.Stream()

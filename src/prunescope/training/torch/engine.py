@@ -1,4 +1,4 @@
-"""The torch engine: dense products with masked weights, on any torch device."""
+"""The torch engine executes steps as dense products with masked weights, on any torch device."""
 
 from __future__ import annotations
 
@@ -20,18 +20,19 @@ from prunescope.training.levels import UpdateRule
 from prunescope.training.state import EngineState
 from prunescope.training.torch.batch_buffers import BatchBuffers, ResidentImages
 from prunescope.training.torch.captured_step import Capture, CapturedStep, Step, cuda_capture
-from prunescope.training.torch.step import TorchStep
+from prunescope.training.torch.step import Pixels, TorchStep
 from prunescope.training.torch.step_rules import FeedbackStep
 
 EVALUATION_ROWS = 2000
 
 
 class TorchEngine(Engine):
-    """Masked dense training; see Engine. ``experiment.run.device`` is any torch device.
+    """Executes steps by torch on ``experiment.run.device``; see Engine.
 
-    A CPU gathers each batch and steps. Other devices keep images and parameters, are sent only indices and
-    labels, and are not waited for inside a step; on CUDA one recorded step is replayed
-    (``capture`` replaces the recorder). Everything but the CUDA recording itself was run, on CPUs.
+    On a CPU each batch is gathered and then trained on. Other devices keep the images and parameters, receive only
+    indices and labels, and the host does not wait for them inside a step; on CUDA one recorded step is replayed.
+    ``capture`` replaces the recorder, which is how this path is tested on CPUs. ``mean`` float32 [n0] and
+    ``live_pixels`` bool [n0] are those of the data. Raises InputError for a device that torch does not have here.
     """
 
     name = "torch"
@@ -47,8 +48,7 @@ class TorchEngine(Engine):
         self._experiment, self._update_rule = experiment, update_rule
         self._norm = experiment.network.norm
         self._device = _device(experiment.run.device)
-        self._mean = torch.tensor(mean, dtype=torch.float32, device=self._device)
-        self._live_pixels = live_pixels
+        self._pixels = Pixels(torch.tensor(mean, dtype=torch.float32, device=self._device), live_pixels)
         self._capture = capture
         if capture is None and self._device.type == "cuda":
             self._capture = partial(cuda_capture, self._device)
@@ -60,24 +60,22 @@ class TorchEngine(Engine):
 
     def start(self, model: Model, ticket: Ticket) -> None:
         """Begin a level."""
-        self._level = self._feed = self._run = None  # first give back what the last level held
-        self._level = TorchStep(
-            self._experiment, model, ticket, self._mean, self._live_pixels, self._update_rule
-        )
+        self._level = self._feed = self._run = None  # This frees the last level's memory first.
+        self._level = TorchStep(self._experiment, model, ticket, self._pixels, self._update_rule)
 
     @property
     def ticket(self) -> Ticket:
-        """What is kept now."""
+        """The masks of the weights and biases that are kept now."""
         return self._started.rule.ticket()
 
     def keep_largest(self, counts: Sequence[int]) -> None:
-        """Under the update rule "feedback": move the masks to the so many largest weights of each hidden layer."""
+        """Keep the ``counts[l]`` largest weights of each hidden layer l; only for the update rule "feedback"."""
         rule = self._started.rule
         assert isinstance(rule, FeedbackStep)
         rule.keep_largest(counts)
 
     def step(self, batch: Batch) -> None:
-        """One update."""
+        """Update the parameters once."""
         if not self._remote:
             rows, labels = torch.from_numpy(batch.pixels[batch.indices]), torch.from_numpy(batch.labels)
             self._started.update(rows, labels)
@@ -91,16 +89,16 @@ class TorchEngine(Engine):
         self._run()
 
     def take_loss(self) -> float:
-        """Mean loss since the last call."""
+        """Return the mean loss (nats) since the last call."""
         return self._started.take_loss()
 
     def model(self) -> Model:
-        """A copy of the parameters and averages."""
+        """Return a copy of the parameters and moving averages."""
         return self._started.model()
 
     @torch.no_grad()
     def evaluate(self, images: Images, model: Model | None = None) -> Score:
-        """Score a set of images in blocks."""
+        """Score a set of images, block by block."""
         totals = torch.zeros(3, dtype=torch.float64, device=self._device)
         for labels, logits in self._logits(images, model):
             first = _first_five(logits) == labels[:, None]
@@ -111,16 +109,16 @@ class TorchEngine(Engine):
 
     @torch.no_grad()
     def right(self, images: Images, model: Model | None = None) -> BoolArray:
-        """Which images are classified right: those that ``evaluate`` counts."""
+        """Return which images are classified right, bool [N]: those that ``evaluate`` counts."""
         found = [_first_five(logits)[:, 0] == labels for labels, logits in self._logits(images, model)]
         return np.asarray(torch.cat(found).cpu().numpy()) if found else np.zeros(0, np.bool_)
 
     def state(self) -> EngineState:
-        """Everything that the next step depends on."""
+        """Return everything that the next step depends on."""
         return self._started.state()
 
     def restore(self, state: EngineState) -> None:
-        """Put back what state() gave."""
+        """Put back what state() returned, with its masks."""
         ticket = state.fitting_ticket(self.ticket)
         if ticket is not None and ticket != self.ticket:
             self.start(state.model, ticket)
@@ -141,18 +139,18 @@ class TorchEngine(Engine):
         return run if self._capture is None else CapturedStep(run, level.tensors, self._capture)
 
     def _images(self, pixels: np.ndarray) -> Tensor | None:
-        """A fixed set of images on a device of its own memory; None for streams, and on the CPU."""
+        """Return a fixed set of images on a device with its own memory; None for streams, and on the CPU."""
         return self._resident.get(pixels) if self._remote and pixels.dtype == np.uint8 else None
 
     def _logits(self, images: Images, model: Model | None) -> Iterator[tuple[Tensor, Tensor]]:
-        """Labels and logits of a set in blocks, with the moving averages; of ``model`` where one is given."""
+        """Yield labels and logits of a set, block by block, of ``model`` where one is given."""
         layers, averages = self._started.layers, self._started.averages
         if model is not None:
             layers = [torch_layer(x, own.live) for x, own in zip(model.layers, layers, strict=True)]
             averages = torch_averages(model, self._device)
         for start, rows in self._blocks(images.pixels):
             labels = torch.from_numpy(images.labels[start : start + len(rows)].copy()).to(self._device)
-            logits, _ = forward(layers, network_inputs(rows, self._mean), self._norm, averages)
+            logits, _ = forward(layers, network_inputs(rows, self._pixels.mean), self._norm, averages)
             yield labels, logits
 
     def _blocks(self, pixels: np.ndarray) -> Iterator[tuple[int, Tensor]]:
@@ -166,14 +164,14 @@ class TorchEngine(Engine):
 
 
 def _first_five(logits: Tensor) -> Tensor:
-    """The classes of the five largest logits [B, ≤ 5], the largest first."""
+    """Return the classes of the five largest logits, [B, at most 5], the largest first."""
     return logits.topk(min(5, logits.shape[1])).indices
 
 
 def _device(name: str) -> torch.device:
     try:
         device = torch.device(name)
-        torch.zeros(1, device=device).item()  # "meta" makes tensors that hold nothing
+        torch.zeros(1, device=device).item()  # This fails on "meta", whose tensors hold no values.
     except (RuntimeError, AssertionError, ImportError):
         raise InputError(f"run.device is {name!r}: torch has no such device here; use cpu") from None
     return device

@@ -1,8 +1,9 @@
-"""The tensors of one level on a device, and one update of them in place, without asking the host."""
+"""The torch step updates the tensors of one level in place on a device, without a transfer to the host."""
 
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -29,12 +30,21 @@ ADAM_BETAS = (0.9, 0.999)
 ADAM_EPSILON = 1e-8
 
 
-class TorchStep:
-    """Parameters, moving averages, optimiser moments and counters of a level.
+@dataclass(frozen=True, eq=False)
+class Pixels:
+    """The pixels of the data: their ``mean`` float32 [n0] on the device, and which are ``live``, bool [n0]."""
 
-    They stay where they are in memory from the first step to the last: every change is made in place, what
-    depends on the step's number is computed from ``counts`` on the device, and nothing is read back.
-    So a recording of one ``update`` does for all of them. Read and set by ``state`` and ``restore``.
+    mean: Tensor
+    live: BoolArray
+
+
+class TorchStep:
+    """The parameters, moving averages, optimiser moments and counters of a level, which ``update`` changes.
+
+    Their addresses are the same from the first step to the last: every change is made in place, what depends on the
+    step's number is computed on the device, and nothing is read back. A recording of one ``update`` can therefore be
+    replayed for all of them. ``state`` and ``restore`` read and set the tensors. The equations are in
+    docs/science.md, "Training".
     """
 
     def __init__(
@@ -42,16 +52,15 @@ class TorchStep:
         experiment: Experiment,
         model: Model,
         ticket: Ticket,
-        mean: Tensor,
-        live_pixels: BoolArray,
+        pixels: Pixels,
         update_rule: UpdateRule = "kept",
     ) -> None:
-        device = mean.device
-        self._train, self._norm, self._mean = experiment.train, experiment.network.norm, mean
+        device = pixels.mean.device
+        self._train, self._norm, self._mean = experiment.train, experiment.network.norm, pixels.mean
         self._products = products(self._train.precision, device)
         rule = RULES[update_rule]
         layers = _layers(
-            model if rule is FeedbackStep else ticket.applied_to(model), ticket, live_pixels, device
+            model if rule is FeedbackStep else ticket.applied_to(model), ticket, pixels.live, device
         )
         self._layers, self.rule = layers, rule(experiment, layers, ticket)
         self._parameters = [p for layer in layers for p in layer.parameters]
@@ -60,25 +69,25 @@ class TorchStep:
         self._moments = [torch.zeros_like(p) for _ in range(self._slots) for p in self._parameters]
         self._counts = torch.zeros(3, dtype=torch.float64, device=device)
         self._steps, self._loss_sum, self._loss_steps = self._counts.unbind()
-        # What a batch weighs in the averages: all at the first step, little from then on.
+        # The weight of a batch in the averages: 1 at the first step, 1 - AVERAGE_DECAY from then on.
         self._share = torch.ones((), device=device)
         for parameter in self._parameters:
             parameter.requires_grad_()
 
     @property
     def layers(self) -> list[TorchLayer]:
-        """The layers as forward passes see them: pruned entries are 0."""
+        """The layers that forward passes use, with pruned entries 0."""
         return self.rule.seen()
 
     @property
     def tensors(self) -> list[Tensor]:
-        """All that an update changes."""
+        """All tensors that an update changes."""
         averages = [tensor for pair in self.averages for tensor in pair]
         own = [*self._parameters, *averages, *self._moments, self._counts, self._share]
         return [*own, *self.rule.tensors]
 
     def update(self, rows: Tensor, labels: Tensor) -> None:
-        """One step on images uint8 or float32 [B, n0] and labels int64 [B]."""
+        """Execute one step on images uint8 or float32 [B, n0] and labels int64 [B]."""
         inputs = network_inputs(rows, self._mean)
         layers = self.layers
         logits, statistics = forward(layers, inputs, self._norm, None, products=self._products)
@@ -95,13 +104,13 @@ class TorchStep:
             self._loss_steps += 1
 
     def take_loss(self) -> float:
-        """Mean loss of the updates since the last call."""
+        """Return the mean loss (nats) of the updates since the last call; nan when there was none."""
         _, loss_sum, steps = self._counts.tolist()
         self._counts[1:].zero_()
         return loss_sum / steps if steps else float("nan")
 
     def model(self) -> Model:
-        """A copy of the parameters and averages, pruned entries 0."""
+        """Return a copy of the parameters and averages, pruned entries 0."""
         return self._copied(self.layers)
 
     def _copied(self, layers: list[TorchLayer]) -> Model:
@@ -114,7 +123,7 @@ class TorchStep:
         return Model(tuple(numbers))
 
     def state(self) -> EngineState:
-        """Everything that the next update depends on."""
+        """Return everything that the next update depends on."""
         moments, count = [_copy(moment) for moment in self._moments], len(self._parameters)
         steps, loss_sum, loss_steps = self._counts.tolist()
         return EngineState(
@@ -128,7 +137,7 @@ class TorchStep:
 
     @torch.no_grad()
     def restore(self, state: EngineState) -> None:
-        """Put back what state() gave, under the same masks."""
+        """Put back what state() returned; the masks must be the same."""
         given_moments = [moment for slot in state.moments_of(self._slots) for moment in slot]
         for layer, source in zip(self._layers, state.model.layers, strict=True):
             for own, given in zip(layer.parameters, torch_layer(source, layer.live).parameters, strict=True):
@@ -162,11 +171,11 @@ class TorchStep:
             torch._foreach_lerp_(first, gradients, 1 - ADAM_BETAS[0])
             torch._foreach_mul_(second, ADAM_BETAS[1])
             torch._foreach_addcmul_(second, gradients, gradients, 1 - ADAM_BETAS[1])
-            # The corrections 1 - β^t depend on the step: they and the rate go into the divisor,
+            # The corrections c = 1 - β^t depend on the step; they and the rate go into the divisor,
             # r (sqrt(second/c₂) + ε) = sqrt(second r²/c₂) + r ε with r = c₁/lr.
             by_first, by_second = (-torch.expm1(self._steps * math.log(beta)) for beta in ADAM_BETAS)
             rate = by_first / self._train.lr
-            # (as lists: torch reads a lone tensor's number on the host)
+            # These are lists because torch would read the value of a single tensor on the host.
             divisor = torch._foreach_mul(second, [(rate.square() / by_second).float()] * count)
             torch._foreach_sqrt_(divisor)
             torch._foreach_add_(divisor, [(rate * ADAM_EPSILON).float()] * count)

@@ -1,6 +1,6 @@
-"""What a step does with masks: which weights the forward pass sees, and which an update moves.
+"""Step rules decide which weights the forward pass of a step uses, and which weights its update changes.
 
-Everything is done in place on the device and nothing is read back, so that a step can be recorded.
+They work in place on the device and read nothing back, so that a step can be recorded.
 """
 
 from __future__ import annotations
@@ -20,32 +20,32 @@ from prunescope.network.forward import TorchLayer
 
 
 class StepRule(abc.ABC):
-    """The masks of one level, and how a step obeys them. ``layers`` are the parameters of the step."""
+    """Applies the masks of one level in each step. The ``layers`` given are the parameters that the step updates."""
 
     @abc.abstractmethod
     def seen(self) -> list[TorchLayer]:
-        """The layers as forward passes see them."""
+        """Return the layers that forward passes use."""
 
     @abc.abstractmethod
     def correct(self, gradients: Sequence[Tensor]) -> None:
-        """Change gradients in place (four a layer, as TorchLayer.parameters) before the descent."""
+        """Change the gradients in place before the descent; there are four per layer, as in TorchLayer.parameters."""
 
     @abc.abstractmethod
     def settle(self) -> None:
-        """Change parameters in place after the descent."""
+        """Change the parameters and masks in place after the descent."""
 
     @abc.abstractmethod
     def ticket(self) -> Ticket:
-        """What is kept now."""
+        """Return the masks of the weights and biases that are kept now."""
 
     @property
     @abc.abstractmethod
     def tensors(self) -> list[Tensor]:
-        """What a step changes beside the parameters."""
+        """The tensors that a step changes beside the parameters."""
 
 
 class MaskedStep(StepRule):
-    """Pruned entries are 0 and get no gradient."""
+    """Keeps pruned entries at 0 by setting their gradients to 0."""
 
     def __init__(self, experiment: Experiment, layers: list[TorchLayer], ticket: Ticket) -> None:
         self._layers, self._ticket = layers, ticket
@@ -59,7 +59,7 @@ class MaskedStep(StepRule):
             gradients[index].mul_(mask)
 
     def settle(self) -> None:
-        """Nothing moved that is pruned."""
+        """Do nothing: no pruned entry has changed."""
 
     def ticket(self) -> Ticket:
         return self._ticket
@@ -70,7 +70,7 @@ class MaskedStep(StepRule):
 
 
 class MovingMaskStep(StepRule):
-    """Masks on the device that move with the weights; all hidden weights are trained, all biases kept."""
+    """Trains all hidden weights under masks on the device that may change at each step; all biases are kept."""
 
     def __init__(self, experiment: Experiment, layers: list[TorchLayer], ticket: Ticket) -> None:
         self._layers, self._biases = layers, ticket.biases
@@ -86,13 +86,13 @@ class MovingMaskStep(StepRule):
         return [*self.masks, *(layer.live for layer in self._layers[1:])]
 
     def _masks_moved(self) -> None:
-        """Find anew which units have a path of kept weights to a pixel that varies."""
+        """Compute again which units have a path of kept weights to a pixel that varies."""
         for mask, below, above in zip(self.masks, self._layers, self._layers[1:], strict=False):
             above.live.copy_(mask.mv(below.live) > 0)
 
 
 class FeedbackStep(MovingMaskStep):
-    """DPF: the gradient at mask * weight moves all of the weights (Lin et al. 2020, equation 3)."""
+    """Applies the gradient at mask * weight to all weights: DPF (Lin et al. 2020, equation 3)."""
 
     def seen(self) -> list[TorchLayer]:
         hidden = [
@@ -102,14 +102,14 @@ class FeedbackStep(MovingMaskStep):
         return [*hidden, self._layers[-1]]
 
     def correct(self, gradients: Sequence[Tensor]) -> None:
-        """All of the gradient counts."""
+        """Do nothing: all entries of the gradients count."""
 
     def settle(self) -> None:
-        """Masks move when ``keep_largest`` is called."""
+        """Do nothing: masks change only in ``keep_largest``."""
 
     @torch.no_grad()
     def keep_largest(self, counts: Sequence[int]) -> None:
-        """Keep so many weights of each hidden layer: the largest of all, kept so far or not."""
+        """Keep the ``counts[l]`` largest weights of each hidden layer l, whether they were kept before or not."""
         for layer, mask, count in zip(self._layers, self.masks, counts, strict=False):
             largest = layer.weight.detach().abs().view(-1).topk(count, sorted=False).indices
             mask.zero_().view(-1)[largest] = 1
@@ -117,7 +117,7 @@ class FeedbackStep(MovingMaskStep):
 
 
 class BetaLassoStep(MovingMaskStep):
-    """β-LASSO: every step pulls hidden weights towards 0 by λ and cuts those below βλ (Neyshabur 2020)."""
+    """Applies β-LASSO: an L1 penalty λ on hidden weights, and those below βλ become 0 (Neyshabur 2020)."""
 
     def __init__(self, experiment: Experiment, layers: list[TorchLayer], ticket: Ticket) -> None:
         super().__init__(experiment, layers, ticket)
@@ -138,7 +138,7 @@ class BetaLassoStep(MovingMaskStep):
         self._masks_moved()
 
 
-# By what a method says that its updates move (training.levels.UpdateRule).
+# The rule of each training.levels.UpdateRule.
 RULES: dict[str, type[MaskedStep] | type[MovingMaskStep]] = {
     "kept": MaskedStep,
     "feedback": FeedbackStep,
@@ -147,7 +147,7 @@ RULES: dict[str, type[MaskedStep] | type[MovingMaskStep]] = {
 
 
 def _pruned_parameters(ticket: Ticket, device: torch.device) -> list[tuple[int, Tensor]]:
-    """The masks that are not all ones, with the index of their parameter."""
+    """Return the masks that are not all ones, each with the index of its parameter."""
     pairs = zip(ticket.masks, ticket.biases, strict=True)
     arrays = [array for mask, bias in pairs for array in (mask.array, bias)]
     places = [4 * layer + field for layer in range(len(ticket.masks)) for field in (0, 1)]
