@@ -1,4 +1,4 @@
-"""The registry of the columns of levels.parquet: what each is, how it is measured, how and where it is shown.
+"""This module holds the registry of the columns of levels.parquet: what each is, how it is measured and shown.
 
 The writer's schema, the page, the curves, ``show``, ``compare``, the trackers, the live views and the documentation's
 table of columns are made from it. A file in ``runs/extra_columns`` adds columns.
@@ -34,7 +34,7 @@ Place = Literal["page", "curves", "compare", "live"]
 
 @dataclass(frozen=True, eq=False)
 class LayerEnd:
-    """What there is to measure at the end of a level, of one hidden layer.
+    """Holds what there is to measure at the end of a level, of one hidden layer.
 
     ``index`` is the layer's, 0 = first; ``measured`` the scalars of its mask (observables.measure); ``observed`` the
     arrays of observations.safetensors; ``seconds`` the level's time; ``engine`` the name of the engine.
@@ -62,7 +62,7 @@ class LayerEnd:
 
 @dataclass(frozen=True, eq=False)
 class Column:
-    """A column of levels.parquet.
+    """A column of levels.parquet: its name, what it is, how it is measured and where it is shown.
 
     ``of``: whether all rows of a level say the same, or each layer's its own. ``unit`` is that of the stored value.
     ``format`` is how it is written. ``on``: where it is shown beside the tables that show all. ``measure`` is its
@@ -81,7 +81,7 @@ class Column:
 
 
 def columns() -> tuple[Column, ...]:
-    """Every column, in the order of the file: those of this module, then those of ``runs/extra_columns``, file by file.
+    """Return every column in the order of the file: those of this module, then those of ``runs/extra_columns``.
 
     Raises RuntimeError where two have one name.
     """
@@ -90,7 +90,7 @@ def columns() -> tuple[Column, ...]:
 
 @functools.cache
 def _by_name(folders: tuple[str, ...]) -> dict[str, Column]:
-    """Every column by its name, of the files in these folders: looked for once, since live views ask at every line."""
+    """Return every column by its name, of the files in these folders; cached, since live views ask at every line."""
     found = {column.name: column for column in COLUMNS}
     for module in sorted(entry.name for entry in iter_modules(folders)):
         for column in import_module(f"{extra_columns.__name__}.{module}").COLUMNS:
@@ -100,17 +100,17 @@ def _by_name(folders: tuple[str, ...]) -> dict[str, Column]:
 
 
 def find_column(name: str) -> Column:
-    """The column of a name; raises KeyError."""
+    """Return the column of a name; raises KeyError."""
     return _by_name(tuple(extra_columns.__path__))[name]
 
 
 def shown_on(place: Place) -> tuple[Column, ...]:
-    """The columns that are shown on a place."""
+    """Return the columns that are shown in a place."""
     return tuple(column for column in columns() if place in column.on)
 
 
 def schema() -> dict[str, Any]:
-    """The polars type of each column by name."""
+    """Return the polars type of each column by name."""
     import polars
 
     kinds = {"integer": polars.Int64, "float": polars.Float64, "text": polars.String}
@@ -118,7 +118,7 @@ def schema() -> dict[str, Any]:
 
 
 def row(at: LayerEnd) -> dict[str, Value]:
-    """The row of one layer: every column measured."""
+    """Return the row of one layer: every column measured."""
     return {column.name: _stored(column.measure(at)) for column in columns()}
 
 
@@ -127,7 +127,7 @@ def _stored(value: Value) -> Value:
 
 
 def _nominal_density(at: LayerEnd) -> float:
-    """What the method means to keep; where it has no aim, what is kept of all hidden weights."""
+    """Return the density that the method means to keep or, where it states none, the kept share of hidden weights."""
     if at.level.nominal_density is not None:
         return at.level.nominal_density
     return at.ticket.weight_density
@@ -155,7 +155,7 @@ COLUMNS: tuple[Column, ...] = (
     Column("level", "integer", "level", "level", "", "count",
            "number of the level; 0 is the dense network", lambda at: at.level.number),
     Column("layer", "integer", "layer", "layer", "", "count",
-           "hidden layer, 1 = first", lambda at: at.index + 1),
+           "number of the hidden layer; 1 is the first", lambda at: at.index + 1),
     Column("nominal_density", "float", "level", "u", "share", "percent",
            "share of the weights that the method means to keep, (1-p)^level for iterative pruning",
            _nominal_density, frozenset({"live"})),
@@ -163,17 +163,17 @@ COLUMNS: tuple[Column, ...] = (
            "kept share of the layer's weights and biases together",
            lambda at: at.ticket.density(at.index), frozenset({"page"})),
     Column("weight_density", "float", "layer", "density of the weights", "share", "percent",
-           "kept share of the layer's weights", lambda at: at.mask.density, SHOWN),
+           "kept share of the layer's weights, biases not counted", lambda at: at.mask.density, SHOWN),
     Column("units", "integer", "layer", "units", "", "count",
-           "units that the layer has", lambda at: at.mask.n_out, frozenset({"page"})),
+           "number of units in the layer", lambda at: at.mask.n_out, frozenset({"page"})),
     Column("units_alive", "integer", "layer", "units connected", "", "count",
-           "units with at least one kept incoming weight",
+           "number of units with at least one kept incoming weight",
            lambda at: at.ticket.units_alive[at.index], frozenset({"page"})),
     Column("fan_in_mean", "float", "layer", "mean fan-in", "weights", "ratio",
-           "kept incoming weights of a unit, mean over units",
+           "number of kept incoming weights of a unit, mean over units",
            lambda at: float(at.mask.fan_in.mean()), frozenset({"page"})),
     Column("fan_in_max", "integer", "layer", "largest fan-in", "weights", "count",
-           "kept incoming weights of the most connected unit",
+           "number of kept incoming weights of the most connected unit",
            lambda at: int(at.mask.fan_in.max()), frozenset({"page"})),
     Column("fan_in_var_ratio", "float", "layer", "fan-in variance ratio", "", "ratio",
            "variance of the fan-in over that of random pruning, binomial at the same density",
@@ -182,58 +182,62 @@ COLUMNS: tuple[Column, ...] = (
            "share of the same-channel pairs of a unit's inputs that are neighbours, over that of uniform masks",
            lambda at: at.measured.locality.value, SHOWN | {"compare", "live"}),
     Column("locality_null", "float", "layer", "locality of shuffled masks", "", "ratio",
-           "the same of masks shuffled at matched fan-in, mean", lambda at: at.measured.locality.null_mean, SHOWN),
+           "locality of masks shuffled at matched fan-in, mean over shuffles",
+           lambda at: at.measured.locality.null_mean, SHOWN),
     Column("locality_null_sd", "float", "layer", "its sd", "", "ratio",
-           "the same, sd over shuffles", lambda at: at.measured.locality.null_sd, SHOWN),
+           "locality of masks shuffled at matched fan-in, sd over shuffles",
+           lambda at: at.measured.locality.null_sd, SHOWN),
     Column("locality_z", "float", "layer", "locality z", "sd", "z",
-           "sds that locality lies above shuffled masks",
+           "how far locality lies above the mean of shuffled masks, in their standard deviations",
            lambda at: at.measured.locality.z, SHOWN | {"compare", "live"}),
     Column("half_width", "float", "layer", "half width of g", "pixels", "pixels",
            "distance at which g, pairs over those of uniform masks, has lost half of its excess over 1",
            lambda at: at.measured.half_width.value, frozenset({"page"})),
     Column("half_width_null", "float", "layer", "half width of shuffled masks", "pixels", "pixels",
-           "the same of shuffled masks, mean", lambda at: at.measured.half_width.null_mean),
+           "half width of shuffled masks, mean over shuffles", lambda at: at.measured.half_width.null_mean),
     Column("anisotropy", "float", "layer", "anisotropy", "", "ratio",
-           "g along the axes over g along the diagonals",
+           "g along the axes of the image over g along its diagonals",
            lambda at: at.measured.anisotropy.value, frozenset({"page"})),
     Column("anisotropy_null", "float", "layer", "anisotropy of shuffled masks", "", "ratio",
-           "the same of shuffled masks, mean", lambda at: at.measured.anisotropy.null_mean),
+           "anisotropy of shuffled masks, mean over shuffles", lambda at: at.measured.anisotropy.null_mean),
     Column("anisotropy_null_sd", "float", "layer", "its sd", "", "ratio",
-           "the same, sd over shuffles", lambda at: at.measured.anisotropy.null_sd),
+           "anisotropy of shuffled masks, sd over shuffles", lambda at: at.measured.anisotropy.null_sd),
     Column("radius_of_gyration", "float", "layer", "radius of gyration", "pixels", "pixels",
-           "of a unit's inputs, mean over units",
+           "root mean square distance of a unit's inputs from their centre, mean over units of fan-in 2 or more",
            lambda at: at.measured.radius_of_gyration.value, frozenset({"page"})),
     Column("radius_of_gyration_null", "float", "layer", "radius of gyration of shuffled masks", "pixels", "pixels",
-           "the same of shuffled masks, mean", lambda at: at.measured.radius_of_gyration.null_mean),
+           "radius of gyration of shuffled masks, mean over shuffles",
+           lambda at: at.measured.radius_of_gyration.null_mean),
     Column("kurtosis", "float", "layer", "excess kurtosis", "", "ratio",
-           "of the preactivations of a first-layer unit over images, mean over units", _kurtosis("kurtosis")),
+           "excess kurtosis of the preactivations of a first-layer unit over images, mean over units", _kurtosis("kurtosis")),
     Column("kurtosis_null", "float", "layer", "excess kurtosis of shuffled weights", "", "ratio",
-           "the same with each unit's weights at random places, mean", _kurtosis("kurtosis_null")),
+           "excess kurtosis with each unit's weights at random places, mean over shuffles", _kurtosis("kurtosis_null")),
     Column("kurtosis_null_sd", "float", "layer", "its sd", "", "ratio",
-           "the same, sd over shuffles", _kurtosis("kurtosis_null_sd")),
+           "excess kurtosis with each unit's weights at random places, sd over shuffles",
+           _kurtosis("kurtosis_null_sd")),
     Column("best_val_accuracy", "float", "level", "best validation accuracy", "share", "percent",
-           "highest over the level's evaluations, on the images that pick the best step",
+           "highest accuracy over the level's evaluations, on the images that decide the best step",
            lambda at: at.trained.best, SHOWN | {"live"}),
     Column("best_step", "integer", "level", "best step", "steps", "count",
-           "updates after which it was reached", lambda at: at.trained.best_step),
+           "number of updates after which the best validation accuracy was reached", lambda at: at.trained.best_step),
     Column("final_val_accuracy", "float", "level", "final validation accuracy", "share", "percent",
-           "at the level's last evaluation", lambda at: at.trained.last.val.accuracy, SHOWN | {"live"}),
+           "validation accuracy at the level's last evaluation", lambda at: at.trained.last.val.accuracy, SHOWN | {"live"}),
     Column("final_val_top5", "float", "level", "final top-5 accuracy", "share", "percent",
-           "share of validation images whose class is among the five highest, at the last evaluation",
+           "share of validation images whose class has one of the five highest logits, at the last evaluation",
            lambda at: at.trained.last.val.correct5 / at.trained.last.val.images),
     Column("heldout_accuracy", "float", "level", "held-out accuracy", "share", "percent",
-           "of the parameters at the best step, on images that did not pick it; null without such images",
+           "accuracy of the parameters at the best step, on images that did not decide it; null without such images",
            _heldout_accuracy, SHOWN | {"compare"}),
     Column("heldout_images", "integer", "level", "held-out images", "images", "count",
-           "how many these images are", lambda at: len(at.dataset.heldout), frozenset({"page"})),
+           "number of held-out images", lambda at: len(at.dataset.heldout), frozenset({"page"})),
     Column("train_loss", "float", "level", "training loss", "nats", "nats",
            "mean cross-entropy of the batches between the last two evaluations",
            lambda at: at.trained.last.train_loss, frozenset({"page"})),
     Column("seconds", "float", "level", "time", "s", "seconds",
-           "time of the level, of all its parts where it was resumed", lambda at: at.seconds, frozenset({"live"})),
+           "time that the level took, in all parts together where it was resumed", lambda at: at.seconds, frozenset({"live"})),
     Column("steps", "integer", "level", "steps", "steps", "count",
-           "updates of the level", lambda at: at.trained.last.step),
+           "number of updates in the level", lambda at: at.trained.last.step),
     Column("engine", "text", "level", "engine", "", "text",
-           "what executed the steps", lambda at: at.engine),
+           "name of the engine that executed the steps", lambda at: at.engine),
 )
 # fmt: on
