@@ -65,7 +65,7 @@ def verb_of(words: list[str]) -> tuple[Any, list[str]]:
 
 
 def check(line: str, page: str = "") -> None:
-    """Parse a command line as it stands and look up the names in it; raises what is wrong with it."""
+    """Parse a command line as it stands and check the names in it; raises what is wrong with it."""
     words = shlex.split(line, comments=True)[1:]
     command, arguments = verb_of(words)
     given = command.make_context(words[0], ray_alone(list(arguments))).params

@@ -1,4 +1,4 @@
-"""docs/extending.md, followed word for word: run with `pytest tests/docs/test_extending.py`."""
+"""Tests follow docs/extending.md word for word: run with `pytest tests/docs/test_extending.py`."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def files():
 
 @pytest.fixture
 def as_files(tmp_path, monkeypatch):
-    """What the page adds, as files of folders that the packages look into too."""
+    """What the page adds, as files of folders that the packages search too."""
     made = []
     for folder, name, contents in files():
         package, place = FILES[folder], tmp_path / Path(folder).name
@@ -164,7 +164,7 @@ def test_registered_in_a_script(tmp_path, monkeypatch):
     exec(script.replace('ps.run("quickstart", ', f'ps.run("quickstart", {small}, '), names)
     assert names["run"].levels == [0, 1]
     assert prunescope.pruning.about_method(NAME) == (
-        "Train, keep what grew most of all hidden weights, rewind, train; again for each density."
+        "Yield a dense level, then for each density one that keeps the hidden weights that grew most, rewound."
     )
 
 
@@ -184,7 +184,7 @@ def test_an_entry_point_of_another_package(tmp_path, monkeypatch):
         assert NAME in method_names()
         check_method(NAME)
         assert prunescope.pruning.find_method(NAME).__module__ == "my_package.magnitude_increase"
-        assert prunescope.pruning.about_method(NAME).startswith("Magnitude increase: ")
+        assert prunescope.pruning.about_method(NAME).startswith("Magnitude increase keeps ")
     finally:
         for name in [name for name in sys.modules if name.partition(".")[0] == "my_package"]:
             del sys.modules[name]
