@@ -16,7 +16,8 @@ TEXTS = sorted(
     if path.suffix in (".py", ".pyi", ".md", ".toml", ".cpp", ".hpp", ".js", ".css", ".j2", ".cmake")
 ) + [ROOT / name for name in ("README.md", "CHANGELOG.md", "Makefile", "pyproject.toml", "CMakeLists.txt")]
 RETIRED = re.compile(
-    r"\b(crews?|members?|child|children|hands?|handed|beacons?|rooms?|boards?|look|looks|looked|looking)\b", re.I
+    r"\b(crews?|members?|child|children|hands?|handed|beacons?|rooms?|boards?|look|looks|looked|looking)\b",
+    re.I,
 )
 # These name what earlier versions called things, or list the words themselves.
 EXEMPT = {"src/prunescope/_renamed.py", "tests/test_renamed.py", "tests/docs/test_words.py"}
@@ -59,9 +60,7 @@ def test_a_citation_names_a_heading_that_is_there(path):
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_public_things_say_what_they_are_or_do(path):
     for node in ast.walk(ast.parse(path.read_text("utf-8"))):
-        if isinstance(node, ast.Module) or (
-            isinstance(node, ast.ClassDef) and not node.name.startswith("_")
-        ):
+        if isinstance(node, ast.Module) or (isinstance(node, ast.ClassDef) and not node.name.startswith("_")):
             assert ast.get_docstring(node), getattr(node, "name", "module")
     for node, text in documented(path):
         if isinstance(node, ast.FunctionDef) and not _is_property(node):
@@ -71,8 +70,40 @@ def test_public_things_say_what_they_are_or_do(path):
 
 
 NO_VERBS = {
-    *("The", "A", "An", "Whether", "What", "How", "Which", "Where", "When", "Who", "Why", "Every", "Each", "All"),
-    *("One", "Two", "No", "None", "Those", "These", "This", "That", "Its", "It", "In", "Of", "On", "At", "For", "With"),
+    *(
+        "The",
+        "A",
+        "An",
+        "Whether",
+        "What",
+        "How",
+        "Which",
+        "Where",
+        "When",
+        "Who",
+        "Why",
+        "Every",
+        "Each",
+        "All",
+    ),
+    *(
+        "One",
+        "Two",
+        "No",
+        "None",
+        "Those",
+        "These",
+        "This",
+        "That",
+        "Its",
+        "It",
+        "In",
+        "Of",
+        "On",
+        "At",
+        "For",
+        "With",
+    ),
     *("From", "By", "As", "Like", "Mean", "Numbers", "Names", "Values", "Rows", "Returns", "Raises"),
 }
 
