@@ -1,4 +1,4 @@
-"""Claims about other ways to prune: one-shot, SNIP, SynFlow, random masks; all against iterative pruning."""
+"""State the claims about one-shot, SNIP, SynFlow and random pruning against iterative pruning."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def _order(first: str, second: str, there: str) -> Claim:
 
 def _no_locality(kind: str, mini: Miniature) -> Evidence:
     measured = mini.at(f"{NAMES[kind]}, u = 12 %", kind, "locality", TENTH, "×")
-    null = mini.at("shuffled, the null", kind, "locality_null", TENTH, "×", null=True)
+    null = mini.null_at("shuffled, the null", kind, "locality_null", TENTH)
     share = excess_share(mini, f"{NAMES[kind]}'s share of IMP's excess, u = 2.8 %", kind, FEW)
     own, reference = share.parts
     chance = Test(f"|locality - null| < {NONE:g}", measured, null, -NONE, NONE)

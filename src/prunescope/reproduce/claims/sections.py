@@ -1,4 +1,4 @@
-"""What the paper claims, each with the rule by which the miniature's runs decide it."""
+"""List the sections of claims, each claim with the rule by which the miniature's runs decide it."""
 
 from __future__ import annotations
 
