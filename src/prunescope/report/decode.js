@@ -1,5 +1,5 @@
 "use strict";
-// What encoding.py wrote, as pixels.
+// Decodes what encoding.py wrote into pixels.
 
 function bytes(base64) {
   const text = atob(base64);

@@ -10,7 +10,7 @@ from prunescope.errors import InputError
 from prunescope.experiment import Experiment, Source
 
 EMBEDDED = ("photographs", "nlgp", "nlgp-clone")
-# Their file names are the same: only the user can tell them apart.
+# ImageNet64 has the file names of ImageNet32, so that only the user can tell them apart.
 LARGE = "imagenet64"
 
 

@@ -25,7 +25,7 @@ _TASKS = ("semantic", "semantic-5-random-5", "semantic-partial", "random-classes
 _FRACTIONS = ("main", "fraction-50", "fraction-30", "fraction-10", "fraction-5", "fraction-2")
 _METHODS = ("main", "oneshot", "snip", "synflow", "grasp", "random")
 
-# In the order in which the paper shows them. Figures that are not named here show the main run.
+# The experiments are in the order in which the paper shows them. Figures that are not named here show the main run.
 RECIPES: dict[str, tuple[RequiredExperiment, ...]] = {
     "1a": _paper("main", several=True),
     "4": _paper("main", "oneshot", "snip", "synflow"),

@@ -135,7 +135,7 @@ def reproduce(
     for figure in request.wanted:
         try:
             written += _drawn(request, figure)
-        except InputError as error:  # one figure's trouble is not another's
+        except InputError as error:  # the other figures can still be drawn
             undrawn[figure] = str(error)
     return Reproduced(tuple(written), failed, undrawn)
 
@@ -175,8 +175,8 @@ def _finished(out: Path) -> dict[tuple[str, int], Path]:
     found = {}
     for folder, folders, files in os.walk(out):
         if "run.json" in files:
-            folders.clear()  # what lies in a run is its own
-            with contextlib.suppress(InputError):  # a damaged one is not a finished one
+            folders.clear()  # a run directory holds no other runs
+            with contextlib.suppress(InputError):  # a damaged run is not a finished one
                 run = Run(folder)
                 if run.status == "done":
                     found[str(run.about["identity"]), run.seed] = run.path

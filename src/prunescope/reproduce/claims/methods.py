@@ -12,7 +12,7 @@ from prunescope.reproduce.claims.quantities import SPARSE, alive_share, excess_s
 from prunescope.reproduce.claims.rules import Test, within_a_quarter
 
 TENTH, FEW = 0.7**6, 0.7**10
-# Nominal: methods with one pool leave the first layer sparser, at 2.8 % about 1 %.
+# These densities are nominal: methods with one pool leave the first layer sparser, at 2.8 % about 1 %.
 SHOWN = (("12 %", TENTH), ("2.8 %", FEW))
 NAMES = {"imp": "IMP", "oneshot": "one-shot", "snip": "SNIP", "synflow": "SynFlow", "random": "random"}
 NONE = 0.05  # locality within 5 % of chance counts as none

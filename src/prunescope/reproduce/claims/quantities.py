@@ -60,14 +60,14 @@ def ablated(mini: Miniature, name: str, order: str, u: float, share: float = REM
         level = runs.level_at(seed, u)
         if level is None:
             return None
-        seen = runs.runs[seed].observations(level)
-        if f"ablation_{order}" not in seen:
+        observations = runs.runs[seed].observations(level)
+        if f"ablation_{order}" not in observations:
             return None
-        units = int(seen["ablation_removed"][-1])
-        place = int(np.argmin(np.abs(seen["ablation_removed"] - share * units)))
+        units = int(observations["ablation_removed"][-1])
+        place = int(np.argmin(np.abs(observations["ablation_removed"] - share * units)))
         where = f"observations.safetensors, level {level}, ablation_{order}[{place}]"
         images = runs.images(seed, "final_val_accuracy", {})
-        return Sample(float(seen[f"ablation_{order}"][place]), runs.path(seed), where, images)
+        return Sample(float(observations[f"ablation_{order}"][place]), runs.path(seed), where, images)
 
     return mini.gather(name, "imp", sample, "%")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from prunescope.reproduce.claims import data, methods, network
 from prunescope.reproduce.claims.evidence import PageSection
 
-# In the paper's order.
+# The sections are in the paper's order.
 SECTIONS: tuple[PageSection, ...] = (
     *network.SECTIONS,
     *methods.SECTIONS,
