@@ -1,4 +1,4 @@
-"""The documentation's table of columns, made from the registry: `python tools/column_table.py` writes it anew."""
+"""Write the documentation's table of columns from the registry: `python tools/column_table.py`."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ HEADING = "| column | type | of | unit | what it is | shown on |\n|---|---|---|-
 
 
 def table() -> str:
-    """A Markdown table of every column, in the order of the file."""
+    """Return a Markdown table of every column, in the order of the file."""
     return HEADING + "".join(_line(column) for column in columns())
 
 
@@ -22,7 +22,7 @@ def _line(column: Column) -> str:
 
 
 def main() -> None:
-    """Replace the page's table."""
+    """Replace the table on the page."""
     before, _, _ = PAGE.read_text("utf-8").partition(HEADING)
     PAGE.write_text(before + table(), "utf-8")
 
