@@ -57,7 +57,7 @@ def facts(rows: list[dict[str, Any]], group: Group) -> list[dict[str, str]]:
 
 
 def _images(group: Group) -> str:
-    """Return " of 10,000 images" where every run says how many images pick the best step, and all agree."""
+    """Return " of 10,000 images" where every run says how many images choose the best step, and all agree."""
     count = group.images("validation")
     return f" on {count:,} images" if count else ""
 

@@ -74,9 +74,9 @@ def ablation(mini: Miniature) -> Figure:
         for seed, run in sorted(mini["imp"].runs.items()):
             level = mini["imp"].level_at(seed, SPARSE)
             if level is not None:
-                seen = run.observations(level)
-                if f"ablation_{order}" in seen:
-                    curves.append((seen["ablation_removed"], 100 * seen[f"ablation_{order}"]))
+                observations = run.observations(level)
+                if f"ablation_{order}" in observations:
+                    curves.append((observations["ablation_removed"], 100 * observations[f"ablation_{order}"]))
         if curves:
             axes.plot(
                 curves[0][0], np.mean([y for _, y in curves], axis=0), "o-", ms=2.5, color=colour, label=label
