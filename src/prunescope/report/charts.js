@@ -47,7 +47,7 @@ class Plot {
     new ResizeObserver(() => this.redraw()).observe(this.host);
   }
 
-  /** Shows content(plot), which calls axes() and then draws. */
+  /** Show content(plot), which calls axes() and then draws. */
   show(label, content) {
     this.label = label;
     this.content = content;
@@ -82,7 +82,7 @@ class Plot {
     draw(this.svg, "text", { x: (left + right) / 2, y: this.height - 4, "text-anchor": "middle" }, x.label);
   }
 
-  /** Draws a line through [x, y] points, leaving out those without a number. */
+  /** A line through [x, y] points, leaving out those without a number. */
   line(points, name) {
     const known = points.filter(([, y]) => Number.isFinite(y));
     const path = known.map(([x, y], i) => `${i ? "L" : "M"}${this.x(x).toFixed(1)} ${this.clip(y).toFixed(1)}`);
@@ -95,7 +95,7 @@ class Plot {
     }
   }
 
-  /** Draws a band between [x, low, high]. */
+  /** A band between [x, low, high]. */
   band(points, name) {
     const known = points.filter(([, low, high]) => Number.isFinite(low) && Number.isFinite(high));
     const up = known.map(([x, low]) => `${this.x(x).toFixed(1)} ${this.clip(low).toFixed(1)}`);

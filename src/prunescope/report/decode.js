@@ -1,5 +1,5 @@
 "use strict";
-// Decodes what encoding.py wrote into pixels.
+// What encoding.py wrote, as pixels.
 
 function bytes(base64) {
   const text = atob(base64);

@@ -157,7 +157,7 @@ for (const radio of document.querySelectorAll("input[name=scale]")) radio.addEve
 find("close").addEventListener("click", () => find("node").close());
 find("node").addEventListener("click", (event) => event.target === find("node") && find("node").close());
 
-/** Returns the level shown first, which is the level of the facts. */
+/** The level shown first: the one the facts speak of. */
 function firstIndex() {
   const at = run().levels.findIndex((row) => row.level === DATA.groups[run().group].opens_at);
   return at >= 0 ? at : run().levels.length - 1;
