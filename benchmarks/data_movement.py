@@ -1,7 +1,8 @@
-"""What moving data costs: `python benchmarks/data_movement.py [IMAGES]`; needs 3 KB of disk an image, twice.
+"""Measure what moving data costs: `python benchmarks/data_movement.py [IMAGES]`.
 
-Writes synthetic images 32x32 in the official npz form, prepares them, opens them, makes the first step of a run
-on them, and times a level's validation passes, checkpoints and observations against its steps.
+Needs 3 KB of disk an image, twice. Writes synthetic images 32x32 in the official npz form, prepares them, opens them,
+makes the first step of a run on them, and compares the times of a level's validation passes, checkpoints and
+observations with those of its steps.
 """
 
 from __future__ import annotations
@@ -28,7 +29,10 @@ BATCHES = 10
 
 
 def write_official(folder: Path, images: int, validation: int) -> None:
-    """train_data_batch_1 … 10 and val_data as .npz: data [n, 3072], labels 1 … 1000, mean."""
+    """Write random images as the official files: train_data_batch_1 … 10 and val_data.
+
+    Each is a .npz with data [n, 3072], labels 1 … 1000 and mean.
+    """
     rng = np.random.default_rng(0)
     for number in range(BATCHES + 1):
         count = images // BATCHES if number else validation
@@ -40,13 +44,13 @@ def write_official(folder: Path, images: int, validation: int) -> None:
 
 
 def timed(what: str, began: float) -> None:
-    """Say how long it took, and the most memory so far."""
+    """Print the seconds since ``began``, and the most memory used so far."""
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3
     print(f"{what:52} {time.perf_counter() - began:8.2f} s   peak {peak:6.0f} MB", flush=True)
 
 
 def first_step(experiment: Experiment, folder: Path) -> None:
-    """From nothing to the end of the first update, as a run does it."""
+    """Time the start of a run, from opening the data to the end of the first update."""
     began = time.perf_counter()
     dataset = open_dataset(experiment.data, 0)
     timed("opening", began)
@@ -58,7 +62,7 @@ def first_step(experiment: Experiment, folder: Path) -> None:
 
 
 def shares(experiment: Experiment, folder: Path) -> None:
-    """Steps, one validation pass, one checkpoint: dense and at 3 % density."""
+    """Print the times of a step, a validation pass and a checkpoint, dense and at 3 % density."""
     dataset = open_dataset(experiment.data, 0)
     engine = make_engine(experiment, dataset.mean, dataset.live_pixels)
     sizes = layer_sizes(3072, experiment.network.hidden, len(dataset.classes))
@@ -75,7 +79,7 @@ def shares(experiment: Experiment, folder: Path) -> None:
         engine.evaluate(dataset.validation)
         began = time.perf_counter()
         engine.evaluate(dataset.validation)
-        look = time.perf_counter() - began
+        evaluation = time.perf_counter() - began
         with open_run(experiment, int(count), folder) as directory:
             best = engine.model()
             progress = Progress(step=1, best=0.5, best_step=1, best_model=best, kept=best)
@@ -85,13 +89,13 @@ def shares(experiment: Experiment, folder: Path) -> None:
         every = experiment.train.eval_every * step
         level = experiment.run.checkpoint_seconds
         print(
-            f"{name:10} step {1e3 * step:6.1f} ms, validation {1e3 * look:6.1f} ms = {look / every:5.1%} of "
+            f"{name:10} step {1e3 * step:6.1f} ms, validation {1e3 * evaluation:6.1f} ms = {evaluation / every:5.1%} of "
             f"{experiment.train.eval_every} steps, checkpoint {1e3 * save:6.1f} ms = {save / level:5.1%} of {level:.0f} s"
         )
 
 
 def main(images: int) -> None:
-    """Run it all in a temporary folder."""
+    """Measure everything in a temporary folder."""
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         os.environ["PRUNESCOPE_CACHE"] = str(folder / "cache")

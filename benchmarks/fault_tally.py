@@ -1,15 +1,18 @@
-"""What rounds of kills come to, on processes and on Ray alike."""
+"""Count what rounds of kills result in, on processes and on Ray alike."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-RETRY = ": retry, "  # what a sweep says of a run that it tries again
+RETRY = ": retry, "  # part of the line about a run that a sweep tries again
 
 
 @dataclass
 class Tally:
-    """What was done. ``missed`` kills found the run ended; ``differences`` names files that were not the same."""
+    """The counts of a benchmark with kills.
+
+    ``missed``: kills that found the run ended. ``differences``: names of files that were not the same.
+    """
 
     rounds: int = 0
     runs: int = 0

@@ -1,8 +1,9 @@
-"""Kill real runs at random moments, go on, and compare every bit with a run that was left alone.
+"""Kill real runs at random moments, resume them, and compare every bit with an uninterrupted run.
 
     python benchmarks/kill_resume.py [KILLS] [--seed N]
 
-prints one line: kills (of which so many while Python was still starting), resumed runs, all identical or what differs.
+prints one line: kills (of which so many while Python was still starting), resumed runs, all identical or what
+differs.
 """
 
 from __future__ import annotations
@@ -47,7 +48,7 @@ checkpoint_seconds = 0.05
 
 
 def write_inputs(folder: Path, steps: int = 200) -> Path:
-    """Images with a bright spot per class, and the experiment on them; returns the experiment's path."""
+    """Write images with a bright spot for each class and an experiment on them; return the experiment's path."""
     rng = np.random.default_rng(0)
     labels = np.arange(1200) % 4
     images = rng.integers(0, 200, (1200, 12, 12, 3))
@@ -70,7 +71,7 @@ def write_inputs(folder: Path, steps: int = 200) -> Path:
 def start(
     experiment: Path, out: Path, verb: str = "run", fields: Sequence[str] = ()
 ) -> subprocess.Popen[str]:
-    """``prunescope run`` (or another verb) as a process of its own."""
+    """Start ``prunescope run`` (or another verb) as a process of its own."""
     environment = os.environ | {"OMP_NUM_THREADS": "1", "PRUNESCOPE_CACHE": str(experiment.parent / "cache")}
     return subprocess.Popen(
         [*MAIN, verb, str(experiment), *fields, "--out", str(out)],
@@ -83,7 +84,7 @@ def start(
 
 
 def finish(process: subprocess.Popen[str]) -> Path:
-    """Wait for the end of a run; raises RuntimeError with what it said when it failed."""
+    """Wait for the end of a run and return its directory; raise RuntimeError with its messages if it failed."""
     stdout, stderr = process.communicate()
     if process.returncode != 0:
         raise RuntimeError(f"exit {process.returncode}: {stderr}")
@@ -91,9 +92,9 @@ def finish(process: subprocess.Popen[str]) -> Path:
 
 
 def kill_after(process: subprocess.Popen[str], startup: float, training: float) -> bool:
-    """SIGKILL ``training`` seconds after the run says it starts, or ``startup`` after it was started.
+    """Kill a run ``training`` seconds after its training starts, or ``startup`` seconds after the process did.
 
-    Returns whether it was still running.
+    Returns whether it was still running. ``startup`` is used unless it is 0.
     """
     assert process.stderr is not None
     if startup:
@@ -110,7 +111,7 @@ def kill_after(process: subprocess.Popen[str], startup: float, training: float) 
 
 @dataclass
 class Tally:
-    """What was done. ``differences`` names files that were not the same."""
+    """The counts of a benchmark with kills; ``differences`` names files that were not the same."""
 
     kills: int = 0
     while_starting: int = 0
@@ -147,7 +148,7 @@ def kill_and_resume(folder: Path, kills: int, seed: int, *, steps: int = 200, sp
 
 
 def differences(whole: Path, resumed: Path) -> Iterator[str]:
-    """Names of what differs between two run directories, the seconds and the trackers' locks taken aside."""
+    """Return the names of what differs between two run directories, but for seconds and the trackers' locks."""
     from prunescope.runs.arrays import read_arrays
     from prunescope.runs.directory import Run
 

@@ -1,10 +1,10 @@
-"""Kill what a sweep on a Ray cluster runs on, and compare every bit with runs made one after the other.
+"""Kill parts of a sweep on a Ray cluster, and compare every bit with runs made one after the other.
 
     python benchmarks/sweep_faults.py [ROUNDS] --ray
 
-A round is a sweep of eight runs on a head and two nodes of one core each, all on this machine, with a SIGKILL at
-a random moment for each of: a run's process, the Ray worker that started one, a node, and the sweep itself, which
-is then given again.
+A round is a sweep of eight runs on a head and two nodes of one core each, all on this machine, with a SIGKILL
+at a random moment for each of: a run's process, the Ray worker that started one, a node, and the sweep
+itself, which is then started again.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +40,7 @@ ENVIRONMENT = {
 
 
 class Nodes:
-    """A head without cores, and two nodes with one each."""
+    """A Ray cluster on this machine: a head without cores, and two nodes with one each."""
 
     def __init__(self) -> None:
         from ray.cluster_utils import Cluster
@@ -56,7 +57,7 @@ class Nodes:
         return self._cluster.add_node(wait=False, num_cpus=1, object_store_memory=OBJECTS)
 
     def kill_node_of(self, worker: int) -> None:
-        """SIGKILL what runs on the node of this Ray worker, and add a node in its place."""
+        """Kill the node of this Ray worker, and add a node in its place."""
         raylet = parent_of(worker)
         for node in self._nodes:
             if any(info.process.pid == raylet for info in node.all_processes["raylet"]):
@@ -67,13 +68,13 @@ class Nodes:
         raise RuntimeError(f"no node has the worker {worker}")
 
     def close(self) -> None:
-        """End all of it."""
+        """Shut the cluster down."""
         self._cluster.shutdown()
 
 
 @contextlib.contextmanager
 def nodes(cache: Path) -> Iterator[Nodes]:
-    """A cluster whose nodes prepare data in ``cache``."""
+    """Start a cluster whose nodes prepare data in ``cache``, and shut it down at the end."""
     before = dict(os.environ)
     os.environ.update(ENVIRONMENT | {"PRUNESCOPE_CACHE": str(cache)})
     os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
@@ -87,14 +88,14 @@ def nodes(cache: Path) -> Iterator[Nodes]:
 
 
 def parent_of(process: int) -> int:
-    """The process that started ``process``; raises OSError when it is gone."""
+    """Return the process that started ``process``; raise OSError when it is gone."""
     return int(Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[1])
 
 
 def start(
     experiment: Path, out: Path, address: str, grid: Sequence[str] = GRID, seeds: int = SEEDS
 ) -> subprocess.Popen[str]:
-    """``prunescope sweep --ray`` as a process of its own."""
+    """Start ``prunescope sweep --ray`` as a process of its own."""
     command = [*kill_resume.MAIN, "sweep", str(experiment), *grid, "--seeds", str(seeds), "--threads", "1"]
     command += ["--out", str(out), "--ray", address]
     return subprocess.Popen(
@@ -105,7 +106,10 @@ def start(
 def one_sweep(
     sweep: subprocess.Popen[str], kills: dict[int, Callable[[int], None]], rng: random.Random, span: float
 ) -> tuple[list[Path], list[str]]:
-    """Run directories and lines of a sweep; its n-th started process meets ``kills[n]`` within ``span`` seconds."""
+    """Follow a sweep to its end, and return its run directories and its lines.
+
+    ``kills[n]`` is called within ``span`` seconds of the start of its n-th process.
+    """
     lines, started = [], 0
     with sweep:
         for line in sweep.stderr or ():
@@ -122,18 +126,32 @@ def one_sweep(
     return paths, lines
 
 
-def one_round(
-    experiment: Path,
-    out: Path,
-    cluster: Nodes,
-    kinds: Sequence[str],
-    rng: random.Random,
-    span: float,
-    tally: Tally,
-    grid: Sequence[str] = GRID,
-    seeds: int = SEEDS,
-) -> list[Path]:
-    """A sweep with a kill of each of ``kinds``; returns its run directories."""
+@dataclass(frozen=True)
+class SweptRuns:
+    """The runs of a sweep: an experiment's path, the folder of the runs, fields with several values, and seeds."""
+
+    experiment: Path
+    out: Path
+    grid: Sequence[str] = GRID
+    seeds: int = SEEDS
+
+    def start(self, address: str) -> subprocess.Popen[str]:
+        """Start the sweep on the Ray cluster at ``address``."""
+        return start(self.experiment, self.out, address, self.grid, self.seeds)
+
+
+@dataclass(frozen=True)
+class Kills:
+    """The kills of a round, one of each of ``kinds``, within ``span`` seconds of a process's start."""
+
+    kinds: Sequence[str]
+    rng: random.Random
+    span: float
+
+
+def one_round(runs: SweptRuns, cluster: Nodes, planned: Kills, tally: Tally) -> list[Path]:
+    """Make a sweep with the planned kills, starting it again when it is killed; return its run directories."""
+    kinds, rng, span = planned.kinds, planned.rng, planned.span
 
     def kill(kind: str) -> Callable[[int], None]:
         def strike(process: int) -> None:
@@ -153,14 +171,14 @@ def one_round(
         return strike
 
     others = [kind for kind in kinds if kind != "sweep"]
-    moments = sorted(rng.sample(range(1, 2 * seeds - 1), len(others)))
+    moments = sorted(rng.sample(range(1, 2 * runs.seeds - 1), len(others)))
     kills = dict(zip(moments, map(kill, rng.sample(others, len(others))), strict=True))
     if "sweep" in kinds:
         kills[moments[-1] + 1 if moments else 2] = kill("sweep")
-    sweep = start(experiment, out, cluster.address, grid, seeds)
+    sweep = runs.start(cluster.address)
     paths, lines = one_sweep(sweep, kills, rng, span)
     if sweep.returncode:
-        sweep = start(experiment, out, cluster.address, grid, seeds)
+        sweep = runs.start(cluster.address)
         paths, more = one_sweep(sweep, {}, rng, span)
         lines += more
     tally.retries += sum(RETRY in line for line in lines)
@@ -168,7 +186,7 @@ def one_round(
 
 
 def sequential(experiment: Path, out: Path, grid: Sequence[str] = GRID) -> list[Path]:
-    """The same runs one after the other in this process."""
+    """Make the same runs one after the other in this process."""
     from prunescope.pruning.running import run
     from prunescope.sweep.sweep_file import read_jobs
 
@@ -189,7 +207,7 @@ def compare(whole: Sequence[Path], paths: Sequence[Path], tally: Tally) -> None:
 
 
 def repeat(folder: Path, rounds: int, seed: int, *, steps: int = 200, span: float = SPAN) -> Tally:
-    """``rounds`` rounds on one cluster."""
+    """Make ``rounds`` rounds on one cluster."""
     rng = random.Random(seed)
     experiment = kill_resume.write_inputs(folder, steps)
     tally = Tally()
@@ -197,7 +215,7 @@ def repeat(folder: Path, rounds: int, seed: int, *, steps: int = 200, span: floa
         whole = sequential(experiment, folder / "whole")
         for number in range(rounds):
             out, began = folder / "swept", time.monotonic()
-            paths = one_round(experiment, out, cluster, KINDS, rng, span, tally)
+            paths = one_round(SweptRuns(experiment, out), cluster, Kills(KINDS, rng, span), tally)
             tally.seconds += time.monotonic() - began
             compare(whole, paths, tally)
             if len(paths) != len(whole):

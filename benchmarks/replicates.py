@@ -1,13 +1,14 @@
-"""Several seeds of a small network: stacked in one process, against a process each. Which trains more steps a second?
+"""Compare training several seeds of a small network stacked in one process with one process for each.
 
     python benchmarks/replicates.py [--seeds 4] [--cores 2] [--seconds 3] [PRESET]
 
 At each density of the masks, steps of one network a second in all, on random pixels:
 
-- native, torch: processes of one thread each, as many at once as there are cores, with the engine of that name;
-- stacked: one process with a thread for each core, weights [seeds, n_out, n_in] of all seeds in one array, every
-  product one batched product, masks multiplied in; forward, backward and update alone, without data, averages or
-  bookkeeping, so no real engine of the kind could be faster.
+- native, torch: processes of one thread each, as many at once as there are cores, with the engine of that
+  name;
+- stacked: one process with a thread for each core, weights [seeds, n_out, n_in] of all seeds in one array,
+  every product one batched product, masks multiplied in; forward, backward and update alone, without data,
+  averages or bookkeeping, so no real engine of the kind could be faster.
 
 Prints a Markdown table.
 """
@@ -26,7 +27,7 @@ ROUNDS = 3
 
 
 def per_second(step: Callable[[], object], seconds: float) -> float:
-    """Calls of ``step`` in a second, the best of ROUNDS."""
+    """Return the calls of ``step`` in a second, the best of ROUNDS."""
     for _ in range(3):
         step()
     best = 0.0
@@ -40,7 +41,7 @@ def per_second(step: Callable[[], object], seconds: float) -> float:
 
 
 def alone(preset: str, engine: str, density: float, seed: int, seconds: float) -> float:
-    """Steps a second of one network in this process, with a real engine."""
+    """Return the steps a second of one network in this process, with a real engine."""
     import numpy as np
     import torch
 
@@ -63,7 +64,7 @@ def alone(preset: str, engine: str, density: float, seed: int, seconds: float) -
 
 
 def stacked(preset: str, density: float, seeds: int, cores: int, seconds: float) -> float:
-    """Steps a second of one network, ``seeds`` of them stepping together in this process."""
+    """Return the steps a second of one network, ``seeds`` of them stepping together in this process."""
     import torch
     from torch.nn.functional import batch_norm, cross_entropy
 
@@ -104,7 +105,7 @@ def stacked(preset: str, density: float, seeds: int, cores: int, seconds: float)
 
 
 def together(arguments: argparse.Namespace, engine: str, density: float) -> float:
-    """Steps a second in all of as many processes as there are cores."""
+    """Return the steps a second, in all, of as many processes as there are cores."""
     command = [sys.executable, __file__, arguments.preset, "--seconds", str(arguments.seconds)]
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
     processes = [
@@ -120,7 +121,7 @@ def together(arguments: argparse.Namespace, engine: str, density: float) -> floa
 
 
 def main() -> None:
-    """Measure, and print the table."""
+    """Measure everything and print the table."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )

@@ -1,9 +1,10 @@
-"""Kill runs of a sweep and the sweep itself at random moments, start it again, and compare every bit with runs left alone.
+"""Kill runs of a sweep and the sweep at random moments, start it again, and compare every bit with other runs.
 
     python benchmarks/sweep_faults.py [ROUNDS] [--seed N] [--ray]
 
-A round is a sweep of six runs, two at once: one run's process gets SIGKILL, then the sweep's own, and the same command
-is given again at once; with --ray see ray_faults. Prints one line: rounds, runs, kills, retries, seconds, all identical or what differs.
+The other runs are not interrupted. A round is a sweep of six runs, two at once: one run's process gets SIGKILL, then
+the sweep's own, and the same command is given again at once; with --ray see ray_faults. Prints one line: rounds, runs,
+kills, retries, seconds, all identical or what differs.
 """
 
 from __future__ import annotations
@@ -28,12 +29,15 @@ SPAN = 2.5  # seconds after a run's process was started within which a kill hits
 
 
 def start(experiment: Path, out: Path) -> subprocess.Popen[str]:
-    """``prunescope sweep`` as a process of its own."""
+    """Start ``prunescope sweep`` as a process of its own."""
     return kill_resume.start(experiment, out, "sweep", GRID)
 
 
 def finish(sweep: subprocess.Popen[str]) -> tuple[list[Path], int]:
-    """Wait for the end: run directories, and how often a run was tried again; raises RuntimeError on failure."""
+    """Wait for the end of a sweep and return its run directories and the number of retries.
+
+    Raises RuntimeError on failure.
+    """
     stdout, stderr = sweep.communicate()
     if sweep.returncode != 0:
         raise RuntimeError(f"exit {sweep.returncode}: {stderr}")
@@ -41,7 +45,7 @@ def finish(sweep: subprocess.Popen[str]) -> tuple[list[Path], int]:
 
 
 def one_round(experiment: Path, out: Path, rng: random.Random, span: float, tally: Tally) -> list[Path]:
-    """A sweep with a run killed, then killed itself, then started again; returns its run directories."""
+    """Make a sweep in which a run is killed, then the sweep, which is started again; return the run directories."""
     child_at = rng.randint(1, 3)
     parent_at = rng.randint(child_at + 1, RUNS)
     starts = 0
@@ -66,7 +70,7 @@ def one_round(experiment: Path, out: Path, rng: random.Random, span: float, tall
 
 
 def killed(process: int) -> bool:
-    """SIGKILL a run's process; False when it is gone already."""
+    """Kill a run's process; return False when it is gone already."""
     try:
         os.kill(process, signal.SIGKILL)
     except ProcessLookupError:
@@ -75,7 +79,7 @@ def killed(process: int) -> bool:
 
 
 def repeat(folder: Path, rounds: int, seed: int, *, steps: int = 200, span: float = SPAN) -> Tally:
-    """``rounds`` rounds, each compared with the same runs one after the other in this process."""
+    """Make ``rounds`` rounds, each compared with the same runs one after the other in this process."""
     from prunescope.pruning.running import run
     from prunescope.sweep.sweep_file import read_jobs
 

@@ -1,10 +1,11 @@
-"""What `prunescope sweep` costs beside the best schedule of the same runs by hand.
+"""Compare the time of `prunescope sweep` with that of the best schedule of the same runs in shell loops.
 
     python benchmarks/sweep_throughput.py [ROUNDS] [KEY=VALUE...]
 
-Four runs of the quickstart, shortened, on two cores. By hand, with nothing but `prunescope run` in shell loops: "side by
-side", two loops of one thread each with two runs, and "in turn", one run after the other on two threads. The three
-take turns, in another order each round. Prints the seconds of each round and the ratio of the medians, sweep to the better hand-made one.
+Four runs of the quickstart, shortened, on two cores. The shell loops use nothing but `prunescope run`: "side
+by side", two loops of one thread each with two runs, and "in turn", one run after the other on two threads.
+The three take turns, in another order each round. Prints the seconds of each round and the ratio of the
+medians, sweep to the better shell loop.
 """
 
 from __future__ import annotations
@@ -25,14 +26,14 @@ SEEDS = 4
 
 
 def shell(fields: list[str], seeds: list[int], threads: int, out: Path) -> subprocess.Popen[bytes]:
-    """A shell that runs these seeds one after the other."""
+    """Start a shell that runs these seeds one after the other."""
     common = [*kill_resume.MAIN, "run", "quickstart", *fields, f"run.threads={threads}", "--out", str(out)]
     line = " && ".join(shlex.join([*common, "--seed", str(seed)]) for seed in seeds)
     return background(["sh", "-c", line], threads)
 
 
 def background(command: list[str], threads: int) -> subprocess.Popen[bytes]:
-    """A command that says nothing."""
+    """Start a command without output."""
     quiet = subprocess.DEVNULL
     return subprocess.Popen(
         command, stdout=quiet, stderr=quiet, env=os.environ | {"OMP_NUM_THREADS": str(threads)}
@@ -40,7 +41,7 @@ def background(command: list[str], threads: int) -> subprocess.Popen[bytes]:
 
 
 def started(schedule: str, fields: list[str], out: Path) -> list[subprocess.Popen[bytes]]:
-    """The processes of a schedule."""
+    """Start the processes of a schedule."""
     if schedule == "side by side":
         return [shell(fields, list(range(core, SEEDS, 2)), 1, out) for core in range(2)]
     if schedule == "in turn":
@@ -50,7 +51,7 @@ def started(schedule: str, fields: list[str], out: Path) -> list[subprocess.Pope
 
 
 def seconds(schedule: str, fields: list[str]) -> float:
-    """From the command to the last run's end; raises RuntimeError when a run is missing."""
+    """Return the seconds until a schedule's last run ends; raise RuntimeError when a run is missing."""
     with tempfile.TemporaryDirectory() as scratch:
         began = time.monotonic()
         codes = [process.wait() for process in started(schedule, fields, Path(scratch))]
@@ -62,7 +63,7 @@ def seconds(schedule: str, fields: list[str]) -> float:
 
 
 def main() -> None:
-    """Measure, and print."""
+    """Measure all schedules and print their times."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -76,8 +77,8 @@ def main() -> None:
             found[schedule].append(seconds(schedule, arguments.fields))
     for schedule, times in found.items():
         print(f"{schedule}: {', '.join(f'{took:.1f}' for took in times)} s")
-    sweep, *by_hand = (statistics.median(found[schedule]) for schedule in schedules)
-    print(f"sweep / the better by hand: {sweep / min(by_hand):.2f}")
+    sweep, *loops = (statistics.median(found[schedule]) for schedule in schedules)
+    print(f"sweep / the better shell loop: {sweep / min(loops):.2f}")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Makes the documentation's table of columns from the registry: `python tools/column_table.py` writes it anew."""
+"""Write the documentation's table of columns from the registry: `python tools/column_table.py`."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def _line(column: Column) -> str:
 
 
 def main() -> None:
-    """Replace the page's table."""
+    """Replace the table on the page."""
     before, _, _ = PAGE.read_text("utf-8").partition(HEADING)
     PAGE.write_text(before + table(), "utf-8")
 

@@ -1,7 +1,8 @@
-"""The ten macro-classes of the paper's Table 1, from WordNet 3.0: rules, and the table they make.
+"""Derive the ten macro-classes of the paper's Table 1 from WordNet 3.0 by rules, and write their table.
 
 ``python tools/macro_classes.py /usr/share/wordnet/data.noun`` rewrites
-src/prunescope/data/tasks/imagenet_classes.tsv: wnids and devkit numbers are kept, names and macro-classes made anew.
+src/prunescope/data/tasks/imagenet_classes.tsv: wnids and devkit numbers are kept, names and macro-classes are
+derived again.
 """
 
 from __future__ import annotations
@@ -17,8 +18,8 @@ from prunescope.errors import InputError
 
 MISCELLANEOUS = 9
 
-# The first synset of the list that a class lies under, by any chain of hypernyms, decides; a wnid is "n" and
-# the synset's offset. Single classes stand first, where the paper's choice follows from no order.
+# The first synset of the list that is a hypernym of a class, over any chain, decides; a wnid is "n" and the
+# synset's offset. Single classes come first, where the paper's choice follows from no order.
 RULES = (
     ("03776460", 9),  # mobile home: construction, not vehicle
     ("02939185", 8),  # caldron: implement, not container
@@ -50,16 +51,16 @@ RULES = (
 
 @dataclass(frozen=True)
 class Synset:
-    """Words and hypernyms (offsets, instance hypernyms included) of a noun synset."""
+    """A noun synset: its words and hypernyms (offsets, those of instances included)."""
 
     words: tuple[str, ...]
     hypernyms: tuple[str, ...]
 
 
 def read_nouns(path: Path) -> dict[str, Synset]:
-    """Noun synsets by offset from WordNet's ``data.noun``; its format is wndb(5WN).
+    """Read noun synsets by offset from WordNet's ``data.noun``, whose format is wndb(5WN).
 
-    Raises InputError for what is no such file.
+    Raises InputError for a file in another format.
     """
     try:
         lines = path.read_text("utf-8").splitlines()
@@ -82,7 +83,7 @@ def _synset(line: str) -> tuple[str, Synset]:
 
 
 def classify(wnids: Iterable[str], nouns: Mapping[str, Synset]) -> list[int]:
-    """Macro-class 0 … 9 of each wnid; raises InputError for one that is no noun of WordNet 3.0."""
+    """Return the macro-class 0 … 9 of each wnid; raise InputError for one that is no noun of WordNet 3.0."""
 
     @cache
     def above(offset: str) -> frozenset[str]:
@@ -98,7 +99,7 @@ def classify(wnids: Iterable[str], nouns: Mapping[str, Synset]) -> list[int]:
 
 
 def make_table(nouns: Mapping[str, Synset]) -> str:
-    """The text of tables/imagenet_classes.tsv."""
+    """Return the text of src/prunescope/data/tasks/imagenet_classes.tsv."""
     known = categories()
     labels = classify((category.wnid for category in known), nouns)
     rows = [

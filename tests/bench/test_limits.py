@@ -9,7 +9,7 @@ from prunescope.mask import Mask
 from prunescope.model import Ticket
 
 
-def test_work_of_a_step_by_hand():
+def test_work_of_a_step_counted_independently():
     first = Mask(np.array([[1, 0, 0, 1], [0, 1, 0, 0], [0, 0, 0, 1]]))  # 4 of 12
     second = Mask(np.array([[1, 0, 1], [0, 0, 1]]))  # 3 of 6
     ticket = Ticket((first, second), (np.ones(3, bool), np.ones(2, bool)))

@@ -7,7 +7,7 @@ import pytest
 
 from prunescope.bench import trainers
 from prunescope.bench.problem import make_experiment, make_problem, random_ticket
-from prunescope.bench.trainers import Disagreement, compare, look_for_engines, loss_errors, make_trainers
+from prunescope.bench.trainers import Disagreement, check_engines, compare, loss_errors, make_trainers
 from prunescope.errors import InputError
 from prunescope.model import initial
 from prunescope.training.torch.engine import TorchEngine
@@ -52,7 +52,7 @@ def start_all(found, problem):
 def test_all_engines_take_part_plain_first(small, problem):
     found = make_trainers(small, 1, problem)
     assert list(found) == ["plain", "torch", "native"]
-    assert look_for_engines(small, 1) == ([], "avx7")
+    assert check_engines(small, 1) == ([], "avx7")
     start_all(found, problem)
     errors = loss_errors(found, [problem.batch(step) for step in range(3)])
     assert errors["plain"] == 0
@@ -62,7 +62,7 @@ def test_all_engines_take_part_plain_first(small, problem):
 @pytest.mark.usefixtures("without_native")
 def test_an_engine_that_is_not_there_is_noted(small, problem):
     assert list(make_trainers(small, 1, problem)) == ["plain", "torch"]
-    assert look_for_engines(small, 1) == (["native engine left out (the kernels were not built)"], None)
+    assert check_engines(small, 1) == (["native engine left out (the kernels were not built)"], None)
 
 
 def test_an_engine_that_answers_for_another_is_left_out(small, problem, monkeypatch):

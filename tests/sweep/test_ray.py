@@ -50,7 +50,8 @@ def test_what_is_killed_is_done_elsewhere_with_the_same_bits(
 ):
     tally = Tally()
     out = tmp_path / "runs"
-    paths = ray_faults.one_round(experiment, out, cluster, kinds, random.Random(1), 0.2, tally, GRID, seeds)
+    runs = ray_faults.SweptRuns(experiment, out, GRID, seeds)
+    paths = ray_faults.one_round(runs, cluster, ray_faults.Kills(kinds, random.Random(1), 0.2), tally)
     ray_faults.compare(whole, paths, tally)
     assert (tally.runs, tally.kills, tally.differences) == (2 * seeds, len(kinds), ())
     assert tally.retries + tally.missed >= len(kinds)

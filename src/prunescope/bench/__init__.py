@@ -1,4 +1,4 @@
-"""The benchmark: every engine against plain PyTorch on this machine, in one run. Cheap to import: no torch."""
+"""Measure every engine against plain PyTorch on this machine, in one run. Cheap to import: no torch."""
 
 from prunescope.bench.sizes import FULL, PARTS, QUICK, Sizes
 from prunescope.bench.suite import run_bench

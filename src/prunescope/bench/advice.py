@@ -1,4 +1,4 @@
-"""What a user should choose, in one sentence, from what was measured here."""
+"""Recommend an engine in one sentence, from what was measured on this machine."""
 
 from __future__ import annotations
 
@@ -7,7 +7,10 @@ from typing import Any
 
 
 def advice(results: dict[str, Any]) -> str:
-    """One sentence about ``run.engine`` from the steps and the pruning run; empty when neither was measured."""
+    """Return one sentence about ``run.engine``, from the steps and the pruning run of run_bench's results.
+
+    It is empty when neither was measured.
+    """
     points = _points(results["step"])
     whole = _whole_run(results["imp"])
     if not points:
@@ -19,7 +22,7 @@ Point = tuple[int, float, dict[str, float]]
 
 
 def _points(steps: Sequence[dict[str, Any]]) -> list[Point]:
-    """(classes, u, seconds by competitor)."""
+    """Return (classes, u, seconds by competitor) of each measured point."""
     found: dict[tuple[int, float], dict[str, float]] = {}
     for row in steps:
         found.setdefault((row["classes"], row["u"]), {})[row["competitor"]] = row["seconds"]
@@ -46,7 +49,7 @@ def _engine_choice(points: list[Point]) -> str:
 
 
 def _times(points: list[Point], name: str) -> str:
-    """Its time as shares of plain's: the range over the points."""
+    """Format a competitor's time as shares of plain's: the range over the points."""
     shares = [100 * seconds[name] / seconds["plain"] for _, _, seconds in points]
     low, high = (f"{share:.2g}" if share < 9.95 else f"{share:.0f}" for share in (min(shares), max(shares)))
     share = f"{low} %" if low == high else f"{low} to {high} %"

@@ -1,4 +1,4 @@
-"""A whole run of iterative magnitude pruning, scaled down in steps: where a sparse engine earns its keep."""
+"""Measure a whole run of iterative magnitude pruning with few steps a level, by every trainer."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from prunescope.training.levels import Level, Outcome, Setting
 
 
 class Runner:
-    """One competitor's run: its own masks, from its own trained weights, by the project's procedure."""
+    """One competitor's pruning run: its own masks, from its own trained weights, by the project's procedure."""
 
     def __init__(self, trainer: Trainer, sizes: Sizes, problem: Problem) -> None:
         self.starts: list[float] = []
@@ -28,7 +28,7 @@ class Runner:
         self._level: Level | None = next(self._procedure)
 
     def train_level(self) -> None:
-        """Train one level, timed, and derive the next one's masks, untimed; nothing once the run is over."""
+        """Train one level, timed, and derive the next one's masks, untimed; do nothing after the last level."""
         level = self._level
         if level is None:
             return
@@ -38,7 +38,9 @@ class Runner:
         def train() -> None:
             for batch in batches:
                 self._trainer.step(batch)
-            self.losses.append(self._trainer.take_loss())  # waits for an engine that works on its own
+            self.losses.append(
+                self._trainer.take_loss()
+            )  # taking the loss waits for an engine that computes asynchronously
 
         self.steps.append(seconds_of(train))
         kept = level.model if level.keep_at is not None else None
@@ -49,11 +51,12 @@ class Runner:
 
 
 def measure_imp(sizes: Sizes, threads: int, say: Callable[[str], None]) -> list[dict[str, Any]]:
-    """Rows {competitor, seconds, ratio, …}: level starts and training steps of all levels together.
+    """Return rows {competitor, seconds, ratio, …} of a pruning run.
 
-    The competitors take turns level by level. ``ratio`` is plain's seconds over the row's. Weights go back to
-    the initial ones after every level; selecting what is pruned is the same code for all and not timed. Raises
-    Disagreement unless all losses of the dense level agree.
+    The seconds are those of level starts and training steps of all levels. Competitors take turns level by level.
+    ``ratio`` is plain's seconds over the row's. Weights go back to the initial ones after every level; selecting
+    what is pruned is the same code for all and not timed. Raises Disagreement unless all losses of the dense level
+    agree.
     """
     problem = make_problem(sizes, sizes.imp_classes)
     trainers = make_trainers(sizes, threads, problem)

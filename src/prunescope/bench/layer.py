@@ -1,7 +1,7 @@
-"""One sparse linear layer forward and backward on one thread, against other libraries where installed.
+"""Measure one sparse linear layer forward and backward on one thread, beside other installed libraries.
 
-``python -m prunescope.bench.layer SIZES`` measures and prints JSON. It runs in a process of its own: the
-libraries bring their own OpenMP, which takes its number of threads from the environment only.
+``python -m prunescope.bench.layer SIZES`` measures and prints JSON. It runs in a process of its own, because
+the libraries bring their own OpenMP, which takes its number of threads from the environment only.
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_
 
 
 def measure_layers(sizes: Sizes, say: Callable[[str], None]) -> tuple[list[dict[str, Any]], list[str]]:
-    """Rows {u, competitor, seconds, …} and a note for every competitor that is not there.
+    """Return rows {u, competitor, seconds, …}, and a note for every competitor that is not installed.
 
-    Raises RuntimeError with the last line the measuring process left when it fails.
+    Raises RuntimeError with the last line of the measuring process when it fails.
     """
     say("layer: one thread")
     done = subprocess.run(
@@ -50,10 +50,10 @@ def measure_layers(sizes: Sizes, say: Callable[[str], None]) -> tuple[list[dict[
 
 
 def measure_here(sizes: Sizes) -> tuple[list[dict[str, Any]], list[str]]:
-    """measure_layers in this process, with the threads it has."""
+    """Measure the layers as measure_layers does, but in this process, with the threads it has."""
     rows: list[dict[str, Any]] = []
     notes: dict[str, str] = {}
-    kept = []  # sparselab caches by id(): nothing it saw may be collected before the end
+    kept = []  # sparselab caches by id(), so no object that it has used may be collected before the end
     for u in sizes.layer_densities:
         passes = {}
         task = make_task(sizes.layer_width, sizes.layer_batch, u)
@@ -72,7 +72,7 @@ def measure_here(sizes: Sizes) -> tuple[list[dict[str, Any]], list[str]]:
 
 
 def make_task(width: int, batch: int, u: float) -> LayerProblem:
-    """Random weights, mask, activations and gradients, batch-major."""
+    """Draw random weights, a mask, activations and gradients of one layer, batch-major."""
     rng = generator(SEED, "bench layer")
     mask = random_mask(width, width, u).array
     weight = rng.standard_normal((width, width), dtype=np.float32) * mask
@@ -85,7 +85,10 @@ def _turn(run: Callable[[], object], least: float) -> Turn:
 
 
 def _errors(results: dict[str, tuple[np.ndarray, ...]], u: float) -> dict[str, float]:
-    """Largest relative distance of each one's y, dx and dw from plain's; raises Disagreement."""
+    """Return the largest relative distance of each competitor's y, dx and dw from plain's.
+
+    Raises Disagreement above TOLERANCE.
+    """
     errors = {}
     for name, found in results.items():
         pairs = zip(found, results["plain"], strict=True)
@@ -96,10 +99,10 @@ def _errors(results: dict[str, tuple[np.ndarray, ...]], u: float) -> dict[str, f
 
 
 def main(sizes: str) -> None:
-    """Measure and print {rows, notes}."""
+    """Measure the layers and print {rows, notes}; ``sizes`` is the JSON of a Sizes."""
     import torch
 
-    warnings.filterwarnings("ignore", message="Sparse CSR tensor support")  # sparselab's way in
+    warnings.filterwarnings("ignore", message="Sparse CSR tensor support")  # sparselab makes such tensors
     torch.set_num_threads(1)
     rows, notes = measure_here(Sizes(**json.loads(sizes)))
     print(json.dumps({"rows": rows, "notes": notes}))

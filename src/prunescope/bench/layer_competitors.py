@@ -1,7 +1,7 @@
-"""How each library runs one sparse layer forward and backward, in the layout it likes best.
+"""Run one sparse layer forward and backward by each library, in the layout that suits the library.
 
 ``plain`` takes activations batch-major [B, n], as torch.nn does; the sparse kernels take them feature-major
-[n, B], and none is charged for transposing. All compute y, dx and the gradient of the kept weights.
+[n, B], and transposing is not timed. All compute y, dx and the gradient of the kept weights.
 """
 
 from __future__ import annotations
@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import import_module
-from typing import Any
 
 import numpy as np
 import torch
@@ -19,7 +18,11 @@ Results = tuple[np.ndarray, np.ndarray, np.ndarray]
 
 @dataclass(frozen=True, eq=False)
 class LayerProblem:
-    """float32 ``weight`` [n_out, n_in] with pruned entries 0, its bool ``mask``, ``x`` [B, n_in], ``dy`` [B, n_out]."""
+    """A layer and a batch of it.
+
+    ``weight`` and ``mask`` are [n_out, n_in], inputs ``x`` [B, n_in], output gradients ``dy`` [B, n_out]. The arrays
+    are float32 but for the bool mask; pruned weights are 0.
+    """
 
     weight: np.ndarray
     mask: np.ndarray
@@ -29,14 +32,18 @@ class LayerProblem:
 
 @dataclass(frozen=True)
 class LayerPass:
-    """``run`` goes forward and backward once; ``results`` runs and gives (y [B, n_out], dx [B, n_in], dw [kept])."""
+    """A competitor's pass over the layer.
 
-    run: Callable[[], Any]
+    ``run`` goes forward and backward once; ``results`` does so and returns y [B, n_out], dx [B, n_in] and dw
+    [kept].
+    """
+
+    run: Callable[[], object]
     results: Callable[[], Results]
 
 
 def plain(task: LayerProblem) -> LayerPass:
-    """Dense: weight ⊙ mask, then torch's own products."""
+    """Make the dense pass of torch: weight ⊙ mask, then torch's own products."""
     weight, mask = torch.tensor(task.weight, requires_grad=True), torch.tensor(task.mask, dtype=torch.float32)
     x, dy = torch.tensor(task.x, requires_grad=True), torch.tensor(task.dy)
 
@@ -56,7 +63,7 @@ def plain(task: LayerProblem) -> LayerPass:
 
 
 def native(task: LayerProblem) -> LayerPass:
-    """prunescope's kernels."""
+    """Make the pass of prunescope's kernels."""
     layer = import_module("prunescope.native.layer").SparseLayer(task.weight, task.mask)
     x, dy = np.ascontiguousarray(task.x.T), np.ascontiguousarray(task.dy.T)
 
@@ -73,7 +80,7 @@ def native(task: LayerProblem) -> LayerPass:
 
 
 def sparseprop(task: LayerProblem) -> LayerPass:
-    """sparseprop's kernels without the transposes of its module."""
+    """Make the pass of sparseprop's kernels, without the transposes of its module."""
     kernels = import_module("sparseprop").backend
     (values, (rows, columns)) = import_module("sparseprop.modules.utils").to_csr_2d(torch.tensor(task.weight))
     x, dy = torch.tensor(task.x).T.contiguous(), torch.tensor(task.dy).T.contiguous()
@@ -92,11 +99,11 @@ def sparseprop(task: LayerProblem) -> LayerPass:
 
 
 def sparselab(task: LayerProblem) -> LayerPass:
-    """sparselab's autograd function, as its SparseLinear applies it, without the module's transposes."""
+    """Make the pass of sparselab's autograd function, without the transposes of its SparseLinear."""
     csr = import_module("sparselab").PaddedCSR.from_dense(torch.tensor(task.weight), padding_ratio=0.0)
     function = import_module("sparselab.ops")._SpMMFunction
     values = torch.from_numpy(np.asarray(csr.values)).requires_grad_()
-    kept = np.asarray(csr.col_indices) >= 0  # it gives every empty row a slot
+    kept = np.asarray(csr.col_indices) >= 0  # PaddedCSR gives every empty row a slot
     x, dy = torch.tensor(task.x).T.contiguous().requires_grad_(), torch.tensor(task.dy).T.contiguous()
 
     def run() -> torch.Tensor:

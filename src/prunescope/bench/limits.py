@@ -1,4 +1,4 @@
-"""The machine's own limits, and the work of a step that has to be done whatever the code looks like."""
+"""Measure the machine's limits, and count the work that any implementation of a step has to do."""
 
 from __future__ import annotations
 
@@ -15,23 +15,23 @@ from prunescope.model import Ticket
 
 @dataclass(frozen=True)
 class Work:
-    """Floating-point operations and bytes of one step."""
+    """The floating-point operations and bytes of one step."""
 
     flops: int
     bytes: int
 
     def seconds(self, flops_per_second: float, bytes_per_second: float) -> float:
-        """Time at the machine's limits, products and memory one after the other."""
+        """Return the time that the work takes at these rates, products and memory one after the other."""
         return self.flops / flops_per_second + self.bytes / bytes_per_second
 
 
 def step_work(ticket: Ticket, layers: tuple[int, ...], batch: int) -> Work:
-    """The work of one training step on the kept weights.
+    """Count the work of one training step on the kept weights.
 
-    Flops: a multiplication and an addition for each image, kept weight and product: forward and weight
-    gradient in the first layer, these and the input gradient in the others, the dense output layer
-    included. Bytes: the batch's uint8 images read once, every layer's float32 outputs [B, n] written and
-    read once, the kept float32 weights read and their gradients written once. ``layers`` is (n0, …, nL).
+    Operations: a multiplication and an addition for each image, kept weight and product: forward and weight
+    gradient in the first layer, these and the input gradient in the others, the dense output layer included.
+    Bytes: the batch's uint8 images read once, every layer's float32 outputs [B, n] written and read once, the
+    kept float32 weights read and their gradients written once. ``layers`` is (n0, …, nL).
     """
     kept = [mask.kept for mask in ticket.masks]
     dense = [n_out * n_in for n_in, n_out in pairwise(layers)]
@@ -42,10 +42,10 @@ def step_work(ticket: Ticket, layers: tuple[int, ...], batch: int) -> Work:
 
 
 class MachineProbes:
-    """Two turns in every alternation: a dense float32 product and a copy, through torch, with all threads.
+    """Two probes of the machine: a dense float32 product and a copy, by torch with all threads.
 
-    The product is the first layer's, [B, n0] x [n0, n1]; the arrays copied are larger than any cache, and
-    a copied float counts 8 bytes, 4 read and 4 written.
+    Each has a turn in every alternation. The product is the first layer's, [B, n0] x [n0, n1]; the arrays
+    copied are larger than any cache, and a copied float counts 8 bytes, 4 read and 4 written.
     """
 
     def __init__(self, sizes: Sizes) -> None:
@@ -59,19 +59,19 @@ class MachineProbes:
 
     @property
     def turns(self) -> dict[str, Turn]:
-        """What ``alternate`` takes, by the names ``rates`` knows."""
+        """Return the probes' turns for ``alternate``, by the names that ``rates`` takes."""
         return {
             "matmul": lambda _: seconds_of(lambda: torch.matmul(self._left, self._right, out=self._product)),
             "copy": lambda _: seconds_of(lambda: self._target.copy_(self._source)),
         }
 
     def rates(self, matmul: Timing, copy: Timing) -> tuple[float, float]:
-        """Flops and bytes a second, from median times."""
+        """Return operations and bytes a second, from the median times of the product and the copy."""
         return self._flops / matmul.seconds, self._bytes / copy.seconds
 
 
 def machine_limits(rounds: list[tuple[Timing, Timing]], probes: MachineProbes) -> dict[str, float]:
-    """The rates over all rounds of (matmul, copy) timings together."""
+    """Return the machine's rates over the (matmul, copy) timings of all rounds together."""
     matmul, copy = (
         Timing(tuple(s for timing in column for s in timing.rounds)) for column in zip(*rounds, strict=True)
     )

@@ -1,4 +1,4 @@
-"""What looking at a first-layer mask costs: locality over all displacements, and fan-in."""
+"""Measure what it costs to compute locality over all displacements, and fan-in, of a first-layer mask."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from prunescope.observables import fan_in, locality
 
 
 def measure_observables(sizes: Sizes, say: Callable[[str], None]) -> list[dict[str, Any]]:
-    """Rows {name, u, seconds, …} of exact S(d) and of fan-in of random masks [units, C·H·W]."""
+    """Return rows {name, u, seconds, …} of exact S(d) and of fan-in of random masks [units, C·H·W]."""
     say("observables")
     n_in = int(np.prod(sizes.shape))
     masks = {u: random_mask(sizes.observed_units, n_in, u) for u in sizes.observed_densities}

@@ -1,7 +1,8 @@
-"""Plain PyTorch: the masked training that today's lottery-ticket code does, as its reader would write it.
+"""Train masked networks in plain PyTorch, as common lottery-ticket code does.
 
-Batch norm as a module before every linear map, weight ⊙ mask in the forward pass (as
-``torch.nn.utils.prune`` and open_lth do), autograd, ``torch.optim.SGD``. Nothing here is slower than it has to be.
+Batch norm is a module before every linear map, the forward pass multiplies weight ⊙ mask (as
+``torch.nn.utils.prune`` and open_lth do), and autograd and ``torch.optim.SGD`` do the rest. Nothing here is
+slower than it has to be.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ AVERAGE_DECAY = 0.99
 
 
 class MaskedLinear(nn.Module):
-    """Batch norm, then a linear map whose pruned entries are multiplied by 0; without masks, a dense one."""
+    """A layer of batch norm and a linear map whose pruned weights are multiplied by 0; dense without masks."""
 
     weight_mask: Tensor | None
     bias_mask: Tensor | None
@@ -39,13 +40,13 @@ class MaskedLinear(nn.Module):
         self.register_buffer("bias_mask", _factor(bias_mask))
 
     def forward(self, x: Tensor) -> Tensor:
-        """[B, n_in] to [B, n_out]."""
+        """Map activations [B, n_in] to preactivations [B, n_out]."""
         weight = self.weight if self.weight_mask is None else self.weight * self.weight_mask
         bias = self.bias if self.bias_mask is None else self.bias * self.bias_mask
         return functional.linear(self.norm(x), weight, bias)
 
     def numbers(self) -> Layer:
-        """Its parameters and moving averages; pruned entries as they are, not 0."""
+        """Return the parameters and moving averages; pruned entries have their stored values, not 0."""
         norm = self.norm
         assert norm.running_mean is not None
         assert norm.running_var is not None
@@ -58,7 +59,7 @@ def _factor(mask: BoolArray | None) -> Tensor | None:
 
 
 class PlainTrainer:
-    """The training loop's body around the module; the interface of an engine as far as timing needs it."""
+    """Trains a plain PyTorch module; has the methods of an engine that timing needs."""
 
     name = "plain"
 
@@ -69,7 +70,7 @@ class PlainTrainer:
         self._losses: list[Tensor] = []
 
     def start(self, model: Model, ticket: Ticket) -> None:
-        """Begin a level."""
+        """Begin a level with this model and ticket."""
         hidden = zip(model.layers[:-1], ticket.masks, ticket.biases, strict=True)
         modules: list[nn.Module] = []
         for layer, mask, bias in hidden:
@@ -80,7 +81,7 @@ class PlainTrainer:
         self._losses = []
 
     def step(self, batch: Batch) -> None:
-        """One update."""
+        """Make one update on a batch."""
         if self._images is None or self._images[0] is not batch.pixels:
             self._images = (batch.pixels, torch.from_numpy(batch.pixels))
         # index_select: the same rows as images[indices], twenty times faster for uint8 in torch 2.13
@@ -93,12 +94,12 @@ class PlainTrainer:
         self._losses.append(loss.detach())
 
     def take_loss(self) -> float:
-        """Mean training loss of the steps since the last call."""
+        """Return the mean training loss of the steps since the last call."""
         mean = float(torch.stack(self._losses).double().mean()) if self._losses else float("nan")
         self._losses = []
         return mean
 
     def model(self) -> Model:
-        """A copy of the parameters and moving averages."""
+        """Return a copy of the parameters and moving averages."""
         layers = [module for module in self._network if isinstance(module, MaskedLinear)]
         return Model(tuple(layer.numbers() for layer in layers))

@@ -1,4 +1,4 @@
-"""A step's time against u, one line a competitor: the picture of the benchmark, with its data beside it."""
+"""Draw a step's time against u, one line for each competitor, and store its data beside it."""
 
 from __future__ import annotations
 
@@ -38,10 +38,10 @@ def check_target(path: Path) -> None:
 
 
 def write_plot(results: dict[str, Any], path: Path) -> list[Path]:
-    """Draw the steps into ``path`` and put machine, steps and limits beside it as JSON; returns both paths."""
+    """Draw the steps into ``path`` and write machine, steps and limits beside it as JSON; return both paths."""
     with rc_context(STYLE | {"svg.hashsalt": "prunescope"}):
         figure = draw_steps(results["step"], results["limits"]["step"])
-        # No creation date: the same numbers draw the same bytes.
+        # Without a creation date the same numbers give the same bytes.
         metadata = {".pdf": {"CreationDate": None}, ".svg": {"Date": None}}.get(path.suffix.lower())
         figure.savefig(path, dpi=PNG_DPI, metadata=metadata)
     data = path.with_suffix(".json")
@@ -50,7 +50,10 @@ def write_plot(results: dict[str, Any], path: Path) -> list[Path]:
 
 
 def draw_steps(steps: Sequence[dict[str, Any]], limits: Sequence[dict[str, Any]]) -> Figure:
-    """A panel for each number of classes, both axes logarithmic; dotted: the kept work at the machine's limits."""
+    """Draw the seconds of a step against u, a panel for each number of classes, on logarithmic axes.
+
+    The dotted line is the time of the kept work at the machine's limits.
+    """
     panels = list(dict.fromkeys(row["classes"] for row in steps))
     figure = Figure(figsize=(PAGE if len(panels) > 1 else COLUMN, 2.5))
     axes = grid(figure, 1, len(panels))[0]
@@ -80,7 +83,7 @@ def _line(axes: Axes, rows: Sequence[dict[str, Any]], **style: Any) -> None:
 
 
 def _share_range(axes: Sequence[Axes]) -> None:
-    """One range for all panels, so that they can be compared by eye."""
+    """Give all panels the same range, so that they can be compared."""
     limits = [panel.get_ylim() for panel in axes]
     for panel in axes:
         panel.set_ylim(min(low for low, _ in limits), max(high for _, high in limits))

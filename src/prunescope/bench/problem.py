@@ -1,9 +1,8 @@
-"""What the competitors train on: random images, labels, masks and the batches of each step."""
+"""Make the images, labels, masks and batches that all competitors train on, at random."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -20,7 +19,7 @@ RATE = 0.1
 
 @dataclass(frozen=True, eq=False)
 class Problem:
-    """Random uint8 images [M, n0] with labels of ``classes``, and layer sizes (n0, …, classes)."""
+    """A random training set: uint8 images [M, n0], labels of ``classes``, and layer sizes (n0, …, classes)."""
 
     pixels: np.ndarray
     mean: np.ndarray
@@ -29,18 +28,18 @@ class Problem:
     batch_size: int
 
     def batch(self, step: int) -> Batch:
-        """The batch of a step, the same for every competitor."""
+        """Return the batch of a step, the same for every competitor."""
         chosen = generator(SEED, "bench batch", step=step).integers(0, len(self.pixels), self.batch_size)
         return Batch(self.pixels, chosen, self.labels[chosen])
 
     def with_classes(self, classes: int) -> Problem:
-        """The same images with labels of another number of classes."""
+        """Return the same images with labels of another number of classes."""
         labels = generator(SEED, "bench labels").integers(0, classes, len(self.pixels))
         return Problem(self.pixels, self.mean, labels, (*self.layers[:-1], classes), self.batch_size)
 
 
 def make_problem(sizes: Sizes, classes: int) -> Problem:
-    """Uniform noise: what the pixels are changes no timing."""
+    """Draw a training set of uniform noise; the values of the pixels do not change the time of a step."""
     n_in = int(np.prod(sizes.shape))
     pixels = generator(SEED, "bench images").integers(0, 256, (sizes.images, n_in), dtype=np.uint8)
     mean = pixels.mean(0, dtype=np.float64).astype(np.float32)
@@ -49,7 +48,7 @@ def make_problem(sizes: Sizes, classes: int) -> Problem:
 
 
 def random_mask(n_out: int, n_in: int, density: float) -> Mask:
-    """round(density · n_out · n_in) weights kept, at least one, anywhere with equal probability."""
+    """Draw a mask with round(density · n_out · n_in) kept weights, at least one, uniformly among all weights."""
     size = n_out * n_in
     kept = max(1, round(density * size))
     array = np.zeros(size, np.bool_)
@@ -58,13 +57,13 @@ def random_mask(n_out: int, n_in: int, density: float) -> Mask:
 
 
 def random_ticket(layers: tuple[int, ...], density: float) -> Ticket:
-    """Every hidden layer's mask at random, every bias and the output layer kept."""
+    """Draw a ticket: a random mask of every hidden layer, with every bias and the output layer kept."""
     dense = Ticket.dense(layers)
     return Ticket(tuple(random_mask(m.n_out, m.n_in, density) for m in dense.masks), dense.biases)
 
 
-def make_experiment(sizes: Sizes, engine: str, threads: int, **prune: Any) -> Experiment:
-    """The experiment an engine is made for: plain SGD, batch norm before every map."""
+def make_experiment(sizes: Sizes, engine: str, threads: int, **prune: object) -> Experiment:
+    """Make the experiment for which an engine is made: plain SGD, batch norm before every map."""
     return build(
         {
             "name": "bench",

@@ -1,4 +1,4 @@
-"""How a step's time falls with the number of threads."""
+"""Measure how a step's time falls with the number of threads."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from prunescope.model import initial
 
 
 def thread_counts(most: int) -> list[int]:
-    """1, 2, 4 … and ``most`` itself."""
+    """Return 1, 2, 4 … below ``most``, and ``most`` itself."""
     return sorted({2**power for power in range(most.bit_length())} | {most})
 
 
 def measure_threads(sizes: Sizes, most: int, say: Callable[[str], None]) -> list[dict[str, Any]]:
-    """Rows {competitor, threads, seconds, …} of a step of each engine, 1 to ``most`` threads taking turns."""
+    """Return rows {competitor, threads, seconds, …} of each engine's step with 1 to ``most`` threads in turn."""
     say(f"threads: {', '.join(map(str, thread_counts(most)))}")
     problem = make_problem(sizes, sizes.threads_classes)
     model = initial(problem.layers, "before", SEED)

@@ -1,4 +1,4 @@
-"""What is measured and how often: the paper's network, in full or quickly."""
+"""Define what is measured and how often, on the paper's network, in full or quickly."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ _DENSITIES = (1.0, 0.34, 0.1, 0.03, 0.01)
 
 @dataclass(frozen=True)
 class Sizes:
-    """The sizes of every part; ``points`` are (classes, u) of the steps.
+    """The sizes of every part of the benchmark; ``points`` are (classes, u) of the steps.
 
-    ``rounds`` is the number of alternations everything is a median over (``imp`` alternates once a level). A
-    competitor's turn repeats its step or pass until it has measured ``turn_seconds``. Without ``imp_torch``
-    the torch engine stays out of the pruning run where the native one is there.
+    ``rounds``: the number of alternations over which medians are taken (``imp`` alternates once a level).
+    ``turn_seconds``: the least time for which a competitor repeats its step or pass in a turn. ``imp_torch``:
+    whether the torch engine runs the pruning run too where the native one is installed.
     """
 
     shape: tuple[int, int, int] = (3, 32, 32)

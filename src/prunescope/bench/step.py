@@ -1,4 +1,4 @@
-"""One training step, from dense to sparse, of every competitor; and the machine's limits beside it."""
+"""Measure one training step of every competitor, from dense to sparse, beside the machine's limits."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ Rows = list[dict[str, Any]]
 
 
 def measure_steps(sizes: Sizes, threads: int, say: Say) -> tuple[Rows, dict[str, Any]]:
-    """Rows {classes, u, competitor, seconds, loss_error, …}, and the machine's limits.
+    """Return rows {classes, u, competitor, seconds, loss_error, …}, and the machine's limits.
 
-    The limits hold the machine's rates, and for every row the seconds its ``flops`` and ``bytes`` would
-    take at the rates of the same alternations, with their ``share`` of the measured seconds. Raises
-    Disagreement unless all competitors' losses agree in the first steps.
+    The limits hold the machine's rates, and for every row the seconds its ``flops`` and ``bytes`` would take
+    at the rates of the same alternations, with their ``share`` of the measured seconds. Raises Disagreement
+    unless all competitors' losses agree in the first steps.
     """
     rows: Rows = []
     limit_rows: Rows = []
@@ -48,7 +48,7 @@ def measure_steps(sizes: Sizes, threads: int, say: Say) -> tuple[Rows, dict[str,
 
 
 def measure_limits(sizes: Sizes, say: Say) -> dict[str, Any]:
-    """The machine's rates alone, when no steps are measured."""
+    """Measure the machine's rates alone, for a benchmark without steps."""
     say("limits")
     probes = MachineProbes(sizes)
     timings = alternate(probes.turns, sizes.rounds)
@@ -67,7 +67,7 @@ def _measure_point(
 
 
 def step_turn(trainer: Trainer, problem: Problem, least: float) -> Turn:
-    """A turn of steps, ``least`` seconds of them; everybody sees the same batches in the same order."""
+    """Make a turn of at least ``least`` seconds of steps; all trainers get the same batches in the same order."""
     numbers = count(CHECKED_STEPS)
 
     def timed() -> float:

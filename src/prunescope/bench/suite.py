@@ -1,4 +1,4 @@
-"""The whole benchmark in one run: the parts asked for, one after the other, as the JSON it prints."""
+"""Run the whole benchmark: measure the parts asked for, one after the other, into one JSON value."""
 
 from __future__ import annotations
 
@@ -18,11 +18,13 @@ def run_bench(
     quick: bool = False,
     say: Callable[[str], None] = lambda line: None,
 ) -> dict[str, Any]:
-    """Measure ``parts`` with ``threads`` (all cores unless told); ``say`` hears what is being measured.
+    """Measure ``parts`` of the benchmark and return the results as one JSON value.
 
-    Returns {machine, notes, step, layer, imp, observables, threads, limits}; parts left out are empty lists,
-    seconds are medians over rounds. Raises InputError for an unknown part or a number of threads that is not
-    there, Disagreement (a RuntimeError) when competitors do not compute the same.
+    ``threads``: the number of threads, by default one for each core. ``quick``: noted with the facts about
+    the machine. ``say``: is called with a line about what is being measured. Returns {machine, notes, step,
+    layer, imp, observables, threads, limits}; parts left out are empty lists, seconds are medians over
+    rounds. Raises InputError for an unknown part or more threads than cores, Disagreement (a RuntimeError)
+    when competitors do not compute the same.
     """
     parts = checked_parts(parts)
     threads = checked_threads(threads)
@@ -37,7 +39,7 @@ def run_bench(
 
 
 def checked_parts(parts: Sequence[str]) -> tuple[str, ...]:
-    """The parts in the order they are measured; raises InputError for an unknown one or none."""
+    """Return the parts in the order they are measured; raise InputError for an unknown one or none."""
     for part in parts:
         if part not in PARTS:
             raise InputError(f"--only names {part!r}: parts are {', '.join(PARTS)}")
@@ -47,7 +49,7 @@ def checked_parts(parts: Sequence[str]) -> tuple[str, ...]:
 
 
 def checked_threads(threads: int | None) -> int:
-    """The number of threads, all cores for None; raises InputError unless there are so many cores."""
+    """Return the number of threads, all cores for None; raise InputError unless there are so many cores."""
     if threads is None:
         return cores()
     if not 1 <= threads <= cores():
@@ -63,9 +65,9 @@ def _measure(
     from prunescope.bench.observables import measure_observables
     from prunescope.bench.scaling import measure_threads
     from prunescope.bench.step import measure_limits, measure_steps
-    from prunescope.bench.trainers import look_for_engines
+    from prunescope.bench.trainers import check_engines
 
-    notes, instructions = look_for_engines(sizes, threads)
+    notes, instructions = check_engines(sizes, threads)
     machine = machine_facts(threads, quick) | {"native_instructions": instructions}
     found: dict[str, Any] = {"machine": machine, "notes": notes} | {part: [] for part in PARTS}
     if "step" in parts:

@@ -1,4 +1,4 @@
-"""Taking turns: every competitor once a round, so that a change of the machine's speed hits all alike."""
+"""Time competitors in turns, once a round each, so that a change of the machine's speed affects all alike."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Turn = Callable[[int], float]
 
 @dataclass(frozen=True)
 class Timing:
-    """Seconds of one competitor, one entry a round."""
+    """The seconds of one competitor, one entry for each round."""
 
     rounds: tuple[float, ...]
 
@@ -22,7 +22,7 @@ class Timing:
         return median(self.rounds)
 
     def to_dict(self) -> dict[str, float | int]:
-        """The median as ``seconds``, with ``min``, ``max`` and the number of ``rounds``."""
+        """Return the median as ``seconds``, with ``min``, ``max`` and the number of ``rounds``."""
         return {
             "seconds": self.seconds,
             "min": min(self.rounds),
@@ -34,8 +34,8 @@ class Timing:
 def alternate(turns: Mapping[str, Turn], rounds: int) -> dict[str, Timing]:
     """Give every competitor a turn a round, in the order given: A B C A B C …
 
-    A turn takes the round's number and returns the seconds it measured, so that it may leave out what is
-    not to be timed.
+    A turn takes the round's number and returns the seconds it measured, so that it may leave out what is not
+    to be timed.
     """
     found: dict[str, list[float]] = {name: [] for name in turns}
     for number in range(rounds):
@@ -45,9 +45,9 @@ def alternate(turns: Mapping[str, Turn], rounds: int) -> dict[str, Timing]:
 
 
 def turn_of(timed: Callable[[], float], least: float) -> Turn:
-    """A turn that repeats ``timed`` until it has measured ``least`` seconds, and takes the median.
+    """Make a turn that repeats ``timed`` until it has measured ``least`` seconds, and returns the median.
 
-    What is quick is repeated often: its first time, with every array in nobody's cache, counts little.
+    Repeating makes the first call, for which no array is in a cache, count little.
     """
 
     def turn(_: int) -> float:
@@ -60,7 +60,7 @@ def turn_of(timed: Callable[[], float], least: float) -> Turn:
 
 
 def seconds_of(work: Callable[[], object]) -> float:
-    """Seconds that ``work`` takes by the wall clock."""
+    """Return the seconds that ``work`` takes by the wall clock."""
     began = time.perf_counter()
     work()
     return time.perf_counter() - began

@@ -1,4 +1,4 @@
-"""Who trains: plain PyTorch and the engines, and the check that they compute the same."""
+"""Make the trainers that compete, plain PyTorch and the engines, and check that they compute the same."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ TOLERANCE = 1e-3
 
 
 class Trainer(Protocol):
-    """What is timed: an Engine, or plain PyTorch in its clothes."""
+    """The interface of what is timed: an Engine, or plain PyTorch."""
 
     def start(self, model: Model, ticket: Ticket) -> None: ...
 
@@ -35,11 +35,11 @@ class Trainer(Protocol):
 
 
 class Disagreement(RuntimeError):
-    """Two competitors that should compute the same do not: their times cannot be compared."""
+    """Two competitors that should compute the same do not, so that their times cannot be compared."""
 
 
 def make_trainer(experiment: Experiment, problem: Problem) -> Trainer | str:
-    """The engine ``run.engine`` names, or in a sentence why it is not there."""
+    """Return the engine that ``run.engine`` names, or the reason in a sentence why it is not available."""
     wanted = experiment.run.engine
     try:
         engine = make_engine(experiment, problem.mean, np.ones(len(problem.mean), np.bool_))
@@ -51,7 +51,7 @@ def make_trainer(experiment: Experiment, problem: Problem) -> Trainer | str:
 
 
 def make_trainers(sizes: Sizes, threads: int, problem: Problem) -> dict[str, Trainer]:
-    """Plain PyTorch first, then every engine that is there."""
+    """Return plain PyTorch first, then every engine that is available, by name."""
     found: dict[str, Trainer] = {"plain": PlainTrainer(problem.mean, RATE)}
     for name in ENGINES:
         engine = make_trainer(make_experiment(sizes, name, threads), problem)
@@ -60,8 +60,8 @@ def make_trainers(sizes: Sizes, threads: int, problem: Problem) -> dict[str, Tra
     return found
 
 
-def look_for_engines(sizes: Sizes, threads: int) -> tuple[list[str], str | None]:
-    """A note for every engine that is not there, and the instruction set the native one says it uses."""
+def check_engines(sizes: Sizes, threads: int) -> tuple[list[str], str | None]:
+    """Return a note for every engine that is not available, and the native engine's instruction set."""
     tiny = make_problem(replace(sizes, images=2), 2)
     made = {name: make_trainer(make_experiment(sizes, name, threads), tiny) for name in ENGINES}
     notes = [f"{name} engine left out ({engine})" for name, engine in made.items() if isinstance(engine, str)]
@@ -69,9 +69,9 @@ def look_for_engines(sizes: Sizes, threads: int) -> tuple[list[str], str | None]
 
 
 def loss_errors(trainers: Mapping[str, Trainer], batches: Iterable[Batch]) -> dict[str, float]:
-    """Step everybody once a batch; the largest relative difference of each one's losses from plain's.
+    """Step every trainer once for each batch, and return the largest relative error of its losses.
 
-    Raises Disagreement as ``compare`` does.
+    The error is the difference from plain's loss. Raises Disagreement as ``compare`` does.
     """
     worst = dict.fromkeys(trainers, 0.0)
     for number, batch in enumerate(batches, 1):
@@ -85,7 +85,7 @@ def loss_errors(trainers: Mapping[str, Trainer], batches: Iterable[Batch]) -> di
 
 
 def compare(losses: Mapping[str, float], where: str) -> dict[str, float]:
-    """Each loss's relative difference from plain's; raises Disagreement above TOLERANCE or not finite."""
+    """Return each loss's relative difference from plain's; raise Disagreement above TOLERANCE or if not finite."""
     expected = losses["plain"]
     errors = {name: abs(loss - expected) / abs(expected) for name, loss in losses.items()}
     for name, error in errors.items():

@@ -1,4 +1,4 @@
-"""One self-contained HTML page about stored runs. Cheap to import."""
+"""Write one self-contained HTML page about stored runs. Cheap to import."""
 
 from __future__ import annotations
 
@@ -15,8 +15,9 @@ if TYPE_CHECKING:
 def write_report(runs: Sequence[Run], out: Path) -> Path:
     """Write the page of one or more runs to file ``out`` and return its path.
 
-    It loads nothing from the network and works from the file system. Raises InputError for no runs, for runs
-    without a finished level, for images that are not grey or RGB, and where it cannot be written.
+    The page loads nothing from the network and can be opened from the file system. Raises InputError for no
+    runs, for runs without a finished level, for images that are neither grey nor RGB, and where the file
+    cannot be written.
     """
     if not runs:
         raise InputError("a report needs at least one run; none given")

@@ -125,6 +125,6 @@ class Plot {
 function around(values, margin = 0.08) {
   const finite = values.filter(Number.isFinite);
   const low = Math.min(...finite), high = Math.max(...finite);
-  const room = (high - low || Math.abs(high) || 1) * margin;
-  return { low: low - room, high: high + room };
+  const padding = (high - low || Math.abs(high) || 1) * margin;
+  return { low: low - padding, high: high + padding };
 }

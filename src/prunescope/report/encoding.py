@@ -1,4 +1,4 @@
-"""Arrays as short text: what the page's script (decode.js) reads back."""
+"""Encode arrays as short text, which the page's script (decode.js) decodes."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from prunescope.mask import ImageShape
 from prunescope.report.standalone import as_base64
@@ -19,24 +19,24 @@ SHEET_COLUMNS = 32
 
 
 def bits(array: NDArray[np.bool_]) -> str:
-    """Booleans, eight a byte, as base64."""
+    """Encode booleans, eight to a byte, as base64."""
     return as_base64(np.packbits(array).tobytes())
 
 
-def levels_of_256(values: NDArray[Any], low: float, high: float) -> NDArray[np.uint8]:
-    """Values in [low, high] as 0 … 255; all 128 when low = high."""
+def levels_of_256(values: NDArray[np.floating], low: float, high: float) -> NDArray[np.uint8]:
+    """Scale values in [low, high] to 0 … 255; return 128 for all when low = high."""
     if not high > low:
         return np.full(values.shape, 128, np.uint8)
     return np.rint(255 * (values.astype(np.float64) - low) / (high - low)).astype(np.uint8)
 
 
 def octets(array: NDArray[np.uint8]) -> str:
-    """Bytes as base64."""
+    """Encode bytes as base64."""
     return as_base64(array.tobytes())
 
 
-def counts(array: NDArray[Any]) -> dict[str, Any]:
-    """Non-negative counts [rows, columns] relative to their largest, 16 bits each, little-endian."""
+def counts(array: NDArray[np.number]) -> dict[str, Any]:
+    """Encode non-negative counts [rows, columns] relative to their largest, in 16 bits, little-endian."""
     largest = int(array.max())
     scaled = np.rint(array * (65535 / max(largest, 1))).astype("<u2")
     return {
@@ -47,31 +47,31 @@ def counts(array: NDArray[Any]) -> dict[str, Any]:
     }
 
 
-def numbers(values: Any, digits: int = 4) -> list[float | None]:
-    """Floats of so many significant digits; None where not finite (JSON has no nan)."""
+def numbers(values: ArrayLike, digits: int = 4) -> list[float | None]:
+    """Round numbers to so many significant digits, with None where not finite (JSON has no nan)."""
     return [number(value, digits) for value in np.asarray(values, dtype=np.float64)]
 
 
 def number(value: float | None, digits: int = 6) -> float | None:
-    """One float of so many significant digits; None stays and nan becomes None."""
+    """Round a number to so many significant digits; return None for None, nan and infinity."""
     if value is None or not math.isfinite(value):
         return None
     return float(f"{value:.{digits}g}")
 
 
 class SpriteSheet:
-    """Pictures of one size, each kept once, in one image."""
+    """Pictures of one size in one image, each stored once."""
 
     def __init__(self, shape: ImageShape) -> None:
         self.shape = shape
         self._places: dict[bytes, int] = {}
 
     def add(self, pixels: NDArray[np.uint8]) -> int:
-        """The place of a picture [C·H·W], which is added unless it is there."""
+        """Return the index of a picture [C·H·W], adding it unless it is there."""
         return self._places.setdefault(pixels.tobytes(), len(self._places))
 
     def to_json(self) -> dict[str, Any] | None:
-        """The sheet as a data URI, and its geometry; None without pictures.
+        """Return the sheet as a data URI with its geometry, or None without pictures.
 
         Tiles are padded to multiples of 8 pixels, so that compression does not mix neighbours.
         """
@@ -102,5 +102,5 @@ def _data_uri(picture: NDArray[np.uint8]) -> str:
 
 
 def finite_range(values: Sequence[float]) -> tuple[float, float]:
-    """Smallest and largest of values and 0."""
+    """Return the smallest and the largest of the values and 0."""
     return min(0.0, *map(float, values)), max(0.0, *map(float, values))

@@ -1,4 +1,4 @@
-"""What stands on the page of runs."""
+"""Make the HTML of the page about runs."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ DESCRIBED = SOURCES | {
 
 
 def html(runs: Sequence[Run]) -> str:
-    """The whole page of these runs, which asks for nothing from outside itself."""
+    """Return the whole page of these runs, which loads nothing from elsewhere."""
     found = groups(runs)
     ordered = [(number, run) for number, group in enumerate(found) for run in group.runs]
     curves = [group_data(group) for group in found]
@@ -48,7 +48,7 @@ def html(runs: Sequence[Run]) -> str:
 
 
 def describe(run: Run) -> str:
-    """The experiment in one sentence."""
+    """Describe a run's experiment in one sentence."""
     experiment = run.experiment
     channels, height, width = run.shape
     layers = " × ".join(map(str, experiment.network.hidden))
@@ -61,6 +61,6 @@ def describe(run: Run) -> str:
 
 
 def _class_names(run: Run) -> list[str]:
-    """The first classes by name; what is left is counted."""
+    """Return the first classes by name, and how many more there are."""
     left = len(run.classes) - MOST_CLASSES
     return [*run.classes[:MOST_CLASSES], *([f"and {left} more"] if left > 0 else [])]

@@ -1,11 +1,13 @@
-"""What the page shows of one run, level by level."""
+"""Collect what the page shows of one run, level by level."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import polars
+from numpy.typing import NDArray
 
 from prunescope.analysis.connectivity import fan_in_histogram
 from prunescope.analysis.formats import number as written
@@ -13,7 +15,7 @@ from prunescope.analysis.groups import Group
 from prunescope.analysis.locality import relative_locality, summed_locality
 from prunescope.analysis.statistics import band
 from prunescope.errors import InputError
-from prunescope.mask import Mask
+from prunescope.mask import ImageShape, Mask
 from prunescope.model import Arrays
 from prunescope.observables import (
     most_connected,
@@ -31,7 +33,7 @@ SHUFFLES = 8
 BARS = 32
 
 
-# Columns that the page's list of numbers lays out by itself (panels.js), or shows elsewhere; others follow it, one a line.
+# Columns that the page's list of numbers lays out itself (panels.js) or shows elsewhere; the others follow it.
 LAID_OUT = {
     "density",
     "weight_density",
@@ -56,7 +58,10 @@ LAID_OUT = {
 
 
 def run_data(run: Run, group: int) -> dict[str, Any]:
-    """Everything the page shows of a run, as plain values; ``group`` is the number of its experiment."""
+    """Return everything the page shows of a run, as JSON values; ``group`` is the number of its experiment.
+
+    Raises InputError for inputs that are not images of 1 or 3 channels.
+    """
     if run.shape[0] not in (1, 3):
         raise InputError(f"{run.path}: inputs have {run.shape[0]} channels; a report shows images of 1 or 3")
     sheet = SpriteSheet(run.shape)
@@ -79,9 +84,7 @@ def run_data(run: Run, group: int) -> dict[str, Any]:
 def _level(run: Run, row: dict[str, Any], sheet: SpriteSheet) -> dict[str, Any]:
     level = int(row["level"])
     alone = Group(run.experiment.name, (run,))
-    mask = run.mask(level)
-    seen = run.observations(level)
-    shuffled = shuffle_at_fan_in(mask, generator(run.seed, "null", level, 0))
+    observations = run.observations(level)
     return {
         "level": level,
         "u": row["nominal_density"],
@@ -91,24 +94,38 @@ def _level(run: Run, row: dict[str, Any], sheet: SpriteSheet) -> dict[str, Any]:
             for column in shown_on("page")
             if column.name not in LAID_OUT and row.get(column.name) is not None
         ],
-        **_atlas(run, level, mask, shuffled, seen, sheet),
+        **_atlas(_first_layer(run, level), observations, sheet),
         **_locality(alone, level),
         "histogram": _histogram(alone, level),
-        "ablation": _ablation(seen),
+        "ablation": _ablation(observations),
     }
 
 
-def _atlas(
-    run: Run, level: int, mask: Mask, shuffled: Mask, seen: Arrays, sheet: SpriteSheet
-) -> dict[str, Any]:
-    """The most connected nodes: masks, kept weights in the mask's order, and the same of the shuffled mask."""
+@dataclass(frozen=True)
+class _FirstLayer:
+    """The first layer at one level: its weights, its mask and a shuffled mask, each [n_out, n_in]."""
+
+    weight: NDArray[np.float32]
+    mask: Mask
+    shuffled: Mask
+    shape: ImageShape
+
+
+def _first_layer(run: Run, level: int) -> _FirstLayer:
+    mask = run.mask(level)
+    shuffled = shuffle_at_fan_in(mask, generator(run.seed, "null", level, 0))
+    return _FirstLayer(run.model(level).layers[0].weight, mask, shuffled, run.shape)
+
+
+def _atlas(first: _FirstLayer, observations: Arrays, sheet: SpriteSheet) -> dict[str, Any]:
+    """Return the most connected nodes' masks, kept weights in the mask's order, and shuffled masks."""
+    mask = first.mask
     nodes = most_connected(mask, ATLAS_NODES)
-    weight = run.model(level).layers[0].weight
-    radius = radius_of_gyration(Mask(mask.array[nodes]), run.shape)
-    stored = {int(node): place for place, node in enumerate(seen.get("nodes", ()))}
+    radius = radius_of_gyration(Mask(mask.array[nodes]), first.shape)
+    stored = {int(node): place for place, node in enumerate(observations.get("nodes", ()))}
     entries, values = [], []
     for node, gyration in zip(nodes, radius, strict=True):
-        kept = weight[node][mask.array[node]]
+        kept = first.weight[node][mask.array[node]]
         low, high = encoding.finite_range([*kept, 0.0])
         values.append(encoding.levels_of_256(kept, low, high))
         entry: dict[str, Any] = {
@@ -122,19 +139,19 @@ def _atlas(
         }
         if int(node) in stored:
             place = stored[int(node)]
-            entry["images"] = [sheet.add(pixels) for pixels in seen["top_images"][place]]
-            entry["activations"] = numbers(seen["top_activations"][place], 3)
+            entry["images"] = [sheet.add(pixels) for pixels in observations["top_images"][place]]
+            entry["activations"] = numbers(observations["top_activations"][place], 3)
         entries.append(entry)
     return {
         "nodes": entries,
         "masks": encoding.bits(mask.array[nodes]),
         "weights": encoding.octets(np.concatenate(values)),
-        "shuffled": encoding.bits(shuffled.array[nodes]),
+        "shuffled": encoding.bits(first.shuffled.array[nodes]),
     }
 
 
 def _locality(group: Group, level: int) -> dict[str, Any]:
-    """S(d), the number of ordered pairs (which fixes the null), and g by distance with that of shuffled masks."""
+    """Return S(d), the number of ordered pairs, and g by distance with the band of shuffled masks."""
     run, pairs = group.runs[0], summed_locality(group, level)
     relative = relative_locality(group, level, SHUFFLES)
     low, high = band(relative.shuffled)
@@ -150,7 +167,7 @@ def _locality(group: Group, level: int) -> dict[str, Any]:
 
 
 def _histogram(group: Group, level: int) -> dict[str, Any]:
-    """Nodes by fan-in, and how many random pruning at the same density would leave there."""
+    """Return numbers of nodes by fan-in, and those that random pruning at the same density would leave."""
     bars = fan_in_histogram(group, level, BARS)
     starts = bars["fan_in_from"].to_list()
     return {
@@ -162,12 +179,12 @@ def _histogram(group: Group, level: int) -> dict[str, Any]:
     }
 
 
-def _ablation(seen: Arrays) -> dict[str, Any] | None:
-    """Accuracy with so many nodes removed, in three orders of fan-in; None where not measured."""
+def _ablation(observations: Arrays) -> dict[str, Any] | None:
+    """Return the accuracy with so many nodes removed, in three orders of fan-in; None where not measured."""
     orders = ("decreasing", "random", "increasing")
-    if not all(f"ablation_{order}" in seen for order in orders):
+    if not all(f"ablation_{order}" in observations for order in orders):
         return None
     return {
-        "removed": seen["ablation_removed"].tolist(),
-        **{order: numbers(seen[f"ablation_{order}"]) for order in orders},
+        "removed": observations["ablation_removed"].tolist(),
+        **{order: numbers(observations[f"ablation_{order}"]) for order in orders},
     }

@@ -1,4 +1,4 @@
-"""Pages that stand alone: one HTML text with style and script in it, whose policy lets nothing else in."""
+"""Render pages that stand alone: one HTML text with its style and scripts, whose policy forbids all else."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Curves over seeds, and the page's key facts in plain words."""
+"""Summarise runs over seeds: curves, and the page's key facts in plain words."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from prunescope.report.encoding import number
 
 
 def group_data(group: Group) -> dict[str, Any]:
-    """Mean and sd over seeds of each level's numbers, and the facts."""
+    """Return mean and sd over seeds of each level's numbers, and the facts."""
     rows = curves(group)
     return {
         "label": group.label,
@@ -27,9 +27,10 @@ def group_data(group: Group) -> dict[str, Any]:
 
 
 def curves(group: Group) -> list[dict[str, Any]]:
-    """One row a level that every run has finished, by level: a mean over fewer seeds than its neighbours' would mislead.
+    """Return one row for each level that every run has finished, by ascending level.
 
-    Also ``u``, and ``locality_z_min``, the least of all seeds'.
+    Other levels are left out, because a mean over fewer seeds than its neighbours' would mislead. A row also
+    has ``u``, and ``locality_z_min``, the smallest of all seeds.
     """
     rows = summary([group]).drop("experiment").rename({"nominal_density": "u"}).sort("level").to_dicts()
     for row in rows:
@@ -39,7 +40,10 @@ def curves(group: Group) -> list[dict[str, Any]]:
 
 
 def facts(rows: list[dict[str, Any]], group: Group) -> list[dict[str, str]]:
-    """Headline numbers, each with a sentence: accuracy, locality, fan-in, seeds. Says what was not measured."""
+    """Return the headline numbers, each with a sentence: accuracy, locality, fan-in, seeds.
+
+    The sentence says so where a quantity was not measured.
+    """
     by_level = {row["level"]: row for row in rows}
     level, why = group.told_level()
     told = by_level[level]
@@ -53,7 +57,7 @@ def facts(rows: list[dict[str, Any]], group: Group) -> list[dict[str, str]]:
 
 
 def _images(group: Group) -> str:
-    """`` of 10,000 images``, where every run says how many pick the best step, and the same."""
+    """Return " of 10,000 images" where every run says how many images choose the best step, and all agree."""
     count = group.images("validation")
     return f" on {count:,} images" if count else ""
 

@@ -1,4 +1,4 @@
-"""The paper again: run what a figure needs, draw it; the paper in miniature on one page."""
+"""Reproduce the paper: run what a figure needs and draw it, or write the paper in miniature on one page."""
 
 from __future__ import annotations
 

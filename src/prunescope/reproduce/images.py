@@ -1,4 +1,4 @@
-"""Which images a reproduction is run on: what --data names, told apart by what lies there."""
+"""Choose the images of a reproduction from the values of --data, recognising sources by their files."""
 
 from __future__ import annotations
 
@@ -10,15 +10,16 @@ from prunescope.errors import InputError
 from prunescope.experiment import Experiment, Source
 
 EMBEDDED = ("photographs", "nlgp", "nlgp-clone")
-# Their file names are the same: only the user can tell them apart.
+# ImageNet64 has the file names of ImageNet32, so that only the user can tell them apart.
 LARGE = "imagenet64"
 
 
 def overrides_for(preset: Experiment, given: Sequence[str], scale: str) -> list[str]:
-    """What sets the images of ``preset`` from the values of --data: ROOT, SOURCE=ROOT, or photographs or nlgp.
+    """Return the overrides that set the images of ``preset`` from ``given``, the values of --data.
 
-    ImageNet64 is taken from imagenet64=ROOT alone; without it photographs of 64x64 pixels stand in. At
-    scale mini no images are needed. Raises InputError when there are none, or none that can be told.
+    A value is ROOT, SOURCE=ROOT, or photographs, nlgp or nlgp-clone. ImageNet64 is taken from imagenet64=ROOT
+    alone; without it photographs of 64x64 pixels replace it. At scale mini no images are needed. Raises
+    InputError when none are given that could serve, or when a folder's source is not recognised.
     """
     if not given and scale == "mini":
         return []
@@ -55,7 +56,7 @@ def _source(value: str) -> tuple[str, str]:
 
 
 def _kind(path: Path) -> str:
-    """The source that can read ``path``, from the names of its files."""
+    """Return the name of the source that can read ``path``, from the names of its files."""
     if path.is_file() and path.suffix == ".npz":
         return "npz"
     names = {file.name.split(".")[0] for file in path.glob("*")} | {file.name for file in path.glob("*/*")}

@@ -1,4 +1,4 @@
-"""Recipes: which experiments, and how many seeds, each figure needs. Cheap to import."""
+"""List the experiments, and how many seeds of them, that each figure needs. Cheap to import."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from prunescope.errors import InputError
 
 @dataclass(frozen=True)
 class RequiredExperiment:
-    """A preset, what is set beside the scale, and whether the paper shows several seeds of it."""
+    """An experiment that a figure needs: a preset, its overrides, and whether the paper has several seeds."""
 
     preset: str
     several: bool = False
@@ -25,7 +25,7 @@ _TASKS = ("semantic", "semantic-5-random-5", "semantic-partial", "random-classes
 _FRACTIONS = ("main", "fraction-50", "fraction-30", "fraction-10", "fraction-5", "fraction-2")
 _METHODS = ("main", "oneshot", "snip", "synflow", "grasp", "random")
 
-# In the order in which the paper shows them. Figures that are not named here show the main run.
+# The experiments are in the order in which the paper shows them. Figures that are not named here show the main run.
 RECIPES: dict[str, tuple[RequiredExperiment, ...]] = {
     "1a": _paper("main", several=True),
     "4": _paper("main", "oneshot", "snip", "synflow"),
@@ -89,7 +89,7 @@ MINIATURE: dict[str, RequiredExperiment] = {
 
 
 def recipe(figure: str) -> tuple[RequiredExperiment, ...]:
-    """What a figure needs, in the order it is drawn from; raises InputError for an unknown figure."""
+    """Return the experiments that a figure needs, in drawing order; raise InputError for an unknown figure."""
     from prunescope.figures import FIGURES
 
     if figure not in FIGURES:

@@ -1,4 +1,4 @@
-"""Reproduce: run what figures need and is missing, then draw them."""
+"""Reproduce figures: run the experiments that they need and that are missing, then draw them."""
 
 from __future__ import annotations
 
@@ -25,7 +25,13 @@ PAGE = "miniature.html"
 
 @dataclass(frozen=True)
 class Request:
-    """What is to be reproduced, and how. ``seeds``: so many of each experiment in place of the recipe's."""
+    """A request to reproduce figures: which ones, at what scale, on what images and into which folders.
+
+    ``figures``: names of figures, or "all". ``data``: values of --data. ``out``: the folder of the runs.
+    ``drawn``: the folder of the figures. ``seeds``: the number of seeds of each experiment, in place of the
+    recipe's. ``overrides``: KEY=VALUE fields of every experiment. Raises InputError for an unknown scale,
+    fewer than one seed, or no figure.
+    """
 
     figures: tuple[str, ...]
     scale: str = "laptop"
@@ -46,23 +52,23 @@ class Request:
 
     @property
     def miniature(self) -> bool:
-        """Whether this is the paper in miniature: one page in place of figures."""
+        """Whether the request is for the paper in miniature: one page in place of figures."""
         return self.figures == (ALL,) and self.scale == "mini"
 
     @property
     def wanted(self) -> list[str]:
-        """The figures by name, each once."""
+        """The names of the figures asked for, each once."""
         from prunescope.figures import FIGURES
 
         return list(dict.fromkeys(FIGURES if ALL in self.figures else self.figures))
 
     def experiment(self, need: RequiredExperiment) -> Experiment:
-        """An experiment at the scale and on the images asked for."""
+        """Return the experiment ``need`` at the request's scale and on its images."""
         images = overrides_for(load(need.preset), self.data, self.scale)
         return load(need.preset, [f"scale={self.scale}", *images, *need.overrides, *self.overrides])
 
     def jobs(self, needs: Iterable[RequiredExperiment]) -> list[Job]:
-        """Experiments and seeds."""
+        """Return one job for each experiment of ``needs`` and each of its seeds."""
         return [job for need in needs for job in self._seeds(need)]
 
     def _seeds(self, need: RequiredExperiment) -> list[Job]:
@@ -75,7 +81,11 @@ class Request:
 
 @dataclass(frozen=True)
 class Reproduced:
-    """Files written, the page or the figures in their order; what runs have died of, and why figures are not drawn."""
+    """The outcome of a reproduction: the files written, the failed runs and the figures not drawn.
+
+    ``written``: the page and its table, or the figures in their order. ``failed``: the error of each failed
+    run, by its directory. ``undrawn``: the reason, by figure.
+    """
 
     written: tuple[Path, ...]
     failed: dict[Path, str]
@@ -83,7 +93,7 @@ class Reproduced:
 
 
 def needed(request: Request) -> list[Job]:
-    """Every experiment and seed of the request, each identity and seed once, in the order they are asked for."""
+    """Return every job of the request, each experiment and seed once, in the order they are asked for."""
     if request.miniature:
         jobs = request.jobs(MINIATURE.values())
     else:
@@ -101,7 +111,7 @@ def missing(request: Request) -> list[Job]:
 
 
 def planned(request: Request) -> Plan:
-    """What is done, what is to be run and what that will cost."""
+    """Plan the missing runs of the request: which are done, which are to be run, and what they will cost."""
     from prunescope.sweep import plan
 
     return plan(missing(request), request.out)
@@ -112,8 +122,9 @@ def reproduce(
 ) -> Reproduced:
     """Run what is missing and draw what can be drawn.
 
-    Runs that exist below ``request.out`` under any name are taken as they are. ``at_once``: runs at a time, by
-    default what the machine has room for. Raises InputError for wrong input, Interrupted after Ctrl-C.
+    Finished runs below ``request.out`` are used whatever their directories are called. ``at_once``: the
+    number of runs at a time, by default as many as the machine's cores and memory allow. Raises InputError
+    for wrong input, Interrupted after Ctrl-C.
     """
     from prunescope.sweep import ExecutionOptions, execute
     from prunescope.sweep.status import silent
@@ -130,7 +141,7 @@ def reproduce(
     for figure in request.wanted:
         try:
             written += _drawn(request, figure)
-        except InputError as error:  # one figure's trouble is not another's
+        except InputError as error:  # the other figures can still be drawn
             undrawn[figure] = str(error)
     return Reproduced(tuple(written), failed, undrawn)
 
@@ -146,7 +157,7 @@ def _drawn(request: Request, figure: str) -> list[Path]:
 
 
 def stored(request: Request, jobs: Sequence[Job]) -> list[Run]:
-    """Those runs of ``jobs`` that are done, under whatever name."""
+    """Return the finished runs of ``jobs`` below ``request.out``, whatever their directories are called."""
     from prunescope.runs.directory import Run
 
     found = _finished(request.out)
@@ -158,14 +169,14 @@ def _key(job: Job) -> tuple[str, int]:
 
 
 def _finished(out: Path) -> dict[tuple[str, int], Path]:
-    """Finished runs below a folder by identity and seed, whatever their names."""
+    """Map identity and seed to the directory of each finished run below a folder."""
     from prunescope.runs.directory import Run
 
     found = {}
     for folder, folders, files in os.walk(out):
         if "run.json" in files:
-            folders.clear()  # what lies in a run is its own
-            with contextlib.suppress(InputError):  # a damaged one is not a finished one
+            folders.clear()  # a run directory holds no other runs
+            with contextlib.suppress(InputError):  # a damaged run is not a finished one
                 run = Run(folder)
                 if run.status == "done":
                     found[str(run.about["identity"]), run.seed] = run.path

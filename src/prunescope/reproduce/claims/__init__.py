@@ -1,1 +1,1 @@
-"""What the paper claims, and the rules by which runs decide it."""
+"""State what the paper claims, and the rules by which runs decide it."""

@@ -1,4 +1,4 @@
-"""Claims about data and task: fewer images, noisy labels, rotated and translated images."""
+"""State the claims about data and task: fewer images, noisy labels, rotated and translated images."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ NOISES = (("clean", "imp"), ("50 % noise", "noise-50"), ("100 % noise", "noise-1
 
 
 def _falling(kinds: tuple[tuple[str, str], ...], what: str, mini: Miniature) -> Evidence:
-    """That a number is smaller for each of the later kinds than for the first, and for the last than between."""
+    """Test that a number is smaller for the last kind than for the first and for the one before the last."""
     described = []
     if what == "gain":
         quantities = [gain(mini, name, kind) for name, kind in kinds]
@@ -42,9 +42,9 @@ def _falling(kinds: tuple[tuple[str, str], ...], what: str, mini: Miniature) -> 
 
 def _random_labels(mini: Miniature) -> Evidence:
     noisy = mini.at("100 % noise", "noise-100", "locality", SPARSE, "×")
-    null = mini.at("100 % noise, shuffled, the null", "noise-100", "locality_null", SPARSE, "×", null=True)
+    null = mini.null_at("100 % noise, shuffled, the null", "noise-100", "locality_null", SPARSE)
     clean = mini.at("clean", "imp", "locality", SPARSE, "×")
-    clean_null = mini.at("clean, shuffled, the null", "imp", "locality_null", SPARSE, "×", null=True)
+    clean_null = mini.null_at("clean, shuffled, the null", "imp", "locality_null", SPARSE)
     excess = difference("100 % noise - its null", noisy, null)
     whole = difference("clean - its null", clean, clean_null)
     tests = within_a_quarter(excess, whole, "the clean one")
@@ -52,11 +52,11 @@ def _random_labels(mini: Miniature) -> Evidence:
 
 
 def _nearly_binomial(kinds: tuple[tuple[str, str], ...], mini: Miniature) -> Evidence:
-    """That little of the first kind's excess of fan-in variance is left for the last kind."""
+    """Test that the last kind keeps little of the first kind's excess of fan-in variance."""
     first, last = (
         mini.at(name, kind, "fan_in_var_ratio", SPARSE, "×") for name, kind in (kinds[0], kinds[-1])
     )
-    null = mini.at("random masks, the null", "random", "fan_in_var_ratio", SPARSE, "×", null=True)
+    null = mini.null_at("random masks, the null", "random", "fan_in_var_ratio", SPARSE)
     excess = difference(f"{last.name} - random masks", last, null)
     whole = difference(f"{first.name} - random masks", first, null)
     tests = within_a_quarter(excess, whole, f"that with {first.name}")
@@ -67,7 +67,7 @@ def _rotated(mini: Miniature) -> Evidence:
     upright = cross_angle(mini, "upright images", "imp", SPARSE)
     turned = cross_angle(mini, "rotated images", "rotated", SPARSE)
     strength = mini.at("axes / diagonals, upright", "imp", "anisotropy", SPARSE, "×")
-    null = mini.at("the same, shuffled masks", "imp", "anisotropy_null", SPARSE, "×", null=True)
+    null = mini.null_at("the same, shuffled masks", "imp", "anisotropy_null", SPARSE)
     return Evidence(
         (upright, turned, strength, null),
         (
@@ -85,7 +85,7 @@ def _rotated(mini: Miniature) -> Evidence:
 
 def _translated_local(mini: Miniature) -> Evidence:
     measured = mini.at("translated", "translated", "locality", SPARSE, "×")
-    null = mini.at("shuffled, the null", "translated", "locality_null", SPARSE, "×", null=True)
+    null = mini.null_at("shuffled, the null", "translated", "locality_null", SPARSE)
     plain = mini.at("in place", "imp", "locality", SPARSE, "×")
     return Evidence((measured, null, plain), (Test("translated - null > 0", measured, null),))
 

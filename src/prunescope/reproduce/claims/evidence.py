@@ -1,4 +1,4 @@
-"""What a claim is: a sentence, a rule, and the evidence that decides it."""
+"""Define a claim: a sentence of the paper, a rule, and the evidence that decides it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,10 @@ from prunescope.reproduce.claims.rules import Test, Verdict, combine, verdicts
 
 @dataclass(frozen=True)
 class Evidence:
-    """The numbers shown for a claim, and the tests that decide it; ``heads`` are places of the two that sum it up."""
+    """The evidence of a claim: the numbers shown for it, and the tests that decide it.
+
+    ``heads``: the indices of the two quantities that sum it up.
+    """
 
     quantities: tuple[MeasuredQuantity, ...]
     tests: tuple[Test, ...]
@@ -20,18 +23,22 @@ class Evidence:
 
     @property
     def verdict(self) -> Verdict:
-        """All tests together."""
+        """The verdict of all tests together."""
         return combine(self.tests)
 
     @property
     def verdicts(self) -> list[Verdict]:
-        """Each test's own, with the correction for there being several."""
+        """The verdict of each test, corrected for the number of tests."""
         return verdicts(self.tests)
 
 
 @dataclass(frozen=True)
 class Claim:
-    """One sentence of the paper. ``place`` is where it says so, ``there`` what it found, ``rule`` what decides here."""
+    """A claim of the paper, with the function that measures it.
+
+    ``sentence``: what is claimed. ``place``: where the paper says so. ``there``: what the paper found.
+    ``rule``: what decides it here, in words.
+    """
 
     id: str
     sentence: str
@@ -43,7 +50,10 @@ class Claim:
 
 @dataclass(frozen=True)
 class PageSection:
-    """Claims that one plot shows. ``plot`` names a function of ``prunescope.reproduce.page.plots``."""
+    """A section of the page: claims that one plot shows.
+
+    ``plot``: the name of a function of ``prunescope.reproduce.page.plots``.
+    """
 
     id: str
     title: str

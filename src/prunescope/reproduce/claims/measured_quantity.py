@@ -1,4 +1,4 @@
-"""Numbers that claims are about: a quantity by seed, with the run and the place in it that each number comes from."""
+"""Hold the numbers that claims are about, by seed, each with the run and the place that it comes from."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from dataclasses import dataclass, replace
 
 @dataclass(frozen=True)
 class Sample:
-    """One number of one run: its value, the run's path (relative) and where in it the number stands.
+    """One number of one run: its value, the run's relative path, and where in the run the number stands.
 
-    ``images`` says of an accuracy on how many images it was measured, as in "500 held-out".
+    ``images`` says on how many images an accuracy was measured, as in "500 held-out".
     """
 
     value: float
@@ -23,10 +23,11 @@ class Sample:
 class MeasuredQuantity:
     """A number measured in several runs, by seed.
 
-    ``unit`` is %, points, × or °, as printed; the first two multiply by 100. ``parts`` are the quantities that it is
-    computed from. ``kind`` names the experiment whose runs it was measured in, ``data`` is what that
-    experiment has in common with others on the same data; it is empty when it is not known or not one. ``half_step`` is half a step of the grid that the
-    number lives on, 0 for one that can take any value.
+    ``unit``: %, points, × or °, as printed; the first two multiply by 100. ``null``: whether it is a null.
+    ``parts``: the quantities that it is computed from. ``kind``: the experiment whose runs it was measured
+    in. ``data``: the data of those runs, equal for experiments on the same data; empty when unknown or mixed.
+    ``half_step``: half a step of the grid of levels to which the number belongs, 0 for one that can take any
+    value.
     """
 
     name: str
@@ -45,17 +46,17 @@ class MeasuredQuantity:
 
     @property
     def values(self) -> list[float]:
-        """By ascending seed."""
+        """The values, by ascending seed, without the seeds."""
         return list(self.by_seed.values())
 
     @property
     def images(self) -> str:
-        """On how many images an accuracy was measured; empty for what is no accuracy."""
+        """The images on which an accuracy was measured, with their number; empty for other quantities."""
         return together(sample.images for sample in self.samples.values())
 
 
 def difference(name: str, first: MeasuredQuantity, second: MeasuredQuantity) -> MeasuredQuantity:
-    """``first`` - ``second`` of the seeds that both have, with both places told."""
+    """Subtract ``second`` from ``first`` for the seeds that both have, and name both origins."""
     samples = {}
     for seed in sorted(first.samples.keys() & second.samples.keys()):
         a, b = first.samples[seed], second.samples[seed]
@@ -74,7 +75,7 @@ def difference(name: str, first: MeasuredQuantity, second: MeasuredQuantity) -> 
 
 
 def scaled(name: str, factor: float, quantity: MeasuredQuantity) -> MeasuredQuantity:
-    """``factor`` times a quantity, seed by seed."""
+    """Multiply a quantity by ``factor``, seed by seed."""
     samples = {
         seed: replace(sample, value=factor * sample.value, where=f"{factor:g} * [{quantity.name}]")
         for seed, sample in quantity.samples.items()
@@ -84,16 +85,16 @@ def scaled(name: str, factor: float, quantity: MeasuredQuantity) -> MeasuredQuan
 
 
 def difference_unit(unit: str) -> str:
-    """The unit of a difference: percentages differ by points."""
+    """Return the unit of a difference of two numbers: percentages differ by points."""
     return "points" if unit == "%" else unit
 
 
 def together(texts: Iterable[str]) -> str:
-    """Several texts as one, each once, without the empty ones."""
+    """Join several texts by commas, each once, without the empty ones."""
     return ", ".join(sorted(set(texts) - {""}))
 
 
 def places(quantities: Iterable[MeasuredQuantity]) -> set[str]:
-    """Every run that the quantities come from."""
+    """Return the paths of all runs that the quantities come from."""
     runs = (sample.run for quantity in quantities for sample in quantity.samples.values())
     return {run for several in runs for run in several.split(" ; ")}

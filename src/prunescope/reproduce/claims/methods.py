@@ -1,4 +1,4 @@
-"""Claims about other ways to prune: one-shot, SNIP, SynFlow, random masks; all against iterative pruning."""
+"""State the claims about one-shot, SNIP, SynFlow and random pruning against iterative pruning."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from prunescope.reproduce.claims.quantities import SPARSE, alive_share, excess_s
 from prunescope.reproduce.claims.rules import Test, within_a_quarter
 
 TENTH, FEW = 0.7**6, 0.7**10
-# Nominal: methods with one pool leave the first layer sparser, at 2.8 % about 1 %.
+# These densities are nominal: methods with one pool leave the first layer sparser, at 2.8 % about 1 %.
 SHOWN = (("12 %", TENTH), ("2.8 %", FEW))
 NAMES = {"imp": "IMP", "oneshot": "one-shot", "snip": "SNIP", "synflow": "SynFlow", "random": "random"}
 NONE = 0.05  # locality within 5 % of chance counts as none
@@ -48,7 +48,7 @@ def _order(first: str, second: str, there: str) -> Claim:
 
 def _no_locality(kind: str, mini: Miniature) -> Evidence:
     measured = mini.at(f"{NAMES[kind]}, u = 12 %", kind, "locality", TENTH, "×")
-    null = mini.at("shuffled, the null", kind, "locality_null", TENTH, "×", null=True)
+    null = mini.null_at("shuffled, the null", kind, "locality_null", TENTH)
     share = excess_share(mini, f"{NAMES[kind]}'s share of IMP's excess, u = 2.8 %", kind, FEW)
     own, reference = share.parts
     chance = Test(f"|locality - null| < {NONE:g}", measured, null, -NONE, NONE)

@@ -1,9 +1,10 @@
-"""The miniature's runs as numbers with their places: what claims and plots read."""
+"""Read numbers, with the places they come from, off the miniature's runs for claims and plots."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -16,11 +17,11 @@ from prunescope.analysis.groups import same_data
 from prunescope.reproduce.claims.measured_quantity import MeasuredQuantity, Sample
 from prunescope.runs.directory import Run
 
-# Densities are told apart within this factor: levels are a factor 0.7 apart.
+# Densities within this factor are the same level, because levels are a factor 0.7 apart.
 SAME_DENSITY = 1.1
-# Steps of log density that differ by less than this share are those of one grid.
+# Steps of log density that differ by less than this share belong to one grid.
 SAME_STEP = 0.01
-# Where the number of images of an accuracy stands, in levels.parquet or in run.json, and what the images are.
+# For each accuracy, the field of levels.parquet or run.json with its number of images, and the name of the images.
 IMAGES = {
     "heldout_accuracy": ("heldout_images", "held-out"),
     "best_val_accuracy": ("validation_images", "validation"),
@@ -29,7 +30,7 @@ IMAGES = {
 
 
 class ExperimentRuns:
-    """The runs of one experiment, by seed; paths are told relative to ``base``."""
+    """The runs of one experiment that have a level, by seed, with paths relative to ``base``."""
 
     def __init__(self, runs: Sequence[Run], base: Path) -> None:
         self.runs = {run.seed: run for run in runs if run.levels}
@@ -37,21 +38,21 @@ class ExperimentRuns:
 
     @cached_property
     def tables(self) -> dict[int, polars.DataFrame]:
-        """levels.parquet by seed."""
+        """The table levels.parquet of each run, by seed."""
         return {seed: run.table for seed, run in sorted(self.runs.items())}
 
     def path(self, seed: int) -> str:
-        """A run's directory relative to the base, with forward slashes."""
+        """Return a run's directory relative to the base, with forward slashes."""
         path = self.runs[seed].path.resolve()
         base = self._base.resolve()
         return path.relative_to(base).as_posix() if path.is_relative_to(base) else path.as_posix()
 
     def layer(self, seed: int, layer: int = 1) -> list[dict[str, Any]]:
-        """Rows of one layer, by ascending level."""
+        """Return the rows of one layer in levels.parquet, by ascending level."""
         return self.tables[seed].filter(polars.col("layer") == layer).sort("level").to_dicts()
 
     def level_at(self, seed: int, u: float) -> int | None:
-        """The level whose nominal density is ``u``, None where there is none."""
+        """Return the level whose nominal density is ``u`` within a factor of 1.1, or None."""
         rows = self.layer(seed)
         nearest = min(rows, key=lambda row: abs(math.log(row["nominal_density"] / u)))
         near = abs(math.log(nearest["nominal_density"] / u)) < math.log(SAME_DENSITY)
@@ -59,12 +60,12 @@ class ExperimentRuns:
 
     @cached_property
     def data(self) -> dict[int, dict[str, Any]]:
-        """What run.json says of the data, by seed."""
+        """What run.json says about the data, by seed."""
         return {seed: run.data for seed, run in sorted(self.runs.items())}
 
     @property
     def same_data(self) -> str:
-        """The data that all runs were run on, as analysis.groups tells them; empty when not known or not one."""
+        """The data of all runs, as analysis.groups names them; empty when unknown or when runs differ."""
         found = {same_data(run) for run in self.runs.values()}
         return found.pop() if len(found) == 1 else ""
 
@@ -76,7 +77,7 @@ class ExperimentRuns:
 
     @property
     def half_step(self) -> float:
-        """Half the distance of two pruned levels in log10 of the density; inf when they form no grid."""
+        """Half the distance of two pruned levels in log10 of the density; inf when steps are unequal."""
         pruned = [math.log10(density) for level, density in self.densities.items() if level > 0]
         steps = -np.diff(pruned)
         if not steps.size or np.ptp(steps) > SAME_STEP * abs(steps.mean()):
@@ -84,22 +85,22 @@ class ExperimentRuns:
         return float(steps.mean()) / 2
 
     def accuracies(self, seed: int) -> dict[int, float]:
-        """Best validation accuracy by level."""
+        """Return the best validation accuracy of each level of a run."""
         rows = self.layer(seed)
         found = {row["level"]: row.get("best_val_accuracy") for row in rows}
         return {level: float(value) for level, value in found.items() if value is not None}
 
     def best_level(self, seed: int) -> int | None:
-        """The pruned level of the best validation accuracy, of equals the sparsest; None without a pruned level."""
+        """Return the pruned level of the best validation accuracy, the sparsest of equals, or None."""
         return best_levels.best(self.densities, self.accuracies(seed))
 
     @cached_property
     def cross_fitted_levels(self) -> dict[int, int]:
-        """By seed, the pruned level whose validation accuracy is best on average over the other seeds."""
+        """For each seed, the pruned level that is best in validation accuracy on average over the other seeds."""
         return best_levels.cross_fitted({seed: self.accuracies(seed) for seed in self.tables}, self.densities)
 
     def images(self, seed: int, column: str, row: Mapping[str, Any]) -> str:
-        """On how many images an accuracy of a row was measured; empty for a column that is no accuracy."""
+        """Say on how many images an accuracy of a row was measured; empty for another column."""
         if column not in IMAGES:
             return ""
         name, images = IMAGES[column]
@@ -107,7 +108,7 @@ class ExperimentRuns:
         return f"{count:,} {images}" if count else f"{images}, number not stored"
 
     def cell(self, seed: int, level: int, column: str, layer: int = 1) -> Sample | None:
-        """One entry of levels.parquet; None where it is not defined."""
+        """Return one entry of levels.parquet with its place, or None where it is not defined."""
         rows = [row for row in self.layer(seed, layer) if row["level"] == level]
         value = rows[0].get(column) if rows else None
         if value is None:
@@ -117,7 +118,7 @@ class ExperimentRuns:
 
 
 class Miniature:
-    """All kinds of runs by name."""
+    """All runs of the miniature, by the name of their experiment."""
 
     def __init__(self, kinds: Mapping[str, Sequence[Run]], base: Path) -> None:
         self.kinds = {name: ExperimentRuns(runs, base) for name, runs in kinds.items()}
@@ -131,36 +132,28 @@ class Miniature:
         kind: str,
         sample: Callable[[ExperimentRuns, int], Sample | None],
         unit: str = "",
-        *,
-        null: bool = False,
     ) -> MeasuredQuantity:
-        """A quantity from what ``sample`` says of each seed; seeds of which it says None are left out."""
+        """Collect the quantity that ``sample`` measures in each seed; seeds where it returns None are left out."""
         runs = self[kind]
         found = {seed: sample(runs, seed) for seed in sorted(runs.runs)}
         samples = {seed: one for seed, one in found.items() if one is not None}
-        return MeasuredQuantity(name, samples, unit, null, kind=kind, data=runs.same_data)
+        return MeasuredQuantity(name, samples, unit, kind=kind, data=runs.same_data)
 
-    def at(
-        self,
-        name: str,
-        kind: str,
-        column: str,
-        u: float,
-        unit: str = "",
-        *,
-        layer: int = 1,
-        null: bool = False,
-    ) -> MeasuredQuantity:
-        """A column of levels.parquet at nominal density ``u``."""
+    def at(self, name: str, kind: str, column: str, u: float, unit: str = "") -> MeasuredQuantity:
+        """Return a first-layer column of levels.parquet at nominal density ``u``."""
 
         def sample(runs: ExperimentRuns, seed: int) -> Sample | None:
             level = runs.level_at(seed, u)
-            return None if level is None else runs.cell(seed, level, column, layer)
+            return None if level is None else runs.cell(seed, level, column)
 
-        return self.gather(name, kind, sample, unit, null=null)
+        return self.gather(name, kind, sample, unit)
+
+    def null_at(self, name: str, kind: str, column: str, u: float) -> MeasuredQuantity:
+        """Return a first-layer column that is the null of a claim, a ratio, at nominal density ``u``."""
+        return replace(self.at(name, kind, column, u, "×"), null=True)
 
     def at_best(self, name: str, kind: str, column: str, unit: str = "") -> MeasuredQuantity:
-        """A column of levels.parquet at the pruned level of the best validation accuracy."""
+        """Return a first-layer column at the pruned level of the best validation accuracy."""
 
         def sample(runs: ExperimentRuns, seed: int) -> Sample | None:
             level = runs.best_level(seed)
@@ -169,7 +162,7 @@ class Miniature:
         return self.gather(name, kind, sample, unit)
 
     def at_cross_fitted(self, name: str, kind: str, column: str, unit: str = "") -> MeasuredQuantity:
-        """A column of levels.parquet at the pruned level that is best on average over the other seeds."""
+        """Return a first-layer column at the pruned level that is best on average over the other seeds."""
 
         def sample(runs: ExperimentRuns, seed: int) -> Sample | None:
             level = runs.cross_fitted_levels.get(seed)
@@ -180,13 +173,13 @@ class Miniature:
     def at_last(
         self, name: str, kind: str, column: str, unit: str = "", *, layer: int = 1
     ) -> MeasuredQuantity:
-        """A column of levels.parquet at the last level."""
+        """Return a layer's column of levels.parquet at the last level."""
         return self.gather(
             name, kind, lambda runs, seed: runs.cell(seed, runs.runs[seed].levels[-1], column, layer), unit
         )
 
     def curve(self, kind: str, column: str, layer: int = 1) -> list[tuple[np.ndarray, np.ndarray]]:
-        """Density of the weights kept in the layer, and a column, one pair of arrays a seed."""
+        """Return the layer's weight density and a column over its levels, one pair of arrays for each seed."""
         curves = []
         for seed in sorted(self[kind].runs):
             rows = [row for row in self[kind].layer(seed, layer) if row.get(column) is not None]

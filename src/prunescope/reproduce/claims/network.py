@@ -1,4 +1,4 @@
-"""Claims about the pruned network itself: accuracy, fan-in, locality, ablation, global pruning, hierarchy."""
+"""State the claims about the pruned network: accuracy, fan-in, locality, ablation, pools and hierarchy."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from prunescope.reproduce.claims.quantities import (
     ablated,
     layer_share,
     log_density_of_best,
-    mean_over_levels,
+    mean_accuracy,
     pruned_layers,
     receptive_radius,
 )
@@ -47,7 +47,7 @@ def _peak(mini: Miniature) -> Evidence:
 
 def _tail(mini: Miniature) -> Evidence:
     pruned = mini.at("IMP, variance / binomial", "imp", "fan_in_var_ratio", SPARSE, "×")
-    random = mini.at("random masks, the null", "random", "fan_in_var_ratio", SPARSE, "×", null=True)
+    random = mini.null_at("random masks, the null", "random", "fan_in_var_ratio", SPARSE)
     largest = mini.at("IMP, largest fan-in", "imp", "fan_in_max", SPARSE)
     mean = mini.at("IMP, mean fan-in", "imp", "fan_in_mean", SPARSE)
     return Evidence((pruned, random, mean, largest), (Test("IMP - random > 0", pruned, random),))
@@ -56,7 +56,7 @@ def _tail(mini: Miniature) -> Evidence:
 def _locality(mini: Miniature) -> Evidence:
     names = ("34 %", "12 %", "4 %", "0.97 %")
     steps = [mini.at(f"u = {name}", "imp", "locality", u, "×") for name, u in zip(names, LADDER, strict=True)]
-    null = mini.at("shuffled at u = 0.97 %, the null", "imp", "locality_null", SPARSE, "×", null=True)
+    null = mini.null_at("shuffled at u = 0.97 %, the null", "imp", "locality_null", SPARSE)
     tests = [
         Test(f"{names[index + 1]} - {names[index]} > 0", steps[index + 1], steps[index])
         for index in range(len(names) - 1)
@@ -77,7 +77,7 @@ def _ablation(mini: Miniature) -> Evidence:
 
 def _global(mini: Miniature) -> Evidence:
     pool, apart = (
-        mean_over_levels(mini, f"{name}, mean over levels", kind, other, "best_val_accuracy", "%")
+        mean_accuracy(mini, f"{name}, mean over levels", kind, other)
         for name, kind, other in (("global", "global", "imp"), ("layer-wise", "imp", "global"))
     )
     layers = [layer_share(mini, f"layer {n} / global density", "global", n, SPARSE) for n in (1, 2, 3)]

@@ -1,4 +1,4 @@
-"""Numbers that claims need beyond entries of levels.parquet, each saying where in a run it comes from."""
+"""Compute the numbers that claims need beyond levels.parquet, each with its place in a run."""
 
 from __future__ import annotations
 
@@ -24,25 +24,26 @@ REMOVED = 0.1  # of the first layer's nodes
 
 
 def gain(mini: Miniature, name: str, kind: str) -> MeasuredQuantity:
-    """Held-out accuracy at u = 0.97 %, a level fixed in advance, less that of the dense level.
+    """Return held-out accuracy at u = 0.97 %, a level fixed in advance, less that of the dense level.
 
-    The best of several levels would gain from nothing but its choice, on whatever images it is measured.
+    The level is fixed because the best of several levels would gain by being chosen, on any images.
     """
     sparse = mini.at(f"{name}, u = 0.97 %, held out", kind, "heldout_accuracy", SPARSE, "%")
     return difference(name, sparse, mini.at(f"{name}, dense, held out", kind, "heldout_accuracy", 1.0, "%"))
 
 
 def described_gain(mini: Miniature, name: str, kind: str) -> MeasuredQuantity:
-    """Held-out accuracy at the level that the other seeds choose, less that of the dense level.
+    """Return held-out accuracy at the level that the other seeds choose, less that of the dense level.
 
-    Its mean is unbiased. It describes and decides nothing: the seeds choose for one another.
+    Its mean is unbiased, but it decides no claim: the seeds choose for one another and so are not
+    independent.
     """
     chosen = mini.at_cross_fitted(f"{name}: held out", kind, "heldout_accuracy", "%")
     return difference(name, chosen, mini.at(f"{name}, dense, held out", kind, "heldout_accuracy", 1.0, "%"))
 
 
 def log_density_of_best(mini: Miniature, kind: str, name: str) -> MeasuredQuantity:
-    """log10 of the u at which validation accuracy is best: one of the grid of levels."""
+    """Return log10 of the nominal density at which validation accuracy is best, on the grid of levels."""
 
     def sample(runs: ExperimentRuns, seed: int) -> Sample | None:
         level = runs.best_level(seed)
@@ -53,28 +54,27 @@ def log_density_of_best(mini: Miniature, kind: str, name: str) -> MeasuredQuanti
 
 
 def ablated(mini: Miniature, name: str, order: str, u: float, share: float = REMOVED) -> MeasuredQuantity:
-    """Validation accuracy with a share of the first layer's nodes removed in an order of fan-in."""
+    """Return validation accuracy with a share of the first layer's nodes removed in an order of fan-in."""
 
     def sample(runs: ExperimentRuns, seed: int) -> Sample | None:
         level = runs.level_at(seed, u)
         if level is None:
             return None
-        seen = runs.runs[seed].observations(level)
-        if f"ablation_{order}" not in seen:
+        observations = runs.runs[seed].observations(level)
+        if f"ablation_{order}" not in observations:
             return None
-        units = int(seen["ablation_removed"][-1])
-        place = int(np.argmin(np.abs(seen["ablation_removed"] - share * units)))
+        units = int(observations["ablation_removed"][-1])
+        place = int(np.argmin(np.abs(observations["ablation_removed"] - share * units)))
         where = f"observations.safetensors, level {level}, ablation_{order}[{place}]"
         images = runs.images(seed, "final_val_accuracy", {})
-        return Sample(float(seen[f"ablation_{order}"][place]), runs.path(seed), where, images)
+        return Sample(float(observations[f"ablation_{order}"][place]), runs.path(seed), where, images)
 
     return mini.gather(name, "imp", sample, "%")
 
 
-def mean_over_levels(
-    mini: Miniature, name: str, kind: str, other: str, column: str, unit: str = ""
-) -> MeasuredQuantity:
-    """A column averaged over the levels that all runs of two experiments have."""
+def mean_accuracy(mini: Miniature, name: str, kind: str, other: str) -> MeasuredQuantity:
+    """Average the best validation accuracy of ``kind`` over the levels that all its and ``other``'s runs have."""
+    column = "best_val_accuracy"
     several = [
         {row["level"]: row.get(column) for row in mini[one].layer(seed)}
         for one in (kind, other)
@@ -91,11 +91,11 @@ def mean_over_levels(
         where = f"levels.parquet, levels {levels[0]} to {levels[-1]}, layer 1, {column}: mean"
         return replace(cells[0], value=float(np.mean([cell.value for cell in cells])), where=where)
 
-    return mini.gather(name, kind, sample, unit)
+    return mini.gather(name, kind, sample, "%")
 
 
 def layer_share(mini: Miniature, name: str, kind: str, layer: int, u: float) -> MeasuredQuantity:
-    """The density of a layer's weights over the nominal one of all."""
+    """Return the weight density of a layer over the nominal density of the network."""
 
     def sample(runs: ExperimentRuns, seed: int) -> Sample | None:
         level = runs.level_at(seed, u)
@@ -109,7 +109,7 @@ def layer_share(mini: Miniature, name: str, kind: str, layer: int, u: float) -> 
 
 
 def alive_share(mini: Miniature, name: str, kind: str, u: float) -> MeasuredQuantity:
-    """The share of first-layer nodes that keep a connection."""
+    """Return the share of first-layer nodes that keep a connection."""
 
     def sample(runs: ExperimentRuns, seed: int) -> Sample | None:
         level = runs.level_at(seed, u)
@@ -123,7 +123,7 @@ def alive_share(mini: Miniature, name: str, kind: str, u: float) -> MeasuredQuan
 
 
 def excess(mini: Miniature, name: str, kind: str, u: float) -> MeasuredQuantity:
-    """locality - 1."""
+    """Return the locality less 1, its value by chance."""
 
     def sample(runs: ExperimentRuns, seed: int) -> Sample | None:
         level = runs.level_at(seed, u)
@@ -134,9 +134,10 @@ def excess(mini: Miniature, name: str, kind: str, u: float) -> MeasuredQuantity:
 
 
 def excess_of_imp(mini: Miniature, name: str, kind: str, u: float) -> MeasuredQuantity:
-    """locality - 1 of IMP's run of the same seed at the density of ``kind``'s first layer, linear in its logarithm.
+    """Return the excess locality of IMP's run of the same seed at the density of ``kind``'s first layer.
 
-    Seeds whose first layer is denser or sparser than any of IMP's levels are left out.
+    It is interpolated linearly in the logarithm of the density. Seeds whose first layer is denser or sparser
+    than all of IMP's levels are left out.
     """
 
     def sample(runs: ExperimentRuns, seed: int) -> Sample | None:
@@ -157,7 +158,7 @@ def excess_of_imp(mini: Miniature, name: str, kind: str, u: float) -> MeasuredQu
 
 
 def excess_share(mini: Miniature, name: str, kind: str, u: float) -> MeasuredQuantity:
-    """The excess of locality over chance as a share of IMP's at the same density of the first layer."""
+    """Return the excess locality as a share of IMP's at the same density of the first layer."""
     own = excess(mini, f"{name}: locality - 1", kind, u)
     reference = excess_of_imp(mini, f"{name}: IMP's locality - 1", kind, u)
     samples = {
@@ -170,12 +171,12 @@ def excess_share(mini: Miniature, name: str, kind: str, u: float) -> MeasuredQua
     return replace(own, name=name, samples=samples, parts=(own, reference))
 
 
-# A layer's measured density scatters by so much around its nominal one: the end of a curve still serves.
+# A layer's measured density scatters around its nominal one by up to this factor; within it the end of a curve is used.
 SLACK = 1.02
 
 
 def fan_out_ratio(mini: Miniature, name: str, kind: str, u: float) -> MeasuredQuantity:
-    """The variance of the pixels' fan-out over the binomial one, of the first layer's mask."""
+    """Return the variance of the pixels' fan-out in the first layer's mask over the binomial variance."""
 
     def sample(runs: ExperimentRuns, seed: int) -> Sample | None:
         level = runs.level_at(seed, u)
@@ -189,7 +190,7 @@ def fan_out_ratio(mini: Miniature, name: str, kind: str, u: float) -> MeasuredQu
 
 
 def cross_angle(mini: Miniature, name: str, kind: str, u: float) -> MeasuredQuantity:
-    """The direction, in degrees counter-clockwise, along which pairs of a node's pixels prefer to lie."""
+    """Return the direction that pairs of a node's pixels prefer, in degrees counter-clockwise."""
 
     def sample(runs: ExperimentRuns, seed: int) -> Sample | None:
         level = runs.level_at(seed, u)
@@ -203,7 +204,7 @@ def cross_angle(mini: Miniature, name: str, kind: str, u: float) -> MeasuredQuan
 
 
 def receptive_radius(mini: Miniature, name: str, kind: str, layer: int) -> MeasuredQuantity:
-    """The mean radius of gyration, in pixels, of the inputs that reach a node of a layer, at the last level."""
+    """Return the mean radius of gyration of the inputs that reach a layer's nodes, in pixels, at the last level."""
 
     def sample(runs: ExperimentRuns, seed: int) -> Sample | None:
         run = runs.runs[seed]
@@ -221,7 +222,7 @@ def receptive_radius(mini: Miniature, name: str, kind: str, layer: int) -> Measu
 
 
 def pruned_layers(mini: Miniature, kind: str) -> Iterator[tuple[int, MeasuredQuantity]]:
-    """Each hidden layer of a run and the density of its weights at the last level."""
+    """Yield each hidden layer's number and the density of its weights at the last level."""
     depths = [len(run.experiment.network.hidden) for run in mini[kind].runs.values()]
     for layer in range(1, min(depths, default=0) + 1):
         yield layer, mini.at_last(f"layer {layer} keeps", kind, "weight_density", "%", layer=layer)

@@ -1,9 +1,10 @@
-"""Verdicts: what a measured difference must be for a claim to hold or to be contradicted. Cheap to import.
+"""Decide from measured differences whether a claim holds, is contradicted, or is not decided.
 
-A claim holds when each of its tests holds, one by one at 2.5 %: all must, so that needs no correction. It is
-contradicted when any of its tests is, which would happen by chance the more often the more tests there are: that takes
-Holm's correction, at 2.5 % for all tests of the claim together. So either verdict is wrong at most one time in forty,
-whatever the truth (tests/reproduce/test_verdicts.py). Source: Holm 1979.
+A claim holds when each of its tests holds, one by one at 2.5 %: all must, so that no correction is needed. It
+is contradicted when any of its tests is, which chance alone would cause more often the more tests there are;
+so it takes Holm's correction, at 2.5 % for all tests of the claim together. Either verdict is therefore wrong
+at most one time in forty, whatever the truth (tests/reproduce/test_verdicts.py). Source: Holm 1979. Cheap to
+import.
 """
 
 from __future__ import annotations
@@ -28,10 +29,11 @@ FALSE_RATE = (1 - CONFIDENCE) / 2
 
 @dataclass(frozen=True)
 class Test:
-    """Whether the mean of ``first`` - ``second`` is above ``low`` and below ``high``.
+    """A test of whether the mean of ``first`` - ``second`` is above ``low`` and below ``high``.
 
-    ``second`` may be a constant. Within an experiment the difference is taken seed by seed; so it is between two when
-    ``per_seed`` says so, else as ``analysis.statistics.difference`` does. Raises ValueError without a finite bound.
+    ``second`` may be a constant. The difference is taken seed by seed within an experiment, and between two
+    experiments when ``per_seed`` is true; else as ``analysis.statistics.difference`` does. Raises ValueError
+    without a finite bound.
     """
 
     __test__ = False  # not a test of pytest's
@@ -49,7 +51,7 @@ class Test:
 
     @cached_property
     def difference(self) -> Difference:
-        """``first`` - ``second``: the spread of its mean, and how it was taken."""
+        """The spread of the mean of ``first`` - ``second``, and how the difference was taken."""
         values, second = self.first.by_seed, self.second
         if isinstance(second, MeasuredQuantity) and not self.per_seed and self.first.kind != second.kind:
             same = self.first.data == second.data != ""
@@ -61,7 +63,7 @@ class Test:
 
     @property
     def differences(self) -> dict[int, float]:
-        """Those of each seed, where the difference is taken seed by seed; else none."""
+        """The difference of each seed, where it is taken seed by seed; else empty."""
         values, second = self.first.by_seed, self.second
         return {
             seed: values[seed] - (second.by_seed[seed] if isinstance(second, MeasuredQuantity) else second)
@@ -70,14 +72,14 @@ class Test:
 
     @property
     def unit(self) -> str:
-        """That of the differences."""
+        """The unit of the difference."""
         return (
             difference_unit(self.first.unit) if isinstance(self.second, MeasuredQuantity) else self.first.unit
         )
 
     @property
     def half_steps(self) -> float:
-        """By how much both quantities' grids of levels widen the interval to either side."""
+        """The width by which both quantities' grids of levels extend the interval on either side."""
         second = self.second.half_step if isinstance(self.second, MeasuredQuantity) else 0.0
         return self.first.half_step + second
 
@@ -88,7 +90,7 @@ class Test:
 
     @property
     def obstacle(self) -> str:
-        """Why the numbers can decide nothing; empty when they can."""
+        """The reason why the numbers decide nothing; empty when they can."""
         spread = self.difference.spread
         if spread.n == 0:
             return "not measured"
@@ -100,24 +102,24 @@ class Test:
 
     @property
     def p_within(self) -> float:
-        """The one-sided p value of the mean's lying within the bounds: the larger one of two."""
+        """The one-sided p value for a mean within the bounds: the larger one of two."""
         mean = self.difference.spread.mean or 0.0
         return max(self._p(mean - self.low), self._p(self.high - mean))
 
     @property
     def p_outside(self) -> float:
-        """The one-sided p value of the mean's lying outside a bound: of two bounds the smaller one, doubled."""
+        """The one-sided p value for a mean outside a bound: with two bounds the smaller one, doubled."""
         mean = self.difference.spread.mean or 0.0
         bounds = math.isfinite(self.low) + math.isfinite(self.high)
         return min(1.0, bounds * min(self._p(self.low - mean), self._p(mean - self.high)))
 
     @property
     def verdict(self) -> Verdict:
-        """That of a claim with no other test."""
+        """The verdict of a claim that has only this test."""
         return verdicts([self])[0]
 
     def _p(self, distance: float) -> float:
-        """How often chance alone puts the mean at least so far beyond a bound on which the true one lies."""
+        """Return the probability that chance alone puts the mean ``distance`` or more beyond the true bound."""
         from scipy.special import stdtr
 
         if self._error is None:
@@ -134,7 +136,10 @@ class Test:
 
 
 def within_a_quarter(excess: MeasuredQuantity, whole: MeasuredQuantity, of: str) -> tuple[Test, Test]:
-    """Tests of |``excess``| < ``whole`` / 4, taken seed by seed: the limit is as noisy as what it limits."""
+    """Return the two tests of |``excess``| < ``whole`` / 4, taken seed by seed.
+
+    They are taken seed by seed because the limit has a spread of its own.
+    """
     quarter = scaled(f"a quarter of {of}", 0.25, whole)
     negative = scaled(f"minus a quarter of {of}", -0.25, whole)
     return (
@@ -144,7 +149,7 @@ def within_a_quarter(excess: MeasuredQuantity, whole: MeasuredQuantity, of: str)
 
 
 def verdicts(tests: Sequence[Test]) -> list[Verdict]:
-    """The verdict of each test of one claim; contradicted after Holm's correction over all of them."""
+    """Return the verdict of each test of one claim, with Holm's correction for contradictions."""
     refuted = rejected_by_holm([test.p_outside for test in tests])
     return [
         "contradicted" if out else "holds" if test.p_within <= FALSE_RATE else "not decided"
@@ -153,7 +158,7 @@ def verdicts(tests: Sequence[Test]) -> list[Verdict]:
 
 
 def rejected_by_holm(values: Sequence[float], rate: float = FALSE_RATE) -> list[bool]:
-    """Which p values Holm's procedure rejects, so that any of them is wrongly so with probability ``rate`` at most."""
+    """Say which p values Holm's procedure rejects at a family-wise error rate of at most ``rate``."""
     rejected = [False] * len(values)
     for rank, place in enumerate(sorted(range(len(values)), key=values.__getitem__)):
         if values[place] > rate / (len(values) - rank):
@@ -163,7 +168,11 @@ def rejected_by_holm(values: Sequence[float], rate: float = FALSE_RATE) -> list[
 
 
 def combine(tests: Iterable[Test]) -> Verdict:
-    """contradicted when any test is, holds when every test does; else, and without any test, not decided."""
+    """Return the verdict of a claim from its tests.
+
+    It is contradicted when any test is, holds when every test does, and is else, or without tests, not
+    decided.
+    """
     found = set(verdicts(list(tests)))
     if "contradicted" in found:
         return "contradicted"

@@ -1,1 +1,1 @@
-"""The page of the paper in miniature."""
+"""Write the page of the paper in miniature."""

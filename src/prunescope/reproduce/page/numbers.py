@@ -1,4 +1,4 @@
-"""The table beside the page: every number on it, with the run and the place in it that it comes from."""
+"""Make the table beside the page: every number on it, with the run and the place where it stands."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ COLUMNS = ("claim", "row", "quantity", "seed", "value", "images", "run", "where"
 
 
 def numbers(judged: Mapping[str, Sequence[JudgedClaim]]) -> str:
-    """Every number of the page, claim by claim: what was measured, one row a seed, then what was tested.
+    """Return every number of the page as a table: claim by claim, what was measured and what was tested.
 
-    ``row`` says what a row is. measured: a number of one seed. paired: a difference of two quantities of one seed.
-    one sample: a number of one seed less a constant. Welch: the difference of two means, whose values by seed are rows
-    of their own.
+    The column ``row`` says what a row is. measured: a number of one seed. paired: a difference of two
+    quantities of one seed. one sample: a number of one seed less a constant. Welch: the difference of two
+    means, whose values by seed are rows of their own.
     """
     text = io.StringIO()
     rows = csv.writer(text, lineterminator="\n")
@@ -35,7 +35,7 @@ def numbers(judged: Mapping[str, Sequence[JudgedClaim]]) -> str:
 
 
 def _tested(test: Test) -> Iterator[tuple[str, int | None, float, str]]:
-    """What kind of row, seed, value and where it is from, of each number that a test's mean and interval rest on."""
+    """Yield kind of row, seed, value and origin of each number that a test's mean and interval rest on."""
     if not isinstance(test.second, MeasuredQuantity):
         for seed, value in test.differences.items():
             yield "one sample", seed, value, f"[{test.first.name}] - {test.second:g}"
@@ -47,7 +47,7 @@ def _tested(test: Test) -> Iterator[tuple[str, int | None, float, str]]:
 
 
 def _all(evidence: Evidence) -> list[MeasuredQuantity]:
-    """Every quantity shown or tested, each behind what it is computed from, once."""
+    """Return every quantity shown or tested once, each after those that it is computed from."""
     found: dict[str, MeasuredQuantity] = {}
 
     def add(quantity: MeasuredQuantity) -> None:

@@ -1,8 +1,9 @@
-"""What the page's plots are made of: a panel, curves over seeds, points with spread."""
+"""Draw the parts of the page's plots: a panel, curves over seeds, points with spread."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -16,8 +17,17 @@ from prunescope.reproduce.claims.miniature import Miniature
 SIZE = (4.4, 2.5)
 
 
+@dataclass(frozen=True)
+class Style:
+    """How numbers are drawn: their colour, their label in the legend, and a factor on their values."""
+
+    colour: str
+    label: str | None = None
+    scale: float = 1
+
+
 def panel() -> tuple[Figure, Axes]:
-    """A figure with one panel."""
+    """Make a figure with one panel."""
     figure = Figure(figsize=SIZE)
     return figure, figure.add_subplot()
 
@@ -25,7 +35,7 @@ def panel() -> tuple[Figure, Axes]:
 def finish(
     figure: Figure, axes: Axes, ylabel: str, *, density: bool = True, xlabel: str = "unpruned weights $u$ (%)"
 ) -> Figure:
-    """Labels, legend and, with ``density``, the axis of u."""
+    """Add labels, the legend and, with ``density``, the axis of u; return the figure."""
     axes.set_ylabel(ylabel)
     if density:
         seen = [line.get_xdata() for line in axes.get_lines() if line.get_gid() != "reference"]
@@ -38,29 +48,27 @@ def finish(
     return figure
 
 
-def thin(axes: Axes, mini: Miniature, kind: str, column: str, colour: str, scale: float = 1) -> None:
-    """One faint line a seed, against nominal density."""
+def thin(axes: Axes, mini: Miniature, kind: str, column: str, style: Style) -> None:
+    """Draw a column of the first layer against nominal density, a faint line for each seed."""
     for seed in sorted(mini[kind].runs):
         rows = [row for row in mini[kind].layer(seed) if row.get(column) is not None]
         axes.plot(
             [row["nominal_density"] for row in rows],
-            [scale * row[column] for row in rows],
-            color=colour,
+            [style.scale * row[column] for row in rows],
+            color=style.colour,
             lw=0.6,
             alpha=0.35,
         )
 
 
-def curve(
-    axes: Axes, mini: Miniature, kind: str, column: str, colour: str, label: str | None, scale: float = 1
-) -> None:
-    """Mean ± sd over seeds against nominal density, of the levels that all seeds have."""
+def curve(axes: Axes, mini: Miniature, kind: str, column: str, style: Style) -> None:
+    """Draw mean ± sd over seeds against nominal density, of the levels that all seeds have."""
     points: dict[int, list[float]] = {}
     densities: dict[int, float] = {}
     for seed in mini[kind].runs:
         for row in mini[kind].layer(seed):
             if row.get(column) is not None:
-                points.setdefault(row["level"], []).append(scale * row[column])
+                points.setdefault(row["level"], []).append(style.scale * row[column])
                 densities[row["level"]] = row["nominal_density"]
     levels = sorted(level for level, values in points.items() if len(values) == len(mini[kind].runs))
     if not levels:
@@ -68,12 +76,12 @@ def curve(
     x = np.array([densities[level] for level in levels])
     found = [spread(points[level]) for level in levels]
     y, sd = (np.array(numbers) for numbers in zip(*[(one.mean, one.sd or 0.0) for one in found], strict=True))
-    axes.plot(x, y, "o-", ms=2.5, lw=1.1, color=colour, label=label)
-    axes.fill_between(x, y - sd, y + sd, color=colour, alpha=0.15, lw=0)
+    axes.plot(x, y, "o-", ms=2.5, lw=1.1, color=style.colour, label=style.label)
+    axes.fill_between(x, y - sd, y + sd, color=style.colour, alpha=0.15, lw=0)
 
 
 def null_band(axes: Axes, mini: Miniature, kind: str) -> None:
-    """The mean ± 2 sd of shuffled masks of the first seed, against nominal density."""
+    """Shade mean ± 2 sd of the locality of the first seed's shuffled masks, against nominal density."""
     rows = [
         row
         for seed in list(mini[kind].runs)[:1]
@@ -87,7 +95,7 @@ def null_band(axes: Axes, mini: Miniature, kind: str) -> None:
 
 
 def dense(axes: Axes, mini: Miniature) -> None:
-    """A dashed line at the dense network's held-out accuracy, mean over seeds."""
+    """Draw a dashed line at the dense network's held-out accuracy, mean over seeds."""
     dense = mini.at("", "imp", "heldout_accuracy", 1.0).values
     if dense:
         axes.axhline(
@@ -99,16 +107,17 @@ def points(
     axes: Axes,
     places: Sequence[float] | np.ndarray,
     quantities: Sequence[MeasuredQuantity],
-    colour: str,
+    style: Style,
     *,
-    scale: float = 1,
-    label: str | None = None,
     line: bool = True,
 ) -> None:
-    """Mean ± sd over seeds at each place; places without a number are left out."""
+    """Draw mean ± sd over seeds at each place, joined by a line if ``line``; places without a number are left out."""
     found = [(x, spread(quantity.values)) for x, quantity in zip(places, quantities, strict=True)]
-    shown = [(x, scale * one.mean, scale * (one.sd or 0.0)) for x, one in found if one.mean is not None]
+    shown = [
+        (x, style.scale * one.mean, style.scale * (one.sd or 0.0)) for x, one in found if one.mean is not None
+    ]
     if not shown:
         return
     x, means, sds = zip(*shown, strict=True)
-    axes.errorbar(x, means, sds, fmt="o-" if line else "o", ms=3, lw=1, capsize=2, color=colour, label=label)
+    form = "o-" if line else "o"
+    axes.errorbar(x, means, sds, fmt=form, ms=3, lw=1, capsize=2, color=style.colour, label=style.label)

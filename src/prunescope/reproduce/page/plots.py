@@ -1,4 +1,4 @@
-"""One small plot for each section of the page, drawn from the miniature's runs."""
+"""Draw the plot of each section of the page from the miniature's runs."""
 
 from __future__ import annotations
 
@@ -11,7 +11,17 @@ from prunescope.reproduce.claims.data import FRACTIONS, NOISES, ROTATED
 from prunescope.reproduce.claims.methods import SHOWN
 from prunescope.reproduce.claims.miniature import Miniature
 from prunescope.reproduce.claims.quantities import SPARSE, excess_share, gain, pruned_layers, receptive_radius
-from prunescope.reproduce.page.plot_parts import SIZE, curve, dense, finish, null_band, panel, points, thin
+from prunescope.reproduce.page.plot_parts import (
+    SIZE,
+    Style,
+    curve,
+    dense,
+    finish,
+    null_band,
+    panel,
+    points,
+    thin,
+)
 
 METHODS = (
     ("imp", "IMP", BLUE),
@@ -25,35 +35,35 @@ SHARES = {"imp": 1.0, "fraction-30": 0.3, "fraction-10": 0.1, "fraction-3": 0.03
 
 
 def accuracy(mini: Miniature) -> Figure:
-    """Held-out accuracy against u, a line a seed."""
+    """Draw held-out accuracy against u, a line for each seed."""
     figure, axes = panel()
-    thin(axes, mini, "imp", "heldout_accuracy", BLUE, scale=100)
-    curve(axes, mini, "imp", "heldout_accuracy", BLUE, "IMP", scale=100)
+    thin(axes, mini, "imp", "heldout_accuracy", Style(BLUE, scale=100))
+    curve(axes, mini, "imp", "heldout_accuracy", Style(BLUE, "IMP", scale=100))
     dense(axes, mini)
     return finish(figure, axes, "held-out accuracy (%)")
 
 
 def fan_in(mini: Miniature) -> Figure:
-    """Fan-in variance over the binomial one against u, and that of random masks."""
+    """Draw the fan-in variance over the binomial one against u, and that of random masks."""
     figure, axes = panel()
-    thin(axes, mini, "imp", "fan_in_var_ratio", BLUE)
-    curve(axes, mini, "imp", "fan_in_var_ratio", BLUE, "IMP")
-    curve(axes, mini, "random", "fan_in_var_ratio", MUTED, "random")
+    thin(axes, mini, "imp", "fan_in_var_ratio", Style(BLUE))
+    curve(axes, mini, "imp", "fan_in_var_ratio", Style(BLUE, "IMP"))
+    curve(axes, mini, "random", "fan_in_var_ratio", Style(MUTED, "random"))
     axes.axhline(1, color=MUTED, lw=0.7, ls=":")
     return finish(figure, axes, "fan-in variance / binomial")
 
 
 def locality_curve(mini: Miniature) -> Figure:
-    """Locality against u with the band of shuffled masks."""
+    """Draw locality against u with the band of shuffled masks."""
     figure, axes = panel()
     null_band(axes, mini, "imp")
-    thin(axes, mini, "imp", "locality", BLUE)
-    curve(axes, mini, "imp", "locality", BLUE, "IMP")
+    thin(axes, mini, "imp", "locality", Style(BLUE))
+    curve(axes, mini, "imp", "locality", Style(BLUE, "IMP"))
     return finish(figure, axes, "locality (1 = chance)")
 
 
 def ablation(mini: Miniature) -> Figure:
-    """Accuracy against the number of nodes removed, in three orders, mean over seeds."""
+    """Draw accuracy against the number of nodes removed in three orders, mean over seeds."""
     figure, axes = panel()
     for order, label, colour in (
         ("decreasing", "most connected first", VERMILION),
@@ -64,9 +74,9 @@ def ablation(mini: Miniature) -> Figure:
         for seed, run in sorted(mini["imp"].runs.items()):
             level = mini["imp"].level_at(seed, SPARSE)
             if level is not None:
-                seen = run.observations(level)
-                if f"ablation_{order}" in seen:
-                    curves.append((seen["ablation_removed"], 100 * seen[f"ablation_{order}"]))
+                observations = run.observations(level)
+                if f"ablation_{order}" in observations:
+                    curves.append((observations["ablation_removed"], 100 * observations[f"ablation_{order}"]))
         if curves:
             axes.plot(
                 curves[0][0], np.mean([y for _, y in curves], axis=0), "o-", ms=2.5, color=colour, label=label
@@ -76,22 +86,22 @@ def ablation(mini: Miniature) -> Figure:
 
 
 def global_pruning(mini: Miniature) -> Figure:
-    """Best validation accuracy of layer-wise and of global pruning."""
+    """Draw the best validation accuracy of layer-wise and of global pruning against u."""
     figure, axes = panel()
     for kind, label, colour in (("imp", "layer-wise", BLUE), ("global", "global", VERMILION)):
-        curve(axes, mini, kind, "best_val_accuracy", colour, label, scale=100)
+        curve(axes, mini, kind, "best_val_accuracy", Style(colour, label, scale=100))
     return finish(figure, axes, "best validation accuracy (%)")
 
 
 def progressive(mini: Miniature) -> Figure:
-    """Radius of effective masks and density, by layer."""
+    """Draw the radius of effective masks, and the density, of each layer."""
     figure = Figure(figsize=SIZE)
     left, right = figure.subplots(1, 2)
     layers = [layer for layer, _ in pruned_layers(mini, "progressive")]
     radii = [receptive_radius(mini, "", "progressive", layer) for layer in layers]
     densities = [quantity for _, quantity in pruned_layers(mini, "progressive")]
-    points(left, layers, radii, BLUE)
-    points(right, layers, densities, VERMILION, scale=100)
+    points(left, layers, radii, Style(BLUE))
+    points(right, layers, densities, Style(VERMILION, scale=100))
     left.set_ylabel("radius of receptive fields (pixels)")
     right.set_ylabel("weights kept (%)")
     right.set_yscale("log")
@@ -102,7 +112,7 @@ def progressive(mini: Miniature) -> Figure:
 
 
 def methods_locality(mini: Miniature) -> Figure:
-    """Locality against the first layer's own density, every method."""
+    """Draw the locality of every method against the density of the first layer."""
     figure, axes = panel()
     for kind, label, colour in METHODS:
         for number, (x, y) in enumerate(mini.curve(kind, "locality")):
@@ -126,13 +136,14 @@ def methods_locality(mini: Miniature) -> Figure:
 
 
 def null_locality(mini: Miniature) -> Figure:
-    """Excess locality as a share of IMP's, by method and density."""
+    """Draw excess locality as a share of IMP's, by method and density."""
     figure, axes = panel()
     kinds = [entry for entry in METHODS if entry[0] != "imp"]
     for shift, (text, u) in zip((-0.12, 0.12), SHOWN, strict=True):
         shares = [excess_share(mini, "", kind, u) for kind, _, _ in kinds]
         colour = SKY if shift < 0 else BLUE
-        points(axes, np.arange(len(kinds)) + shift, shares, colour, label=f"nominal u = {text}", line=False)
+        style = Style(colour, f"nominal u = {text}")
+        points(axes, np.arange(len(kinds)) + shift, shares, style, line=False)
     axes.axhline(1, color=MUTED, lw=0.7, ls="--")
     axes.axhline(0, color=MUTED, lw=0.7, ls=":")
     axes.set_xticks(range(len(kinds)), [label for _, label, _ in kinds])
@@ -140,24 +151,25 @@ def null_locality(mini: Miniature) -> Figure:
 
 
 def methods_accuracy(mini: Miniature) -> Figure:
-    """Held-out accuracy against nominal u, every method."""
+    """Draw the held-out accuracy of every method against nominal u."""
     figure, axes = panel()
     dense(axes, mini)
     for kind, label, colour in METHODS:
-        curve(axes, mini, kind, "heldout_accuracy", colour, label, scale=100)
+        curve(axes, mini, kind, "heldout_accuracy", Style(colour, label, scale=100))
     return finish(figure, axes, "held-out accuracy (%)")
 
 
 def fractions(mini: Miniature) -> Figure:
-    """Locality, and gain in held-out accuracy, at u = 0.97 % against the share of the patches."""
+    """Draw locality and the gain in held-out accuracy at u = 0.97 % against the share of the patches."""
     figure = Figure(figsize=SIZE)
     left, right = figure.subplots(1, 2)
     shares = [100 * SHARES[kind] for _, kind in FRACTIONS]
     local = [mini.at(name, kind, "locality", SPARSE) for name, kind in FRACTIONS]
     null = [mini.at(name, kind, "locality_null", SPARSE) for name, kind in FRACTIONS]
-    points(left, shares, local, BLUE)
-    points(left, shares, null, FAINT)
-    points(right, shares, [gain(mini, name, kind) for name, kind in FRACTIONS], VERMILION, scale=100)
+    points(left, shares, local, Style(BLUE))
+    points(left, shares, null, Style(FAINT))
+    gains = [gain(mini, name, kind) for name, kind in FRACTIONS]
+    points(right, shares, gains, Style(VERMILION, scale=100))
     right.axhline(0, color=MUTED, lw=0.7, ls=":")
     left.set_ylabel("locality at $u$ = 0.97 %")
     right.set_ylabel("gain at $u$ = 0.97 % (points)")
@@ -170,12 +182,12 @@ def fractions(mini: Miniature) -> Figure:
 
 
 def noise(mini: Miniature) -> Figure:
-    """Locality and fan-in variance against u for clean and random labels."""
+    """Draw locality and fan-in variance against u for clean and random labels."""
     figure = Figure(figsize=SIZE)
     left, right = figure.subplots(1, 2)
     for (label, kind), colour in zip(NOISES, PALETTE, strict=False):
-        curve(left, mini, kind, "locality", colour, label)
-        curve(right, mini, kind, "fan_in_var_ratio", colour, None)
+        curve(left, mini, kind, "locality", Style(colour, label))
+        curve(right, mini, kind, "fan_in_var_ratio", Style(colour))
     for axes in (left, right):
         axes.axhline(1, color=MUTED, lw=0.7, ls=":")
     finish(figure, right, "fan-in variance / binomial")
@@ -183,7 +195,7 @@ def noise(mini: Miniature) -> Figure:
 
 
 def rotation(mini: Miniature) -> Figure:
-    """g(d) of upright and of rotated images, summed over seeds."""
+    """Draw g(d) of upright and of rotated images, summed over seeds."""
     figure = Figure(figsize=SIZE)
     for axes, (kind, title, degrees) in zip(
         figure.subplots(1, 2),
@@ -213,7 +225,7 @@ def rotation(mini: Miniature) -> Figure:
 
 
 def translation(mini: Miniature) -> Figure:
-    """Fan-out of each pixel, for images in place and translated, on one colour scale."""
+    """Draw the fan-out of each pixel, for images in place and translated, on one colour scale."""
     figure = Figure(figsize=SIZE)
     panels = (("imp", "in place"), ("translated", "translated"))
     images = {}

@@ -1,4 +1,4 @@
-"""What the page says beside each test, and its sentences on how claims are judged."""
+"""Word what the page says beside each test, and how claims are judged."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from prunescope.reproduce.claims.rules import FALSE_RATE, FEWEST_SEEDS, Test, Ve
 
 
 def compared(test: Test) -> str:
-    """How the difference was taken, of how many seeds, and which seeds it leaves out."""
+    """Say how a test's difference was taken, over how many seeds, and which seeds it leaves out."""
     found = test.difference
     if not found.paired and isinstance(test.second, MeasuredQuantity):
         return f"Welch, n = {len(test.first.samples)} and {len(test.second.samples)}"
@@ -20,7 +20,7 @@ def compared(test: Test) -> str:
 
 
 def interval(test: Test, verdict: Verdict) -> str:
-    """The 95 % interval, or why there is none; a note when the correction takes back what it alone says."""
+    """Format the 95 % interval, or the reason for none, and note a verdict that the correction changes."""
     spread, unit = test.spread, test.unit
     if test.obstacle or spread.low is None or spread.high is None:
         return test.obstacle
@@ -30,13 +30,13 @@ def interval(test: Test, verdict: Verdict) -> str:
 
 
 def images_of(test: Test) -> str:
-    """The images that a test's accuracies were measured on; empty for what is no accuracy."""
+    """Name the images on which a test's accuracies were measured; empty for other quantities."""
     second = test.second.images if isinstance(test.second, MeasuredQuantity) else ""
     return together((test.first.images, second))
 
 
 def how_judged(claims: int) -> list[str]:
-    """What the verdicts mean, in sentences, and how many of so many are to be expected wrong."""
+    """Explain in sentences what the verdicts mean, and how many of so many are expected to be wrong."""
     return [
         f"A claim holds when all its tests hold: when the 95 % interval of each mean (Student’s t over seeds) lies wholly "
         f"within the test’s bounds. It is contradicted when a test is: when its mean lies outside a bound at a one-sided "

@@ -1,4 +1,4 @@
-"""The page of the paper in miniature: claims with verdicts first, then a section with a plot each; a CSV beside it."""
+"""Write the page of the paper in miniature, with verdicts, sections and plots, and a CSV beside it."""
 
 from __future__ import annotations
 
@@ -31,7 +31,10 @@ PLOT_DPI = 110
 
 
 def write_page(kinds: Mapping[str, Sequence[Run]], file: Path) -> list[Path]:
-    """Write the page and, beside it, the CSV with every number on it; returns both paths."""
+    """Write the page and, beside it, the CSV with every number on it; return both paths.
+
+    ``kinds``: the runs of each experiment by its name in claims. ``file``: the path of the page.
+    """
     mini = Miniature(kinds, file.parent)
     judged = {section.id: [JudgedClaim(c, c.measure(mini)) for c in section.claims] for section in SECTIONS}
     table = file.with_suffix(".csv")
@@ -42,7 +45,7 @@ def write_page(kinds: Mapping[str, Sequence[Run]], file: Path) -> list[Path]:
 
 
 def html(mini: Miniature, judged: Mapping[str, Sequence[JudgedClaim]], table: str) -> str:
-    """The page, which asks for nothing from outside itself."""
+    """Return the page as one HTML text that loads nothing from elsewhere."""
     shown = [_section(section, mini, judged[section.id]) for section in SECTIONS]
     verdicts = [claim["verdict"] for section in shown for claim in section["claims"]]
     values = {
@@ -58,7 +61,7 @@ def html(mini: Miniature, judged: Mapping[str, Sequence[JudgedClaim]], table: st
 
 
 def setup(mini: Miniature) -> list[str]:
-    """What was run, in sentences."""
+    """Describe in sentences what was run."""
     kind = mini["imp"]
     if not kind.runs:
         return ["The main experiment has no finished level."]
@@ -76,7 +79,7 @@ def setup(mini: Miniature) -> list[str]:
 
 
 def _effort(mini: Miniature) -> str:
-    """How many runs and minutes."""
+    """Say how many runs there are and how many minutes they took."""
     seeds = sorted(mini["imp"].runs)
     rows = [row for kind in mini.kinds.values() for seed in kind.runs for row in kind.layer(seed)]
     seconds = sum(row.get("seconds") or 0.0 for row in rows)
@@ -117,7 +120,7 @@ def _claim(one: JudgedClaim) -> dict[str, Any]:
 
 
 def _here(evidence: Evidence) -> str:
-    """The two numbers that sum a claim up, and the images of those that are accuracies."""
+    """Format the two numbers that sum a claim up, with the images of those that are accuracies."""
     found = [evidence.quantities[place] for place in evidence.heads]
     shown = "; ".join(f"{one.name}: {mean_and_sd_by_size(spread(one.values), one.unit)}" for one in found)
     images = together(one.images for one in found)
@@ -157,7 +160,7 @@ def _experiment(name: str, kind: ExperimentRuns) -> dict[str, Any]:
 
 
 def _plot(section: PageSection, mini: Miniature) -> str:
-    """A section's plot as a data URI."""
+    """Return a section's plot as a data URI."""
     from matplotlib import rc_context
 
     buffer = io.BytesIO()
