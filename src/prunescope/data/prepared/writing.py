@@ -178,8 +178,8 @@ def _manifest(raw: Raw, arrays: dict[str, Any], progress: Progress | None) -> di
     }
 
 
-def _file_records(files: tuple[Path, ...], progress: Progress | None) -> list[dict[str, Any]]:
-    records = []
+def _file_records(files: tuple[Path, ...], progress: Progress | None) -> list[dict[str, str | int]]:
+    records: list[dict[str, str | int]] = []
     for number, path in enumerate(files, 1):
         with path.open("rb") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
