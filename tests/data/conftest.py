@@ -1,4 +1,4 @@
-"""Image sets written in the forms in which they are handed around."""
+"""Fixtures that write small image sets in the forms in which such sets are published."""
 
 import io
 import json
@@ -33,7 +33,7 @@ def images():
 
 @pytest.fixture
 def planes(images):
-    """The same images as they should come out: rows [12, 3·8·8], channel first."""
+    """The same images in the form that readers must return: rows [12, 3·8·8], channel first."""
     return images[0].transpose(0, 3, 1, 2).reshape(12, -1)
 
 
@@ -55,7 +55,10 @@ def write_parquet(tmp_path) -> Writer:
 
 @pytest.fixture
 def write_official(tmp_path) -> Writer:
-    """ImageNet32/64 files; ``protocol`` None writes .npz. Every one of the 1000 labels occurs in training."""
+    """Return a writer of ImageNet32/64 files, of .npz files where ``protocol`` is None.
+
+    Every one of the 1000 labels occurs in training.
+    """
 
     def write(size=32, protocol=2, labels=None):
         root = tmp_path / f"official{size}"

@@ -1,4 +1,4 @@
-"""What runs draw: the same arguments give the same batch, epochs cover, transforms do what they say."""
+"""These tests check the batches that data sets draw, with both samplings and all transforms."""
 
 import numpy as np
 import pytest
@@ -162,7 +162,7 @@ def test_transforms_leave_validation_and_labels_alone(opened, planes, images):
 
 
 def line(size, degrees):
-    """A one-channel image of a line through the centre, ``degrees`` counter-clockwise from horizontal."""
+    """Return a one-channel image of a line through the centre, ``degrees`` counter-clockwise from horizontal."""
     y, x = np.mgrid[:size, :size] - (size - 1) / 2
     angle = np.deg2rad(degrees)
     distance = np.abs(np.sin(angle) * x + np.cos(angle) * y)  # y grows downwards

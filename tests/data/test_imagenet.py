@@ -1,4 +1,4 @@
-"""ImageNet's classes: the table against the paper's Table 1, the rules that made it, orders of classes."""
+"""These tests check the table of ImageNet's classes, the rules that made it, and the orders of classes."""
 
 import csv
 

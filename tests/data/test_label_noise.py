@@ -1,4 +1,4 @@
-"""Label noise: how much, which, and of what alone."""
+"""These tests check how many and which labels label noise replaces."""
 
 import numpy as np
 import pytest
@@ -23,7 +23,7 @@ def opened(tmp_path):
 
 
 def within(changed, total, share):
-    """Whether so many labels changed is likely: a replacement is the old label once in CLASSES times."""
+    """Return whether so many changed labels are likely; a replacement is the old label once in CLASSES times."""
     low, high = stats.binom.interval(0.9999, total, share * (1 - 1 / CLASSES))
     return low <= changed <= high
 

@@ -1,4 +1,4 @@
-"""Photographs: balanced, deterministic, training and validation apart, and nothing trivial tells."""
+"""These tests check that photographs are balanced, the same each time, and have no trivial difference of classes."""
 
 import numpy as np
 import pytest
@@ -19,7 +19,7 @@ def dataset(tmp_path_factory):
 
 @pytest.fixture
 def gradient(tmp_path):
-    """A picture whose red says in which column a pixel was, with noise in green."""
+    """A picture whose red gives the column of each pixel, with noise in green."""
     rng = np.random.default_rng(0)
     image = np.zeros((200, 1000, 3), np.uint8)
     image[..., 0] = np.linspace(0, 255, 1000).round()

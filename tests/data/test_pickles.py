@@ -1,4 +1,4 @@
-"""The restricted pickle reader: builds data, calls nothing."""
+"""These tests check that the restricted pickle reader builds data and calls nothing."""
 
 import builtins
 import os
@@ -27,7 +27,7 @@ plain = st.recursive(
 
 
 class Calls:
-    """Pickles as a call of ``function``."""
+    """An object whose pickle is a call of ``function``."""
 
     def __init__(self, function, *arguments):
         self.reduced = (function, arguments)

@@ -1,4 +1,4 @@
-"""Prepared folders: whole or not there, checked, opened without reading the images."""
+"""These tests check how prepared folders are written, verified and opened."""
 
 import hashlib
 import json

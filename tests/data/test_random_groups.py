@@ -1,4 +1,4 @@
-"""Tasks of ImageNet's macro-classes, of chance, and of both."""
+"""These tests check the tasks of ImageNet's macro-classes, of random groups, and of both."""
 
 import numpy as np
 import pytest

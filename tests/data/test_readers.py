@@ -1,4 +1,4 @@
-"""Each reader on files written in its form, and what each of them refuses."""
+"""These tests run each reader on files written in its form, and on files that it must refuse."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Series and tables: what is read, how it is standardised, how it is drawn, and a run on each."""
+"""These tests read, standardise and draw series and tables, and run an experiment on each."""
 
 import numpy as np
 import pytest
@@ -132,7 +132,7 @@ def test_options_that_mean_nothing_are_refused(fields, message):
 
 
 def waves(count, seed):
-    """Half are white noise, half are smooth: neighbours tell them apart."""
+    """Return series of which half are white noise and half are smooth, which neighbours distinguish."""
     rng = np.random.default_rng(seed)
     noise = rng.normal(size=(count, 24))
     noise[1::2] = (noise + np.roll(noise, 1, 1) + np.roll(noise, 2, 1))[1::2] / np.sqrt(3)

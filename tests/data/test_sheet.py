@@ -1,4 +1,4 @@
-"""Sample sheets, and what importing the package costs."""
+"""These tests check sample sheets, and that importing the package loads nothing heavy."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""NLGP and its clone against theory."""
+"""These tests compare NLGP and its clone with theory."""
 
 import math
 
@@ -20,7 +20,7 @@ def opened(source, **fields):
 
 
 def slow_covariance(length):
-    """Covariance of x, pixel pair by pixel pair, from the formulas of the paper."""
+    """Return the covariance of x, pixel pair by pixel pair, from the formulas of the paper."""
     share = GAIN**2 / (1 + GAIN**2)
     out = np.empty((SIZE, SIZE))
     for dy in range(SIZE):

@@ -1,4 +1,4 @@
-"""Tasks: modulo groups, class maps and class orders."""
+"""These tests check modulo groups, class maps and class orders."""
 
 import numpy as np
 import pytest

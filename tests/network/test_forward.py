@@ -1,4 +1,4 @@
-"""prunescope.network.forward: run with `pytest tests/network/test_forward.py`."""
+"""These tests check prunescope.network.forward."""
 
 import numpy as np
 import pytest
@@ -31,7 +31,7 @@ def double(*shape, seed=0):
 
 
 def random_model(norm, seed=0):
-    """Parameters away from their initial ones and zeros, float32."""
+    """Return a float32 model whose parameters are random, without the initial ones and zeros."""
     rng = np.random.default_rng(seed)
     layers = []
     for layer in initial(SIZES, norm, seed).layers:
@@ -42,7 +42,7 @@ def random_model(norm, seed=0):
 
 
 def doubled(layers):
-    """The same layers in float64, parameters that ask for gradients."""
+    """Return the same layers in float64, with parameters that require gradients."""
     return [
         TorchLayer(*(p.double().requires_grad_() for p in layer.parameters), layer.live.double())
         for layer in layers
@@ -77,7 +77,7 @@ def test_no_gradient_is_made_for_pixels():
 
 
 def plain(layers, x, norm):
-    """The forward equations with autograd's own operations."""
+    """Return the logits by the forward equations, with autograd's own operations."""
 
     def normal(h, live):
         spread = torch.sqrt(h.var(0, unbiased=False) + EPSILON)

@@ -1,4 +1,4 @@
-"""prunescope.network.precision and training with them: run with `pytest tests/network/test_precision.py`."""
+"""These tests check prunescope.network.precision, and training with its products."""
 
 import numpy as np
 import pytest
@@ -20,7 +20,7 @@ def normal(*shape, seed=0):
 
 
 def to_bfloat16(x):
-    """The float32 numbers nearest to ``x`` whose lower 16 bits are 0; ties go to the even upper half."""
+    """Return the float32 numbers nearest to ``x`` whose lower 16 bits are 0; ties go to the even upper half."""
     bits = x.view(np.uint32).astype(np.int64)
     upper, lower = bits >> 16, bits & 0xFFFF
     up = (lower > 0x8000) | ((lower == 0x8000) & (upper % 2 == 1))
@@ -101,7 +101,7 @@ def test_float32_products_are_torch_s_own_to_the_bit():
 
 
 def rounded_product(a, b):
-    """The product as it should be, in float64."""
+    """Return the exact product of the rounded operands, in float64."""
     return to_bfloat16(np.ascontiguousarray(a)).astype(float) @ to_bfloat16(np.ascontiguousarray(b)).astype(
         float
     )

@@ -1,4 +1,4 @@
-"""Kurtosis by its definition, cavities by removing each weight, hierarchies by walking every path."""
+"""This module computes kurtosis by its definition, cavities by removing each weight, and hierarchies path by path."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import numpy as np
 
 
 def kurtosis(samples):
-    """The excess kurtosis of a list of numbers; nan when they are all the same."""
+    """Return the excess kurtosis of a list of numbers, nan when they are all the same."""
     mean = sum(samples) / len(samples)
     second = sum((a - mean) ** 2 for a in samples) / len(samples)
     fourth = sum((a - mean) ** 4 for a in samples) / len(samples)
@@ -14,9 +14,9 @@ def kurtosis(samples):
 
 
 def cavity(weights, mask, inputs):
-    """(node, input, kurtosis without the weight - kurtosis with all, share) of each kept weight, by removing it.
+    """Return (node, input, kurtosis without the weight - kurtosis with all, share) of each kept weight.
 
-    The share: the smaller of the two standard deviations over what the contributions' could sum to.
+    ``share`` is the smaller of the two standard deviations, divided by the sum of the contributions' own.
     """
     result = []
     for node, row in enumerate(mask):
@@ -30,9 +30,9 @@ def cavity(weights, mask, inputs):
 
 
 def paths_below(masks, weights, layer, node):
-    """Π|w| of every path from ``node`` down, by the (layer, node) it ends at, summed; and the edges walked.
+    """Return the sum of Π|w| over all paths from ``node`` down to each (layer, node), and the edges of these paths.
 
-    Nodes that no input reaches are not entered.
+    Nodes that no input reaches are left out.
     """
     strength, edges = {}, set()
 

@@ -1,4 +1,4 @@
-"""Gradients of a network without batch norm by torch's autograd in float64, masks multiplied in."""
+"""This module computes gradients of a masked network without batch norm by torch's autograd, in float64."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from prunescope.model import Model, Ticket
 def gradients(
     model: Model, ticket: Ticket, inputs: np.ndarray, labels: np.ndarray
 ) -> tuple[float, list[dict[str, np.ndarray]]]:
-    """Mean cross-entropy of a batch, and its gradient towards every weight and bias."""
+    """Return the mean cross-entropy of a batch, and its gradient with respect to every weight and bias."""
     layers = ticket.applied_to(model).layers
     parameters = [
         torch.tensor(array, dtype=torch.float64, requires_grad=True)

@@ -1,4 +1,4 @@
-"""S(d), its nulls and the paths of effective masks, by loops that follow the definitions word for word."""
+"""This module computes S(d), its nulls and the paths of effective masks by loops that follow the definitions."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import numpy as np
 
 
 def pair_counts(mask, shape):
-    """S_sc and S_dc by the loop over all ordered pairs of each node's inputs."""
+    """Return S_sc and S_dc, counted by a loop over all ordered pairs of each node's inputs."""
     _, height, width = shape
     same = np.zeros((2 * height - 1, 2 * width - 1), dtype=np.int64)
     different = np.zeros_like(same)
@@ -23,7 +23,7 @@ def pair_counts(mask, shape):
 
 
 def weighted_pairs(weights, shape):
-    """Σ q_i q_i' over the ordered pairs i ≠ i' of all inputs, by displacement: same and different channel."""
+    """Return Σ q_i q_i' over the ordered pairs i ≠ i' of inputs by displacement, for same and different channels."""
     _, height, width = shape
     same = np.zeros((2 * height - 1, 2 * width - 1))
     different = np.zeros_like(same)
@@ -36,7 +36,7 @@ def weighted_pairs(weights, shape):
 
 
 def count_paths(masks):
-    """The number of paths from each input to each node of the last layer, node by node."""
+    """Return the number of paths [n_out, n0] from each input to each node of the last layer."""
     paths = np.eye(np.asarray(masks[0]).shape[1], dtype=object)
     for mask in masks:
         paths = np.array(

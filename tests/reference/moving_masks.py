@@ -1,4 +1,4 @@
-"""DPF and β-LASSO in float64 NumPy, on the slow network: run through tests/pruning/test_step_rules.py."""
+"""This module runs DPF and β-LASSO in float64 NumPy, for tests/pruning/test_step_rules.py."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ class Moving(Network):
         self.kept = [mask.copy() for mask in self.masks]
 
     def live(self):
-        """As the reference has it, for the masks that are seen."""
+        """Return which inputs vary, as the base class does, under the masks of the forward pass."""
         self.masks, whole = self.kept, self.masks
         found = super().live()
         self.masks = whole
         return found
 
     def averaged(self, seen):
-        """Moving averages with a batch more."""
+        """Return the moving averages after one more batch."""
         batch = [(at["mean"], at["variance"]) for at in seen]
         if self.averages is None:
             return batch
@@ -31,7 +31,7 @@ class Moving(Network):
 
 
 class Feedback(Moving):
-    """DPF."""
+    """A network trained by DPF, dynamic pruning with feedback."""
 
     def step(self, x, labels, rate):
         dense = [layer["weight"] for layer in self.layers]
@@ -52,7 +52,7 @@ class Feedback(Moving):
 
 
 class Lasso(Moving):
-    """β-LASSO."""
+    """A network trained by β-LASSO."""
 
     def __init__(self, parameters, live_pixels, pull, cut):
         super().__init__(parameters, live_pixels)

@@ -1,6 +1,6 @@
-"""The network, its training and its pruning in float64 NumPy: slow, obvious, from the equations alone.
+"""This module trains and prunes the network in float64 NumPy, slowly and by the equations alone.
 
-Norm before every linear map, SGD, layer-wise pruning with the threshold rule, rewinding.
+It has the norm before every linear map, SGD, layer-wise pruning with the threshold rule, and rewinding.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ PARAMETERS = ("weight", "bias", "gamma", "beta")
 
 
 class Network:
-    """Parameters, moving averages and masks as lists with one float64 or bool array a layer.
+    """A network whose parameters, moving averages and masks are lists with one float64 or bool array a layer.
 
     ``masks`` and ``bias_masks`` have an entry for the output layer too: all ones.
     """
@@ -28,7 +28,7 @@ class Network:
         self.averages: list[tuple[np.ndarray, np.ndarray]] | None = None
 
     def live(self) -> list[np.ndarray]:
-        """Which inputs of each layer have a path of kept weights from a pixel that varies."""
+        """Return which inputs of each layer have a path of kept weights from a pixel that varies."""
         live = [np.array(self.live_pixels)]
         for mask in self.masks[:-1]:
             alive = [any(mask[j, i] and live[-1][i] for i in range(mask.shape[1])) for j in range(len(mask))]
@@ -36,7 +36,7 @@ class Network:
         return live
 
     def forward(self, x: np.ndarray, training: bool) -> tuple[np.ndarray, list[dict[str, np.ndarray]]]:
-        """Logits, and what every layer saw on the way."""
+        """Return the logits [B, classes], and the intermediate values of every layer."""
         seen = []
         h = x
         for index, (layer, live) in enumerate(zip(self.layers, self.live(), strict=True)):
@@ -55,7 +55,7 @@ class Network:
     def gradients(
         self, x: np.ndarray, labels: np.ndarray
     ) -> tuple[float, list[dict[str, np.ndarray]], list[dict[str, np.ndarray]]]:
-        """Mean cross-entropy of a batch, its gradient towards every parameter, and what was seen."""
+        """Return mean cross-entropy, its gradient for every parameter, and the layers' intermediate values."""
         logits, seen = self.forward(x, training=True)
         loss, delta = cross_entropy(logits, labels)
         delta = delta / len(x)
@@ -82,7 +82,7 @@ class Network:
         return float(loss.mean()), gradients[::-1], seen
 
     def step(self, x: np.ndarray, labels: np.ndarray, rate: float) -> float:
-        """One SGD update; returns the loss before it."""
+        """Make one SGD update and return the loss before it."""
         loss, gradients, seen = self.gradients(x, labels)
         for layer, gradient in zip(self.layers, gradients, strict=True):
             for name in PARAMETERS:
@@ -98,12 +98,12 @@ class Network:
         return loss
 
     def score(self, x: np.ndarray, labels: np.ndarray) -> tuple[float, float]:
-        """Summed loss and accuracy with the moving averages."""
+        """Return the summed loss and the accuracy with the moving averages."""
         logits, _ = self.forward(x, training=False)
         return float(cross_entropy(logits, labels)[0].sum()), float((logits.argmax(axis=1) == labels).mean())
 
     def prune(self, share: float) -> None:
-        """Layer-wise: the ``share`` of smallest magnitudes of weights and biases together, counted from dense."""
+        """Prune, in each layer, the ``share`` of all weights and biases that has the smallest magnitudes."""
         for index in range(len(self.layers) - 1):
             kept = np.concatenate([self.masks[index].ravel(), self.bias_masks[index]])
             weight, bias = self.layers[index]["weight"], self.layers[index]["bias"]
@@ -114,7 +114,7 @@ class Network:
             self.bias_masks[index] = survives[weight.size :]
 
     def rewind(self, to: Sequence[dict[str, np.ndarray]]) -> None:
-        """Back to earlier parameters; the moving averages start anew, pruned entries are 0."""
+        """Set earlier parameters with pruned entries 0, and start the moving averages anew."""
         self.layers = [{name: layer[name].copy() for name in PARAMETERS} for layer in to]
         for layer, mask, bias_mask in zip(self.layers, self.masks, self.bias_masks, strict=True):
             layer["weight"] = layer["weight"] * mask
@@ -123,7 +123,7 @@ class Network:
 
 
 def cross_entropy(logits: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Loss of each sample [B], and its gradient towards the logits [B, classes]."""
+    """Return the loss of each sample [B], and its gradient with respect to the logits [B, classes]."""
     shifted = logits - logits.max(axis=1, keepdims=True)
     total = np.exp(shifted).sum(axis=1)
     probability = np.exp(shifted) / total[:, None]

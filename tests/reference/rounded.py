@@ -1,4 +1,4 @@
-"""A training step whose dense products have operands rounded to bfloat16: slow, obvious, in NumPy.
+"""This module computes a training step whose dense products have operands rounded to bfloat16, slowly, in NumPy.
 
 Batch norm is folded into the weights as γ/σ, inputs are centred and then rounded; sums are float64.
 """
@@ -14,7 +14,7 @@ from reference.network import cross_entropy
 
 
 def to_bfloat16(x: np.ndarray) -> np.ndarray:
-    """The float32 numbers nearest to ``x`` whose lower 16 bits are 0; ties go to the even upper half."""
+    """Return the float32 numbers nearest to ``x`` whose lower 16 bits are 0; ties go to the even upper half."""
     bits = np.ascontiguousarray(x, np.float32).view(np.uint32).astype(np.int64)
     upper, lower = bits >> 16, bits & 0xFFFF
     up = (lower > 0x8000) | ((lower == 0x8000) & (upper % 2 == 1))
@@ -29,7 +29,7 @@ def gradients(
     inputs: tuple[np.ndarray, float],
     labels: np.ndarray,
 ) -> tuple[float, list[dict[str, np.ndarray]]]:
-    """Mean cross-entropy and gradients; ``dense`` says whose products are rounded.
+    """Return mean cross-entropy and gradients; ``dense`` says which layers' products are rounded.
 
     ``inputs`` are the first layer's [B, n0] up to a shift and the factor that the products leave
     out: bytes and 1/255. Pruned weights of ``model`` are 0; all biases are kept.

@@ -1,4 +1,4 @@
-"""Images and streams: what runs train on."""
+"""This package reads and prepares image sets, and draws the batches that runs train on."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Dataset: what a run trains on, and the batches it draws."""
+"""This module defines the data set that a run trains on, and draws its batches."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ SAMPLINGS = ("replacement", "epochs")
 
 @dataclass(frozen=True, eq=False)
 class Batch:
-    """The images of one step.
+    """The images and labels of one step.
 
-    ``pixels`` is uint8 [M, n0], M >= B, which may be the whole memory-mapped training set, or
-    float32 [B, n0], already network input. ``indices`` int64 [B] are rows of it, ``labels``
-    int64 [B] those rows' labels.
+    ``pixels``: uint8 [M, n0], M >= B, which may be the whole memory-mapped training set, or float32 [B, n0], which
+    is network input already. ``indices``: int64 [B], the rows of ``pixels`` in the batch. ``labels``: int64 [B],
+    the labels of those rows.
     """
 
     pixels: NDArray[Any]
@@ -34,7 +34,7 @@ class Batch:
 
 @dataclass(frozen=True, eq=False)
 class Images:
-    """A fixed set: ``pixels`` uint8 [N, n0] or float32 [N, n0] (network input), ``labels`` int64 [N]."""
+    """A fixed set of images, with ``pixels`` uint8 or float32 (network input) [N, n0] and ``labels`` int64 [N]."""
 
     pixels: NDArray[Any]
     labels: Labels
@@ -44,20 +44,24 @@ class Images:
 
 
 class Sampler(Protocol):
-    """Draws batches; a pure function of its arguments."""
+    """The interface of what draws batches."""
 
-    def draw(self, seed: int, level: int, step: int, size: int, sampling: str) -> Batch: ...
+    def draw(self, seed: int, level: int, step: int, size: int, sampling: str) -> Batch:
+        """Return the batch of ``size`` images of one step; it depends on nothing but the arguments."""
+        ...
 
 
 @dataclass(frozen=True, eq=False)
 class Dataset:
-    """What a run trains on.
+    """The data set that a run trains on: training batches, and fixed validation and held-out images.
 
-    ``mean`` float32 [n0] is the mean image of the whole training set in pixel units; the network's
-    input is (pixel - mean)/255 for uint8, the raw value for float. ``live_pixels`` bool [n0] is
-    False where no draw ever changes the pixel's value. ``train_size`` is None for unlimited streams.
-    ``fingerprint`` is a SHA-256 of the images and of the task. ``geometry`` is "image", "series"
-    (shape (C, 1, L)) or "none" (shape (1, 1, n0), in which neighbours mean nothing).
+    ``shape``: (C, H, W) of an image, or (C, 1, L) of a series, or (1, 1, n0) of a table.
+    ``mean``: float32 [n0], the mean image of the whole training set in pixel units; the network's input is
+    (pixel - mean)/255 for uint8 and the value itself for float32.
+    ``live_pixels``: bool [n0], False where the pixel has the same value in every training image.
+    ``train_size``: the number of training images, None for unlimited streams.
+    ``fingerprint``: a SHA-256 of the images and of the task.
+    ``geometry``: "image", "series", or "none" for tables, whose inputs have no neighbours.
     """
 
     shape: ImageShape
@@ -72,10 +76,10 @@ class Dataset:
     geometry: str = "image"
 
     def draw(self, seed: int, level: int, step: int, size: int, sampling: str = "replacement") -> Batch:
-        """The batch of one step: the same arguments give the same batch.
+        """Return the batch of ``size`` training images of one step; the same arguments give the same batch.
 
-        ``sampling`` "replacement" draws independently; "epochs" goes through shuffled passes,
-        across whose borders batches run. Raises InputError for another sampling.
+        ``sampling``: "replacement" draws each image independently; "epochs" goes through the whole set in a new
+        random order each epoch, and a batch may span two epochs. Raises InputError for another sampling.
         """
         if sampling not in SAMPLINGS:
             raise InputError(f"train.sampling is {sampling!r}: use {' or '.join(SAMPLINGS)}")
@@ -84,10 +88,11 @@ class Dataset:
 
 @dataclass(frozen=True, eq=False)
 class ArraySampler:
-    """Batches of a memory-mapped training set uint8 or float32 [M, n0].
+    """Draws batches of a memory-mapped training set ``pixels``, uint8 or float32 [M, n0].
 
-    ``labels`` int64 [M] are those of its rows; ``rows`` int64 are the rows used, None for the
-    first ``size``. Of bytes without transforms a batch carries the whole array and copies no image.
+    ``labels``: int64 [M], those of its rows. ``rows``: int64 [size], the rows used, or None for the first ``size``.
+    ``translate`` and ``flip``: whether images are shifted and mirrored at random each time they are drawn.
+    A batch of uint8 images without transforms refers to the whole array and copies no image.
     """
 
     pixels: NDArray[Any]
@@ -99,6 +104,7 @@ class ArraySampler:
     flip: bool
 
     def draw(self, seed: int, level: int, step: int, size: int, sampling: str) -> Batch:
+        """Return the batch of one step, as ``Dataset.draw`` says."""
         if sampling == "replacement":
             chosen = generator(seed, "batch", level, step).integers(0, self.size, size)
         else:
@@ -117,10 +123,10 @@ class ArraySampler:
 
 
 def with_noise(labels: Labels, classes: int, share: float, rng: np.random.Generator) -> Labels:
-    """Labels of which each is replaced, with probability ``share``, by one of all ``classes`` at random.
+    """Return labels [N] of which each is replaced, with probability ``share``, by one of all ``classes`` at random.
 
-    With the same ``rng`` those replaced at a smaller share are among those at a larger one, by the same
-    labels. A share of 0 draws nothing.
+    With the same state of ``rng``, the labels replaced at a smaller share are also replaced, by the same labels,
+    at a larger one. A share of 0 draws no random number.
     """
     if share == 0:
         return labels
@@ -129,7 +135,10 @@ def with_noise(labels: Labels, classes: int, share: float, rng: np.random.Genera
 
 
 def epoch_indices(seed: int, level: int, start: int, count: int, total: int) -> Labels:
-    """Entries ``start`` to ``start + count`` of the permutations of all epochs, one after the other."""
+    """Return entries ``start`` to ``start + count`` of the permutations of all epochs, one after the other.
+
+    Each epoch has its own permutation of the rows 0 … total - 1, from ``seed`` and ``level``.
+    """
     pieces = []
     while count:
         epoch, offset = divmod(start, total)

@@ -1,4 +1,4 @@
-"""From an experiment's data section to a Dataset."""
+"""This module opens the Dataset that an experiment's data section describes."""
 
 from __future__ import annotations
 
@@ -27,11 +27,13 @@ _ROWS = 20_000
 def open_dataset(
     data: experiment.Data, seed: int, *, progress: Progress | None = None, cache: str | Path | None = None
 ) -> Dataset:
-    """Open the images and the task of ``data``, preparing them first if that was not done yet.
+    """Open the images and the task of ``data``, preparing them first unless they are prepared already.
 
-    ``seed`` chooses the subset when ``data.fraction`` is below 1, and the labels that ``data.label_noise``
-    replaces, of training images alone. ``cache`` is the folder for
-    prepared data, by default $PRUNESCOPE_CACHE or ~/.cache/prunescope. Raises InputError.
+    ``seed``: chooses the subset when ``data.fraction`` is below 1, and the training labels that
+    ``data.label_noise`` replaces. ``progress``: called as progress(done, total, what) during preparation.
+    ``cache``: the folder for prepared data, by default $PRUNESCOPE_CACHE or ~/.cache/prunescope.
+    Raises InputError for files that are missing or wrong, options that contradict the data, a class without a
+    training image, and data without a validation image.
     """
     if data.source in STREAMS:
         from prunescope.data.sources.streams import open_stream
@@ -65,23 +67,24 @@ def open_dataset(
 
 
 def _mean(prepared: Prepared) -> NDArray[np.float32]:
-    """Mean image; 0 of floats, which are network input as they stand."""
+    """Return the mean image [n0], or zeros for float images, which are network input already."""
     mean = np.array(prepared.array("mean"), dtype=np.float32)
     return mean if prepared.images("train").dtype == np.uint8 else np.zeros_like(mean)
 
 
 def _subset(data: experiment.Data, total: int, seed: int) -> tuple[int, Labels | None]:
-    """Size of the training subset and its rows (None: the first ones)."""
+    """Return the size of the training subset and its rows, None for the first ones."""
     size = int(data.fraction * total)
     if size < 1:
         raise InputError(f"data.fraction={data.fraction} of {total} training images leaves none")
     if size == total or data.source in _IN_FILE_ORDER:
         return size, None
-    # in file order, so that gathering walks through the file in one direction
+    # Sorted rows let the images be read from the file in one direction.
     return size, np.sort(generator(seed, "subset").permutation(total)[:size])
 
 
 def _check_classes(labels: Labels, task: Task) -> None:
+    """Raise InputError unless every class has a training image."""
     counts = np.bincount(labels, minlength=len(task.classes))
     empty = np.flatnonzero(counts == 0)
     if empty.size:
@@ -92,7 +95,7 @@ def _check_classes(labels: Labels, task: Task) -> None:
 
 
 def _extremes(prepared: Prepared, size: int, rows: Labels | None) -> tuple[NDArray[Any], NDArray[Any]]:
-    """Least and greatest value of each pixel over the training images used."""
+    """Return the least and the greatest value [n0] of each pixel over the training images used."""
     if rows is None and size == len(prepared.images("train")):
         return np.array(prepared.array("min")), np.array(prepared.array("max"))
     images = prepared.images("train")
@@ -104,11 +107,12 @@ def _extremes(prepared: Prepared, size: int, rows: Labels | None) -> tuple[NDArr
         chunk = images[start:stop] if rows is None else images[rows[start:stop]]
         low, high = np.minimum(low, chunk.min(axis=0)), np.maximum(high, chunk.max(axis=0))
         if ((low < high) | constant).all():
-            break  # nothing left to learn: one piece is enough for natural images
+            break  # every pixel that can vary does, which the first piece of natural images mostly shows
     return low, high
 
 
 def _fingerprint(prepared: Prepared, task: Task) -> str:
+    """Return a SHA-256 of the shape, the arrays and the labels of the task."""
     sums = {name: entry["sha256"] for name, entry in prepared.manifest["arrays"].items()}
     text = json.dumps([prepared.manifest["shape"], sums, task.labels.tolist()], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()

@@ -1,4 +1,4 @@
-"""Raw: images as a source holds them, before they are prepared."""
+"""This module defines the form in which readers return images, before they are prepared."""
 
 from __future__ import annotations
 
@@ -23,9 +23,10 @@ SPLITS = ("train", "validation")
 
 @dataclass(frozen=True)
 class Split:
-    """One part of a source: ``chunks()`` yields (rows [n, n0], labels int64 [n]) pieces in file order.
+    """One part of a source, training or validation.
 
-    ``total`` is the number of images when it is known beforehand, else 0; only progress uses it.
+    ``chunks()`` yields pieces (rows [n, n0], labels int64 [n]) in file order.
+    ``total``: the number of images when it is known beforehand, else 0; only progress messages use it.
     """
 
     chunks: Callable[[], Iterator[Chunk]]
@@ -36,7 +37,8 @@ class Split:
 class Raw:
     """A source opened for reading: shape (C, H, W), class names, its two splits and its files.
 
-    Rows are of ``dtype``: uint8 pixels, or float32 values that are network input as they are.
+    ``parameters``: the options that decide which images come out; with the files they name the prepared folder.
+    ``dtype``: the NumPy type of the rows, "|u1" for uint8 pixels or "<f4" for float32 network input.
     """
 
     source: str
@@ -50,14 +52,18 @@ class Raw:
 
 
 def to_planes(images: NDArray[Any]) -> Pixels:
-    """Images [n, H, W] or [n, H, W, C] to rows [n, C·H·W], channel first."""
+    """Return images [n, H, W] or [n, H, W, C] as rows [n, C·H·W], channel first."""
     if images.ndim == 3:
         return np.ascontiguousarray(images).reshape(len(images), -1)
     return np.ascontiguousarray(images.transpose(0, 3, 1, 2)).reshape(len(images), -1)
 
 
-def checked_labels(labels: Any, classes: int, where: str, first: int = 0) -> Labels:
-    """Labels as int64 counted from 0; raises InputError unless first <= label < first + classes."""
+def checked_labels(labels: object, classes: int, where: str, first: int = 0) -> Labels:
+    """Return ``labels`` as int64 [n] counted from 0, those that equal ``first`` as 0.
+
+    Raises InputError, which names the place as ``where``, unless all are integers with
+    first <= label < first + classes.
+    """
     array = np.asarray(labels).reshape(-1)
     if array.size and array.dtype.kind not in "iu":
         raise InputError(f"{where}: labels are {array.dtype}, they must be integers")

@@ -1,9 +1,9 @@
-"""Sample sheets: a picture of a data set, a row of images for each class."""
+"""This module draws sample sheets: pictures of a data set with a row of images for each class."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +12,9 @@ from prunescope.data.dataset import Dataset
 from prunescope.data.prepared.reading import open_prepared
 from prunescope.mask import ImageShape
 from prunescope.randomness import generator
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 _CELL = 0.62  # inches
 _GAP = 0.04
@@ -22,8 +25,9 @@ def sample_sheet(
 ) -> Path:
     """Draw a PNG with ``columns`` images of at most ``rows`` classes and return its path.
 
-    ``source`` is a prepared folder (its training images) or an open Dataset (one batch of training
-    images for streams, else its validation images). Raises InputError for what is neither.
+    ``source``: a prepared folder, whose training images are drawn, or an open Dataset, of which one training
+    batch is drawn for streams and else the validation images. ``seed``: chooses the images of each class.
+    Raises InputError when the folder is not a prepared one.
     """
     pixels, labels, shape, classes, title = _content(source)
     chosen = np.unique(np.linspace(0, len(classes) - 1, min(rows, len(classes))).round().astype(int))
@@ -47,6 +51,7 @@ def sample_sheet(
 def _content(
     source: str | Path | Dataset,
 ) -> tuple[NDArray[Any], NDArray[np.int64], ImageShape, tuple[str, ...], str]:
+    """Return the pixels, the labels, the shape, the class names and the title of the sheet."""
     if isinstance(source, Dataset):
         if source.train_size is None:
             batch = source.draw(0, 0, 0, 64 * len(source.classes))
@@ -66,7 +71,8 @@ def _content(
     return pixels, labels, shape, classes, f"{name}{what} · {size} · {len(classes)} classes"
 
 
-def _grid(rows: int, columns: int, names: list[str], title: str) -> tuple[Any, Any]:
+def _grid(rows: int, columns: int, names: list[str], title: str) -> tuple[Figure, NDArray[np.object_]]:
+    """Return a figure with the title and the class names, and its axes [rows, columns]."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -91,13 +97,14 @@ def _grid(rows: int, columns: int, names: list[str], title: str) -> tuple[Any, A
 
 
 def _limit(pixels: NDArray[Any], rows: NDArray[np.int64]) -> float:
-    """Largest magnitude of the float images of a row: their values share one symmetric scale."""
+    """Return the largest magnitude of the float images of a row, whose values share one symmetric scale."""
     if pixels.dtype == np.uint8 or not len(rows):
         return 1.0
     return float(np.abs(pixels[rows]).max()) or 1.0
 
 
 def _picture(values: NDArray[Any], shape: ImageShape, limit: float) -> NDArray[np.float64]:
+    """Return an image [H, W] or [H, W, 3] in [0, 1], of the first channel alone unless there are 1 or 3."""
     scaled = values / 255 if values.dtype == np.uint8 else 0.5 + values / (2 * limit)
     image = scaled.reshape(shape).transpose(1, 2, 0)
     if shape[0] not in (1, 3):

@@ -1,4 +1,7 @@
-"""Transforms of images each time they are drawn, and what they do to constant pixels."""
+"""This module shifts and mirrors images at random each time they are drawn.
+
+It also says which values a pixel can take then. See docs/science.md, "Subsets and variants".
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,7 @@ Pixels = NDArray[Any]  # uint8 or float32
 
 
 def roll_each(images: Pixels, rng: np.random.Generator) -> Pixels:
-    """Images [B, C, H, W], each rolled periodically by its own dy in [0, H-1] and dx in [0, W-1]."""
+    """Return images [B, C, H, W], each rolled periodically by its own dy in [0, H-1] and dx in [0, W-1]."""
     count, _, height, width = images.shape
     down = np.asarray(rng.integers(0, height, size=count))
     right = np.asarray(rng.integers(0, width, size=count))
@@ -21,7 +24,7 @@ def roll_each(images: Pixels, rng: np.random.Generator) -> Pixels:
 
 
 def flip_each(images: Pixels, rng: np.random.Generator) -> Pixels:
-    """Images [B, C, H, W], each mirrored left to right with probability 1/2."""
+    """Return images [B, C, H, W], each mirrored left to right with probability 1/2."""
     chosen = rng.random(len(images)) < 0.5
     out = images.copy()
     out[chosen] = _mirrored(images[chosen])
@@ -31,7 +34,10 @@ def flip_each(images: Pixels, rng: np.random.Generator) -> Pixels:
 def value_range(
     low: Pixels, high: Pixels, shape: ImageShape, translate: bool, flip: bool
 ) -> tuple[Pixels, Pixels]:
-    """Least and greatest value [n0] that a pixel takes once images are transformed."""
+    """Return the least and the greatest value [n0] that each pixel takes once images are transformed.
+
+    ``low`` and ``high`` [n0] are those before the transforms.
+    """
     low, high = low.reshape(shape), high.reshape(shape)
     if translate:
         low = np.broadcast_to(low.min(axis=(1, 2), keepdims=True), shape)
@@ -44,13 +50,13 @@ def value_range(
 def _mirrored(images: Pixels) -> Pixels:
     if images.shape[-1] % 8 or images.dtype != np.uint8:
         return images[..., ::-1]
-    # eight pixels at a time, as a number whose bytes are swapped: ten times faster than one by one
+    # Eight pixels are reversed at a time, as a number whose bytes are swapped, which is ten times faster.
     words = np.ascontiguousarray(images).view(np.uint64)
     return np.ascontiguousarray(words[..., ::-1].byteswap()).view(np.uint8)
 
 
 def _roll(images: Pixels, shifts: NDArray[np.int64], axis: int) -> Pixels:
-    # one np.roll for all images of a shift: a third of the time of gathering pixel by pixel
+    # One np.roll for all images of a shift takes a third of the time of indexing pixel by pixel.
     out = np.empty_like(images)
     for shift in np.unique(shifts):
         rows = np.flatnonzero(shifts == shift)

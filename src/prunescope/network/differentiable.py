@@ -1,6 +1,7 @@
-"""The forward equations of training in plain torch operations: of any precision, differentiable any number of times.
+"""This module computes the forward equations of training with plain torch operations.
 
-``prunescope.network.forward`` has the same equations with gradients in closed form, which can be taken once.
+They work in any precision and can be differentiated any number of times. ``prunescope.network.forward`` has the
+same equations with gradients in closed form, which can be taken once only.
 """
 
 from __future__ import annotations
@@ -19,7 +20,11 @@ from prunescope.network.forward import EPSILON, FIELDS, TorchLayer
 def plain_layers(
     model: Model, ticket: Ticket, live_pixels: BoolArray, dtype: torch.dtype
 ) -> list[TorchLayer]:
-    """The model under the ticket on the CPU, weights and biases asking for gradients."""
+    """Return the layers of ``model`` with the ticket applied, as tensors of ``dtype`` on the CPU.
+
+    ``live_pixels``: bool [n0], False for pixels that are the same in every image.
+    Weights and biases require gradients; γ and β do not.
+    """
     layers = []
     for layer, live in zip(ticket.applied_to(model).layers, ticket.live_inputs(live_pixels), strict=True):
         arrays = [*(getattr(layer, field) for field in FIELDS), live]
@@ -31,7 +36,10 @@ def plain_layers(
 
 
 def plain_forward(layers: Sequence[TorchLayer], inputs: Tensor, norm: str) -> Tensor:
-    """Logits [B, classes] of ``inputs`` [B, n0], normalised by the batch's own statistics (SCIENCE §1)."""
+    """Return the logits [B, classes] of ``inputs`` [B, n0], normalised by the batch's own statistics.
+
+    ``norm`` is "before", "after" or "none". The equations are those of docs/science.md, "Network".
+    """
     hidden = inputs
     for index, layer in enumerate(layers):
         last = index == len(layers) - 1
@@ -46,6 +54,9 @@ def plain_forward(layers: Sequence[TorchLayer], inputs: Tensor, norm: str) -> Te
 
 
 def normalised(x: Tensor, live: Tensor) -> Tensor:
-    """(x - mean) / sqrt(var + ε) over the batch, 0 for inputs that do not vary."""
+    """Return (x - mean) / sqrt(var + ε) of each input over the batch, and 0 for inputs that do not vary.
+
+    ``x`` is [B, n]; ``live`` [n] is 1.0 where an input varies with the image, else 0.0.
+    """
     centred = x - x.mean(0)
     return centred * (live * (centred.square().mean(0) + EPSILON).rsqrt())

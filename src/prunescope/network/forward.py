@@ -1,4 +1,7 @@
-"""The forward equations, once, for training and for evaluation, on any torch device."""
+"""This module computes the forward equations for training and for evaluation, on any torch device.
+
+The equations are those of docs/science.md, "Network".
+"""
 
 from __future__ import annotations
 
@@ -20,9 +23,9 @@ FIELDS = ("weight", "bias", "gamma", "beta")
 
 @dataclass(frozen=True)
 class TorchLayer:
-    """One layer's tensors; see model.Layer for the shapes. Pruned entries are 0.
+    """The tensors of one layer, of the shapes of ``model.Layer``; pruned entries are 0.
 
-    ``live`` is 1.0 where an input varies with the image, else 0.0.
+    ``live`` [n_in] is 1.0 where an input varies with the image, else 0.0.
     """
 
     weight: Tensor
@@ -38,7 +41,7 @@ class TorchLayer:
 
 
 def _normalise(x: Tensor, live: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """x̂, 1/σ (0 where an input does not vary), mean and biased variance over the batch."""
+    """Return x̂, 1/σ (0 where an input does not vary), mean and biased variance of ``x`` over the batch."""
     mean = x.mean(0)
     centred = x - mean
     variance = centred.square().mean(0)
@@ -47,10 +50,11 @@ def _normalise(x: Tensor, live: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]
 
 
 class Normalise(torch.autograd.Function):
-    """x̂ = (x - mean) / sqrt(var + ε) over the batch, 0 for inputs that do not vary."""
+    """Computes x̂ = (x - mean) / sqrt(var + ε) over the batch, 0 for inputs that do not vary."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, live: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Return x̂ [B, n] and the batch's mean and variance [n], which have no gradient."""
         normalised, inverse, mean, variance = _normalise(x, live)
         ctx.save_for_backward(normalised, inverse)
         ctx.mark_non_differentiable(mean, variance)
@@ -58,6 +62,7 @@ class Normalise(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *gradients: Any) -> tuple[Tensor, None]:
+        """Return the gradient with respect to ``x`` [B, n], from the one with respect to x̂."""
         gradient = gradients[0]
         normalised, inverse = ctx.saved_tensors
         by_value = (gradient * normalised).mean(0)
@@ -65,10 +70,10 @@ class Normalise(torch.autograd.Function):
 
 
 class NormalisedLinear(torch.autograd.Function):
-    """W (γ ⊙ x̂ + β) + b with γ and β folded into the map, and its closed-form gradient.
+    """Computes W (γ ⊙ x̂ + β) + b with γ and β folded into the map, and its gradient in closed form.
 
     The sums over the batch that batch norm's gradient needs are those of γ and β themselves:
-    Σ ∂x̂ = γ ⊙ ∂β and Σ ∂x̂ ⊙ x̂ = γ ⊙ ∂γ. No gradient is made for an input that needs none.
+    Σ ∂x̂ = γ ⊙ ∂β and Σ ∂x̂ ⊙ x̂ = γ ⊙ ∂γ. An input that requires no gradient gets none.
     """
 
     @staticmethod
@@ -82,6 +87,7 @@ class NormalisedLinear(torch.autograd.Function):
         beta: Tensor,
         live: Tensor,
     ) -> tuple[Tensor, Tensor, Tensor]:
+        """Return the pre-activations [B, n_out] and the batch's mean and variance [n_in], which have no gradient."""
         normalised, inverse, mean, variance = _normalise(x, live)
         left, folded = products.operand(normalised), products.operand(weight * gamma)
         ctx.products = products
@@ -91,6 +97,7 @@ class NormalisedLinear(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *gradients: Any) -> tuple[Tensor | None, ...]:
+        """Return the gradients with respect to ``x``, W, b, γ and β, and None for the other arguments."""
         gradient, products = gradients[0], ctx.products
         normalised, left, inverse, weight, folded, gamma, beta = ctx.saved_tensors
         operand = products.operand(gradient)
@@ -108,10 +115,11 @@ class NormalisedLinear(torch.autograd.Function):
 
 
 class Linear(torch.autograd.Function):
-    """W x + b. No gradient is made for an input that needs none."""
+    """Computes W x + b and its gradient; an input that requires no gradient gets none."""
 
     @staticmethod
     def forward(ctx: Any, products: Products, x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+        """Return the pre-activations [B, n_out] of ``x`` [B, n_in]."""
         left, right = products.operand(x), products.operand(weight)
         ctx.products = products
         ctx.save_for_backward(left, right)
@@ -119,6 +127,7 @@ class Linear(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *gradients: Any) -> tuple[Tensor | None, ...]:
+        """Return the gradients with respect to ``x``, W and b, and None for ``products``."""
         gradient, products = gradients[0], ctx.products
         left, right = ctx.saved_tensors
         operand = products.operand(gradient)
@@ -138,13 +147,14 @@ def forward(
     depth: int | None = None,
     products: Products = FLOAT32,
 ) -> tuple[Tensor, Statistics]:
-    """Logits [B, classes] of ``inputs`` [B, n0], and each norm's (mean, variance).
+    """Return the logits [B, classes] of ``inputs`` [B, n0], and each norm's (mean, variance) over the batch.
 
-    With ``depth`` the post-ReLU activations of that hidden layer (1 = first) instead of logits.
-    With ``averages`` None the batch's own statistics normalise (training), else the given
-    moving averages (evaluation). A norm before the map is folded into it: the first layer
-    then needs no gradient towards the pixels. ``products`` are those of training; evaluation
-    is always float32. Source: paper, Section 3.
+    ``norm``: "before", "after" or "none", the place of batch norm; "before" is folded into the linear map.
+    ``averages``: None to normalise by the batch's own statistics (training), or the moving averages to normalise
+    by (evaluation; the returned list of statistics is then empty).
+    ``depth``: the hidden layer (1 = first) whose post-ReLU activations are returned instead of the logits.
+    ``products``: how training multiplies matrices; evaluation always multiplies in float32.
+    Source: paper, Section 3.
     """
     statistics: Statistics = []
     hidden = inputs
@@ -180,7 +190,10 @@ def forward(
 def _evaluation_norm(
     layer: TorchLayer, average: tuple[Tensor, Tensor], live: Tensor
 ) -> tuple[Tensor, Tensor]:
-    """The norm as x · scale + offset: γ/σ and β - γ μ/σ, with 1/σ = 0 where an input does not vary."""
+    """Return scale and offset of the norm x · scale + offset: γ/σ and β - γ μ/σ.
+
+    1/σ is 0 where an input does not vary.
+    """
     mean, variance = average
     scale = layer.gamma * live * (variance + EPSILON).rsqrt()
     return scale, layer.beta - scale * mean
@@ -189,8 +202,10 @@ def _evaluation_norm(
 def torch_layers(
     model: Model, ticket: Ticket, live_pixels: BoolArray, device: torch.device
 ) -> list[TorchLayer]:
-    """The model under the ticket, on a device."""
+    """Return the layers of ``model`` with the ticket applied, as float32 tensors on ``device``.
 
+    ``live_pixels``: bool [n0], False for pixels that are the same in every image.
+    """
     return [
         torch_layer(layer, torch.tensor(live, dtype=torch.float32, device=device))
         for layer, live in zip(ticket.applied_to(model).layers, ticket.live_inputs(live_pixels), strict=True)
@@ -198,13 +213,13 @@ def torch_layers(
 
 
 def torch_layer(layer: Layer, live: Tensor) -> TorchLayer:
-    """One layer of a model, as it is, on the device of ``live``."""
+    """Return one layer of a model as tensors on the device of ``live`` [n_in]; no mask is applied."""
     weight, bias, gamma, beta = (torch.tensor(getattr(layer, field), device=live.device) for field in FIELDS)
     return TorchLayer(weight, bias, gamma, beta, live)
 
 
 def torch_averages(model: Model, device: torch.device) -> Statistics:
-    """The moving averages of every layer that has a norm, as (mean, variance) tensors."""
+    """Return the moving averages of every layer that has a norm, as (mean, variance) tensors on ``device``."""
     return [
         (torch.tensor(x.mean, device=device), torch.tensor(x.variance, device=device))
         for x in model.layers
@@ -213,13 +228,17 @@ def torch_averages(model: Model, device: torch.device) -> Statistics:
 
 
 def network_inputs(pixels: Tensor, mean: Tensor) -> Tensor:
-    """(pixel - mean image) / 255 of uint8 rows; float rows (streams) are inputs already."""
+    """Return the network input [B, n0] of rows of pixels [B, n0].
+
+    It is (pixel - mean) / 255 for uint8, with the mean image ``mean`` [n0]. Float rows, those of streams and series,
+    are network input already and are returned as they are.
+    """
     if pixels.dtype != torch.uint8:
         return pixels
     return pixels.float().sub_(mean).mul_(1 / 255)
 
 
 def batches(pixels: np.ndarray, size: int) -> Iterator[tuple[int, Tensor]]:
-    """(first row, tensor of at most ``size`` rows) over a possibly memory-mapped array."""
+    """Yield (first row, tensor of at most ``size`` rows) over an array, which may be memory-mapped."""
     for start in range(0, len(pixels), size):
         yield start, torch.from_numpy(np.array(pixels[start : start + size]))

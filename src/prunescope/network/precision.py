@@ -1,4 +1,7 @@
-"""Dense matrix products: in float32, or of operands rounded to bfloat16 and accumulated in float32."""
+"""This module multiplies dense matrices in float32, or with operands rounded to bfloat16.
+
+Products of rounded operands are accumulated in float32.
+"""
 
 from __future__ import annotations
 
@@ -12,23 +15,26 @@ from torch import Tensor
 
 
 class Products(abc.ABC):
-    """How the training forward and backward passes multiply matrices. Sums, results and weights are float32."""
+    """The interface by which training's forward and backward passes multiply matrices.
+
+    Sums, results and weights are float32 whatever the operands are.
+    """
 
     @abc.abstractmethod
     def operand(self, x: Tensor) -> Tensor:
-        """``x`` as the products below take it; made once where it is used twice."""
+        """Return ``x`` in the form in which ``multiply`` and ``affine`` take it, so that it is converted once only."""
 
     @abc.abstractmethod
     def multiply(self, left: Tensor, right: Tensor) -> Tensor:
-        """left @ right in float32, of two operands."""
+        """Return left @ right in float32, of two results of ``operand``."""
 
     @abc.abstractmethod
     def affine(self, bias: Tensor, left: Tensor, right: Tensor) -> Tensor:
-        """bias + left @ right in float32, of two operands."""
+        """Return bias + left @ right in float32, of two results of ``operand``."""
 
 
 class Float32Products(Products):
-    """Operands as they are."""
+    """Products of float32 operands."""
 
     def operand(self, x: Tensor) -> Tensor:
         return x
@@ -41,12 +47,12 @@ class Float32Products(Products):
 
 
 class RoundedProducts(Products):
-    """Operands rounded to bfloat16 (to nearest, ties to even) and held as float32: for CPUs.
+    """Products for CPUs, of operands rounded to bfloat16 (to nearest, ties to even) and stored as float32.
 
-    The product of two bfloat16 numbers is exact in float32, so a float32 product of rounded operands is the
-    product wanted, on any CPU. ``narrow`` lets oneDNN use the CPU's bfloat16 units for it: the rounding it
-    then does changes nothing any more. (torch's own bfloat16 product would round the result too, and
-    is slower than float32 on a CPU without such units.)
+    The product of two bfloat16 numbers is exact in float32, so a float32 product of rounded operands is right on
+    any CPU. ``narrow`` lets oneDNN use the CPU's bfloat16 units; its rounding changes nothing, since the operands
+    are rounded already. torch's own bfloat16 product would round the result too, and is slower than float32 on a
+    CPU without such units.
     """
 
     def __init__(self, narrow: bool) -> None:
@@ -64,10 +70,10 @@ class RoundedProducts(Products):
 
 
 class BFloat16Products(Products):
-    """Operands held as bfloat16: for GPUs.
+    """Products for GPUs, of operands stored as bfloat16.
 
-    With ``wide`` the product leaves the accumulator as float32 (``torch.mm`` with ``out_dtype``). An
-    older torch rounds it to bfloat16 on the way out.
+    With ``wide`` the result keeps the float32 of the accumulator (``torch.mm`` with ``out_dtype``). Without it,
+    for an older torch, the result is rounded to bfloat16.
     """
 
     def __init__(self, wide: bool) -> None:
@@ -87,7 +93,7 @@ FLOAT32 = Float32Products()
 
 
 def products(precision: str, device: torch.device) -> Products:
-    """The products of ``train.precision`` on a device."""
+    """Return the products for a ``train.precision`` ("float32" or "bf16") on ``device``."""
     if precision == "float32":
         return FLOAT32
     if device.type == "cpu":
@@ -96,14 +102,17 @@ def products(precision: str, device: torch.device) -> Products:
 
 
 def _has_bfloat16_units() -> bool:
-    """Whether oneDNN would use them for float32 operands: it does with AMX only."""
+    """Return whether oneDNN can use bfloat16 units for float32 operands, which it does with AMX only."""
     settable = hasattr(torch.backends.mkldnn, "matmul") and hasattr(torch.cpu, "get_capabilities")
     return settable and bool(torch.cpu.get_capabilities().get("amx_bf16", False))
 
 
 @contextmanager
 def _bfloat16_units() -> Iterator[None]:
-    """Let float32 products round their operands to bfloat16, here only: the setting is the process's."""
+    """Let float32 products round their operands to bfloat16 within the context.
+
+    The setting belongs to the whole process, so it is restored at the end.
+    """
     setting: Any = getattr(torch.backends.mkldnn, "matmul", None)
     before = setting.fp32_precision
     setting.fp32_precision = "bf16"
@@ -114,9 +123,10 @@ def _bfloat16_units() -> Iterator[None]:
 
 
 def _keeps_float32(device: torch.device) -> bool:
+    """Return whether a bfloat16 product on ``device`` can return float32."""
     one = torch.ones(8, 8, dtype=torch.bfloat16, device=device)
     try:
         torch.mm(one, one, out_dtype=torch.float32)
-    except (RuntimeError, TypeError):  # no such argument before 2.8, no kernel for some devices
+    except (RuntimeError, TypeError):  # torch before 2.8 lacks the argument, and some devices lack the kernel
         return False
     return True

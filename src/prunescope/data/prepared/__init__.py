@@ -1,1 +1,1 @@
-"""Prepared folders: written once from a source, then mapped into memory."""
+"""This package writes a source once into a prepared folder, whose arrays are then mapped into memory."""

@@ -1,4 +1,4 @@
-"""Prepare: from an experiment's data section to a prepared folder, in the cache or where it is wanted."""
+"""This module finds or makes the prepared folder of an experiment's data section."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ STREAMS = ("nlgp", "nlgp-clone")
 
 
 def cache_folder() -> Path:
-    """Where prepared data goes: $PRUNESCOPE_CACHE, else ~/.cache/prunescope."""
+    """Return the folder for prepared data: $PRUNESCOPE_CACHE, else ~/.cache/prunescope."""
     named = os.environ.get("PRUNESCOPE_CACHE")
     return Path(named).expanduser() if named else Path.home() / ".cache" / "prunescope"
 
@@ -32,9 +32,11 @@ def prepare(
 ) -> Path:
     """Convert the source of ``data`` once and return the prepared folder.
 
-    The folder is ``out``, or one in the cache named by the source and by what it was made from:
-    paths, sizes and times of its files, or generation parameters. ``data.root`` may itself be a
-    prepared folder. ``progress(done, total, what)`` is called on the way. Raises InputError.
+    ``out``: the folder to write. Without it the folder is one in ``cache`` (by default ``cache_folder()``), named by
+    the source and by a digest of its options and of the paths, sizes and times of its files.
+    ``data.root``: the source's files, or a folder that is prepared already.
+    ``progress``: called as progress(done, total, what) while images are read and files hashed.
+    Raises InputError for streams, for missing or damaged files, and for a prepared folder made with other options.
     """
     store = Path(cache) if cache else cache_folder()
     if data.source in STREAMS:
@@ -56,9 +58,9 @@ def prepare(
 
 
 def find_prepared(data: experiment.Data, cache: str | Path | None = None) -> Path | None:
-    """The folder in which the source of ``data`` already lies prepared, before any rotation; None where it does not.
+    """Return the folder in which the source of ``data`` is prepared already, before any rotation, or None.
 
-    Reads no image and writes nothing.
+    The search reads no image and writes nothing.
     """
     if data.source in STREAMS:
         return None
@@ -72,7 +74,10 @@ def find_prepared(data: experiment.Data, cache: str | Path | None = None) -> Pat
 
 
 def open_raw(data: experiment.Data) -> Raw:
-    """Open the raw files of ``data`` with the reader of its source; raises InputError."""
+    """Open the raw files of ``data`` with the reader of its source.
+
+    Raises InputError for streams, for files that are missing, and for what the reader refuses.
+    """
     if data.source == "photographs":
         return photographs.read(data.size, data.patches, data.validation + data.heldout)
     from prunescope.data.sources import cifar, folder, npz, official, parquet, series
@@ -93,6 +98,7 @@ def open_raw(data: experiment.Data) -> Raw:
 
 
 def _root(data: experiment.Data) -> Path:
+    """Return ``data.root``; raise InputError unless it exists."""
     if not data.root:
         raise InputError(f"data.source={data.source} needs data.root=FOLDER, the place of its files")
     root = Path(data.root).expanduser()
@@ -102,7 +108,7 @@ def _root(data: experiment.Data) -> Path:
 
 
 def _matching(root: Path, data: experiment.Data) -> Path:
-    """The prepared folder, if it holds what ``data`` asks for."""
+    """Return the prepared folder ``root``; raise InputError unless it holds what ``data`` asks for."""
     found = open_prepared(root)
     if found.source != data.source:
         raise InputError(f"{root} was prepared from {found.source}, but data.source is {data.source}")
@@ -124,7 +130,7 @@ def _matching(root: Path, data: experiment.Data) -> Path:
 
 
 def _name(raw: Raw) -> str:
-    """Folder name in the cache: the source and a digest of what it is made from."""
+    """Return the folder's name in the cache: the source and a digest of what it is made from."""
     stats = [(str(path.resolve()), path.stat().st_size, path.stat().st_mtime_ns) for path in raw.files]
     parameters = {key: value for key, value in raw.parameters.items() if key != rotation.HISTORY}
     made_from = json.dumps([writing.FORMAT, raw.source, raw.shape, parameters, stats], sort_keys=True)

@@ -1,4 +1,4 @@
-"""Prepared folders, opened: arrays mapped, headers checked, and a full check on request."""
+"""This module opens prepared folders, maps their arrays into memory, and checks them in full on request."""
 
 from __future__ import annotations
 
@@ -21,34 +21,41 @@ _CHUNK = 1 << 24
 
 @dataclass(frozen=True)
 class Prepared:
-    """A prepared folder; image arrays are memory-mapped, labels and statistics are in memory."""
+    """A prepared folder that is open for reading.
+
+    ``manifest`` is the content of its prepared.json. Image arrays are mapped into memory; labels are copied.
+    """
 
     path: Path
     manifest: dict[str, Any]
 
     @property
     def source(self) -> str:
+        """The name of the source, as in ``data.source``."""
         return str(self.manifest["source"])
 
     @property
     def shape(self) -> ImageShape:
+        """The shape (C, H, W) of an image."""
         channels, height, width = self.manifest["shape"]
         return channels, height, width
 
     @property
     def classes(self) -> tuple[str, ...]:
+        """The names of the source's classes, in the order of their labels."""
         return tuple(self.manifest["classes"])
 
     @property
     def parameters(self) -> dict[str, Any]:
+        """The options with which the folder was made, such as ``size`` and ``rotate``."""
         return dict(self.manifest["provenance"]["parameters"])
 
     def images(self, split: str) -> NDArray[Any]:
-        """Memory-mapped uint8 or float32 [N, n0] of "train" or "validation"."""
+        """Return the images of "train" or "validation", uint8 or float32 [N, n0], mapped into memory."""
         return self.array(split)
 
     def labels(self, split: str) -> Labels:
-        """int64 [N] of "train" or "validation"; raises InputError for a label out of range."""
+        """Return the labels of "train" or "validation", int64 [N]; raise InputError for one out of range."""
         labels: Labels = np.array(self.array(f"{split}-labels"))
         if labels.size and not 0 <= labels.min() <= labels.max() < len(self.classes):
             raise InputError(
@@ -58,7 +65,11 @@ class Prepared:
         return labels
 
     def array(self, name: str) -> NDArray[Any]:
-        """One array of the folder, memory-mapped; raises InputError unless it is as the manifest says."""
+        """Return one array of the folder, mapped into memory.
+
+        ``name``: "train", "validation", "train-labels", "validation-labels", "mean", "min" or "max".
+        Raises InputError unless the file is whole and has the shape and type that the manifest says.
+        """
         path = self.path / f"{name}.npy"
         try:
             array = np.load(path, mmap_mode="r", allow_pickle=False)
@@ -76,12 +87,15 @@ class Prepared:
 
 
 def is_prepared(path: Path) -> bool:
-    """Whether ``path`` is a prepared folder."""
+    """Return whether ``path`` is a prepared folder."""
     return (path / MANIFEST).is_file()
 
 
 def open_prepared(path: Path) -> Prepared:
-    """Open a prepared folder, checking its manifest and the arrays' headers and sizes, not their bytes."""
+    """Open a prepared folder after checking its manifest and the arrays' headers and sizes, but not their bytes.
+
+    Raises InputError when ``path`` is not a prepared folder, is damaged, or has the format of another version.
+    """
     file = path / MANIFEST
     try:
         manifest = json.loads(file.read_text("utf-8"))
@@ -101,9 +115,10 @@ def open_prepared(path: Path) -> Prepared:
 
 
 def info(path: str | Path) -> dict[str, Any]:
-    """What a prepared folder holds: source, shape, counts (in all and per class), provenance.
+    """Return what a prepared folder holds: path, source, shape, classes, counts of images, and provenance.
 
-    Raises InputError when it is not a prepared folder.
+    ``images`` counts each split's images, ``per_class`` those of each class; ``provenance`` says from which files and
+    options the folder was made. Raises InputError when ``path`` is not a prepared folder or is damaged.
     """
     prepared = open_prepared(Path(path))
     counts = {
@@ -122,9 +137,10 @@ def info(path: str | Path) -> dict[str, Any]:
 
 
 def verify(path: str | Path) -> list[str]:
-    """Re-check every byte of a prepared folder; the problems found, one line each.
+    """Check every byte of a prepared folder and return the problems found, one line each.
 
-    Raises InputError when it is not a prepared folder at all.
+    Each array is compared with its SHA-256, and images and labels with the manifest. The list is empty when all is
+    well. Raises InputError when ``path`` is not a prepared folder.
     """
     folder = Path(path)
     try:
@@ -154,6 +170,7 @@ def verify(path: str | Path) -> list[str]:
 
 
 def _sha256(array: NDArray[Any]) -> str:
+    """Return the SHA-256 of an array's bytes, which are read in pieces."""
     digest = hashlib.sha256()
     rows = max(1, _CHUNK // max(1, array[:1].nbytes))
     for start in range(0, len(array), rows):

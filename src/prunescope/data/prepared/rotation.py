@@ -1,4 +1,4 @@
-"""Rotation of whole data sets, at load."""
+"""This module rotates whole data sets when they are prepared."""
 
 from __future__ import annotations
 
@@ -11,14 +11,15 @@ from prunescope.data.prepared.reading import Prepared
 from prunescope.data.raw import Chunk, Pixels, Raw, Split
 from prunescope.mask import ImageShape
 
-HISTORY = "upright_provenance"  # where the upright set came from: told, but no part of what it is
+HISTORY = "upright_provenance"  # parameter with the upright set's provenance; not part of the folder's name
 _ROWS = 4000
 
 
 def rotated(prepared: Prepared, degrees: float) -> Raw:
-    """A prepared set turned counter-clockwise about the image centre; both splits.
+    """Return a source whose images are those of ``prepared``, turned counter-clockwise about their centres.
 
-    Bilinear; pixels from outside are those of the mean image of the (upright) training set.
+    Both splits are turned by ``degrees``, with bilinear interpolation. Pixels from outside the image are those of
+    the mean image of the upright training set (docs/science.md, "Subsets and variants").
     """
     mean = np.array(prepared.array("mean"))
 
@@ -48,7 +49,7 @@ def rotated(prepared: Prepared, degrees: float) -> Raw:
 
 
 def rotate(pixels: Pixels, shape: ImageShape, degrees: float, outside: NDArray[np.float64]) -> Pixels:
-    """Images uint8 [n, n0] turned counter-clockwise, as seen with row 0 at the top.
+    """Return images uint8 [n, n0] of ``shape`` turned counter-clockwise, as seen with row 0 at the top.
 
     Each output pixel is the bilinear mean of four input pixels; those that lie outside the image
     take the value of ``outside`` [n0] at the output pixel.
@@ -68,11 +69,11 @@ def rotate(pixels: Pixels, shape: ImageShape, degrees: float, outside: NDArray[n
 def _corners(
     height: int, width: int, degrees: float
 ) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float32]]]:
-    """For each of the four neighbours of every output pixel: its index and its weight (0 if outside)."""
+    """Yield, for each of four neighbours, its index and its weight (0 if outside) for every output pixel, [H·W]."""
     angle = np.deg2rad(degrees)
     y, x = np.mgrid[:height, :width].astype(np.float64)
     y, x = y.ravel() - (height - 1) / 2, x.ravel() - (width - 1) / 2
-    # rows grow downwards: turning the picture by +angle looks up the source at -angle
+    # Rows are numbered downwards, so that a picture turned by +angle reads its source at -angle.
     source_x = np.cos(angle) * x - np.sin(angle) * y + (width - 1) / 2
     source_y = np.sin(angle) * x + np.cos(angle) * y + (height - 1) / 2
     top, left = np.floor(source_y + 1e-9), np.floor(source_x + 1e-9)

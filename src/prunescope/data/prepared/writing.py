@@ -1,4 +1,4 @@
-"""Prepared folders: a source converted once into memory-mapped arrays, with checksums and provenance."""
+"""This module writes prepared folders: arrays that can be mapped into memory, with checksums and provenance."""
 
 from __future__ import annotations
 
@@ -27,7 +27,10 @@ MANIFEST = "prepared.json"
 
 @dataclass
 class _GrowingArray:
-    """A .npy file, open as a context, that rows are appended to; its header is written anew at the end."""
+    """A .npy file to which rows are appended.
+
+    It is open within a ``with`` block, at whose end the header is written again with the number of rows.
+    """
 
     path: Path
     dtype: str
@@ -48,17 +51,18 @@ class _GrowingArray:
             os.fsync(self.file.fileno())
 
     def append(self, values: NDArray[Any]) -> None:
+        """Write the rows ``values`` [n, *row] after those written so far."""
         data = np.ascontiguousarray(values, dtype=self.dtype).tobytes()
         self.file.write(data)
         self.hash.update(data)
         self.rows += len(values)
 
     def entry(self) -> dict[str, Any]:
-        """What the manifest says about the rows so far."""
+        """Return what the manifest says about the rows written so far: shape, type and SHA-256."""
         return {"shape": [self.rows, *self.row], "dtype": self.dtype, "sha256": self.hash.hexdigest()}
 
     def _header(self) -> None:
-        # numpy pads headers so that the first axis can grow without moving the data
+        # NumPy pads headers, so that the first axis can grow without moving the data.
         shape = (self.rows, *self.row)
         np.lib.format.write_array_header_1_0(
             self.file, {"descr": np.dtype(self.dtype).str, "fortran_order": False, "shape": shape}
@@ -67,7 +71,7 @@ class _GrowingArray:
 
 @dataclass
 class _Statistics:
-    """Sums (of bytes exact), minima and maxima of each pixel over the chunks seen."""
+    """The sum (exact for uint8), minimum and maximum of each pixel over the chunks added so far."""
 
     n0: int
     dtype: str
@@ -81,6 +85,7 @@ class _Statistics:
         self.high = np.full(self.n0, limits.min, kind)
 
     def add(self, pixels: NDArray[Any]) -> None:
+        """Include the rows ``pixels`` [n, n0]."""
         if len(pixels):
             self.count += len(pixels)
             self.sums += pixels.sum(axis=0, dtype=self.sums.dtype)
@@ -89,10 +94,11 @@ class _Statistics:
 
 
 def write(raw: Raw, out: Path, progress: Progress | None = None) -> Path:
-    """Convert ``raw`` into the folder ``out`` and return it; nothing is done when it is there.
+    """Convert ``raw`` into the folder ``out`` and return it, or do nothing when it is prepared already.
 
     Everything is written beside ``out`` and renamed at the end. A second process that prepares
-    the same folder waits for the first. Raises InputError for what is wrong with the source.
+    the same folder waits for the first. Raises InputError when the source is damaged or a split is empty, and when
+    ``out`` holds other things.
     """
     out.parent.mkdir(parents=True, exist_ok=True)
     with _alone(out) as partial:
@@ -107,6 +113,7 @@ def write(raw: Raw, out: Path, progress: Progress | None = None) -> Path:
 
 
 def _fill(raw: Raw, folder: Path, progress: Progress | None) -> dict[str, Any]:
+    """Write all arrays into ``folder`` and return the manifest."""
     statistics = _Statistics(int(np.prod(raw.shape)), raw.dtype)
     arrays: dict[str, Any] = {}
     for name in SPLITS:
@@ -125,6 +132,7 @@ def _fill(raw: Raw, folder: Path, progress: Progress | None) -> dict[str, Any]:
 def _fill_split(
     raw: Raw, name: str, folder: Path, statistics: _Statistics | None, progress: Progress | None
 ) -> dict[str, Any]:
+    """Write the images and labels of one split and return their entries of the manifest."""
     split: Split = getattr(raw, name)
     n0 = int(np.prod(raw.shape))
     with (
@@ -145,6 +153,7 @@ def _fill_split(
 
 
 def _check_chunk(chunk: Chunk, n0: int, raw: Raw) -> None:
+    """Raise InputError unless the images have the type of ``raw``, ``n0`` values each, and one label each."""
     images, labels = chunk
     if images.dtype != np.dtype(raw.dtype) or images.shape != (len(labels), n0):
         raise InputError(
@@ -169,8 +178,8 @@ def _manifest(raw: Raw, arrays: dict[str, Any], progress: Progress | None) -> di
     }
 
 
-def _file_records(files: tuple[Path, ...], progress: Progress | None) -> list[dict[str, Any]]:
-    records = []
+def _file_records(files: tuple[Path, ...], progress: Progress | None) -> list[dict[str, str | int]]:
+    records: list[dict[str, str | int]] = []
     for number, path in enumerate(files, 1):
         with path.open("rb") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
@@ -188,7 +197,7 @@ def _version() -> str:
 
 
 def _is_there(out: Path) -> bool:
-    """Return whether ``out`` is a prepared folder; raises InputError when it holds other things."""
+    """Return whether ``out`` is a prepared folder; raise InputError when it holds other things."""
     if (out / MANIFEST).exists():
         return True
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
@@ -198,9 +207,9 @@ def _is_there(out: Path) -> bool:
 
 @contextmanager
 def _alone(out: Path) -> Iterator[Path | None]:
-    """Make an empty folder beside ``out`` that this process alone fills; None once ``out`` is there.
+    """Make an empty folder beside ``out`` for this process alone and yield it, or None when ``out`` is prepared.
 
-    It is removed at the end where it was not renamed. What a killed process left is cleared.
+    The folder is removed at the end unless it was renamed. What a killed process left is removed first.
     """
     if _is_there(out):
         yield None
@@ -215,4 +224,4 @@ def _alone(out: Path) -> Iterator[Path | None]:
         try:
             yield partial
         finally:
-            shutil.rmtree(partial, ignore_errors=True)  # gone already after a rename
+            shutil.rmtree(partial, ignore_errors=True)  # does nothing after a rename

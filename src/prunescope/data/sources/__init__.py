@@ -1,1 +1,1 @@
-"""Readers: one module for each form in which image sets are handed around."""
+"""This package reads image sets, with one module for each form in which they are published."""

@@ -1,11 +1,10 @@
-"""CIFAR-10 and CIFAR-100 (Krizhevsky 2009) in their python-pickle form."""
+"""This module reads CIFAR-10 and CIFAR-100 (Krizhevsky 2009) in their Python pickle form."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -24,9 +23,10 @@ _FORMS: dict[int, tuple[str, tuple[str, ...], str, str, str, str]] = {
 
 
 def read(root: Path, classes: int) -> Raw:
-    """Open CIFAR-10 or CIFAR-100 (``classes``) in ``root`` or in the folder its archive makes there.
+    """Open CIFAR-10 or CIFAR-100 in ``root`` or in the folder that its archive makes there.
 
-    Raises InputError for missing or truncated files, wrong sizes and labels out of range.
+    ``classes``: 10, or 100 with the fine labels. The test batch is the validation split. Raises InputError for
+    missing or truncated files, wrong sizes and labels out of range.
     """
     folder, train_names, test_name, meta_name, key, names_key = _FORMS[classes]
     base = next((place for place in (root, root / folder) if (place / test_name).is_file()), None)
@@ -60,7 +60,8 @@ def _chunks(paths: list[Path], key: str, classes: int) -> Iterator[Chunk]:
         yield data, labels
 
 
-def _field(path: Path, key: str) -> Any:
+def _field(path: Path, key: str) -> object:
+    """Return the value of ``key`` in a pickled dict; raise InputError when there is none."""
     content = pickles.load(path)
     if not isinstance(content, dict) or key not in content:
         raise InputError(f"{path}: no {key!r} in it")

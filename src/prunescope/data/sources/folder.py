@@ -1,13 +1,13 @@
-"""Any folder of images: a folder per class, with or without folders per split above them."""
+"""This module reads folders of images: a folder per class, with or without folders per split above them."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from prunescope.data.raw import Chunk, Labels, Pixels, Raw, Split, to_planes
 from prunescope.data.sources.npz import held_out
@@ -21,11 +21,12 @@ Listing = tuple[list[Path], Labels]
 
 
 def read(root: Path, size: int) -> Raw:
-    """Open ``train/CLASS/*`` and ``val|validation|test/CLASS/*``, or ``CLASS/*`` without a split.
+    """Open ``train/CLASS/*`` and ``val|valid|validation|test/CLASS/*``, or ``CLASS/*`` without a split.
 
-    Without a split a fixed tenth of each class is held out. Images are cropped to their central
-    square and averaged down (or blown up) to size x size; grey sets keep one channel. Classes are
-    in name order. Raises InputError for a class without an image and for unreadable images.
+    Without a split a fixed tenth of each class is the validation split. Images are cropped to their central square
+    and averaged down (or enlarged) to ``size`` x ``size`` pixels; grey sets have one channel, others three. Classes
+    are in the order of their names, numbers in numerical order. Raises InputError for fewer than two classes, a class
+    without an image, and unreadable images.
     """
     if not root.is_dir():
         raise InputError(f"data.root={root}: not a folder")
@@ -40,7 +41,7 @@ def read(root: Path, size: int) -> Raw:
         classes = _classes(root)
         paths, labels = _list(root, classes)
         chosen = held_out(labels)
-        train, validation = _pick(paths, labels, ~chosen), _pick(paths, labels, chosen)
+        train, validation = _part(paths, labels, ~chosen), _part(paths, labels, chosen)
     mode = "L" if all(_mode(path) in ("1", "L") for path in train[0][:64]) else "RGB"
     return Raw(
         source="folder",
@@ -78,7 +79,7 @@ def _list(root: Path, classes: list[str], all_needed: bool = True) -> Listing:
     return paths, np.array(labels, dtype=np.int64)
 
 
-def _pick(paths: list[Path], labels: Labels, chosen: Any) -> Listing:
+def _part(paths: list[Path], labels: Labels, chosen: NDArray[np.bool_]) -> Listing:
     rows = np.flatnonzero(chosen)
     return [paths[row] for row in rows], labels[rows]
 

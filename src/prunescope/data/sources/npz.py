@@ -1,4 +1,4 @@
-"""Image sets in one .npz file: Keras', MedMNIST's and plain key names."""
+"""This module reads image sets in one .npz file, with the keys of Keras, of MedMNIST, or plain ones."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.lib.npyio import NpzFile
 from numpy.typing import NDArray
 
 from prunescope.data.raw import Chunk, Labels, Pixels, Raw, Split, checked_labels, to_planes
@@ -31,9 +32,10 @@ _PIECE = 10_000
 def read(root: Path) -> Raw:
     """Open a .npz file (or the only one in a folder) with images and labels.
 
-    Keys are x_train, y_train, x_test, y_test (Keras), train_images, … (MedMNIST), or images and
-    labels, of which a fixed tenth per class is then held out for validation. Images are uint8, or
-    float in [0, 1]; [N, H, W], [N, H, W, C] or [N, C, H, W] with C = 1 or 3. Raises InputError.
+    Keys are x_train, y_train, x_test, y_test (Keras), train_images, … (MedMNIST), or images and labels, of which a
+    fixed tenth per class is then the validation split. Images are uint8, or float in [0, 1], of shape [N, H, W],
+    [N, H, W, C] or [N, C, H, W] with C = 1 or 3. Raises InputError for other keys, types and shapes, values that
+    are not finite, wrong labels, and a damaged file.
     """
     path, train, validation = read_splits(root)
     images, shape = _as_rows(train.values, train.where)
@@ -52,7 +54,7 @@ def read(root: Path) -> Raw:
 
 @dataclass(frozen=True, eq=False)
 class NpzSplit:
-    """A split as the file holds it; ``where`` names it in messages."""
+    """A split as the file holds it: values [N, …] and labels int64 [N]; ``where`` names it in messages."""
 
     values: NDArray[Any]
     labels: Labels
@@ -60,7 +62,10 @@ class NpzSplit:
 
 
 def read_splits(root: Path) -> tuple[Path, NpzSplit, NpzSplit]:
-    """The file of ``root`` and its training and validation parts, labels checked; raises InputError."""
+    """Return the .npz file of ``root`` and its training and validation parts, with checked labels.
+
+    Raises InputError for other keys, an empty part, values that are not finite, and wrong labels.
+    """
     path = _one_file(root)
     keys = _form(path)
     arrays = load_arrays(path, keys)
@@ -82,12 +87,15 @@ def read_splits(root: Path) -> tuple[Path, NpzSplit, NpzSplit]:
 
 
 def class_numbers(train: NpzSplit) -> tuple[str, ...]:
-    """Names of classes that have none: their numbers."""
+    """Return the names of classes that have none, which are their numbers."""
     return tuple(str(number) for number in range(int(train.labels.max()) + 1))
 
 
 def held_out(labels: Labels) -> NDArray[np.bool_]:
-    """The same tenth of each class at every call (at least one image of a class with two)."""
+    """Return which images are the validation split, bool [N]: a random tenth of each class, the same at every call.
+
+    Of a class with at least two images, at least one is chosen.
+    """
     chosen = np.zeros(len(labels), np.bool_)
     for label in np.unique(labels):
         rows = np.flatnonzero(labels == label)
@@ -97,7 +105,10 @@ def held_out(labels: Labels) -> NDArray[np.bool_]:
 
 
 def load_arrays(path: Path, keys: tuple[str, ...]) -> dict[str, NDArray[Any]]:
-    """Named arrays of a .npz file, nothing executed; raises InputError for missing keys or damage."""
+    """Return the arrays ``keys`` of a .npz file, without unpickling any object.
+
+    Raises InputError for a missing key, an array of Python objects, and a damaged file.
+    """
     with _opened(path) as file:
         missing = [key for key in keys if key not in file]
         if missing:
@@ -106,9 +117,10 @@ def load_arrays(path: Path, keys: tuple[str, ...]) -> dict[str, NDArray[Any]]:
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[Any]:
+def _opened(path: Path) -> Iterator[NpzFile]:
+    """Open a .npz file for a ``with`` block; errors in reading it become InputError."""
     try:
-        # opened here, since np.load leaves a file open when its zip directory is damaged
+        # The file is opened here, since np.load leaves it open when its zip directory is damaged.
         with path.open("rb") as stream:
             if not zipfile.is_zipfile(stream):
                 raise InputError(f"{path}: truncated, damaged or not a .npz file")
@@ -117,7 +129,7 @@ def _opened(path: Path) -> Iterator[Any]:
                 yield file
     except InputError:
         raise
-    except Exception as error:  # zip, zlib and header parsing each raise kinds of their own
+    except Exception as error:  # zip, zlib and the header's parser raise errors of different classes
         if "allow_pickle" in str(error):
             raise InputError(f"{path}: refused: it holds Python objects, not numbers") from None
         raise InputError(f"{path}: truncated or damaged: {type(error).__name__}") from None
@@ -145,6 +157,7 @@ def _form(path: Path) -> tuple[str, ...]:
 
 
 def _as_rows(images: NDArray[Any], where: str) -> tuple[Pixels, ImageShape]:
+    """Return images as uint8 rows [N, C·H·W], and their shape (C, H, W)."""
     if images.ndim == 4 and images.shape[3] not in (1, 3) and images.shape[1] in (1, 3):
         images = images.transpose(0, 2, 3, 1)
     if images.ndim not in (3, 4) or (images.ndim == 4 and images.shape[3] not in (1, 3)):
@@ -165,6 +178,7 @@ def _check_finite(values: NDArray[Any], where: str) -> None:
 
 
 def _as_bytes(images: NDArray[Any], where: str) -> Pixels:
+    """Return images as uint8, those of floats in [0, 1] as 255 times their values."""
     if images.dtype == np.uint8:
         return images
     if images.dtype.kind != "f":
@@ -181,6 +195,7 @@ def _as_bytes(images: NDArray[Any], where: str) -> Pixels:
 
 
 def _as_labels(labels: NDArray[Any], count: int, where: str) -> Labels:
+    """Return labels [count] or [count, 1] as int64 [count]; raise InputError unless they count from 0."""
     if labels.ndim == 2 and labels.shape[1] == 1:
         labels = labels[:, 0]
     if labels.shape != (count,):

@@ -1,4 +1,4 @@
-"""Downsampled ImageNet (Chrabaszcz et al. 2017) in its two official forms, pickles and npz."""
+"""This module reads downsampled ImageNet (Chrabaszcz et al. 2017) in its two official forms, pickles and .npz."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ _PIECE = 10_000
 
 
 def read(root: Path, size: int) -> Raw:
-    """Open ``train_data_batch_1`` … ``10`` and ``val_data``, without suffix or as .npz.
+    """Open ``train_data_batch_1`` … ``10`` and ``val_data`` in ``root``, without suffix or as .npz.
 
-    Each holds ``data`` uint8 [N, 3·size·size] and ``labels`` 1 … 1000 in the order of the ILSVRC
-    devkit; class number n gets label n - 1. Raises InputError for missing, truncated or
-    wrong-sized files and labels out of range.
+    ``size``: 32 or 64, the height and width in pixels. Each file holds ``data`` uint8 [N, 3·size·size] and ``labels``
+    1 … 1000 in the order of the ILSVRC devkit; class number n gets label n - 1. Raises InputError for missing,
+    truncated or wrong-sized files and labels out of range.
     """
     train = [_file(root, f"train_data_batch_{number}") for number in range(1, BATCHES + 1)]
     validation = _file(root, "val_data")
@@ -48,7 +48,7 @@ def _file(root: Path, name: str) -> Path:
 def _chunks(paths: list[Path], size: int) -> Iterator[Chunk]:
     for path in paths:
         images, labels = _load(path, size)
-        for start in range(0, len(images), _PIECE):  # small pieces, so that progress moves
+        for start in range(0, len(images), _PIECE):  # small pieces, so that progress is reported often
             yield images[start : start + _PIECE], labels[start : start + _PIECE]
 
 

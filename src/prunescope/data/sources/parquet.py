@@ -1,4 +1,7 @@
-"""Hugging Face image sets: parquet files with an `image` struct of bytes and path, and a `label`."""
+"""This module reads image sets of Hugging Face.
+
+They are parquet files with a column ``image``, a struct of bytes and path, and a column ``label``.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,7 @@ import io
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,12 +17,18 @@ from numpy.typing import NDArray
 from prunescope.data.raw import Chunk, Raw, Split, checked_labels, to_planes
 from prunescope.errors import InputError, first_line
 
-_ROWS = 10_000  # decoded at a time
+if TYPE_CHECKING:
+    from PIL.Image import Image as PillowImage
+
+_ROWS = 10_000  # images decoded at a time
 _SPLIT_NAMES = {"train": ("train",), "validation": ("validation", "val", "valid", "test")}
 
 
 def files(root: Path) -> tuple[list[Path], list[Path]]:
-    """Training and validation files of ``root`` or ``root/data``, in name order."""
+    """Return the training and the validation files of ``root`` or ``root/data``, each in the order of their names.
+
+    Raises InputError when there are none.
+    """
     folders = [folder for folder in (root, root / "data") if folder.is_dir()]
     for folder in folders:
         found = sorted(folder.glob("*.parquet"))
@@ -33,7 +42,7 @@ def files(root: Path) -> tuple[list[Path], list[Path]]:
 
 
 def read(root: Path) -> Raw:
-    """Open an image set in Hugging Face's parquet form.
+    """Open an image set in Hugging Face's parquet form, in ``root`` or ``root/data``.
 
     Class names come from the schema's metadata when it has them. Raises InputError for missing
     or truncated files, images of different sizes and labels out of range.
@@ -64,6 +73,7 @@ def _named(paths: list[Path], split: str) -> list[Path]:
 
 
 def _rows(path: Path) -> int:
+    """Return the number of rows of a file after checking its columns."""
     import polars as pl
 
     try:
@@ -100,7 +110,10 @@ def _counted_classes(paths: list[Path]) -> tuple[str, ...]:
 
 
 def _first_images(path: Path) -> tuple[str, tuple[int, int]]:
-    """Mode (L only if the first 64 images are all grey: some colour sets hold a few grey ones) and size."""
+    """Return the mode and the size (width, height) of a set's images.
+
+    The mode is L only if the first 64 images are all grey, since some colour sets hold a few grey images.
+    """
     images = [_open(data, path, row) for row, data in enumerate(_slice(path, 0, 64)[0])]
     return ("L" if all(image.mode == "L" for image in images) else "RGB"), images[0].size
 
@@ -124,7 +137,7 @@ def _chunks(path: Path, rows: int, mode: str, size: tuple[int, int], classes: in
         yield to_planes(pixels), checked_labels(labels, classes, str(path))
 
 
-def _open(data: bytes | None, path: Path, row: int) -> Any:
+def _open(data: bytes | None, path: Path, row: int) -> PillowImage:
     from PIL import Image, UnidentifiedImageError
 
     if data is None:

@@ -1,7 +1,8 @@
-"""Photographs against phase-scrambled copies: real pixels without a download.
+"""This module makes a data set of patches of photographs and of copies with random phases, without a download.
 
-The colour photographs come inside the scikit-image and scikit-learn packages. Both classes have
-the same amplitude spectrum, so only what phases carry (edges, lines) tells them apart.
+The colour photographs are part of the packages scikit-image and scikit-learn. Both classes have the same
+amplitude spectrum, so that they differ only in what phases carry, such as edges and lines. See docs/science.md,
+"Photographs".
 """
 
 from __future__ import annotations
@@ -20,13 +21,13 @@ from prunescope.data.raw import Chunk, Pixels, Raw, Split
 from prunescope.errors import InputError
 from prunescope.randomness import generator
 
-RECIPE = 2  # raise it when the same parameters give other images
+RECIPE = 2  # to be increased when the same parameters give other images
 CLASSES = ("photograph", "scrambled")
 PATCH = 64
 LARGEST = 64  # ImageNet64's; from 68 on patches would not fit the validation part of every photograph
 SCALES = (1.0, 1.5, 2.0, 3.0)
 TRAIN_SHARE = 0.8
-DULL = 10.0  # grey levels; least standard deviation of a patch and of its centre
+DULL = 10.0  # least standard deviation of a patch and of its centre, in grey levels
 
 _BLOCK = 4000
 _FILES = (
@@ -40,17 +41,17 @@ Image = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class PhotographRegion:
-    """One part of one photograph at one scale, with the corners where a patch may be cut."""
+    """One part of one photograph at one scale, and the corners at which a patch may be cut."""
 
     pixels: Image  # [3, H, W], 0..255
     corners: NDArray[np.int64]  # y·W + x of the upper left corner
 
 
 def files() -> tuple[Path, ...]:
-    """The photographs' files; raises InputError when a package or file is missing."""
+    """Return the photographs' files; raise InputError when a package or file is missing."""
     paths = []
     for package, folder, names in _FILES:
-        spec = importlib.util.find_spec(package)  # finds without importing: skimage is slow to import
+        spec = importlib.util.find_spec(package)  # does not import skimage, which is slow
         if spec is None or spec.origin is None:
             raise InputError(f"data.source=photographs needs the package {package}, which is not installed")
         paths += [Path(spec.origin).parent / folder / name for name in names]
@@ -61,10 +62,10 @@ def files() -> tuple[Path, ...]:
 
 
 def read(size: int, patches: int, validation: int) -> Raw:
-    """``patches`` training and ``validation`` further patches [3, size, size], half of them scrambled.
+    """Return a source of ``patches`` training and ``validation`` validation images [3, size, size].
 
-    Training patches lie in the left 80 % of each photograph, validation patches in the rest.
-    Raises InputError for a size above 64.
+    Half of them are scrambled. Training images lie in the left 80 % of each photograph, validation images in the
+    rest. Raises InputError for a size above 64 and when a package or photograph is missing.
     """
     if size > LARGEST:
         raise InputError(f"data.size is {size}: centres of photograph patches are at most {LARGEST}")
@@ -82,17 +83,19 @@ def read(size: int, patches: int, validation: int) -> Raw:
 
 
 def patch_size(size: int) -> int:
-    """Height and width that are cut and scrambled, of which the centre of ``size`` is kept.
+    """Return the height and width of the patch that is cut and scrambled, of which the centre of ``size`` is kept.
 
-    A scrambled patch is periodic, so its own border would tell: at least a sixth of ``size`` goes on each side.
+    A scrambled patch is periodic, so that its border would give its class away; at least a sixth of ``size`` is
+    removed on each side.
     """
     return max(PATCH, size + 2 * math.ceil(size / 6))
 
 
 def parts(path: Path, split: str, size: int) -> list[PhotographRegion]:
-    """The split's part of a photograph at every scale at which a patch fits.
+    """Return the part of a photograph that belongs to ``split``, at every scale at which a patch fits.
 
-    The photograph is divided first and scaled after, so that no filter carries pixels across.
+    ``split`` is "train" or "validation"; ``size`` is that of the images. The photograph is divided before it is
+    scaled, so that no filter mixes pixels of the two parts.
     """
     from PIL import Image as Pillow
 
@@ -116,11 +119,12 @@ def parts(path: Path, split: str, size: int) -> list[PhotographRegion]:
 
 
 def scramble(patches: Image, rng: np.random.Generator) -> Image:
-    """Patches [n, C, S, S] with random phases: same amplitudes, the same phase shift in all channels.
+    """Return patches [n, C, S, S] with random phases and unchanged amplitudes.
 
-    The shifts are the phases of white noise, so they are antisymmetric and the result is real.
+    All channels of a patch get the same phase shifts. These are the phases of white noise, which are antisymmetric,
+    so that the result is real.
     """
-    from scipy import fft  # vectorised over the patches: three times as fast as numpy.fft
+    from scipy import fft  # three times as fast as numpy.fft on many patches
 
     noise = rng.standard_normal((len(patches), 1, *patches.shape[2:]), dtype=np.float32)
     noise = fft.rfft2(noise, workers=-1)
@@ -133,24 +137,25 @@ def scramble(patches: Image, rng: np.random.Generator) -> Image:
 
 
 def normalise(centres: Image) -> Pixels:
-    """Centres [n, 3, size, size] to uint8: each channel's mean to 128, four standard deviations to 127.
+    """Return centres [n, 3, size, size] as uint8 with each channel's mean at 128 and four standard deviations at 127.
 
-    The standard deviation is that of the whole centre, about the channel means. Values beyond three
-    are clipped and the rest normalised again: photographs have heavier tails than scrambled copies,
-    and clipping alone would leave them a smaller standard deviation that gives them away.
+    The standard deviation is that of the whole centre, about the channel means. Values beyond three standard
+    deviations are clipped and the result is normalised again: photographs have heavier tails than scrambled copies,
+    so that clipping alone would leave them a smaller standard deviation, which would give them away.
     """
     x = _standard(np.clip(_standard(centres), -3, 3))
     return np.rint(128 + 127 * np.clip(x / 4, -1, 1)).astype(np.uint8)
 
 
 def _standard(values: Image) -> Image:
+    """Return values with mean 0 in each channel and standard deviation 1 in each image."""
     x = values - values.mean(axis=(2, 3), keepdims=True)
     x /= np.maximum(x.std(axis=(1, 2, 3), keepdims=True), np.float32(1e-6))
     return x
 
 
 def _lively_corners(pixels: Image, size: int) -> NDArray[np.int64]:
-    """Corners of all patches that are dull neither as a whole nor in the centre that is kept."""
+    """Return the corners of all patches whose standard deviation, and that of their centre, is at least DULL."""
     patch = patch_size(size)
     rows, columns = pixels.shape[1] - patch + 1, pixels.shape[2] - patch + 1
     margin = (patch - size) // 2
@@ -161,6 +166,7 @@ def _lively_corners(pixels: Image, size: int) -> NDArray[np.int64]:
 
 
 def _integral(plane: Image) -> NDArray[np.float64]:
+    """Return the integral image [H+1, W+1]: the sums over all rows above and columns to the left."""
     table = np.zeros((plane.shape[0] + 1, plane.shape[1] + 1))
     np.cumsum(plane, axis=1, out=table[1:, 1:])
     np.cumsum(table, axis=0, out=table)
@@ -168,9 +174,9 @@ def _integral(plane: Image) -> NDArray[np.float64]:
 
 
 def _window_std(tables: list[NDArray[np.float64]], size: int) -> NDArray[np.float64]:
-    """Standard deviation about the channel means of every window, from integral images.
+    """Return the standard deviation about the channel means of every window, from integral images.
 
-    ``tables`` are those of the three channels and of the sum of their squares.
+    ``tables`` are the integral images of the three channels and of the sum of their squares.
     """
 
     def mean(table: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -191,7 +197,7 @@ def _chunks(paths: tuple[Path, ...], split: str, size: int, count: int) -> Itera
 
 
 def _balanced(count: int, rng: np.random.Generator) -> NDArray[np.int64]:
-    """Labels 0 and 1 in pairs of random order, so that every even prefix is exactly balanced."""
+    """Return labels 0 and 1 in pairs of random order, so that every even prefix is exactly balanced."""
     first = rng.integers(0, 2, (count + 1) // 2)
     return np.stack([first, 1 - first], axis=1).reshape(-1)[:count].astype(np.int64)
 
@@ -199,6 +205,7 @@ def _balanced(count: int, rng: np.random.Generator) -> NDArray[np.int64]:
 def _patches(
     photographs: list[list[PhotographRegion]], labels: NDArray[np.int64], size: int, rng: np.random.Generator
 ) -> Pixels:
+    """Return an image, as a row [3·size·size], for each label."""
     patch = patch_size(size)
     margin = (patch - size) // 2
     out = np.empty((len(labels), 3, size, size), np.uint8)
@@ -217,6 +224,7 @@ def _patches(
 
 
 def _cut(part: PhotographRegion, patch: int, count: int, rng: np.random.Generator) -> Image:
+    """Return ``count`` random patches [count, 3, patch, patch] of a part."""
     y, x = np.divmod(rng.choice(part.corners, count), part.pixels.shape[2])
     windows = np.lib.stride_tricks.sliding_window_view(part.pixels, (patch, patch), axis=(1, 2))
     return np.ascontiguousarray(windows[:, y, x].transpose(1, 0, 2, 3))

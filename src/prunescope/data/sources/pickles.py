@@ -1,8 +1,12 @@
-"""A pickle reader that executes nothing: it builds arrays, lists, dicts, strings and numbers."""
+"""This module reads pickles without executing what they ask for.
+
+It builds arrays, lists, dicts, strings and numbers, and nothing else.
+"""
 
 from __future__ import annotations
 
 import pickle
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -17,33 +21,33 @@ _KINDS = "biuf"
 
 
 class _Refused(Exception):
-    """The pickle asks for something other than data."""
+    """Raised when a pickle asks for something other than data."""
 
 
 class _Placeholder:
-    """Stands for a NumPy name in the pickle; calling it builds one of the inert values below.
+    """Takes the place of a NumPy function that a pickle names; a call of it builds one of the values below.
 
-    Nothing of NumPy's own unpickling runs: object arrays and forged type states have no way in.
+    No code of NumPy's own unpickling runs, so that object arrays and forged type states are refused.
     """
 
     __slots__ = ("_build",)
 
-    def __init__(self, build: Any) -> None:
+    def __init__(self, build: Callable[..., object]) -> None:
         self._build = build
 
-    def __call__(self, *arguments: Any) -> Any:
+    def __call__(self, *arguments: object) -> object:
         return self._build(*arguments)
 
-    def __setstate__(self, state: Any) -> None:
+    def __setstate__(self, state: object) -> None:
         raise _Refused("a state set on a function")
 
 
 class _Type:
-    """A numeric dtype, from its code and byte order."""
+    """A numeric dtype, made from its code and byte order."""
 
     __slots__ = ("dtype",)
 
-    def __init__(self, code: Any, *_: Any) -> None:
+    def __init__(self, code: object, *_: object) -> None:
         name = code.decode("latin1") if isinstance(code, bytes) else code
         if not isinstance(name, str):
             raise _Refused("an array of unknown type")
@@ -63,11 +67,11 @@ class _Type:
 
 
 class _Array:
-    """An array, from shape, dtype and bytes."""
+    """An array, made from shape, dtype and bytes."""
 
     __slots__ = ("value",)
 
-    def __init__(self, *_: Any) -> None:
+    def __init__(self, *_: object) -> None:
         self.value: NDArray[Any] = np.empty(0, np.uint8)
 
     def __setstate__(self, state: Any) -> None:
@@ -75,31 +79,34 @@ class _Array:
         self.value = _from_bytes(raw, dtype, shape, "F" if fortran else "C")
 
 
-def _from_bytes(raw: Any, dtype: Any, shape: Any, order: str) -> NDArray[Any]:
+def _from_bytes(raw: object, dtype: object, shape: Any, order: str) -> NDArray[Any]:
     if not isinstance(dtype, _Type) or not isinstance(raw, str | bytes | bytearray):
         raise _Refused("an array of objects")
     data = raw.encode("latin1") if isinstance(raw, str) else raw  # Python 2 strings are bytes
     return np.frombuffer(data, dtype.dtype).reshape(shape, order="F" if order == "F" else "C")
 
 
-def _frombuffer(raw: Any, dtype: Any, shape: Any, order: str) -> _Array:
+def _frombuffer(raw: object, dtype: object, shape: Any, order: str) -> _Array:
     array = _Array()
     array.value = _from_bytes(raw, dtype, shape, order)
     return array
 
 
-def _scalar(dtype: Any, raw: Any = b"") -> Any:
+def _scalar(dtype: object, raw: object = b"") -> object:
     return _from_bytes(raw, dtype, (), "C").item()
 
 
-def _encode(text: Any, encoding: Any = "latin1") -> bytes:
+def _encode(text: object, encoding: object = "latin1") -> bytes:
     if not isinstance(text, str) or encoding not in ("latin1", "latin-1", "iso-8859-1"):
         raise _Refused("_codecs.encode of something other than bytes")
     return text.encode("latin1")
 
 
 class _Reader(pickle.Unpickler):
-    def find_class(self, module: str, name: str) -> Any:
+    """Unpickles data alone and refuses every other name."""
+
+    def find_class(self, module: str, name: str) -> object:
+        """Return the builder of a NumPy name that data need; raise _Refused for any other name."""
         if module in _MULTIARRAY and name in ("_reconstruct", "scalar"):
             return _Placeholder(_Array if name == "_reconstruct" else _scalar)
         if module in _NUMERIC and name == "_frombuffer":
@@ -111,11 +118,11 @@ class _Reader(pickle.Unpickler):
         raise _Refused(f"{module}.{name}")
 
 
-def load(path: Path) -> Any:
-    """Read a pickle of arrays, lists, dicts, strings and numbers (Python 2 or 3, any protocol).
+def load(path: Path) -> object:
+    """Return the content of a pickle of arrays, lists, dicts, strings and numbers (Python 2 or 3, any protocol).
 
-    Raises InputError when the file is missing or truncated, and when it would call anything or
-    holds anything else; the message names what it asked for.
+    Raises InputError when the file is missing or truncated, and when it would call a function or holds anything
+    else; the message names what it asked for.
     """
     try:
         with path.open("rb") as file:
@@ -126,16 +133,16 @@ def load(path: Path) -> Any:
         raise InputError(f"{path}: {error.strerror or error}") from None
     except InputError:
         raise
-    except Exception as error:  # a damaged pickle raises whatever its bytes lead to
+    except Exception as error:  # a damaged pickle can raise any error
         raise InputError(f"{path}: truncated or damaged pickle: {first_line(error)}") from None
 
 
-def _read(file: BinaryIO) -> Any:
+def _read(file: BinaryIO) -> object:
     return _Reader(file, encoding="latin1").load()
 
 
-def _plain(value: Any) -> Any:
-    """The value with stand-ins replaced by arrays and byte keys by text."""
+def _plain(value: object) -> object:
+    """Return the value with ``_Array`` objects replaced by arrays and byte keys by text."""
     if isinstance(value, _Array):
         return value.value
     if isinstance(value, dict):

@@ -1,4 +1,4 @@
-"""Series and tables in one .npz file: inputs with one dimension of space, or none."""
+"""This module reads series and tables in one .npz file: inputs with one dimension of space, or none."""
 
 from __future__ import annotations
 
@@ -21,11 +21,12 @@ _PIECE = 10_000
 
 
 def read(root: Path, geometry: str) -> Raw:
-    """Open a .npz file with "series" [N, L] or [N, C, L], or tables ("none") [N, n], under npz.read's keys.
+    """Open a .npz file with series or tables under the keys that ``npz.read`` knows.
 
-    Their shapes are (C, 1, L) and (1, 1, n). Bytes stay bytes; other numbers become float32: the mean of
-    each feature over the training set is subtracted, and one number, the standard deviation of all that
-    is left, divides. Raises InputError.
+    ``geometry``: "series" for [N, L] or [N, C, L], "none" for tables [N, n]; the shapes of the source are (C, 1, L)
+    and (1, 1, n). Values uint8 are not changed. Other numbers become float32: the mean of each feature over the
+    training set is subtracted, and the result is divided by one number, the standard deviation of all features.
+    Raises InputError for other keys, shapes and types, training values that never vary, and a damaged file.
     """
     path, train, validation = read_splits(root)
     shape = _shape(train, geometry)
@@ -51,20 +52,23 @@ def read(root: Path, geometry: str) -> Raw:
 
 @dataclass(frozen=True, eq=False)
 class _Rows:
-    """Rows of parts, standardised by what the training part says; statistics only once they are needed."""
+    """Rows of both parts, standardised by the statistics of the training part, which are computed when needed."""
 
     train: NpzSplit
 
     @property
     def dtype(self) -> str:
+        """The NumPy type of the rows, "|u1" or "<f4"."""
         return "|u1" if self.train.values.dtype == np.uint8 else "<f4"
 
     @cached_property
     def offset(self) -> NDArray[np.float64]:
+        """The mean [n0] of each feature over the training part."""
         return _flat(self.train.values).mean(axis=0, dtype=np.float64)
 
     @cached_property
     def scale(self) -> float:
+        """The standard deviation of all features about their means; InputError if it is 0."""
         rows = _flat(self.train.values)
         pieces = (rows[start : start + _PIECE] - self.offset for start in range(0, len(rows), _PIECE))
         scale = float(np.sqrt(sum(np.square(piece).sum() for piece in pieces) / rows.size))
@@ -73,6 +77,7 @@ class _Rows:
         return scale
 
     def chunks(self, part: NpzSplit) -> Iterator[Chunk]:
+        """Yield the standardised rows and the labels of a part, in pieces."""
         rows = _flat(part.values)
         for start in range(0, len(rows), _PIECE):
             piece: NDArray[Any] = rows[start : start + _PIECE]

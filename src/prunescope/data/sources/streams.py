@@ -1,4 +1,4 @@
-"""NLGP and its Gaussian clone: unlimited images with local structure (Ingrosso & Goldt 2022).
+"""This module draws NLGP and its Gaussian clone, unlimited images with local structure (Ingrosso & Goldt 2022).
 
 z is a stationary periodic Gaussian field with covariance exp(-r²/ξ²), one ξ per class;
 x = erf(g z/√2)/Z with Z² = (2/π) asin(g²/(1+g²)). The clone is a Gaussian field with x's
@@ -29,8 +29,11 @@ Map = NDArray[np.float64]
 
 @dataclass(frozen=True, eq=False)
 class Stream:
-    """Draws images: ``spectra`` float32 [classes, H, W] are the square roots of the field's
-    eigenvalues; ``gain`` is None for a Gaussian field."""
+    """Draws images of a Gaussian field, squashed unless ``gain`` is None.
+
+    ``shape``: (C, H, W). ``spectra``: float32 [classes, H, W], the square roots of the eigenvalues of each class's
+    covariance. ``label_noise``: the share of labels replaced at random.
+    """
 
     shape: ImageShape
     spectra: Floats
@@ -38,13 +41,14 @@ class Stream:
     label_noise: float = 0.0
 
     def draw(self, seed: int, level: int, step: int, size: int, sampling: str) -> Batch:
+        """Return the batch of one step, as ``Dataset.draw`` says; ``sampling`` has no effect."""
         pixels, labels = self.sample(generator(seed, "stream", level, step), size)
         noise = generator(seed, "label noise", level, step)
         labels = with_noise(labels, len(self.spectra), self.label_noise, noise)
         return Batch(pixels, np.arange(size), labels)
 
     def sample(self, rng: np.random.Generator, count: int) -> tuple[Floats, Labels]:
-        """``count`` images float32 [count, n0] and their labels, as balanced as can be."""
+        """Return ``count`` images, float32 [count, n0], and their labels; classes' counts differ by at most one."""
         classes = len(self.spectra)
         labels = rng.permutation((np.arange(count) + rng.integers(classes)) % classes)
         fields = self._fields(rng, labels)
@@ -62,7 +66,10 @@ class Stream:
 
 
 def covariance(size: int, length: float) -> Map:
-    """exp(-r²/ξ²) at periodic distance r, [size, size], without its negative eigenvalues; 1 at 0."""
+    """Return the covariance exp(-r²/ξ²) at periodic distance r, [size, size], with ξ = ``length`` in pixels.
+
+    Negative eigenvalues are set to 0, and the result is scaled to 1 at distance 0.
+    """
     distance = np.minimum(np.arange(size), size - np.arange(size)).astype(np.float64)
     squared = distance[:, None] ** 2 + distance[None, :] ** 2
     eigenvalues = np.maximum(np.fft.fft2(np.exp(-squared / length**2)).real, 0)
@@ -70,13 +77,13 @@ def covariance(size: int, length: float) -> Map:
 
 
 def squashed_covariance(field: Map, gain: float) -> Map:
-    """Covariance of x when z has covariance ``field``."""
+    """Return the covariance [size, size] of x = erf(g z/√2)/Z when z has covariance ``field`` and g = ``gain``."""
     share = gain**2 / (1 + gain**2)
     return np.arcsin(np.clip(share * field, -1, 1)) / np.arcsin(share)
 
 
 def squash(fields: Floats, gain: float) -> Floats:
-    """x = erf(g z/√2)/Z, of unit variance."""
+    """Return x = erf(g z/√2)/Z, of unit variance, for fields z of unit variance and g = ``gain``."""
     from scipy.special import erf
 
     scale = np.sqrt(2 / np.pi * np.arcsin(gain**2 / (1 + gain**2)))
@@ -85,9 +92,10 @@ def squash(fields: Floats, gain: float) -> Floats:
 
 
 def open_stream(data: experiment.Data) -> Dataset:
-    """The Dataset of ``nlgp`` or ``nlgp-clone``; its validation sets are the same for every seed.
+    """Return the Dataset of the source ``nlgp`` or ``nlgp-clone``.
 
-    Raises InputError for options that mean nothing for a stream.
+    Its validation and held-out images are the same for every seed. Raises InputError for options that have no meaning
+    for a stream, such as ``data.fraction``.
     """
     _check(data)
     shape = (data.channels, data.size, data.size)
@@ -123,6 +131,7 @@ def _spectra(data: experiment.Data) -> Floats:
 
 
 def _fixed(stream: Stream, count: int) -> tuple[Floats, Labels]:
+    """Return ``count`` images and their labels that depend on no seed."""
     pixels = np.empty((count, int(np.prod(stream.shape))), np.float32)
     labels = np.empty(count, np.int64)
     for block, start in enumerate(range(0, count, _BLOCK)):

@@ -1,1 +1,1 @@
-"""Tasks: which classes the labels of a source become."""
+"""This package computes which labels a task gives to the classes of a source."""

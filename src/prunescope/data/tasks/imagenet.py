@@ -1,4 +1,4 @@
-"""ImageNet's thousand classes (ILSVRC 2012): wnids, devkit numbers, names, macro-classes."""
+"""This module lists ImageNet's thousand classes (ILSVRC 2012): wnids, devkit numbers, names and macro-classes."""
 
 from __future__ import annotations
 
@@ -38,7 +38,11 @@ CLASSES = 1000
 
 @dataclass(frozen=True)
 class Category:
-    """A class: ``devkit`` is its number from 1, ``semantic`` its macro-class of the paper's Table 1."""
+    """A class of ImageNet.
+
+    ``wnid``: its WordNet identifier. ``devkit``: its number in the ILSVRC devkit, from 1. ``semantic``: the index in
+    MACRO_CLASSES of its macro-class (paper, Table 1).
+    """
 
     wnid: str
     devkit: int
@@ -48,19 +52,20 @@ class Category:
 
 @cache
 def categories() -> tuple[Category, ...]:
-    """All classes in devkit order."""
+    """Return all classes in devkit order."""
     lines = TABLE.read_text("utf-8").splitlines()
     rows = [line.split("\t") for line in lines[len(HEADER) :]]
     return tuple(Category(wnid, int(number), name, int(label)) for wnid, number, name, label in rows)
 
 
 def devkit_places(data: experiment.Data, names: Sequence[str], numbers: Labels) -> Labels | None:
-    """Devkit number - 1 of each class of the source; None where nothing says what its classes are.
+    """Return the devkit number - 1 of each class of the source, or None where nothing says what its classes are.
 
-    Class names that are wnids say it; so does ``data.class_order``: "devkit" or "sorted" of a source
-    with all 1000 classes, or a file, whose ``numbers`` these are. The official files are in devkit
-    order unless a file says otherwise; parquet files with 1000 unnamed classes are in that of the sorted
-    wnids, but for semantic tasks only. Raises InputError for an order that the data contradict.
+    ``names``: the classes' names, which say it where all are wnids. ``numbers``: int64, the classes' numbers from 0,
+    those of the file ``data.class_order`` where there is one. ``data.class_order`` may also be "devkit" or "sorted"
+    for a source with all 1000 classes. The official files are in devkit order unless a file says otherwise. Parquet
+    files with 1000 unnamed classes are in the order of the sorted wnids, which is assumed for semantic tasks only.
+    Raises InputError for an order that the data contradict.
     """
     by_name = _places_of(names)
     if data.class_order in ORDERS:
@@ -74,6 +79,7 @@ def devkit_places(data: experiment.Data, names: Sequence[str], numbers: Labels) 
 
 
 def _places_in(order: str, by_name: Labels | None, count: int) -> Labels:
+    """Return the places of all classes in ``order``; raise InputError if count or names contradict it."""
     if count != CLASSES:
         raise InputError(
             f"data.class_order={order} is for ImageNet's {CLASSES} classes, the data has {count}"
@@ -85,17 +91,18 @@ def _places_in(order: str, by_name: Labels | None, count: int) -> Labels:
 
 
 def sorted_places() -> Labels:
-    """Devkit number - 1 of the classes in the order of their wnids."""
+    """Return the devkit number - 1 of all classes, int64 [1000], in the order of their wnids."""
     return np.argsort([category.wnid for category in categories()]).astype(np.int64)
 
 
 def unknown_name(names: Sequence[str]) -> str | None:
-    """The first name that is not the wnid of a class of ImageNet."""
+    """Return the first name that is not the wnid of a class of ImageNet, or None."""
     known = _place_of_wnid()
     return next((name for name in names if name not in known), None)
 
 
 def _places_of(names: Sequence[str]) -> Labels | None:
+    """Return the places of the classes whose wnids are ``names``, or None if one is not a wnid."""
     if unknown_name(names) is not None:
         return None
     known = _place_of_wnid()

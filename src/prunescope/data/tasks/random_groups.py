@@ -1,4 +1,4 @@
-"""Groupings with chance in them: the same for every run, whatever its seed."""
+"""This module groups classes at random, in the same way for every run, whatever its seed."""
 
 from __future__ import annotations
 
@@ -8,18 +8,24 @@ from prunescope.data.raw import Labels
 from prunescope.randomness import generator
 
 KEPT = 5  # macro-classes that semantic-5-random-5 leaves whole
-_TABLE = 0  # seed of the groupings; no run's seed enters
+_TABLE = 0  # seed of the groupings, the same in every run
 
 
 def deal(count: int, groups: int) -> Labels:
-    """A group 0 … groups - 1 at random for each of ``count`` classes; sizes differ by at most one."""
+    """Return a random group 0 … groups - 1 for each of ``count`` classes, int64 [count].
+
+    The groups' sizes differ by at most one.
+    """
     labels = np.empty(count, np.int64)
     labels[generator(_TABLE, "deal", groups).permutation(count)] = np.arange(count) % groups
     return labels
 
 
 def first_kept(semantic: Labels) -> Labels:
-    """Macro-classes 0 … 4 as they are, the other classes dealt into groups 5 … 9 (paper, C.2)."""
+    """Return labels that keep macro-classes 0 … 4 and deal the other classes into groups 5 … 9 (paper, C.2).
+
+    ``semantic``: int64 [classes], the macro-class of each class.
+    """
     labels = semantic.copy()
     rest = np.flatnonzero(semantic >= KEPT)
     labels[rest] = KEPT + deal(len(rest), KEPT)
@@ -27,14 +33,14 @@ def first_kept(semantic: Labels) -> Labels:
 
 
 def half_kept(semantic: Labels) -> Labels:
-    """Half of each macro-class, at random, stays; the other halves change places at random (paper, C.2).
+    """Return labels that keep a random half of each macro-class and permute those of the others (paper, C.2).
 
-    Of an odd number the larger half stays. Sizes stay as they are; a class that moves lands in a
-    place of any macro-class, its own included.
+    ``semantic``: int64 [classes], the macro-class of each class. Of an odd number the larger half is kept. The
+    sizes of the macro-classes do not change; a class that moves may get its own macro-class again.
     """
     rng = generator(_TABLE, "half kept")
-    members = (np.flatnonzero(semantic == label) for label in np.unique(semantic))
-    moving = np.concatenate([rng.permutation(found)[: len(found) // 2] for found in members])
+    classes = (np.flatnonzero(semantic == label) for label in np.unique(semantic))
+    moving = np.concatenate([rng.permutation(found)[: len(found) // 2] for found in classes])
     labels = semantic.copy()
     labels[moving] = semantic[rng.permutation(moving)]
     return labels

@@ -1,4 +1,4 @@
-"""Tasks: which classes a run tells apart. Class numbers, groups, class maps, macro-classes of ImageNet."""
+"""This module computes the labels of a task from class numbers, groups, class maps or ImageNet's macro-classes."""
 
 from __future__ import annotations
 
@@ -26,19 +26,23 @@ from prunescope.errors import InputError
 
 @dataclass(frozen=True, eq=False)
 class Task:
-    """``labels`` int64 [classes of the source]: the label that each of them gets; their new names."""
+    """A task: the label that each class of the source gets, and the names of the new classes.
+
+    ``labels``: int64 [classes of the source], each from 0 to len(classes) - 1.
+    """
 
     labels: Labels
     classes: tuple[str, ...]
 
 
 def resolve(data: experiment.Data, classes: Sequence[str]) -> Task:
-    """The task of ``data`` on a source whose classes are ``classes``.
+    """Return the task of ``data`` on a source whose classes are named ``classes``.
 
-    A ``class_order`` file is applied first: its numbers, counted from 1, take the place of the
-    source's own order (modulo groups and maps by label count from them), its names that of class
-    names. All 1000 classes of ImageNet are numbered as in the devkit, from 0. Raises InputError for
-    a class that a file leaves out and for labels that are not 0 … K-1.
+    A ``data.class_order`` file is applied first. If it holds numbers, counted from 1, they replace the source's own
+    numbers, which modulo groups and class maps use; if it holds names, they replace the class names. All 1000
+    classes of ImageNet are numbered as in the devkit, from 0. Raises InputError for a class that a file leaves out,
+    for labels that are not 0 … K-1, for more groups than classes, and for a semantic task on classes that are not
+    known to be ImageNet's. See docs/science.md, "Tasks".
     """
     names, numbers = list(classes), np.arange(len(classes))
     if data.class_order and data.class_order not in ORDERS:
@@ -58,7 +62,7 @@ def resolve(data: experiment.Data, classes: Sequence[str]) -> Task:
             return _mapped(rest, Path(data.root), names, numbers)
         case "classes":
             order = np.argsort(numbers)
-            rank = np.argsort(order)  # numbers may have holes: the labels may not
+            rank = np.argsort(order)  # numbers may have gaps, labels must not
             return Task(rank.astype(np.int64), tuple(names[i] for i in order))
     if places is None:
         raise InputError(
@@ -84,7 +88,7 @@ def _check_groups(task: str, groups: int, numbers: Labels) -> None:
 
 
 def _semantic(kind: str, places: Labels) -> Task:
-    """Macro-classes of the paper's Table 1 and its mixtures with chance, dealt in devkit order."""
+    """Return the task of the macro-classes (paper, Table 1), or of their random variants, dealt in devkit order."""
     labels = np.array([categories()[place].semantic for place in np.sort(places)], np.int64)
     names = MACRO_CLASSES
     if kind == "semantic-5-random-5":
@@ -96,12 +100,12 @@ def _semantic(kind: str, places: Labels) -> Task:
 
 
 def _in_order(numbers: Labels, labels: Labels) -> Labels:
-    """Labels of the classes as they stand, from those of the classes sorted by number."""
+    """Return the labels of the classes in the source's order, from those of the classes sorted by number."""
     return labels[np.argsort(np.argsort(numbers))]
 
 
 def _ordered(order: str, names: list[str]) -> tuple[list[str], Labels]:
-    """Names and numbers (from 0) of the classes after a mapping file label -> number or wnid."""
+    """Return names and numbers (from 0) of the classes after a mapping file from label to number or wnid."""
     found = _lookup(Path(order), None, names, np.arange(len(names)))
     if all(_is_integer(value) for value in found):
         numbers = np.array([int(value) for value in found]) - 1
@@ -114,6 +118,7 @@ def _ordered(order: str, names: list[str]) -> tuple[list[str], Labels]:
 
 
 def _mapped(argument: str, root: Path, names: list[str], numbers: Labels) -> Task:
+    """Return the task of the class map FILE or FILE:COLUMN, whose path may be relative to ``root``."""
     path, column = Path(argument), None
     if not path.exists() and ":" in argument:
         before, _, column = argument.rpartition(":")
@@ -133,10 +138,10 @@ def _mapped(argument: str, root: Path, names: list[str], numbers: Labels) -> Tas
 
 
 def _lookup(path: Path, column: str | None, names: list[str], numbers: Labels) -> list[str]:
-    """The file's value for every class.
+    """Return the file's value for every class.
 
-    A key that is an integer is a class number from 0, any other key is a class name; names go
-    first, since numbers of a table made for another order would be taken for these.
+    A key that is an integer is a class number from 0, and any other key is a class name. Names are tried first,
+    since the table's numbers may belong to another order of the classes.
     """
     header, rows = _read(path)
     if column is not None and column not in header:
@@ -162,7 +167,7 @@ def _lookup(path: Path, column: str | None, names: list[str], numbers: Labels) -
 
 
 def _read(path: Path) -> tuple[list[str], list[list[str]]]:
-    """Header (empty if there is none) and rows of a tab- or comma-separated file."""
+    """Return the header (empty if there is none) and the rows of a tab- or comma-separated file."""
     try:
         text = path.read_text("utf-8")
     except OSError as error:
