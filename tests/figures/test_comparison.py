@@ -16,7 +16,7 @@ SNIP = {"prune": {"method": "snip", "density": (0.01, 0.1)}}
 
 @pytest.fixture(autouse=True)
 def _coarse(monkeypatch):
-    """Only the numbers are looked at here: spare the time of fine pictures."""
+    """Draw coarse pictures, because only the numbers are read here and fine ones take time."""
     monkeypatch.setattr("prunescope.figures.parts.drawing.PNG_DPI", 20)
 
 
