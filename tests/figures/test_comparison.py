@@ -1,4 +1,4 @@
-"""The numbers behind the figures that compare experiments, worked out here another way."""
+"""The numbers behind the figures that compare experiments, computed here in another way."""
 
 import numpy as np
 import polars

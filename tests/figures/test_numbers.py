@@ -1,4 +1,4 @@
-"""The data beside a figure are the numbers of the runs, worked out here another way."""
+"""The data beside a figure are the numbers of the runs, computed here in another way."""
 
 import numpy as np
 import polars

@@ -25,10 +25,10 @@ def figure_gabor(runs: Sequence[Run], options: FigureOptions) -> Drawing:
     """Draw R² of the best Gabor function of the most connected nodes' weights against u (a), and examples (b).
 
     The nodes are the same at all levels: ``options.nodes``, by default the 10 most connected at the level of best
-    accuracy, where b shows the weights and fits of the first five, grey being zero. Faint lines are nodes of the first seed;
-    the curve is their mean ± sd over seeds, the grey line and band mean ± sd over seeds for the same pixels at
-    random places. Up to 9 levels are drawn, or ``options.levels``. Data: levels, nodes, r2 [seeds, levels, nodes],
-    null_r2 [seeds, levels, nodes, shuffles], weights and fits of b. docs/science.md, "Gabor fits".
+    accuracy, where b shows the weights and fits of the first five, grey being zero. Faint lines are nodes of the
+    first seed; the curve is their mean ± sd over seeds, the grey line and band mean ± sd over seeds for the same
+    pixels at random places. Up to 9 levels are drawn, or ``options.levels``. Data: levels, nodes, r2 [seeds,
+    levels, nodes], null_r2 [seeds, levels, nodes, shuffles], weights and fits of b. docs/science.md, "Gabor fits".
     """
     group = one_group(runs, "gabor")
     levels = _spread(group.densest_first()) if options.levels is None else shown_levels(group, options)

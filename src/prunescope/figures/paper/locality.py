@@ -71,7 +71,7 @@ def figure_11(runs: Sequence[Run], options: FigureOptions) -> Drawing:
         level = shown_levels(group, options)[0] if options.levels else group.best_level()
         mask = run.mask(level)
         connections = fan_in(mask)
-        # The bins cover all but the most connected 5 %, so that the last one takes the long tail.
+        # The width is chosen without the most connected 5 %, the long tail that the last bin takes.
         reach = np.quantile(connections[connections > 0], 0.95) if (connections > 0).any() else 1
         width = max(1, int(np.ceil(reach / MOST_BINS)))
         bins = [part for part in locality_by_fan_in(mask, run.shape, width, bins=MOST_BINS) if part.nodes]

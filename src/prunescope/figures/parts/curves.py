@@ -37,9 +37,10 @@ def draw_curve(
 ) -> None:
     """Draw the mean of a column over seeds, with a band of ± 1 sd, against u.
 
-    ``rows`` is one experiment's part of ``analysis.curves.summary``, ``name`` the column without
-    ``_mean``. ``x`` names the column on the horizontal axis, ``scale`` multiplies the values, and ``style`` holds keywords of ``Axes.plot``. Levels at
-    which the mean is not defined are left out; nothing is drawn where ``rows`` does not have the column.
+    ``rows`` is one experiment's part of ``analysis.curves.summary``, ``name`` the column without ``_mean``. ``x``
+    names the column on the horizontal axis, ``scale`` multiplies the values, and ``style`` holds keywords of
+    ``Axes.plot``. Levels at which the mean is not defined are left out; nothing is drawn where ``rows`` does not
+    have the column.
     """
     if f"{name}_mean" not in rows.columns:
         return

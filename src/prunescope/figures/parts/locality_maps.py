@@ -37,7 +37,7 @@ def show_pairs(axes: Axes, values: np.ndarray, *, without_centre: bool, **colour
 def label_displacements(axes: Axes, *, bottom: bool, left: bool) -> None:
     """Set ticks at -L, 0 and L pixels of each axis, with labels only where ``bottom`` and ``left`` say so.
 
-    L is the largest multiple of 5 pixels within the map. Panels inside a grid have no labels.
+    L is the largest multiple of 5 pixels within the map, and at least 5. Panels inside a grid have no labels.
     """
     for axis, limits, shown in ((axes.xaxis, axes.get_xlim(), bottom), (axes.yaxis, axes.get_ylim(), left)):
         reach = 5 * max(1, int(max(map(abs, limits)) // 5))

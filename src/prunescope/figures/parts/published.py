@@ -31,7 +31,7 @@ CLOSE = 1.3
 
 
 def at_scale(experiment: Experiment) -> bool:
-    """Return whether a run has the paper's images and network, so that its accuracies can be compared with it."""
+    """Return whether a run has the paper's images and network, so that its accuracies can be compared."""
     data = experiment.data
     plain = data.fraction == 1 and not data.label_noise and not data.rotate and not data.translate
     return plain and data.source == "imagenet32" and experiment.network.hidden == (1024, 1024, 1024)

@@ -35,7 +35,7 @@ def class_samples(found: Sequence[Group]) -> Samples | str:
     """Return one validation image for each pair of a class of one task (column) and a class of another (row).
 
     The tasks are the first experiment's and the first other one that makes other classes of the same images;
-    where there is none, rows are the classes of the one task, with ten images each. Returns a sentence that says
+    where there is none, rows are the classes of the one task, with up to ten images each. Returns a sentence that says
     why instead, when the images are not on this machine or not those of the runs.
     """
     try:

@@ -31,11 +31,8 @@ USUAL = 4  # The columns of a page that holds fewer experiments.
 BESIDE = 3  # The most columns that stand to the right of a figure's other panels.
 MASKS, ACROSS = 12, 3  # The masks of an experiment, and how many of them a row holds.
 CHARACTER = 0.062  # The mean width of a title's character in inches.
-TITLE_LINE, LEGEND, AXIS = (
-    0.12,
-    0.25,
-    0.3,
-)  # Inches: heights of a title's line, the legend, and an axis with labels.
+# Heights in inches of a title's line, of the legend, and of an axis with its labels.
+TITLE_LINE, LEGEND, AXIS = 0.12, 0.25, 0.3
 # The height of a row over the width of its column.
 HEIGHTS: dict[Row, float] = {"pairs": 0.88, "fan_in": 0.72, "masks": MASKS / ACROSS**2 * 0.92}
 
