@@ -31,7 +31,7 @@ BETWEEN = 0.5
 
 @dataclass(frozen=True)
 class TreeLayout:
-    """Where a tree's tiles lie: between ``left`` and ``right`` inches, each at most ``largest_tile`` inches wide."""
+    """The layout of a tree: its tiles lie between ``left`` and ``right`` inches, each at most ``largest_tile`` wide."""
 
     left: float
     right: float

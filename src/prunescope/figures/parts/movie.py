@@ -139,7 +139,7 @@ class Layout:
 
 @dataclass(frozen=True, eq=False)
 class FrameContent:
-    """What one frame shows: two lines of text, pictures with captions, and the accuracy of all levels.
+    """The content of one frame: two lines of text, pictures with captions, and the accuracy of all levels.
 
     ``pictures`` are ``layout.count`` arrays [H, W, 3] in 0 to 1; ``accuracies`` float64 [levels] are drawn as a
     curve against the index of the level; ``now`` is the index of this frame's level, which a dot marks.

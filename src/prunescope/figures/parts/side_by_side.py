@@ -39,7 +39,7 @@ HEIGHTS: dict[Row, float] = {"pairs": 0.88, "fan_in": 0.72, "masks": MASKS / ACR
 
 @dataclass(frozen=True)
 class ColumnLayout:
-    """How columns are laid out: the rows that each has, and the width of all of them together in inches.
+    """The layout of columns: the rows that each has, and the width of all of them together in inches.
 
     With ``page`` there are at least four columns, some of them empty, so that one experiment does not fill a page.
     """
@@ -75,7 +75,7 @@ def beside_panels(
 ) -> tuple[Figure, list[FigureBase], FigureBase, ColumnLayout]:
     """Make a page for ``panels`` panels, ``height`` inches high, and for experiments in columns of ``rows``.
 
-    Up to three columns stand to the right of the panels, more of them below. Returns the figure, the part of each
+    Up to three columns are placed to the right of the panels, more of them below. Returns the figure, the part of each
     panel, the part of the columns, and the columns' layout for draw_columns.
     """
     if len(shown) <= BESIDE:

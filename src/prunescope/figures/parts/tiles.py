@@ -24,7 +24,7 @@ TITLE = 0.22
 
 @dataclass(frozen=True)
 class Position:
-    """Where a picture or a sheet goes on a page: its upper left corner (x, y) and its width, in inches."""
+    """A position of a picture or a sheet on a page: its upper left corner (x, y) and its width, in inches."""
 
     x: float
     y: float
