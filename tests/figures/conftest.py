@@ -1,4 +1,4 @@
-"""Stored runs that the figures are drawn from."""
+"""These fixtures are stored runs that the figures are drawn from."""
 
 import numpy as np
 import pytest
@@ -44,7 +44,7 @@ def progressive(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def tolerant(tmp_path_factory):
-    """The same with a tolerance of 0.06."""
+    """The same run with a tolerance of 0.06."""
     return _progressive(tmp_path_factory.mktemp("tolerant"), tolerance=0.06)
 
 

@@ -1,4 +1,4 @@
-"""The numbers behind the figures that compare experiments, worked out here another way."""
+"""The numbers behind the figures that compare experiments, computed here in another way."""
 
 import numpy as np
 import polars
@@ -16,7 +16,7 @@ SNIP = {"prune": {"method": "snip", "density": (0.01, 0.1)}}
 
 @pytest.fixture(autouse=True)
 def _coarse(monkeypatch):
-    """Only the numbers are looked at here: spare the time of fine pictures."""
+    """Draw coarse pictures, because only the numbers are read here and fine ones take time."""
     monkeypatch.setattr("prunescope.figures.parts.drawing.PNG_DPI", 20)
 
 

@@ -1,4 +1,4 @@
-"""draw(): every figure of the registry reaches the disk as PDF, PNG and data, and bad wishes are refused."""
+"""draw(): every figure of the registry is written as PDF, PNG and data, and wrong options are refused."""
 
 import re
 import subprocess
@@ -18,7 +18,7 @@ from stored_runs import write_run
 
 
 def _fonts(pdf: bytes) -> bytes:
-    """The PDF with its compressed parts opened."""
+    """Return the PDF followed by its compressed parts, decompressed."""
     parts = [pdf]
     for part in re.findall(rb"stream\r?\n(.*?)endstream", pdf, re.DOTALL):
         try:
@@ -28,15 +28,15 @@ def _fonts(pdf: bytes) -> bytes:
     return b"".join(parts)
 
 
-# What spares time.
-WISHES = {"gabor": {"levels": [9]}, "videos": {"levels": [2, 9]}}
+# Options that make a figure faster to draw.
+OPTIONS = {"gabor": {"levels": [9]}, "videos": {"levels": [2, 9]}}
 
 
 @pytest.mark.parametrize("figure", FIGURES)
 def test_every_figure_is_written(figure, seeds, progressive, tmp_path):
     before = dict(matplotlib.rcParams)
     runs = {"16": [progressive], "table1": []}.get(figure, seeds)
-    pdf, png, *movies, data = draw(figure, runs, tmp_path / "new" / "folder", **WISHES.get(figure, {}))
+    pdf, png, *movies, data = draw(figure, runs, tmp_path / "new" / "folder", **OPTIONS.get(figure, {}))
     assert all(path.suffix == ".mp4" and path.stat().st_size > 1000 for path in movies)
     assert [path.name for path in (pdf, png)] == [f"figure-{figure}.pdf", f"figure-{figure}.png"]
     assert data.name in (f"figure-{figure}.csv", f"figure-{figure}.npz")
@@ -89,7 +89,7 @@ def test_nothing_heavy_is_imported_before_drawing_and_no_pyplot_after(grey, tmp_
 
 
 @pytest.mark.parametrize(
-    ("figure", "wish", "message"),
+    ("figure", "options", "message"),
     [
         ("7z", {}, "unknown figure '7z': figures are levels, atlas, 1a, 1b"),
         ("2b", {"levels": [3, 40]}, "no level 40; finished levels are [0, 1, 2"),
@@ -98,9 +98,9 @@ def test_nothing_heavy_is_imported_before_drawing_and_no_pyplot_after(grey, tmp_
         ("3b", {"nodes": []}, "no node given"),
     ],
 )
-def test_wrong_wishes(figure, wish, message, seeds, tmp_path):
+def test_wrong_options(figure, options, message, seeds, tmp_path):
     with pytest.raises(InputError) as caught:
-        draw(figure, seeds, tmp_path, **wish)
+        draw(figure, seeds, tmp_path, **options)
     assert message in str(caught.value)
     assert "\n" not in str(caught.value)
     assert not list(tmp_path.iterdir())

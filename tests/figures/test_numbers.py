@@ -1,4 +1,4 @@
-"""The data beside a figure are the numbers of the runs, worked out here another way."""
+"""The data beside a figure are the numbers of the runs, computed here in another way."""
 
 import numpy as np
 import polars
@@ -15,7 +15,7 @@ BEST, SHOWN = 9, [5, 9, 11]  # of write_run's curve over 12 levels: see test_cho
 
 @pytest.fixture(autouse=True)
 def _coarse(monkeypatch):
-    """Only the numbers are looked at here: spare the time of fine pictures."""
+    """Draw coarse pictures, because only the numbers are read here and fine ones take time."""
     monkeypatch.setattr("prunescope.figures.parts.drawing.PNG_DPI", 20)
 
 

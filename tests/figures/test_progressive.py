@@ -1,4 +1,4 @@
-"""Figs. 15 and 16: which layer a level prunes, where it is left, and what feeds a node."""
+"""Figs. 15 and 16: the layer that a level prunes, the level that it keeps, and the nodes that feed a node."""
 
 import numpy as np
 import pytest

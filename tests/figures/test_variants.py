@@ -79,7 +79,7 @@ def test_numbers_of_a_page(figure, seeds, tmp_path):
     for name, values in zip(("same", "different"), zip(*both, strict=True), strict=True):
         assert np.array_equal(data[name], sum(values))
     order = np.argsort(-masks[0].fan_in, kind="stable")
-    assert np.array_equal(data["nodes"], order)  # 40 nodes: fewer than the pages have room for
+    assert np.array_equal(data["nodes"], order)  # The 40 nodes are fewer than the pages can hold.
     assert np.array_equal(data["masks"].reshape(40, -1), masks[0].array[order])
     if figure == "22":
         weight = seeds[0].model(BEST).layers[0].weight * masks[0].array

@@ -1,4 +1,4 @@
-"""Movies: their frames read back, where pictures stand in them, and what happens without ffmpeg."""
+"""Movies: their frames are read back, their pictures are where the layout says, and ffmpeg may be missing."""
 
 import subprocess
 import sys

@@ -1,4 +1,7 @@
-"""The paper's figures, each drawn from stored runs with its data beside it. Cheap to import: no matplotlib."""
+"""This package draws the paper's figures, and some more, from stored runs and writes the numbers beside them.
+
+Importing it is fast, because matplotlib is imported only when a figure is drawn.
+"""
 
 from __future__ import annotations
 
@@ -23,12 +26,13 @@ def draw(
     levels: Sequence[int] | None = None,
     nodes: Sequence[int] | None = None,
 ) -> list[Path]:
-    """Draw a figure into folder ``out``: PDF, PNG (300 dpi), movies (MP4) and its data (CSV or NPZ).
+    """Draw a figure into folder ``out`` as PDF and PNG (300 dpi), with its movies (MP4) and data (CSV or NPZ).
 
-    ``levels``: the levels shown, where a figure shows some, default those the paper chooses around the best
-    accuracy; ``nodes``: first-layer nodes of Fig. 3b and of the videos, default the most connected. Returns
-    the paths written. Raises InputError for an unknown figure, no runs, runs without a finished level, or
-    levels or nodes that are not there.
+    ``figure_id``: a name among ``figures()``. ``runs``: the stored runs, as many as the figure's FigureSpec asks for.
+    ``levels``: the levels shown, where a figure shows some, by default those that the paper chooses around the best
+    accuracy. ``nodes``: the nodes shown, where a figure shows chosen ones, by default the most connected.
+    Returns the paths written. Raises InputError for an unknown figure, too few runs, runs without a finished
+    level, levels or nodes that do not exist, or a folder that cannot be written.
     """
     spec = find_figure(figure_id)
     if len(runs) < spec.fewest:

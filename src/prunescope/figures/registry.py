@@ -1,20 +1,21 @@
-"""The figures that can be drawn, by name. Cheap to import: no matplotlib."""
+"""This module lists the figures that can be drawn, by name. Importing it does not import matplotlib."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from importlib import import_module
 from pkgutil import iter_modules
-from typing import Any
+from types import ModuleType
 
 from prunescope.errors import InputError
 
 
 @dataclass(frozen=True)
 class FigureSpec:
-    """A figure that can be drawn: its name on the command line, what it shows and which runs it takes.
+    """A figure that can be drawn: ``id``, its name on the command line, and what it shows and needs.
 
-    ``source`` is ``module:function`` within prunescope.figures; ``fewest`` is the smallest number of runs it takes.
+    ``title`` says what it shows and ``needs`` which runs it takes, both in words. ``source`` is the function that
+    draws it, as ``module:function`` within prunescope.figures. ``fewest`` is the smallest number of runs.
     """
 
     id: str
@@ -99,9 +100,9 @@ FIGURES: dict[str, FigureSpec] = {
 
 
 def figures() -> dict[str, FigureSpec]:
-    """Every figure: those above, then those of files in ``figures/extra`` that say what they are in ``FIGURE``."""
+    """Return every figure by its id: those of FIGURES, then every ``FIGURE`` of a module in ``figures/extra``."""
     known = {spec.source.partition(":")[0] for spec in FIGURES.values()}
-    package: Any = import_module("prunescope.figures.extra")
+    package: ModuleType = import_module("prunescope.figures.extra")
     found = dict(FIGURES)
     for module in sorted(entry.name for entry in iter_modules(package.__path__)):
         if f"extra.{module}" not in known:
@@ -111,7 +112,7 @@ def figures() -> dict[str, FigureSpec]:
 
 
 def find_figure(figure_id: str) -> FigureSpec:
-    """The figure of a name; raises InputError for an unknown one."""
+    """Return the figure of this id. Raises InputError for an unknown one."""
     if figure_id in FIGURES:
         return FIGURES[figure_id]
     found = figures()

@@ -1,4 +1,4 @@
-"""The most connected nodes beside what chance would have left of them."""
+"""This module draws the most connected nodes beside the same nodes with their connections at random places."""
 
 from __future__ import annotations
 
@@ -19,10 +19,11 @@ COLUMNS = 12
 
 
 def figure_atlas(runs: Sequence[Run], options: FigureOptions) -> Drawing:
-    """Masks and weights of the 24 most connected first-layer nodes, then the same connections at random places.
+    """Draw masks and weights of the 24 most connected first-layer nodes, then the same ones at random places.
 
-    At the sparsest level that is no worse than the dense network (the sparsest of all, where none is; the title says
-    which), or at ``options.levels[0]``. Numbers are fan-ins. Data: nodes, fan_in, masks and weights [K, C, H, W], and both shuffled.
+    The level is the sparsest that is no worse than the dense network (the sparsest of all, where none is; the title
+    says which), or ``options.levels[0]``. Numbers are fan-ins. Data: nodes, fan_in, masks and weights [K, C, H, W],
+    and both shuffled. docs/science.md, "Shuffled masks".
     """
     run, group = runs[0], groups(runs[:1])[0]
     level = shown_levels(group, options)[0] if options.levels is not None else group.told_level()[0]
@@ -32,7 +33,7 @@ def figure_atlas(runs: Sequence[Run], options: FigureOptions) -> Drawing:
     shuffled_mask = shuffle_at_fan_in(mask, rng).array[nodes]
     masks, weights = mask.array[nodes], (weight * mask.array)[nodes]
     shuffled_weights = np.zeros_like(weights)
-    # row by row, both masks keep as many weights
+    # Both masks keep the same number of weights in each row, so that every weight finds a place in its own row.
     shuffled_weights[shuffled_mask] = weights[masks]
     captions = [str(count) for count in mask.fan_in[nodes]]
     sheets = []

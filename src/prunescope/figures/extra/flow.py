@@ -1,4 +1,4 @@
-"""How pruning spreads over the layers: their densities, and how the weights' magnitude flows between them."""
+"""These functions draw how pruning spreads over the layers: densities, and the flow of the weights' magnitude."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ DASHES = ("-", "--", ":", "-.")
 
 
 def figure_densities(runs: Sequence[Run], options: FigureOptions) -> Drawing:
-    """The density of each hidden layer over that of all of them, against the latter: mean ± sd over seeds.
+    """Draw the density of each hidden layer over that of all of them, against the latter: mean ± sd over seeds.
 
-    1 is layer-wise pruning. Thin dash-dotted lines are Erdős–Rényi densities of the first experiment's layer
-    sizes. Colours are layers, dashes experiments. Data: one row an experiment, level and layer.
+    Layer-wise pruning gives 1. Thin dash-dotted lines are Erdős–Rényi densities of the first experiment's layer
+    sizes. Colours are layers, dashes experiments. Data: one row for each experiment, level and layer.
     """
     found = groups(runs)
     table = polars.concat([layer_densities(group) for group in found])
@@ -47,12 +47,12 @@ def figure_densities(runs: Sequence[Run], options: FigureOptions) -> Drawing:
 
 
 def figure_flow(runs: Sequence[Run], options: FigureOptions) -> Drawing:
-    """Each layer's share of the hidden weights' magnitude (a) and the exponent σ of its change (b) against u.
+    """Draw each layer's share of the hidden weights' magnitude (a) and the exponent σ of its change (b) against u.
 
     M_l = Σ|w_l|/Σ|w| at the end of each level; σ_l = ln(M_l(n+1)/M_l(n)) / ln(1/(1-p)), drawn at the level it
-    leads to, p being the share of all hidden weights that the pruning removed. Above 0 a layer gains at the
-    others' cost. Mean ± sd over seeds. Data: one row an experiment, level and layer. SCIENCE §3, Redman et
-    al. 2022.
+    leads to, p being the share of all hidden weights that the pruning removed. A layer above 0 gains at the
+    others' cost. Mean ± sd over seeds. Data: one row for each experiment, level and layer. docs/science.md,
+    "Flow"; Redman et al. 2022.
     """
     found = groups(runs)
     table = polars.concat([layer_flow(group) for group in found])
@@ -80,7 +80,7 @@ def _layer_curves(axes: Axes, table: polars.DataFrame, name: str, *, x: str, ls:
 
 
 def _legend(figure: Figure, found: Sequence[Group], layers: Sequence[int], extra: Sequence[Line2D]) -> None:
-    """Colours for layers, then dashes for experiments."""
+    """Draw a legend with the colours of layers, then the dashes of experiments."""
     entries = [
         Line2D([], [], color=PALETTE[(layer - 1) % len(PALETTE)], label=f"layer {layer}") for layer in layers
     ]

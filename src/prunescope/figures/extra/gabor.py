@@ -1,4 +1,4 @@
-"""How much like Gabor functions the weights of the most connected nodes become."""
+"""This module draws how well Gabor functions fit the weights of the most connected nodes."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from prunescope.analysis.run_observables import run_gabor
 from prunescope.analysis.statistics import mean_and_sd
 from prunescope.figures.parts.drawing import Drawing
 from prunescope.figures.parts.style import BLUE, MUTED, PAGE, density_axis
-from prunescope.figures.parts.tiles import GAP, axes_at, blank, panel, place, write
+from prunescope.figures.parts.tiles import GAP, Position, axes_at, blank, panel, place, write
 from prunescope.model import Arrays
 from prunescope.observables import GaborFits, weight_image
 from prunescope.runs.directory import Run
@@ -22,13 +22,13 @@ NODES, LEVELS, EXAMPLES = 10, 9, 5
 
 
 def figure_gabor(runs: Sequence[Run], options: FigureOptions) -> Drawing:
-    """R² of the best Gabor function of the most connected nodes' weights against u (a), and examples (b).
+    """Draw R² of the best Gabor function of the most connected nodes' weights against u (a), and examples (b).
 
-    The same nodes at all levels: ``options.nodes``, default the 10 most connected at the level of best
-    accuracy, whose weights and fits b shows, grey being zero. Faint lines are nodes of the first seed; the
-    curve is their mean ± sd over seeds, the grey line and band mean ± sd over seeds for the same pixels at
-    random places. At up to 9 levels, or ``options.levels``. Data: levels, nodes, r2 [seeds, levels, nodes],
-    null_r2 [seeds, levels, nodes, shuffles], weights and fits of b.
+    The nodes are the same at all levels: ``options.nodes``, by default the 10 most connected at the level of best
+    accuracy, where b shows the weights and fits of the first five, grey being zero. Faint lines are nodes of the
+    first seed; the curve is their mean ± sd over seeds, the grey line and band mean ± sd over seeds for the same
+    pixels at random places. Up to 9 levels are drawn, or ``options.levels``. Data: levels, nodes, r2 [seeds,
+    levels, nodes], null_r2 [seeds, levels, nodes, shuffles], weights and fits of b. docs/science.md, "Gabor fits".
     """
     group = one_group(runs, "gabor")
     levels = _spread(group.densest_first()) if options.levels is None else shown_levels(group, options)
@@ -84,15 +84,10 @@ def _draw_examples(page: Axes, run: Run, data: Arrays, fits: GaborFits) -> None:
     whole = np.ones(int(np.prod(run.shape)), np.bool_)
     for k, (weights, fit) in enumerate(zip(data["example_weights"], data["example_fits"], strict=True)):
         x = left + k * (side + GAP)
-        place(
-            page,
-            weight_image(weights, whole, run.shape, symmetric=True),
-            x,
-            top,
-            side,
-            f"node {fits.nodes[k]}",
-        )
-        place(page, weight_image(fit, whole, run.shape, symmetric=True), x, top + height + GAP, side)
+        image = weight_image(weights, whole, run.shape, symmetric=True)
+        place(page, image, Position(x, top, side), f"node {fits.nodes[k]}")
+        fitted = weight_image(fit, whole, run.shape, symmetric=True)
+        place(page, fitted, Position(x, top + height + GAP, side))
         write(
             page, x + side / 2, top + 2 * (height + GAP) + 0.1, f"{fits.r2[k]:.2f}", va="baseline", fontsize=6
         )

@@ -1,4 +1,4 @@
-"""How far from Gaussian the first layer's preactivations are, and which weights make them so."""
+"""This module draws how far from Gaussian the first layer's preactivations are, and which weights cause that."""
 
 from __future__ import annotations
 
@@ -16,31 +16,32 @@ from prunescope.runs.directory import Run
 
 
 def figure_kurtosis(runs: Sequence[Run], options: FigureOptions) -> Drawing:
-    """Excess kurtosis of the first layer's preactivations (a) and cavity effect of its weights (b) against u.
+    """Draw the excess kurtosis of the first layer's preactivations (a) and the cavity effect of its weights (b).
 
-    a: mean over nodes, then ± sd over seeds; 0 is Gaussian; grey is the same weights at random positions ± 2
-    sd. b: how a node's kurtosis changes on removing one weight: the mean over weights that the next pruning keeps
-    minus that over those it removes, for all of them and for those within a quarter of the pruning threshold. The
-    effect grows with the weight, and kept weights are larger: only weights of like size compare like with like.
-    Data: one row an experiment and level. Raises InputError for runs that did not measure it. Redman et al. 2024.
+    Both are drawn against u. a: mean over nodes, then ± sd over seeds; 0 is Gaussian; grey is the same weights at
+    random positions ± 2 sd. b: the change of a node's kurtosis when one weight is removed, as the mean over weights
+    that the next pruning keeps minus that over those it removes, for all of them and for those within a quarter of
+    the pruning threshold. The latter are compared because the effect grows with the weight, and kept weights are
+    larger. Data: one row for each experiment and level. Raises InputError for runs that did not measure it.
+    docs/science.md, "Kurtosis" and "Cavity"; Redman et al. 2024.
     """
     found = groups(runs)
     tables = [kurtosis_table(group) for group in found]
     figure = Figure(figsize=(COLUMN, 4.0))
     top, bottom = grid(figure, 2, 1)[:, 0]
-    for group, rows, look in zip(found, tables, line_styles(len(found)), strict=True):
+    for group, rows, style in zip(found, tables, line_styles(len(found)), strict=True):
         u, null = rows["nominal_density"].to_numpy(), rows["kurtosis_null_mean"].to_numpy()
         sd = rows["kurtosis_null_sd_mean"].to_numpy()
         shuffled = "same weights at random places ± 2 sd" if group is found[0] else None
         top.fill_between(u, null - 2 * sd, null + 2 * sd, color=FAINT, lw=0, zorder=0.5, label=shuffled)
         top.plot(u, null, color=MUTED, lw=0.7, zorder=0.6)
-        draw_curve(top, rows, "kurtosis", label=f"{group.label}, {group.n}", **look)
-        for name, words, style in (
+        draw_curve(top, rows, "kurtosis", label=f"{group.label}, {group.n}", **style)
+        for name, words, own in (
             ("contrast", "all weights", {"ls": "-"}),
             ("contrast_like_size", "weights of like size", {"ls": ":", "marker": "s"}),
         ):
             label = words if group is found[0] else None
-            draw_curve(bottom, rows, name, label=label, **(look | style))
+            draw_curve(bottom, rows, name, label=label, **(style | own))
     bottom.axhline(0, color=MUTED, lw=0.7)
     top.set_ylabel("excess kurtosis\n(first layer, mean over nodes)")
     bottom.set_ylabel("its change on removing a\nweight: kept minus pruned")

@@ -1,4 +1,4 @@
-"""What each pruning method does to accuracy and to locality, in one plot."""
+"""This module draws the accuracy and the locality of each pruning method against u."""
 
 from __future__ import annotations
 
@@ -9,22 +9,22 @@ from matplotlib.figure import Figure
 from prunescope.analysis.compared_levels import by_method
 from prunescope.analysis.curves import summary
 from prunescope.analysis.groups import FigureOptions, groups
-from prunescope.figures.paper.accuracy import accuracy_panel, draw_legend, legend_room, locality_panel
+from prunescope.figures.paper.accuracy import accuracy_panel, draw_legend, legend_height, locality_panel
 from prunescope.figures.parts.drawing import Drawing
 from prunescope.figures.parts.style import COLUMN, panel_letter
 from prunescope.runs.directory import Run
 
 
 def figure_methods(runs: Sequence[Run], options: FigureOptions) -> Drawing:
-    """Best validation accuracy and the first layer's locality index against u, one curve a method.
+    """Draw best validation accuracy (a) and the first layer's locality index (b) against u, one curve a method.
 
-    Mean ± sd over seeds. Locality is shown against the first layer's own u, which methods that choose among all
-    layers do not keep at the network's; the grey band is ± 2 sd of masks shuffled at matched fan-in, of every
-    method. Methods that do not train the dense network share the dashed line of one that does. Data: one row an
-    experiment and level.
+    Curves are mean ± sd over seeds. Locality is shown against the first layer's own u, because it differs from the
+    network's where a method chooses among all layers; the grey band is ± 2 sd of masks shuffled at matched fan-in,
+    of every method. Methods that do not train the dense network share the dashed line of one that does. Data: one
+    row for each experiment and level. docs/science.md, "Scalars".
     """
     found = by_method(groups(runs))
-    figure = Figure(figsize=(COLUMN, 4.2 + legend_room(found)))
+    figure = Figure(figsize=(COLUMN, 4.2 + legend_height(found)))
     upper, lower = figure.subplots(2, 1)
     table = summary(found)
     accuracy_panel(upper, found, table)

@@ -1,4 +1,7 @@
-"""g(d) = S(d) / E S(d): locality without the trivial fall-off of S, which has fewer far pairs to count."""
+"""This module draws g(d) = S(d) / E S(d), the relative density of pairs.
+
+S(d) falls off with the distance because an image has fewer far pairs; g(d) does not.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +23,7 @@ from prunescope.runs.directory import Run
 
 # Displacements with fewer expected pairs than this are too noisy for a colour.
 FEWEST_PAIRS = 10
-# From coarse to fine: the first of which three lie within an axis is taken.
+# Sets of ticks from coarse to fine. The first set with at least three ticks within an axis is taken.
 AXIS_TICKS = (
     (0.1, 1, 10, 100),
     (0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50),
@@ -30,11 +33,11 @@ AXIS_TICKS = (
 
 
 def figure_g(runs: Sequence[Run], options: FigureOptions) -> Drawing:
-    """g(d) of same-channel pairs as maps (top) and against the distance (bottom).
+    """Draw g(d) of same-channel pairs as maps (top) and against the distance (bottom).
 
-    1 is chance. The grey band is the mean ± 2 sd of masks shuffled at matched fan-in; the dotted line is g against
-    the null that keeps each pixel's fan-out, which takes the bias towards the centre out. Data: arrays a level.
-    SCIENCE §3.
+    Chance gives 1. The grey band is the mean ± 2 sd of masks shuffled at matched fan-in; the dotted line is g against
+    the null that keeps each pixel's fan-out, which removes the bias towards the centre. Data: arrays for each level.
+    docs/science.md, "Relative density" and "Inhomogeneous null".
     """
     group = one_group(runs, "g")
     shown = shown_levels(group, options)
@@ -49,7 +52,7 @@ def figure_g(runs: Sequence[Run], options: FigureOptions) -> Drawing:
     highest = max(1.5, *(float(np.nanmax(image)) for image in reliable if np.isfinite(image).any()))
     norm = LogNorm(1 / highest, highest)
     for column, (level, one) in enumerate(zip(shown, measured, strict=True)):
-        values = np.maximum(reliable[column], 1 / highest)  # a zero has no logarithm; nan stays
+        values = np.maximum(reliable[column], 1 / highest)  # Zero has no logarithm, and nan stays nan.
         drawn = show_pairs(places[0, column], values, without_centre=True, norm=norm, cmap="RdBu_r")
         label_displacements(places[0, column], bottom=True, left=column == 0)
         places[0, column].set_title(group.title(level))
@@ -77,7 +80,7 @@ def _radial(axes: Axes, one: RelativeDensity) -> None:
     axes.axhline(1, color=MUTED, lw=0.6)
     axes.set_yscale("log")
     axes.set_xlabel("distance $|d|$ (pixels)")
-    # Beyond the image's side only corners hold pairs, too few to tell anything.
+    # Only corners hold pairs farther apart than the image's side, and these are too few to tell anything.
     axes.set_xlim(0.5, max(2, 0.75 * len(one.radial)))
     inside = one.radial[1 : int(max(2, 0.75 * len(one.radial)))]
     axes.set_ylim(max(0.1, 0.8 * float(np.nanmin(inside))), 1.25 * float(np.nanmax(inside)))

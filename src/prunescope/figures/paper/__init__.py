@@ -1,1 +1,1 @@
-"""The figures of the paper."""
+"""These modules draw the figures, the table and the videos of the paper."""

@@ -1,4 +1,4 @@
-"""Accuracy, gain, locality and fan-in variance against u (paper Fig. 1a and overviews)."""
+"""These functions draw accuracy, gain, locality and fan-in variance against u (paper Fig. 1a and overviews)."""
 
 from __future__ import annotations
 
@@ -16,19 +16,20 @@ from prunescope.figures.parts.drawing import Drawing
 from prunescope.figures.parts.style import COLUMN, INK, MUTED, density_axis, grid, panel_letter
 from prunescope.runs.directory import Run
 
-BELOW = 0.13  # inches, a row of a legend below the axes
-CHARACTER, BESIDES = 0.053, 14  # inches, and characters that line and number of seeds take
-FEW = 4  # more dashed lines of dense networks are hard to read
+BELOW = 0.13  # The height in inches of a row of a legend below the axes.
+# Of a legend's entry: the width of a character in inches, and the characters that line and number of seeds take.
+CHARACTER, BESIDES = 0.053, 14
+FEW = 4  # The most dashed lines of dense networks that can still be read.
 
 
 def figure_1a(runs: Sequence[Run], options: FigureOptions) -> Drawing:
-    """Best validation accuracy against u: mean ± sd over seeds, one curve an experiment.
+    """Draw best validation accuracy against u: mean ± sd over seeds, one curve for each experiment.
 
-    Dashed lines are the dense networks; circles mark the levels of Figs. 1b and 2b. Data: one row an
+    Dashed lines are the dense networks; circles mark the levels of Figs. 1b and 2b. Data: one row for each
     experiment and level. Paper Fig. 1a.
     """
     found = groups(runs)
-    figure = Figure(figsize=(COLUMN, 2.3 + legend_room(found)))
+    figure = Figure(figsize=(COLUMN, 2.3 + legend_height(found)))
     axes = figure.add_subplot()
     table = summary(found)
     accuracy_panel(axes, found, table)
@@ -41,18 +42,19 @@ def figure_1a(runs: Sequence[Run], options: FigureOptions) -> Drawing:
 
 
 def levels(runs: Sequence[Run], options: FigureOptions) -> Drawing:
-    """Accuracy, locality with its null, and the fan-in's variance over the binomial one, all against u.
+    """Draw accuracy, locality with its null, and the fan-in's variance over the binomial one, all against u.
 
-    The grey band is locality ± 2 sd of masks shuffled at matched fan-in. Data: one row an experiment and level.
+    Curves are mean ± sd over seeds; the grey band is the locality ± 2 sd of masks shuffled at matched fan-in. Data:
+    one row for each experiment and level. docs/science.md, "Scalars".
     """
     found = groups(runs)
-    figure = Figure(figsize=(COLUMN, 5.0 + legend_room(found)))
+    figure = Figure(figsize=(COLUMN, 5.0 + legend_height(found)))
     top, middle, bottom = grid(figure, 3, 1)[:, 0]
     table = summary(found)
     accuracy_panel(top, found, table)
     locality_panel(middle, found, table)
-    for group, look in zip(found, line_styles(len(found)), strict=True):
-        draw_curve(bottom, of(table, group), "fan_in_var_ratio", **look)
+    for group, style in zip(found, line_styles(len(found)), strict=True):
+        draw_curve(bottom, of(table, group), "fan_in_var_ratio", **style)
     bottom.set_ylabel("fan-in variance /\nbinomial variance")
     bottom.axhline(1, color=MUTED, lw=0.7, ls=":")
     draw_legend(figure, top, found)
@@ -65,13 +67,14 @@ def levels(runs: Sequence[Run], options: FigureOptions) -> Drawing:
 
 
 def figure_gain(runs: Sequence[Run], options: FigureOptions) -> Drawing:
-    """Gain in best validation accuracy over the dense network against u, one curve an experiment.
+    """Draw the gain in best validation accuracy over the dense network against u, one curve for each experiment.
 
-    Mean ± sd over seeds of each seed's gain over its own dense network, percentage points. Experiments that
-    do not train the dense network take that of an experiment that does. Data: one row an experiment and level.
+    Curves are mean ± sd over seeds of each seed's gain over its own dense network, in percentage points. Experiments
+    that do not train the dense network take that of an experiment that does. Data: one row for each experiment and
+    level. docs/science.md, "Best level and gain".
     """
     found = groups(runs)
-    figure = Figure(figsize=(COLUMN, 2.3 + legend_room(found)))
+    figure = Figure(figsize=(COLUMN, 2.3 + legend_height(found)))
     axes = figure.add_subplot()
     table = gains(found)
     gain_panel(axes, found, table)
@@ -80,17 +83,21 @@ def figure_gain(runs: Sequence[Run], options: FigureOptions) -> Drawing:
 
 
 def accuracy_panel(axes: Axes, found: Sequence[Group], table: polars.DataFrame) -> None:
-    """Best validation accuracy (%) against u, with the dense networks' as dashed lines where that is readable."""
+    """Draw best validation accuracy (%) against u, with dashed lines for up to four dense networks.
+
+    ``table`` is ``analysis.curves.summary`` of the experiments ``found``. The paper's numbers are added where one of
+    them is the main experiment.
+    """
     dense: dict[str, tuple[float, str]] = {}
-    for group, look in zip(found, line_styles(len(found)), strict=True):
+    for group, style in zip(found, line_styles(len(found)), strict=True):
         draw_curve(
-            axes, of(table, group), "best_val_accuracy", scale=100, label=f"{group.label}, {group.n}", **look
+            axes, of(table, group), "best_val_accuracy", scale=100, label=f"{group.label}, {group.n}", **style
         )
         accuracies = dense_accuracies(group, found)
         if accuracies:
             value = 100 * sum(accuracies.values()) / len(accuracies)
             fields = dense_fields(group.runs[0].experiment)
-            dense.setdefault(fields, (value, look["color"] if 0 in group.levels else INK))
+            dense.setdefault(fields, (value, style["color"] if 0 in group.levels else INK))
     for number, (value, colour) in enumerate(dense.values() if len(dense) <= FEW else ()):
         label = None if number else "dense"
         axes.axhline(value, color=colour, lw=0.7, ls=(0, (4, 2)), alpha=0.6, label=label, zorder=1)
@@ -101,11 +108,11 @@ def accuracy_panel(axes: Axes, found: Sequence[Group], table: polars.DataFrame) 
 
 
 def gain_panel(axes: Axes, found: Sequence[Group], table: polars.DataFrame) -> None:
-    """Gain over the dense network (percentage points) against u."""
-    for group, look in zip(found, line_styles(len(found)), strict=True):
+    """Draw the gain over the dense network (percentage points) against u; ``table`` is ``analysis.curves.gains``."""
+    for group, style in zip(found, line_styles(len(found)), strict=True):
         rows = of(table, group)
         if len(rows):
-            draw_curve(axes, rows, "gain", scale=100, label=f"{group.label}, {group.n}", **look)
+            draw_curve(axes, rows, "gain", scale=100, label=f"{group.label}, {group.n}", **style)
     axes.axhline(0, color=INK, lw=0.7, ls=":", zorder=1)
     density_axis(axes, table["nominal_density"].to_list())
     axes.set_ylabel("gain over dense (% points)")
@@ -114,17 +121,20 @@ def gain_panel(axes: Axes, found: Sequence[Group], table: polars.DataFrame) -> N
 def locality_panel(
     axes: Axes, found: Sequence[Group], table: polars.DataFrame, *, x: str = "nominal_density"
 ) -> None:
-    """Locality of the first layer against u, and that of masks shuffled at matched fan-in as a grey band."""
-    for group, look in zip(found, line_styles(len(found)), strict=True):
-        draw_curve(axes, of(table, group), "locality", x=x, **look)
+    """Draw the locality of the first layer against u, and that of masks shuffled at matched fan-in as a grey band.
+
+    ``table`` is ``analysis.curves.summary`` of the experiments ``found``; ``x`` names the column drawn as u.
+    """
+    for group, style in zip(found, line_styles(len(found)), strict=True):
+        draw_curve(axes, of(table, group), "locality", x=x, **style)
         draw_null(axes, of(table, group), x=x, label=SHUFFLED if group is found[0] else None)
     density_axis(axes, table[x].to_list())
     axes.set_ylabel("locality (first layer)")
     axes.legend(loc="upper left")
 
 
-def legend_room(found: Sequence[Group], width: float = COLUMN) -> float:
-    """Inches of height that the legend takes below axes of this width."""
+def legend_height(found: Sequence[Group], width: float = COLUMN) -> float:
+    """Return the height in inches that the legend takes below axes of this width in inches."""
     return BELOW * -(-(len(found) + 1) // _columns(found, width)) if len(found) > 1 else 0.0
 
 
@@ -134,7 +144,7 @@ def _columns(found: Sequence[Group], width: float) -> int:
 
 
 def draw_legend(figure: FigureBase, axes: Axes, found: Sequence[Group], width: float = COLUMN) -> None:
-    """The legend of one panel's curves: inside it when there is one, else below, within ``width`` inches."""
+    """Draw the legend of a panel's curves: inside the panel for one experiment, else below, ``width`` inches wide."""
     if len(found) == 1:
         axes.legend(loc="best")
         return

@@ -1,4 +1,7 @@
-"""How many connections nodes and pixels keep, and what removing nodes costs (paper Figs. 1b, 1c, 10)."""
+"""These functions draw how many connections nodes and pixels keep, and what removing nodes costs.
+
+They are the paper's Figs. 1b, 1c and 10.
+"""
 
 from __future__ import annotations
 
@@ -20,9 +23,9 @@ ABLATIONS = {"decreasing": VERMILION, "random": MUTED, "increasing": BLUE}
 
 
 def figure_1b(runs: Sequence[Run], options: FigureOptions) -> Drawing:
-    """Histograms of the first layer's fan-in, the binomial distribution of random pruning and its mean.
+    """Draw histograms of the first layer's fan-in at several u's, with the binomial distribution of random pruning.
 
-    Counts are means over the seeds. Data: one row a level and bar. Paper Fig. 1b.
+    Counts are means over the seeds. Data: one row for each level and bar. Paper Fig. 1b.
     """
     group = one_group(runs, "1b")
     shown = shown_levels(group, options)
@@ -41,10 +44,11 @@ def figure_1b(runs: Sequence[Run], options: FigureOptions) -> Drawing:
 
 
 def figure_1c(runs: Sequence[Run], options: FigureOptions) -> Drawing:
-    """Accuracy relative to the whole network against the number of first-layer nodes removed.
+    """Draw accuracy relative to the whole network against the number of first-layer nodes removed.
 
-    By decreasing, increasing and random fan-in; mean ± sd over seeds; the dotted line is guessing. One panel
-    a level, default the best. Data: one row a level, order and number removed. Paper Fig. 1c.
+    Nodes are removed by decreasing, increasing and random fan-in. Curves are mean ± sd over seeds; the dotted line is
+    guessing. There is one panel for each level, by default for the best alone. Data: one row for each level, order
+    and number removed. docs/science.md, "Ablation". Paper Fig. 1c.
     """
     group = one_group(runs, "1c")
     shown = [group.best_level()] if options.levels is None else shown_levels(group, options)
@@ -71,18 +75,19 @@ def figure_1c(runs: Sequence[Run], options: FigureOptions) -> Drawing:
 
 
 def figure_10(runs: Sequence[Run], options: FigureOptions) -> Drawing:
-    """C_out,0: how many first-layer nodes keep each pixel, its colour channels summed, relative to the mean.
+    """Draw the fan-out of each pixel, C_out,0: how many first-layer nodes keep it, relative to the mean over pixels.
 
-    One map a run, at its level of best accuracy. Data: int64 [C, H, W] a run. Paper Fig. 10.
+    Colour channels are summed. There is one map for each run, at its level of best accuracy or
+    ``options.levels[0]``. Data: int64 [C, H, W] for each run. docs/science.md, "Fan-in and fan-out". Paper Fig. 10.
     """
-    members = [(group, run) for group in groups(runs) for run in group.runs]
+    shown = [(group, run) for group in groups(runs) for run in group.runs]
     figure = Figure(
-        figsize=(max(COLUMN, min(PAGE, 1.5 * len(members))), 1.9 * -(-len(members) // 4)), layout="compressed"
+        figsize=(max(COLUMN, min(PAGE, 1.5 * len(shown))), 1.9 * -(-len(shown) // 4)), layout="compressed"
     )
-    columns = min(4, len(members))
-    places = grid(figure, -(-len(members) // columns), columns)
+    columns = min(4, len(shown))
+    places = grid(figure, -(-len(shown) // columns), columns)
     data, maps = {}, []
-    for number, (group, run) in enumerate(members):
+    for number, (group, run) in enumerate(shown):
         level = shown_levels(group, options)[0] if options.levels else group.best_level()
         image = fan_out_image(run.mask(level), run.shape)
         data[f"run{number}_{run.experiment.name.replace('/', '_')}_seed{run.seed}_level{level}"] = image

@@ -1,4 +1,7 @@
-"""The same experiment with another minimiser, network or pruning parameter (paper Figs. 6, 7, 8)."""
+"""These functions compare one experiment under several minimisers, networks or pruning parameters.
+
+They draw the paper's Figs. 6, 7 and 8.
+"""
 
 from __future__ import annotations
 
@@ -17,24 +20,24 @@ from prunescope.analysis.training_curves import training_curves
 from prunescope.figures.paper.accuracy import accuracy_panel, locality_panel
 from prunescope.figures.parts.curves import line_styles, table_arrays
 from prunescope.figures.parts.drawing import Drawing
-from prunescope.figures.parts.side_by_side import Row, draw_columns, height_of
+from prunescope.figures.parts.side_by_side import ColumnLayout, draw_columns, height_of
 from prunescope.figures.parts.style import INK, PAGE, panel_letter
 from prunescope.model import Arrays
 from prunescope.runs.directory import Run
 
-TOP, TALL = 3.0, 3.6  # inches of the curves, without their legend
+TOP, TALL = 3.0, 3.6  # Heights of the curves in inches without their legend: without and with locality.
 FEWEST_TICKS = 3
 LEGEND_ROW, ACROSS = 0.14, 4
-COLUMNS: tuple[Row, ...] = ("pairs", "fan_in")
+COLUMNS = ColumnLayout(("pairs", "fan_in"))
 MEASURES = {"train_loss": "training loss", "validation_error": "validation error (%)"}
 
 
 def figure_6(runs: Sequence[Run], options: FigureOptions) -> Drawing:
-    """a: best validation accuracy against u, one curve an experiment, its best level squared; training loss and
-    validation error against the step, of b: the dense network, c: the best level.
+    """Draw best validation accuracy against u (a) and the training curves of two levels (b, c) of each experiment.
 
-    Means over seeds, in a with ± 1 sd. The training loss is the mean cross-entropy since the evaluation before.
-    Data: ``accuracy_…`` and ``training_…`` tables. Paper Fig. 6.
+    A square marks the best level in a. b and c are training loss and validation error against the step, of the dense
+    network and of the best level. Curves are means over seeds, in a with ± 1 sd. The training loss is the mean
+    cross-entropy since the evaluation before. Data: ``accuracy_…`` and ``training_…`` tables. Paper Fig. 6.
     """
     found = groups(runs)
     figure = Figure(figsize=(PAGE, TOP + _legend_height(found)))
@@ -42,7 +45,7 @@ def figure_6(runs: Sequence[Run], options: FigureOptions) -> Drawing:
 
 
 def figure_7(runs: Sequence[Run], options: FigureOptions) -> Drawing:
-    """Fig. 6 with, d: S_sc and the fan-in's histogram of each experiment at its best level.
+    """Draw the panels of Fig. 6, and S_sc and the fan-in's histogram of each experiment at its best level (d).
 
     S_sc is summed and histograms are averaged over seeds. Data: tables, and ``columnK_same`` of experiment K.
     Paper Fig. 7.
@@ -51,18 +54,21 @@ def figure_7(runs: Sequence[Run], options: FigureOptions) -> Drawing:
 
 
 def figure_8(runs: Sequence[Run], options: FigureOptions) -> Drawing:
-    """Fig. 7 with the locality index against u below a, and the band of shuffled masks in it. Paper Fig. 8."""
+    """Draw the panels of Fig. 7, and below a the locality index against u with the band of shuffled masks.
+
+    Data: as of Fig. 7. Paper Fig. 8.
+    """
     return _with_columns(groups(runs), options, locality=True)
 
 
 def _with_columns(found: Sequence[Group], options: FigureOptions, *, locality: bool) -> Drawing:
-    picks = at_best(found, options)
+    shown = at_best(found, options)
     top = (TALL if locality else TOP) + _legend_height(found)
-    bottom = height_of(picks, COLUMNS)
+    bottom = height_of(shown, COLUMNS)
     figure = Figure(figsize=(PAGE, top + bottom))
     upper, lower = np.asarray(figure.subfigures(2, 1, height_ratios=(top, bottom)))
     data = _curves(upper, found, options, locality=locality)
-    data |= draw_columns(lower, picks, COLUMNS, shared=False)
+    data |= draw_columns(lower, shown, COLUMNS, shared=False)
     lower.text(0.008, 0.99, "d", ha="left", va="top", fontweight="bold", fontsize=8)
     return Drawing(figure, data)
 
@@ -70,7 +76,7 @@ def _with_columns(found: Sequence[Group], options: FigureOptions, *, locality: b
 def _curves(
     figure: FigureBase, found: Sequence[Group], options: FigureOptions, *, locality: bool = False
 ) -> Arrays:
-    """Panels a, b and c with one legend below."""
+    """Draw panels a, b and c with one legend below and return their numbers."""
     left, right = np.asarray(figure.subfigures(1, 2, width_ratios=(1, 1.15)))
     axes, *below = left.subplots(1 + locality, 1, squeeze=False)[:, 0]
     table = summary(found)
@@ -80,14 +86,14 @@ def _curves(
         locality_panel(lower, found, table)
     panel_letter(axes, "a")
     best = at_best(found, options)
-    for pick, look in zip(best, line_styles(len(found)), strict=True):
-        row = of(table, pick.group).filter(polars.col("level") == pick.level)
+    for one, style in zip(best, line_styles(len(found)), strict=True):
+        row = of(table, one.group).filter(polars.col("level") == one.level)
         y = 100 * row["best_val_accuracy_mean"]
-        axes.plot(row["nominal_density"], y, "s", ms=7, mfc="none", mec=look["color"], mew=0.9)
+        axes.plot(row["nominal_density"], y, "s", ms=7, mfc="none", mec=style["color"], mew=0.9)
     places = np.asarray(right.subplots(2, 2))
     dense = [(group, 0) for group in found if 0 in group.levels]
     parts = _training_row(places[0], dense, found, "dense")
-    parts += _training_row(places[1], [(pick.group, pick.level) for pick in best], found, "best level")
+    parts += _training_row(places[1], [(one.group, one.level) for one in best], found, "best level")
     for axes_of_row, letter in zip(places, "bc", strict=True):
         panel_letter(axes_of_row[0], letter)
     handles, names = axes.get_legend_handles_labels()
@@ -103,9 +109,9 @@ def _training_row(
     for group, level in shown:
         part = training_curves(group, level)
         parts.append(part)
-        look = colours[group.label] | {"marker": ""}
+        style = colours[group.label] | {"marker": ""}
         for axes, (name, scale) in zip(places, (("train_loss", 1), ("validation_error", 100)), strict=True):
-            axes.plot(part["step"], scale * part[name], **look)
+            axes.plot(part["step"], scale * part[name], **style)
     for axes, name in zip(places, MEASURES.values(), strict=True):
         _step_axis(axes)
         axes.set_ylabel(name)

@@ -1,8 +1,9 @@
-"""What deeper nodes are made of: their pixels, and the nodes that feed them (paper Figs. 15, 16b)."""
+"""These functions draw the pixels that reach deeper nodes and the nodes that feed them (paper Figs. 15, 16b)."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -13,27 +14,42 @@ from prunescope.analysis.groups import FigureOptions, Group, groups, shown_level
 from prunescope.errors import InputError
 from prunescope.figures.parts.drawing import Drawing
 from prunescope.figures.parts.style import BLUE, MUTED, PAGE, VERMILION
-from prunescope.figures.parts.tiles import GAP, blank, place, write
+from prunescope.figures.parts.tiles import GAP, Position, blank, place, write
+from prunescope.mask import ImageShape
 from prunescope.model import Arrays
 from prunescope.observables import Tier, effective_masks, hierarchy, mask_image, most_connected, weight_image
 from prunescope.runs.directory import Run
 
 SECOND_LAYER_NODES = 12
 SAMPLES = 3
-# A block of feeding nodes holds so many a row, and so many rows before the weakest are left out.
+# The size of a block of feeding nodes; the weakest of further ones are left out.
 BLOCK_COLUMNS, BLOCK_ROWS = 6, 4
 WIDEST_TIER = 24
-# Inches between two tiers, for the lines.
+# Inches between two tiers, where the lines are drawn.
 BETWEEN = 0.5
 
 
-def figure_15(runs: Sequence[Run], options: FigureOptions) -> Drawing:
-    """Second-layer nodes: the first-layer nodes that feed three of them, effective masks, top images.
+@dataclass(frozen=True)
+class TreeLayout:
+    """The layout of a tree: its tiles lie between ``left`` and ``right`` inches, each at most ``largest_tile`` wide."""
 
-    The 12 nodes that most pixels reach, at the sparsest level or ``options.levels[0]``; ``options.nodes``
-    chooses those that are traced. Top: masked weights, grey being zero, framed by the sign of the weight into
-    the second layer, strongest first. Images only of runs that stored them. Data: nodes, effective masks,
-    images, and nodes, weights and masks of each block. Paper Fig. 15.
+    left: float
+    right: float
+    largest_tile: float
+
+    def tile(self, tier: Tier) -> float:
+        """Return the width in inches of the tiles of a tier."""
+        return min(self.largest_tile, (self.right - self.left) / max(1, len(tier.nodes)) - GAP)
+
+
+def figure_15(runs: Sequence[Run], options: FigureOptions) -> Drawing:
+    """Draw second-layer nodes: the first-layer nodes that feed three of them, effective masks and top images.
+
+    The nodes are the 12 that most pixels reach, at the sparsest level or ``options.levels[0]``; ``options.nodes``
+    chooses those that are traced. On top are the masked weights of the nodes that feed them, grey being zero,
+    framed by the sign of the weight into the second layer, strongest first. Images are drawn for runs that stored
+    them. Data: nodes, effective masks, images, and nodes, weights and masks of each block. Raises InputError for
+    a run with one hidden layer. Paper Fig. 15.
     """
     run, group = runs[0], groups(runs[:1])[0]
     level = (
@@ -57,7 +73,7 @@ def figure_15(runs: Sequence[Run], options: FigureOptions) -> Drawing:
         name = f"node{nodes[place_of_node]}"
         data |= {f"{name}_feeding": tier.nodes, f"{name}_weights": tier.weights}
         data[f"{name}_masks"] = tier.effective.reshape(-1, *run.shape)
-    return Drawing(_figure_15(run, group, level, data, blocks, samples), data)
+    return Drawing(_figure_15(group, level, data, blocks, samples), data)
 
 
 def _feeding(run: Run, level: int, node: int) -> Tier:
@@ -66,7 +82,7 @@ def _feeding(run: Run, level: int, node: int) -> Tier:
 
 
 def _samples(nodes: np.ndarray, blocks: Sequence[Tier], options: FigureOptions) -> list[int]:
-    """Places in ``nodes`` of the traced ones: those asked for, or of each third the most fed one."""
+    """Return the indices in ``nodes`` of the traced ones: those asked for, or of each third the one fed by most."""
     if options.nodes is not None:
         for node in options.nodes:
             if node not in nodes:
@@ -79,7 +95,7 @@ def _samples(nodes: np.ndarray, blocks: Sequence[Tier], options: FigureOptions) 
 
 
 def _top_images(run: Run, level: int, nodes: np.ndarray) -> np.ndarray | None:
-    """The stored images that activate second-layer nodes most, [K, 3, C, H, W]; None where there are none."""
+    """Return the stored images that activate second-layer nodes most, [K, 3, C, H, W], or None without any."""
     seen = run.observations(level)
     if "layer2_nodes" not in seen:
         return None
@@ -91,8 +107,9 @@ def _top_images(run: Run, level: int, nodes: np.ndarray) -> np.ndarray | None:
 
 
 def _figure_15(
-    run: Run, group: Group, level: int, data: Arrays, blocks: Sequence[Tier], samples: Sequence[int]
+    group: Group, level: int, data: Arrays, blocks: Sequence[Tier], samples: Sequence[int]
 ) -> Figure:
+    run = group.runs[0]
     left = 0.3
     side = (PAGE - left) / SECOND_LAYER_NODES - GAP
     tall = run.shape[1] / run.shape[2]
@@ -111,11 +128,11 @@ def _figure_15(
     ):
         write(axes, x, 0.2, text, ha="right", color=colour, fontsize=6)
     write(axes, 0.18, (second - 0.05) / 2, "layer 1", rotation=90, va="center")
-    _draw_second_layer(axes, run, data, left, second, side, count)
+    _draw_second_layer(axes, run.shape, data, Position(left, second, side))
     for number, sample in enumerate(samples):
         x = left + number * (block + 0.15)
         wide = min(len(blocks[sample].nodes), BLOCK_COLUMNS) * (tile + GAP) - GAP
-        _draw_block(axes, run, level, blocks[sample], x + (block - wide) / 2, 0.4, tile)
+        _draw_block(axes, run, level, blocks[sample], Position(x + (block - wide) / 2, 0.4, tile))
         top = (x + block / 2, second - 0.4)
         if (whole := len(blocks[sample].nodes)) > BLOCK_COLUMNS * BLOCK_ROWS:
             note = f"the {BLOCK_COLUMNS * BLOCK_ROWS} strongest of {whole} nodes"
@@ -126,18 +143,19 @@ def _figure_15(
     return figure
 
 
-def _draw_second_layer(
-    axes: Axes, run: Run, data: Arrays, left: float, y: float, side: float, count: int
-) -> None:
-    """Effective masks in a row from (left, y), ``count`` images below each."""
-    step = side * run.shape[1] / run.shape[2] + GAP
+def _draw_second_layer(axes: Axes, shape: ImageShape, data: Arrays, first: Position) -> None:
+    """Draw effective masks in a row, the first at this position, with the top images of each node below it."""
+    left, y, side = first.x, first.y, first.width
+    count = data["top_images"].shape[1] if "top_images" in data else 0
+    step = side * shape[1] / shape[2] + GAP
     write(axes, 0.18, y + (step - GAP) / 2, "layer 2", rotation=90, va="center")
     for column, mask in enumerate(data["masks"]):
         x = left + column * (side + GAP)
-        place(axes, mask_image(mask.ravel(), run.shape), x, y, side, str(mask.sum()))
+        place(axes, mask_image(mask.ravel(), shape), Position(x, y, side), str(mask.sum()))
         for row in range(count):
             picture = data["top_images"][column, row].transpose(1, 2, 0) / 255
-            place(axes, np.broadcast_to(picture, (*run.shape[1:], 3)), x, y + (1 + row) * step + GAP, side)
+            below = Position(x, y + (1 + row) * step + GAP, side)
+            place(axes, np.broadcast_to(picture, (*shape[1:], 3)), below)
     if count:
         write(axes, 0.18, y + (1 + count / 2) * step + GAP, "images", rotation=90, va="center")
     else:
@@ -145,68 +163,73 @@ def _draw_second_layer(
         write(axes, left, y + step + 0.15, text, ha="left", color=MUTED, fontsize=6)
 
 
-def _draw_block(axes: Axes, run: Run, level: int, tier: Tier, x: float, y: float, tile: float) -> None:
-    """Masked weights of first-layer nodes, framed by the sign of what they send on."""
+def _draw_block(axes: Axes, run: Run, level: int, tier: Tier, first: Position) -> None:
+    """Draw the masked weights of first-layer nodes, framed by the sign of the weight into the second layer.
+
+    The first one is at this position.
+    """
+    tile = first.width
     mask, weight = run.mask(level), run.model(level).layers[0].weight
     sign = dict(zip(tier.children.tolist(), np.sign(tier.weights).tolist(), strict=True))
     step = tile * run.shape[1] / run.shape[2] + GAP
     for number, node in enumerate(tier.nodes[: BLOCK_COLUMNS * BLOCK_ROWS].tolist()):
         row, column = divmod(number, BLOCK_COLUMNS)
-        corner = x + column * (tile + GAP), y + row * step
-        place(axes, weight_image(weight[node], mask.array[node], run.shape, symmetric=True), *corner, tile)
+        corner = first.x + column * (tile + GAP), first.y + row * step
+        image = weight_image(weight[node], mask.array[node], run.shape, symmetric=True)
+        place(axes, image, Position(*corner, tile))
         colour = VERMILION if sign[node] > 0 else BLUE
         axes.add_patch(Rectangle(corner, tile, step - GAP, fill=False, edgecolor=colour, linewidth=0.9))
 
 
-def draw_tree(
-    axes: Axes, run: Run, tiers: Sequence[Tier], y: float, left: float, width: float, most: float
-) -> None:
-    """Tiers of masks below each other, the traced node on top, joined by lines of the weights' sign.
+def draw_tree(axes: Axes, shape: ImageShape, tiers: Sequence[Tier], y: float, layout: TreeLayout) -> None:
+    """Draw tiers of masks below each other, the traced node on top at ``y`` inches, joined by lines for weights.
 
-    ``most``: the largest side of a tile.
+    The colour of a line is the weight's sign, vermilion for positive ones, and its width the weight's magnitude.
     """
     middles: dict[int, float] = {}
     ends = y
+    left, right = layout.left, layout.right
     for tier in tiers:
-        side = min(most, (width - left) / max(1, len(tier.nodes)) - GAP)
-        height = side * run.shape[1] / run.shape[2]
-        start = left + (width - left - len(tier.nodes) * (side + GAP)) / 2
+        side = layout.tile(tier)
+        height = side * shape[1] / shape[2]
+        start = left + (right - left - len(tier.nodes) * (side + GAP)) / 2
         total = f"layer {tier.layer}\n{len(tier.nodes)} node{'s' if len(tier.nodes) > 1 else ''}"
         write(axes, GAP, y + height / 2, total, ha="left", va="center", color=MUTED)
         order = _below_parents(tier, middles)
         steps = np.arange(len(order)) * (side + GAP)
         places = dict(zip(tier.nodes[order].tolist(), (start + side / 2 + steps).tolist(), strict=True))
         strongest = max(np.abs(tier.weights), default=1.0)
-        for parent, child, weight in zip(tier.parents, tier.children, tier.weights, strict=True):
-            x = [places[int(child)], middles[int(parent)]]
+        for fed, feeding, weight in zip(tier.parents, tier.children, tier.weights, strict=True):
+            x = [places[int(feeding)], middles[int(fed)]]
             colour, line = VERMILION if weight > 0 else BLUE, 0.3 + 1.2 * abs(weight) / strongest
             axes.plot(x, [y - 0.01, ends + 0.01], color=colour, lw=line, alpha=0.6, zorder=0)
         for k in order:
             corner = places[int(tier.nodes[k])] - side / 2
-            place(axes, mask_image(tier.effective[k], run.shape), corner, y, side)
+            place(axes, mask_image(tier.effective[k], shape), Position(corner, y, side))
         middles, ends = places, y + height
         y = ends + BETWEEN
 
 
 def _below_parents(tier: Tier, middles: dict[int, float]) -> list[int]:
-    """The order of a tier's nodes by the mean place of the nodes they feed: fewer lines cross."""
+    """Return a tier's nodes ordered by the mean place of the nodes they feed, so that fewer lines cross."""
     if not middles:
         return list(range(len(tier.nodes)))
-    fed = [tier.parents[tier.children == child] for child in tier.nodes]
+    fed = [tier.parents[tier.children == node] for node in tier.nodes]
     order: list[int] = np.argsort([np.mean([middles[int(node)] for node in nodes]) for nodes in fed]).tolist()
     return order
 
 
-def tree_height(run: Run, tiers: Sequence[Tier], left: float, width: float, most: float) -> float:
-    """The height in inches that draw_tree takes."""
-    sides = [min(most, (width - left) / max(1, len(tier.nodes)) - GAP) for tier in tiers]
-    return sum(sides) * run.shape[1] / run.shape[2] + BETWEEN * (len(tiers) - 1)
+def tree_height(shape: ImageShape, tiers: Sequence[Tier], layout: TreeLayout) -> float:
+    """Return the height in inches that draw_tree takes for masks of this image shape."""
+    return sum(map(layout.tile, tiers)) * shape[1] / shape[2] + BETWEEN * (len(tiers) - 1)
 
 
 def traced(run: Run, level: int, layer: int, options: FigureOptions) -> tuple[Tier, ...]:
-    """The hierarchy under ``options.nodes[0]`` of ``layer``, default the node that most pixels reach.
+    """Return the hierarchy of nodes under ``options.nodes[0]`` of ``layer``, as tiers from ``layer`` down to the first.
 
-    Of those whose feeding nodes fit a row; where there is none, the strongest feeding nodes of the first.
+    By default the node is the one that most pixels reach, among those whose feeding nodes fit a row. Where there is
+    none, only the strongest feeding nodes are kept. Raises InputError when no pixel reaches the layer.
+    docs/science.md, "Hierarchy and effective masks".
     """
     masks = run.ticket(level).masks[:layer]
     weights = [one.weight for one in run.model(level).layers[:layer]]

@@ -1,4 +1,4 @@
-"""Maps of S(d) at several u's and by fan-in (paper Figs. 2b and 11)."""
+"""These functions draw maps of S(d) at several u's and by fan-in (paper Figs. 2b and 11)."""
 
 from __future__ import annotations
 
@@ -19,13 +19,14 @@ from prunescope.observables import fan_in, locality_by_fan_in
 from prunescope.runs.directory import Run
 
 MOST_BINS = 8
-LABEL = 18
+LABEL = 18  # The characters in a line of a row's label.
 
 
 def figure_2b(runs: Sequence[Run], options: FigureOptions) -> Drawing:
-    """S_sc (top) and S_dc (bottom) at three u's, summed over seeds, each from 0 to its maximum.
+    """Draw S_sc (top) and S_dc (bottom) at three u's, summed over seeds, each map from 0 to its maximum.
 
-    d = 0 is left out of S_sc; images of one channel have no S_dc. Data: int64 [2H-1, 2W-1] a level. Paper Fig. 2b.
+    d = 0 is left out of S_sc; images of one channel have no S_dc. Data: int64 [2H-1, 2W-1] for each level and map.
+    docs/science.md, "Locality". Paper Fig. 2b.
     """
     group = one_group(runs, "2b")
     shown = shown_levels(group, options)
@@ -57,19 +58,20 @@ def figure_2b(runs: Sequence[Run], options: FigureOptions) -> Drawing:
 
 
 def figure_11(runs: Sequence[Run], options: FigureOptions) -> Drawing:
-    """S_sc of the nodes in each interval of fan-in, one row an experiment, first seed, level of best accuracy.
+    """Draw S_sc of the nodes in each interval of fan-in, one row for each experiment.
 
-    Data: int64 [2H-1, 2W-1] a bin. Paper Fig. 11.
+    Rows show the first seed at the level of best accuracy or ``options.levels[0]``. Data: int64 [2H-1, 2W-1] for each
+    interval. Paper Fig. 11.
     """
-    members = [(group, group.runs[0]) for group in groups(runs)]
-    figure = Figure(figsize=(PAGE, 0.98 * len(members) + 0.25), layout="compressed")
-    places = grid(figure, len(members), MOST_BINS)
+    shown = [(group, group.runs[0]) for group in groups(runs)]
+    figure = Figure(figsize=(PAGE, 0.98 * len(shown) + 0.25), layout="compressed")
+    places = grid(figure, len(shown), MOST_BINS)
     data: Arrays = {}
-    for row, (group, run) in enumerate(members):
+    for row, (group, run) in enumerate(shown):
         level = shown_levels(group, options)[0] if options.levels else group.best_level()
         mask = run.mask(level)
         connections = fan_in(mask)
-        # The last bin takes the long tail: the bins before it reach to the most connected 5 %.
+        # The width is chosen without the most connected 5 %, the long tail that the last bin takes.
         reach = np.quantile(connections[connections > 0], 0.95) if (connections > 0).any() else 1
         width = max(1, int(np.ceil(reach / MOST_BINS)))
         bins = [part for part in locality_by_fan_in(mask, run.shape, width, bins=MOST_BINS) if part.nodes]

@@ -1,4 +1,7 @@
-"""Masks of the most connected nodes, their weights and the images they answer to (paper Figs. 3 and 12)."""
+"""These functions draw masks of the most connected nodes, their weights and the images that activate them most.
+
+They are the paper's Figs. 3 and 12.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,7 @@ from prunescope.analysis.groups import FigureOptions, Group, groups, shown_level
 from prunescope.errors import InputError
 from prunescope.figures.parts.drawing import Drawing
 from prunescope.figures.parts.style import PAGE
-from prunescope.figures.parts.tiles import GAP, TileSheet, blank, place, stacked, write
+from prunescope.figures.parts.tiles import GAP, Position, TileSheet, blank, place, stacked, write
 from prunescope.mask import ImageShape
 from prunescope.model import Arrays
 from prunescope.observables import effective_masks, mask_image, most_connected, weight_image
@@ -24,7 +27,7 @@ LARGEST_TILE = 0.8
 
 
 def figure_3a(runs: Sequence[Run], options: FigureOptions) -> Drawing:
-    """Masks of the 30 first-layer nodes of largest fan-in at the level of best accuracy.
+    """Draw masks of the 30 first-layer nodes of largest fan-in at the level of best accuracy.
 
     Colours are the mask's three channels; numbers are fan-ins. Data: nodes, fan_in, masks bool [K, C, H, W].
     Paper Fig. 3a.
@@ -41,11 +44,12 @@ def figure_3a(runs: Sequence[Run], options: FigureOptions) -> Drawing:
 
 
 def figure_3b(runs: Sequence[Run], options: FigureOptions) -> Drawing:
-    """Chosen first-layer nodes in columns: mask, masked weights and the three images that activate them most.
+    """Draw mask, masked weights and the three images that activate it most of chosen first-layer nodes, in columns.
 
-    Weights run from the node's minimum (black) to its maximum (white), pruned ones included as zeros. Nodes:
-    ``options.nodes``, default the most connected. Data: nodes, fan_in, masks, weights, top_images,
-    top_activations. Paper Fig. 3b.
+    Weights run from the node's minimum (black) to its maximum (white), pruned ones included as zeros. The nodes are
+    ``options.nodes``, by default the most connected. Data: nodes, fan_in, masks, weights, top_images,
+    top_activations. Raises InputError for nodes without stored images. docs/science.md, "Strongest images". Paper
+    Fig. 3b.
     """
     run, group, level = _one_run(runs, options)
     mask, seen = run.mask(level), run.observations(level)
@@ -77,10 +81,11 @@ def figure_3b(runs: Sequence[Run], options: FigureOptions) -> Drawing:
 
 
 def figure_12(runs: Sequence[Run], options: FigureOptions) -> Drawing:
-    """The most connected masks of every hidden layer; of deeper ones the effective masks, the pixels that reach a node.
+    """Draw the most connected masks of every hidden layer; those of deeper layers are the pixels that reach a node.
 
-    At the level of best accuracy and the sparsest, or at ``options.levels``. Numbers are connected pixels; nodes
-    that no pixel reaches are left out. Data: nodes and masks of each level and layer. Paper Fig. 12.
+    The levels are that of best accuracy and the sparsest, or ``options.levels``. Numbers are connected pixels; nodes
+    that no pixel reaches are left out. Data: nodes and masks of each level and layer. docs/science.md, "Hierarchy
+    and effective masks". Paper Fig. 12.
     """
     run, group, _ = _one_run(runs, FigureOptions())
     default = sorted({group.best_level(), group.levels[-1]})
@@ -99,20 +104,20 @@ def figure_12(runs: Sequence[Run], options: FigureOptions) -> Drawing:
 
 
 def _one_run(runs: Sequence[Run], options: FigureOptions) -> tuple[Run, Group, int]:
-    """The first run, its group (itself alone) and the level shown."""
+    """Return the first run, its group (itself alone) and the level shown."""
     group = groups(runs[:1])[0]
     level = shown_levels(group, options)[0] if options.levels is not None else group.best_level()
     return runs[0], group, level
 
 
 def _sheet(title: str, masks: NDArray[np.bool_], shape: ImageShape, columns: int) -> TileSheet:
-    """Masks [K, C·H·W] with their numbers of connections."""
+    """Return a sheet of masks [K, C·H·W] with their numbers of connections."""
     counts = masks.sum(axis=1).tolist()
     return TileSheet(title, [mask_image(mask, shape) for mask in masks], list(map(str, counts)), columns)
 
 
 def _columns(title: str, columns: Sequence[Sequence[np.ndarray]], captions: Sequence[str]) -> Figure:
-    """Pictures in labelled rows, one column a node."""
+    """Return a page of pictures in labelled rows, one column for each node."""
     left, top = 0.25, 0.55
     side = min(LARGEST_TILE, (PAGE - left - GAP) / max(1, len(columns)) - GAP)
     height, width = columns[0][0].shape[:2]
@@ -126,7 +131,7 @@ def _columns(title: str, columns: Sequence[Sequence[np.ndarray]], captions: Sequ
     for column, (images, caption) in enumerate(zip(columns, captions, strict=True)):
         for row, image in enumerate(images):
             x, y = left + column * (side + GAP), top + row * step
-            place(axes, image, x, y, side, caption if row == 0 else "")
+            place(axes, image, Position(x, y, side), caption if row == 0 else "")
     return figure
 
 

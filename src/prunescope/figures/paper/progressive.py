@@ -1,4 +1,7 @@
-"""Progressive pruning: one layer after the other, and what one deep node then stands on (paper Fig. 16)."""
+"""This module draws progressive pruning, one layer after the other, and the nodes that feed one deep node.
+
+It is the paper's Fig. 16.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,7 @@ from matplotlib.axes import Axes
 
 from prunescope.analysis.groups import FigureOptions, Group, groups
 from prunescope.errors import InputError
-from prunescope.figures.paper.hierarchy import WIDEST_TIER, draw_tree, traced, tree_height
+from prunescope.figures.paper.hierarchy import WIDEST_TIER, TreeLayout, draw_tree, traced, tree_height
 from prunescope.figures.parts.curves import line_styles
 from prunescope.figures.parts.drawing import Drawing
 from prunescope.figures.parts.style import MUTED, PAGE, density_axis
@@ -19,16 +22,18 @@ from prunescope.figures.parts.tiles import axes_at, blank, panel, write
 from prunescope.runs.directory import Run
 
 TRACED_LAYER = 3
-# Inches: the left edge of the curves and of the trees' tiles, the curves' height, the largest tile.
-LEFT, TREE_LEFT, CURVES, TILE = 0.5, 0.85, 2.0, 0.62
+# Inches: the left edge of the curves and their height.
+LEFT, CURVES = 0.5, 2.0
+TREE = TreeLayout(left=0.85, right=PAGE, largest_tile=0.62)
 
 
 @dataclass(frozen=True)
 class Stage:
-    """The pruning of one layer: its levels from the one it starts from, their u in that layer and accuracies.
+    """The pruning of one layer in a progressive run: the levels, from the one that it starts from.
 
-    ``kept`` is the level whose mask the layer keeps: the last that is at least as accurate as the dense
-    network, the start where none is.
+    ``densities`` are the layer's own u and ``accuracies`` the best validation accuracies at these levels, shares
+    of 1. ``kept`` is the level whose mask the layer keeps: the last that is at least as accurate as the dense
+    network, or the start where none is.
     """
 
     layer: int
@@ -39,10 +44,10 @@ class Stage:
 
 
 def stages(run: Run, through: Sequence[int] | None = None) -> list[Stage]:
-    """The stages of a progressive run, found in how the layers' densities change from level to level.
+    """Return the stages of a progressive run, one for each pruned layer, from the layers' stored densities.
 
-    A level prunes the deepest layer that is not dense. Raises InputError for a run that prunes several layers
-    at once, or none.
+    A level prunes the deepest layer that is not dense. ``through`` are the levels that count, by default all.
+    Raises InputError for a run that prunes several layers at once, or none. docs/science.md, "Other methods".
     """
     table = run.table.filter(polars.col("level").is_in(list(through or run.levels)))
     rows = table.select("level", "layer", "weight_density", "best_val_accuracy").to_dicts()
@@ -76,13 +81,14 @@ def stages(run: Run, through: Sequence[int] | None = None) -> list[Stage]:
 
 
 def figure_16(runs: Sequence[Run], options: FigureOptions) -> Drawing:
-    """Accuracy against each layer's own u as layers are pruned in turn (a), a traced third-layer node (b).
+    """Draw accuracy against each layer's own u as layers are pruned in turn (a) and a traced third-layer node (b).
 
-    White dots mark the last level at least as accurate as the dense network, from which the next layer
-    starts; dotted: ``prune.tolerance`` below it, where a layer ends. b, in the masks at that level of layer 3
-    (of an earlier layer, where 3 could not be pruned): all nodes that feed the node, effective masks above,
-    masks of the first layer below; lines are weights, vermilion positive. The node: ``options.nodes[0]``.
-    Data: the curves, and the nodes and masks of each layer. Paper Fig. 16.
+    White dots mark the last level that is at least as accurate as the dense network, from which the next layer
+    starts; the dotted line is ``prune.tolerance`` below the dense network, where the pruning of a layer ends. b shows
+    all nodes that feed the node in the masks at that level of layer 3 (of an earlier layer, where 3 could not be
+    pruned), with effective masks above and masks of the first layer below; lines are weights, vermilion positive.
+    The node is ``options.nodes[0]``, by default the one that most pixels reach. Data: the curves, and the nodes and
+    masks of each layer. Raises InputError for a run that is not progressive. Paper Fig. 16.
     """
     run, group = runs[0], groups(runs[:1])[0]
     found = stages(run, group.levels)
@@ -90,7 +96,7 @@ def figure_16(runs: Sequence[Run], options: FigureOptions) -> Drawing:
     last = next((stage for stage in reversed(reachable) if stage.kept != stage.levels[0]), reachable[-1])
     tiers = traced(run, last.kept, last.layer, options)
     below = 0.35 + CURVES + 0.5
-    figure, page = blank(PAGE, below + 0.35 + tree_height(run, tiers, TREE_LEFT, PAGE, TILE) + 0.1)
+    figure, page = blank(PAGE, below + 0.35 + tree_height(run.shape, tiers, TREE) + 0.1)
     tolerance = run.experiment.prune.tolerance
     _curves(axes_at(figure, LEFT, 0.35, PAGE - LEFT - 1.3, CURVES), group, found, tolerance)
     panel(page, 0.05, 0.2, "a")
@@ -99,7 +105,7 @@ def figure_16(runs: Sequence[Run], options: FigureOptions) -> Drawing:
     what = "all nodes" if whole else f"the {WIDEST_TIER} strongest nodes of each layer"
     title = f"node {tiers[0].nodes[0]} of layer {last.layer} and {what} that feed it, level {last.kept}"
     write(page, 0.25, below + 0.1, title, ha="left", va="baseline")
-    draw_tree(page, run, tiers, below + 0.3, TREE_LEFT, PAGE, TILE)
+    draw_tree(page, run.shape, tiers, below + 0.3, TREE)
     data = {"level": np.array(last.kept)}
     for stage in found:
         data |= {
@@ -114,11 +120,11 @@ def figure_16(runs: Sequence[Run], options: FigureOptions) -> Drawing:
 
 
 def _curves(axes: Axes, group: Group, found: Sequence[Stage], tolerance: float) -> None:
-    for stage, look in zip(found, line_styles(len(found)), strict=True):
+    for stage, style in zip(found, line_styles(len(found)), strict=True):
         x, y = np.array(stage.densities), 100 * np.array(stage.accuracies)
-        axes.plot(x, y, label=f"layer {stage.layer}", **look)
+        axes.plot(x, y, label=f"layer {stage.layer}", **style)
         kept = stage.levels.index(stage.kept)
-        axes.plot(x[kept], y[kept], "o", ms=8, mfc="w", mec=look["color"], mew=1.2, zorder=4)
+        axes.plot(x[kept], y[kept], "o", ms=8, mfc="w", mec=style["color"], mew=1.2, zorder=4)
     dense = 100 * found[0].accuracies[0]
     axes.axhline(dense, color=MUTED, lw=0.7, ls="--", zorder=1, label="dense")
     if tolerance:

@@ -1,4 +1,4 @@
-"""S_sc of single nodes pruned at random: what locality looks like by chance (paper Fig. 9)."""
+"""This module draws S_sc of nodes pruned at random, the locality that chance gives (paper Fig. 9)."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ from prunescope.observables import locality, most_connected
 from prunescope.randomness import generator
 from prunescope.runs.directory import Run
 
-# ImageNet32's, where no run says otherwise.
+# The shape of ImageNet32's images, which is used where no run is given.
 PAPER_SHAPE: ImageShape = (3, 32, 32)
 DENSITIES = (1.0, 0.3, 0.1, 0.03, 0.01)
 MANY = 256
 
 
 def figure_9(runs: Sequence[Run], options: FigureOptions) -> Drawing:
-    """S_sc of one node pruned at random to a given u (top), and of 256 such nodes together (bottom).
+    """Draw S_sc of one node pruned at random to a given u (top), and of 256 such nodes together (bottom).
 
-    In parentheses the connections of the node. A single sparse node shows few, scattered displacements; many
-    together approach the dense node's smooth fall-off, which the image's finite size alone gives. Without a
-    run the image has the paper's shape; with one its own, and a third row shows the most connected node that
-    training left at the level of the nearest u. Data: int64 [2H-1, 2W-1] a map. Paper Fig. 9.
+    Numbers in parentheses are the connections of the node. A single sparse node shows few, scattered displacements;
+    many together approach the dense node's smooth fall-off, which follows from the image's finite size alone.
+    Without a run the image has the paper's shape. With one it has the run's, and a third row shows the most connected
+    node of the trained network at the level of the nearest u. Data: int64 [2H-1, 2W-1] for each map. Paper Fig. 9.
     """
     group = groups(runs[:1])[0] if runs else None
     shape = group.runs[0].shape if group else PAPER_SHAPE
@@ -62,7 +62,10 @@ def figure_9(runs: Sequence[Run], options: FigureOptions) -> Drawing:
 
 
 def random_nodes(shape: ImageShape, u: float, count: int, seed: int) -> Mask:
-    """``count`` nodes, each with round(u·n0) connections at uniform positions."""
+    """Return the mask of ``count`` nodes [count, n0], each with max(1, round(u·n0)) connections at uniform positions.
+
+    ``u`` is a share of 1, n0 the number of inputs in an image of this shape. The same seed gives the same mask.
+    """
     n_in = int(np.prod(shape))
     kept = max(1, round(u * n_in))
     rng = generator(seed, "random nodes", kept)

@@ -1,4 +1,4 @@
-"""What S(d) counts, on a mask small enough to count by eye (paper Fig. 2a). No run is read."""
+"""This module draws what S(d) counts, on a mask small enough to count by eye (paper Fig. 2a); it reads no run."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from prunescope.runs.directory import Run
 
 SIDE = 8
 SHAPE: ImageShape = (1, SIDE, SIDE)
-# (y, x): a short line with a pixel below it, and two pixels on their own.
+# The connected pixels (y, x) are a short line with a pixel below it, and two pixels on their own.
 CONNECTED = ((2, 1), (2, 2), (2, 3), (2, 4), (3, 3), (5, 6), (6, 2))
-# Displacements (dx, dy) whose pairs are drawn, their colour and where (x, y) their name stands.
+# The displacements (dx, dy) whose pairs are drawn, with their colour and the position (x, y) of their name.
 SHOWN = {
     (1, 0): (BLUE, (0.4, 1.1)),
     (3, 3): (VERMILION, (4.75, 3.5)),
@@ -30,24 +30,24 @@ GRID, TOP = 1.75, 0.32
 
 
 def toy_mask() -> Mask:
-    """The mask of the sketch: one node, 1x8x8 pixels, 7 connections."""
+    """Return the mask of the sketch: one node, 1x8x8 pixels, 7 connections."""
     array = np.zeros((SIDE, SIDE), np.bool_)
     array[tuple(np.transpose(CONNECTED))] = True
     return Mask(array.reshape(1, -1))
 
 
 def pairs_at(displacement: tuple[int, int]) -> list[tuple[tuple[int, int], tuple[int, int]]]:
-    """The connected pixels (y, x) that have another one at ``displacement`` (dx, dy), with that one."""
+    """Return the pairs of connected pixels (y, x) at ``displacement`` (dx, dy) from each other."""
     dx, dy = displacement
     ends = [((y, x), (y + dy, x + dx)) for y, x in CONNECTED]
     return [(start, end) for start, end in ends if end in CONNECTED]
 
 
 def figure_2a(runs: Sequence[Run], options: FigureOptions) -> Drawing:
-    """A node, its connected pixels, some of their pairs, and the S_sc(d) that all its pairs give.
+    """Draw a node, its connected pixels, some of their pairs, and the S_sc(d) that all its pairs give.
 
-    Arrows and outlines of one colour are the pairs at one displacement; S counts ordered pairs, so each pair
-    also stands at -d. Data: mask bool [H, W], same int64 [2H-1, 2W-1]. Paper Fig. 2a.
+    Arrows and outlines of one colour are the pairs at one displacement; S counts ordered pairs, so that each pair is
+    also counted at -d. Data: mask bool [H, W], same int64 [2H-1, 2W-1]. docs/science.md, "Locality". Paper Fig. 2a.
     """
     counts = locality(toy_mask(), SHAPE).same
     figure, page = blank(PAGE, TOP + GRID + 0.22)
@@ -66,7 +66,7 @@ def figure_2a(runs: Sequence[Run], options: FigureOptions) -> Drawing:
 
 
 def _node(axes: Axes) -> None:
-    """The grid in perspective on the left, node j and its connections on the right."""
+    """Draw the grid in perspective on the left, node j and its connections on the right."""
     axes.set_axis_off()
     axes.set(xlim=(0, 2.75), ylim=(GRID, 0))
     corners = _lean(np.array([(0, 0), (SIDE, 0), (SIDE, SIDE), (0, SIDE)]))
@@ -91,7 +91,7 @@ def _node(axes: Axes) -> None:
 
 
 def _lean(points: np.ndarray) -> np.ndarray:
-    """Pixels (x, y) as inches of the leaning grid."""
+    """Return pixels (x, y) in inches of the grid in perspective."""
     x, y = points.T / SIDE
     return np.column_stack([0.12 + 1.1 * x, 0.08 + 1.1 * y + 0.3 * (1 - x) * 1.0])
 
@@ -144,7 +144,7 @@ def _histogram(axes: Axes, counts: np.ndarray) -> None:
 
 
 def _squares(axes: Axes, count: int, edge: float, offset: int = 0) -> None:
-    """An empty grid of count² unit squares; the first one's centre is (-offset, -offset)."""
+    """Draw an empty grid of count² unit squares, the first one centred at (-offset, -offset)."""
     low, high = -0.5 - offset, count - 0.5 - offset
     axes.set(xlim=(low, high), ylim=(high, low), xticks=[], yticks=[])
     for spine in axes.spines.values():

@@ -1,4 +1,4 @@
-"""The ten semantic macro-classes beside the paper's (Table 1)."""
+"""This module draws the table of the ten semantic macro-classes beside the paper's (paper Table 1)."""
 
 from __future__ import annotations
 
@@ -22,16 +22,17 @@ from prunescope.runs.directory import Run
 
 PAPER_CLASSES = (118, 100, 95, 85, 104, 111, 99, 95, 96, 97)
 PAPER_IMAGES = (147873, 129728, 122895, 110034, 131965, 142423, 126603, 122661, 122701, 124282)
-PAPER_TOTAL = 1281167  # two more than its rows add up to
+PAPER_TOTAL = 1281167  # The total that the paper states; its rows add up to two less.
 ROW, TOP = 0.2, 0.62
 
 
 def figure_table1(runs: Sequence[Run], options: FigureOptions) -> Drawing:
-    """Classes of ImageNet in each macro-class, ours from WordNet 3.0 and the paper's, and the paper's images.
+    """Draw the table of ImageNet's classes in each macro-class, ours from WordNet 3.0 and the paper's.
 
-    With a run whose classes are ImageNet's (all, or some told by wnid) also how many of its classes and
-    training images fall in each, where its data still lies prepared on this machine. Data: one row a
-    macro-class. Paper Table 1.
+    It also holds the paper's numbers of images. With a run whose classes are ImageNet's (all, or some that are named
+    by wnid) it also holds how many of the run's classes and training images fall in each macro-class; the data must
+    still be prepared on this machine. Data: one row for each macro-class. Raises InputError as run_counts does.
+    Paper Table 1.
     """
     ours = np.bincount([category.semantic for category in categories()], minlength=len(MACRO_CLASSES))
     table = polars.DataFrame(
@@ -53,9 +54,9 @@ def figure_table1(runs: Sequence[Run], options: FigureOptions) -> Drawing:
 
 
 def run_counts(run: Run) -> tuple[np.ndarray, np.ndarray]:
-    """How many classes and training images of a run's source fall in each macro-class, int64 [10] each.
+    """Return how many classes and training images of a run's source fall in each macro-class, int64 [10] each.
 
-    Raises InputError when its data is not at hand, or its classes are not ImageNet's.
+    Raises InputError when its data is not prepared on this machine, or its classes are not ImageNet's.
     """
     data = run.experiment.data
     folder = find_prepared(data)
@@ -77,7 +78,7 @@ def run_counts(run: Run) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _draw(table: polars.DataFrame, label: str) -> Figure:
-    """The table, numbers right-aligned, a rule above and below, totals at the end."""
+    """Draw the table with numbers right-aligned, a rule above and below, and totals at the end."""
     columns = [
         ("classes", "classes\nhere", 3.1),
         ("classes_paper", "classes\npaper", 3.7),

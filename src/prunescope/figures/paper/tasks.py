@@ -1,4 +1,7 @@
-"""Tasks and amounts of data: gain over the dense network and what is left (paper Figs. 17, 18, 19)."""
+"""These functions compare tasks and amounts of data: the gain over the dense network and what pruning leaves.
+
+They draw the paper's Figs. 17, 18 and 19.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +18,7 @@ from prunescope.analysis.compared_levels import ExperimentLevel, at_common_densi
 from prunescope.analysis.curves import gains
 from prunescope.analysis.gains import dense_and_best, largest_against_data
 from prunescope.analysis.groups import FigureOptions, Group, groups
-from prunescope.figures.paper.accuracy import draw_legend, gain_panel, legend_room
+from prunescope.figures.paper.accuracy import draw_legend, gain_panel, legend_height
 from prunescope.figures.parts import published
 from prunescope.figures.parts.curves import line_styles, table_arrays
 from prunescope.figures.parts.drawing import Drawing
@@ -25,28 +28,28 @@ from prunescope.figures.parts.style import INK, MUTED, panel_letter
 from prunescope.model import Arrays
 from prunescope.runs.directory import Run
 
-# The u at which the paper looks at the masks in Fig. 17, and in Figs. 18 and 19.
+# The u at which the paper shows the masks in Fig. 17, and in Figs. 18 and 19.
 DENSITY_17, DENSITY = 0.007, 0.005
-HEIGHT = 2.1
-PANEL = 2.6  # inches, the narrowest panel
-LABEL = 13  # characters of a label in a line below a dot
+HEIGHT = 2.1  # The height of a panel in inches without its legend.
+PANEL = 2.6  # The width in inches of the narrowest panel.
+LABEL = 13  # The characters in a line of the label below a dot.
 
 
 def figure_17(runs: Sequence[Run], options: FigureOptions) -> Drawing:
-    """a: sample images of the classes, b: gain over the dense network, then S_sc and the fan-in's histogram.
+    """Draw sample images of the classes (a), the gain over the dense network (b), S_sc and the fan-in's histogram.
 
-    The latter at the same u, dashed in b: the level nearest to 0.7 %, or to the sparsest that all have reached.
-    In a, columns are classes of the first task, rows of the next one that differs; it needs the images, and is left
-    out with a note in the data where they are not at hand. Data: ``gain_…`` and ``columns_…`` tables,
-    ``samples`` or ``note``. Paper Fig. 17.
+    The last two are at the same u, dashed in b: the level nearest to 0.7 %, or to the sparsest that all have reached.
+    In a, columns are classes of the first task, rows those of the next one that differs. Where the images are not on
+    this machine, a is left out with a note in the data. Data: ``gain_…`` and ``columns_…`` tables, ``samples`` or
+    ``note``. docs/science.md, "Tasks". Paper Fig. 17.
     """
     found = groups(runs)
-    picks = at_common_density(found, DENSITY_17, options)
+    shown = at_common_density(found, DENSITY_17, options)
     samples = class_samples(found)
     rows: tuple[Row, ...] = ("pairs", "fan_in")
     panels = 1 if isinstance(samples, str) else 2
-    room = legend_room(found, PANEL)
-    figure, parts, lower, width = beside_panels(picks, rows, panels, HEIGHT + room)
+    height = HEIGHT + legend_height(found, PANEL)
+    figure, parts, lower, layout = beside_panels(shown, rows, panels, height)
     data: Arrays = {}
     if isinstance(samples, str):
         data["note"] = np.array(samples)
@@ -55,57 +58,58 @@ def figure_17(runs: Sequence[Run], options: FigureOptions) -> Drawing:
         draw_samples(axes, samples)
         panel_letter(axes, "a")
         data["samples"] = samples.pictures
-    data |= _gain(parts[-1], found, picks, "b" if panels > 1 else "a")
-    return Drawing(figure, data | draw_columns(lower, picks, rows, width=width, page=False))
+    data |= _gain(parts[-1], found, shown, "b" if panels > 1 else "a")
+    return Drawing(figure, data | draw_columns(lower, shown, layout))
 
 
 def figure_18(runs: Sequence[Run], options: FigureOptions) -> Drawing:
-    """a: gain over the dense network, b: accuracy of the dense network (empty) and of the best pruned level (full).
+    """Draw the gain over the dense network (a) and the accuracies of the dense network and the best pruned level (b).
 
-    Then S_sc, the fan-in's histogram and the most connected masks, at the same u: the level nearest to 0.5 %, or to
-    the sparsest that all have reached. Mean ± sd over seeds; masks are the first seed's. Data: ``gain_…``,
-    ``accuracy_…`` and ``columns_…`` tables, maps and masks. Paper Fig. 18.
+    Empty dots in b are dense, full ones pruned. Columns then show S_sc, the fan-in's histogram and the most connected
+    masks, at the same u: the level nearest to 0.5 %, or to the sparsest that all have reached. Accuracies are mean ±
+    sd over seeds; masks are the first seed's. Data: ``gain_…``, ``accuracy_…`` and ``columns_…`` tables, maps and
+    masks. Paper Fig. 18.
     """
     found = groups(runs)
-    picks = at_common_density(found, DENSITY, options)
+    shown = at_common_density(found, DENSITY, options)
     rows: tuple[Row, ...] = ("pairs", "fan_in", "masks")
-    figure, (left, right), lower, width = beside_panels(picks, rows, 2, HEIGHT + legend_room(found, PANEL))
-    data = _gain(left, found, picks, "a")
+    figure, (left, right), lower, layout = beside_panels(shown, rows, 2, HEIGHT + legend_height(found, PANEL))
+    data = _gain(left, found, shown, "a")
     table = dense_and_best(found)
     axes = right.subplots()
     _dots(axes, found, table)
     panel_letter(axes, "b")
     data |= table_arrays("accuracy", table)
-    return Drawing(figure, data | draw_columns(lower, picks, rows, width=width, page=False))
+    return Drawing(figure, data | draw_columns(lower, shown, layout))
 
 
 def figure_19(runs: Sequence[Run], options: FigureOptions) -> Drawing:
-    """a: gain over the dense network, b: the largest gain of each seed against the amount of data.
+    """Draw the gain over the dense network (a) and the largest gain of each seed against the amount of data (b).
 
-    Then S_sc and the fan-in's histogram at the same u: the level nearest to 0.5 %, or to the sparsest that all have
-    reached. Mean ± sd over seeds; a largest gain is positive by chance too, since it picks the best of many
-    levels. Data: ``gain_…``, ``largest_…`` and ``columns_…`` tables, maps. Paper Fig. 19.
+    Columns then show S_sc and the fan-in's histogram at the same u: the level nearest to 0.5 %, or to the sparsest
+    that all have reached. Gains are mean ± sd over seeds. A largest gain tends to be positive by chance alone, since
+    it is the best of many levels. Data: ``gain_…``, ``largest_…`` and ``columns_…`` tables, maps. Paper Fig. 19.
     """
     found = sorted(groups(runs), key=lambda group: -group.runs[0].experiment.data.fraction)
-    picks = at_common_density(found, DENSITY, options)
+    shown = at_common_density(found, DENSITY, options)
     rows: tuple[Row, ...] = ("pairs", "fan_in")
-    figure, (left, right), lower, width = beside_panels(picks, rows, 2, HEIGHT + legend_room(found, PANEL))
-    data = _gain(left, found, picks, "a")
+    figure, (left, right), lower, layout = beside_panels(shown, rows, 2, HEIGHT + legend_height(found, PANEL))
+    data = _gain(left, found, shown, "a")
     table = largest_against_data(found)
     axes = right.subplots()
     _largest(axes, found, table)
     panel_letter(axes, "b")
     data |= table_arrays("largest", table)
-    return Drawing(figure, data | draw_columns(lower, picks, rows, width=width, page=False))
+    return Drawing(figure, data | draw_columns(lower, shown, layout))
 
 
 def _gain(
-    figure: FigureBase, found: Sequence[Group], picks: Sequence[ExperimentLevel], letter: str
+    figure: FigureBase, found: Sequence[Group], shown: Sequence[ExperimentLevel], letter: str
 ) -> Arrays:
     axes = figure.subplots()
     table = gains(found)
     gain_panel(axes, found, table)
-    for density in {round(pick.density, 9) for pick in picks}:
+    for density in {round(one.density, 9) for one in shown}:
         axes.axvline(density, color=MUTED, lw=0.7, ls="--", zorder=1)
     draw_legend(figure, axes, found, PANEL)
     panel_letter(axes, letter)
@@ -113,7 +117,7 @@ def _gain(
 
 
 def _dots(axes: Axes, found: Sequence[Group], table: polars.DataFrame) -> None:
-    """Dense (empty) and best (full) accuracy of each experiment, the paper's bounds as faint lines."""
+    """Draw the dense (empty) and best (full) accuracy of each experiment, and the paper's bounds as faint lines."""
     for place, (group, row) in enumerate(zip(found, table.to_dicts(), strict=True)):
         colour = line_styles(len(found))[place]["color"]
         for name, fill in (("dense", "white"), ("best", colour)):
@@ -134,16 +138,16 @@ def _dots(axes: Axes, found: Sequence[Group], table: polars.DataFrame) -> None:
 
 
 def _largest(axes: Axes, found: Sequence[Group], table: polars.DataFrame) -> None:
-    """Largest gain (percentage points) against the share of the data, logarithmic."""
+    """Draw the largest gain (percentage points) against the share of the data, logarithmic."""
     known = table.filter(polars.col("largest_mean").is_not_null()).sort("fraction")
     x, y = 100 * known["fraction"].to_numpy(), 100 * known["largest_mean"].to_numpy()
     axes.plot(x, y, color=MUTED, lw=0.8, zorder=1)
     colours = dict(zip([group.label for group in found], line_styles(len(found)), strict=True))
     for row in known.to_dicts():
-        look, sd = colours[row["experiment"]], 100 * (row["largest_sd"] or 0)
+        style, sd = colours[row["experiment"]], 100 * (row["largest_sd"] or 0)
         place, mean = 100 * row["fraction"], 100 * row["largest_mean"]
         axes.errorbar(
-            place, mean, sd, fmt=look["marker"], ms=4, color=look["color"], elinewidth=0.9, capsize=2
+            place, mean, sd, fmt=style["marker"], ms=4, color=style["color"], elinewidth=0.9, capsize=2
         )
     axes.axhline(0, color=INK, lw=0.7, ls=":", zorder=1)
     axes.set_xscale("log")

@@ -1,10 +1,12 @@
-"""Runs on changed images: rotated, of 64×64 pixels, translated (paper Figs. 20, 21 and 22)."""
+"""These functions draw runs on rotated images, on images of 64×64 pixels and on translated ones.
+
+They are the paper's Figs. 20, 21 and 22.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import polars
@@ -21,6 +23,7 @@ from prunescope.figures.parts.drawing import Drawing
 from prunescope.figures.parts.locality_maps import label_displacements, show_pairs
 from prunescope.figures.parts.style import BLUE, PAGE, density_axis
 from prunescope.figures.parts.tiles import (
+    Position,
     TileSheet,
     axes_at,
     blank,
@@ -34,14 +37,14 @@ from prunescope.observables import Locality, mask_image, most_connected, weight_
 from prunescope.runs.directory import Run
 
 ROTATED_MASKS, LARGE_MASKS, TRANSLATED_MASKS = 48, 90, 200
-# Inches: a map's width, the gap below, where titles stand, what labels take, where maps and sheets start.
+# Inches: a map's width, the gap below it, the baseline of titles, the width of labels, the tops of maps and sheets.
 MAP, BETWEEN, HEAD, LEFT, TOP, SHEETS = 1.3, 0.08, 0.27, 0.5, 0.35, 2.1
 NAMES = {"same": "$S_{sc}$", "different": "$S_{dc}$"}
 
 
 @dataclass(frozen=True, eq=False)
 class ShownExperiment:
-    """What a figure of one experiment shows: the level, S(d) over its seeds, the first seed's nodes."""
+    """An experiment at the level that a figure shows, with S(d) summed over its seeds and nodes of its first seed."""
 
     group: Group
     level: int
@@ -55,18 +58,22 @@ class ShownExperiment:
 
     @property
     def title(self) -> str:
-        """``u = 2.8 %, level 10``."""
+        """The level's title, such as ``u = 2.8 %, level 10``."""
         return self.group.title(self.level)
 
     @property
     def kinds(self) -> tuple[str, ...]:
-        """Which S(d) there are: images of one channel have no S_dc."""
+        """The names of the S(d) to draw; images of one channel have no S_dc."""
         return ("same", "different") if self.run.shape[0] > 1 else ("same",)
 
     def sheet(
         self, columns: int, remark: str = "", *, weighted: bool = False, captions: bool = True
     ) -> TileSheet:
-        """The masks of the nodes, or their masked weights, as a page of tiles."""
+        """Return a sheet of the nodes' masks, or of their masked weights with ``weighted``.
+
+        ``columns``: the pictures in a row; ``remark``: added to the title of masks; ``captions``: whether fan-ins
+        are written above the pictures.
+        """
         mask, shape = self.run.mask(self.level), self.run.shape
         names = [str(count) for count in mask.fan_in[self.nodes]] if captions else [""] * len(self.nodes)
         if weighted:
@@ -79,7 +86,7 @@ class ShownExperiment:
         return TileSheet(title, [mask_image(mask.array[node], shape) for node in self.nodes], names, columns)
 
     def arrays(self) -> Arrays:
-        """Level, S(d), and nodes, fan_in and masks [K, C, H, W]."""
+        """Return the numbers shown: level, S(d), and nodes, fan_in and masks [K, C, H, W]."""
         mask = self.run.mask(self.level)
         return {
             "level": np.array(self.level),
@@ -92,9 +99,9 @@ class ShownExperiment:
 
 
 def figure_20(runs: Sequence[Run], options: FigureOptions) -> Drawing:
-    """S_sc and S_dc (a), the masks of the 48 most connected nodes (b), and pairs by direction (c).
+    """Draw S_sc and S_dc (a), the masks of the 48 most connected nodes (b), and pairs by direction (c).
 
-    At the level of best accuracy. Dashed lines are the axes of the images, turned by data.rotate. In c, 1 is
+    The level is that of best accuracy. Dashed lines are the axes of the images, turned by data.rotate. In c, 1 is
     isotropic and the grey band the mean ± 2 sd of masks shuffled at matched fan-in. Data: S(d), pairs by
     direction, masks. Paper Fig. 20.
     """
@@ -113,7 +120,7 @@ def figure_20(runs: Sequence[Run], options: FigureOptions) -> Drawing:
         _draw_axes(axes, arms)
     density = angular_density(shown.group, shown.level)
     draw_angles(axes_at(figure, LEFT, below + 0.5, MAP, 0.6), density, arms)
-    draw_tile_sheet(page, sheet, x, 0.1, width, "b")
+    draw_tile_sheet(page, sheet, Position(x, 0.1, width), "b")
     panel(page, 0.05, HEAD, "a")
     panel(page, 0.05, below + 0.42, "c")
     write(page, 0.25, HEAD, shown.title, ha="left", va="baseline")
@@ -123,29 +130,28 @@ def figure_20(runs: Sequence[Run], options: FigureOptions) -> Drawing:
 
 
 def figure_21(runs: Sequence[Run], options: FigureOptions) -> Drawing:
-    """Accuracy against u (a), S_sc and S_dc (b) and the 90 most connected masks (c) of larger images.
+    """Draw accuracy against u (a), S_sc and S_dc (b) and the 90 most connected masks (c) of larger images.
 
-    b and c at the level of best accuracy, the square in a. Data: the curve, S(d), masks. Paper Fig. 21.
+    b and c are at the level of best accuracy, the square in a. Data: the curve, S(d), masks. Paper Fig. 21.
     """
     shown = _shown(runs, options, "21", LARGE_MASKS)
     sheet = shown.sheet(15)
     figure, page, curve = _curve_and_maps(shown, shown.kinds, tile_sheet_height(sheet, PAGE))
-    draw_tile_sheet(page, sheet, 0, SHEETS, PAGE, "c")
+    draw_tile_sheet(page, sheet, Position(0, SHEETS, PAGE), "c")
     return Drawing(figure, shown.arrays() | curve)
 
 
 def figure_22(runs: Sequence[Run], options: FigureOptions) -> Drawing:
-    """Accuracy against u (a), S_sc (b), the 200 most connected masks (c) and their masked weights (d).
+    """Draw accuracy against u (a), S_sc (b), the 200 most connected masks (c) and their masked weights (d).
 
-    b to d at the level of best accuracy, the square in a. Data: the curve, S(d), masks, weights. Paper Fig.
-    22.
+    b to d are at the level of best accuracy, the square in a. Data: the curve, S(d), masks, weights. Paper Fig. 22.
     """
     shown = _shown(runs, options, "22", TRANSLATED_MASKS)
     sheets = [shown.sheet(20, captions=False), shown.sheet(20, captions=False, weighted=True)]
     heights = [tile_sheet_height(sheet, PAGE) for sheet in sheets]
     figure, page, curve = _curve_and_maps(shown, ("same",), sum(heights))
     for letter, sheet, top in zip("cd", sheets, (SHEETS, SHEETS + heights[0]), strict=True):
-        draw_tile_sheet(page, sheet, 0, top, PAGE, letter)
+        draw_tile_sheet(page, sheet, Position(0, top, PAGE), letter)
     weight = shown.run.model(shown.level).layers[0].weight * shown.run.mask(shown.level).array
     weights = weight[shown.nodes].reshape(-1, *shown.run.shape)
     return Drawing(figure, shown.arrays() | curve | {"weights": weights})
@@ -161,7 +167,7 @@ def _shown(runs: Sequence[Run], options: FigureOptions, figure: str, masks: int)
 def _curve_and_maps(
     shown: ShownExperiment, kinds: Sequence[str], below: float
 ) -> tuple[Figure, Axes, Arrays]:
-    """A page with the accuracy curve and the maps of S(d), ``below`` inches left under them."""
+    """Return a page with the accuracy curve and maps of S(d), ``below`` inches left under them, and the curve."""
     figure, page = blank(PAGE, SHEETS + below)
     table = summary([shown.group])
     left = PAGE - len(kinds) * (MAP + 0.12) - 0.45
@@ -172,8 +178,10 @@ def _curve_and_maps(
     dense = table.filter(polars.col("level") == 0)
     for accuracy in dense["best_val_accuracy_mean"]:
         axes.axhline(100 * accuracy, color=BLUE, lw=0.7, ls="--", alpha=0.6, zorder=1)
-        place: dict[str, Any] = {"transform": axes.get_yaxis_transform(), "ha": "right", "va": "bottom"}
-        axes.text(1, 100 * accuracy, "dense", color=BLUE, fontsize=6, **place)
+        right = axes.get_yaxis_transform()
+        axes.text(
+            1, 100 * accuracy, "dense", transform=right, ha="right", va="bottom", color=BLUE, fontsize=6
+        )
     density_axis(axes, table["nominal_density"].to_list())
     axes.set_ylabel("best validation accuracy (%)")
     axes.set_title(f"{shown.group.label}, {shown.group.n}")
@@ -201,14 +209,17 @@ def _draw_map(axes: Axes, shown: ShownExperiment, kind: str, *, bottom: bool, le
 
 
 def directions(turned: float, *, mirrored: bool) -> list[float]:
-    """Directions (0 to below 180 degrees) of the axes of turned images; flips mirror half of them."""
+    """Return the directions of the axes of images that are turned by ``turned`` degrees, from 0 to below 180.
+
+    ``mirrored``: whether training mirrors half of the images, which adds the mirrored directions.
+    """
     return sorted(
         {(sign * turned + right) % 180 for sign in ((1, -1) if mirrored else (1,)) for right in (0, 90)}
     )
 
 
 def _draw_axes(axes: Axes, arms: Sequence[float]) -> None:
-    """Where the images' own axes lie, drawn where hardly a pair is: near the edge of the map."""
+    """Draw the directions of the images' own axes near the edge of the map, where there are few pairs."""
     for angle in np.radians([*arms, *(arm + 180 for arm in arms)]):
         direction = np.array([np.cos(angle), -np.sin(angle)])
         far = min(np.abs(axes.get_xlim()).max(), np.abs(axes.get_ylim()).max()) / np.abs(direction).max()

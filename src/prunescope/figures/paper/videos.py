@@ -1,4 +1,4 @@
-"""The most connected nodes over the levels, as movies and as a strip (the videos beside the paper)."""
+"""This module draws the most connected nodes over the levels, as movies and as a strip (the paper's videos)."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from matplotlib.figure import Figure
 from prunescope.analysis.formats import percent
 from prunescope.analysis.groups import FigureOptions, Group, given_nodes, groups, shown_levels
 from prunescope.figures.parts.drawing import Drawing
-from prunescope.figures.parts.movie import Frame, Layout, Movie, frame
+from prunescope.figures.parts.movie import Frame, FrameContent, Layout, Movie, frame
 from prunescope.figures.parts.style import PAGE
-from prunescope.figures.parts.tiles import GAP, blank, place, write
+from prunescope.figures.parts.tiles import GAP, Position, blank, place, write
 from prunescope.observables import mask_image, most_connected, weight_image
 from prunescope.runs.directory import Run
 
@@ -25,7 +25,7 @@ Picture = Callable[[int, int], np.ndarray]
 
 @dataclass(frozen=True, eq=False)
 class MaskMovie:
-    """What the movies show: nodes, levels, masks bool and weights float32 [levels, nodes, n0]."""
+    """The nodes and levels that the movies show, with masks bool and masked weights float32 [levels, nodes, n0]."""
 
     group: Group
     levels: list[int]
@@ -34,20 +34,23 @@ class MaskMovie:
     weights: np.ndarray
 
     def mask_picture(self, level: int, node: int) -> np.ndarray:
-        """The mask of a node as [H, W, 3]; level and node by their places."""
+        """Return the mask of a node as a picture [H, W, 3]; level and node are indices in ``levels`` and ``nodes``."""
         return mask_image(self.masks[level, node], self.group.runs[0].shape)
 
     def weight_picture(self, level: int, node: int) -> np.ndarray:
-        """The masked weights of a node as [H, W, 3], zero grey: the background stays the same."""
+        """Return the masked weights of a node as a picture [H, W, 3]; arguments are as in mask_picture.
+
+        Zero is grey in all pictures, so that the background does not change between levels.
+        """
         shape = self.group.runs[0].shape
         return weight_image(self.weights[level, node], self.masks[level, node], shape, symmetric=True)
 
 
 def figure_videos(runs: Sequence[Run], options: FigureOptions) -> Drawing:
-    """Movies of the masks and the masked weights of up to 40 first-layer nodes, and a strip of them.
+    """Draw movies of the masks and the masked weights of up to 40 first-layer nodes, and a strip of some of them.
 
-    Nodes: ``options.nodes``, default the most connected at the level of best accuracy. Levels:
-    ``options.levels``, default all. Numbers are fan-ins. Data: levels, nodes, fan_in [levels, nodes], masks
+    The nodes are ``options.nodes``, by default the most connected at the level of best accuracy; the levels are
+    ``options.levels``, by default all. Numbers are fan-ins. Data: levels, nodes, fan_in [levels, nodes], masks
     and weights [levels, nodes, C, H, W].
     """
     reel = _reel(runs[0], options)
@@ -80,7 +83,7 @@ def _frames(reel: MaskMovie, name: str, picture: Picture) -> Callable[[], Iterat
     table = reel.group.table.filter(polars.col("layer") == 1).sort("level")
     table = table.filter(polars.col("level").is_in(reel.levels))
     accuracy = dict(zip(table["level"], table["best_val_accuracy"], strict=True))
-    curve = np.array([accuracy[level] for level in reel.levels])
+    accuracies = np.array([accuracy[level] for level in reel.levels], np.float64)
     what = {"masks": "masks", "weights": "masked weights"}[name]
     layout = Layout.of(len(reel.nodes), *reel.group.runs[0].shape[1:], fewest=len(reel.nodes))
     subtitle = f"{reel.group.label}: {what} of {layout.count} first-layer nodes, with their $C_{{in}}$"
@@ -89,13 +92,14 @@ def _frames(reel: MaskMovie, name: str, picture: Picture) -> Callable[[], Iterat
         for now, level in enumerate(reel.levels):
             pictures = [picture(now, node) for node in range(layout.count)]
             captions = [str(count) for count in reel.masks[now, : layout.count].sum(axis=1)]
-            yield frame(layout, reel.group.title(level), subtitle, pictures, captions, curve, now)
+            title = reel.group.title(level)
+            yield frame(layout, FrameContent(title, subtitle, pictures, captions, accuracies, now))
 
     return frames
 
 
 def _strip(reel: MaskMovie) -> Figure:
-    """Masks above, masked weights below: nodes in rows, levels in columns."""
+    """Return a figure of masks above and masked weights below, with nodes in rows and levels in columns."""
     chosen = np.unique(
         np.linspace(0, len(reel.levels) - 1, min(STRIP_LEVELS, len(reel.levels))).round().astype(int)
     )
@@ -115,7 +119,8 @@ def _strip(reel: MaskMovie) -> Figure:
             density = percent(reel.group.density(reel.levels[place_of_level]))
             write(axes, x + side / 2, above + top - 0.03, f"$u$ = {density}", fontsize=6)
             for row in range(rows):
-                place(axes, picture(int(place_of_level), row), x, above + top + row * step, side)
+                position = Position(x, above + top + row * step, side)
+                place(axes, picture(int(place_of_level), row), position)
         for row in range(rows):
             write(
                 axes,

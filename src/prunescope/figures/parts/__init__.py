@@ -1,1 +1,1 @@
-"""What figures are put together from."""
+"""These modules hold the parts that several figures share: style, curves, maps, pages of pictures and movies."""

@@ -1,4 +1,4 @@
-"""How the density of connected pairs depends on their direction: where the arms of the cross point."""
+"""This module draws how the density of connected pairs depends on their direction."""
 
 from __future__ import annotations
 
@@ -13,7 +13,11 @@ from prunescope.figures.parts.style import BLUE, FAINT, MUTED
 
 
 def draw_angles(axes: Axes, one: AngularDensity, arms: Sequence[float]) -> None:
-    """The density against the direction; dashed lines are the images' own axes."""
+    """Draw the density of pairs, over that of isotropic ones, against their direction in degrees.
+
+    ``arms`` are the directions of the images' own axes in degrees, drawn as dashed lines. The grey band is the
+    mean ± 2 sd of shuffled masks. docs/science.md, "Scalars".
+    """
     degrees = np.append(one.degrees, 180.0)
     closed = np.append(one.density, one.density[0])
     shuffled = np.column_stack([one.shuffled, one.shuffled[:, 0]])

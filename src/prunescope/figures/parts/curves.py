@@ -1,4 +1,4 @@
-"""Numbers against u, one curve an experiment: means and spreads over seeds, gains over the dense network."""
+"""These functions draw numbers against u, one curve for each experiment: means and spreads over seeds."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from matplotlib.axes import Axes
 from prunescope._renamed import old_names
 from prunescope.figures.parts.style import FAINT, MUTED, PALETTE
 
-# Six colours are told apart safely; further curves repeat them with other markers and dashes.
+# Only six colours are easily told apart, so further curves repeat them with other markers and dashes.
 LINES = (("o", "-"), ("s", "--"), ("^", ":"))
-# What the main text of a figure calls these shuffles, with their spread.
+# The label of the band of shuffled masks in a legend.
 SHUFFLED = "shuffled ± 2 sd"
 
 
 def line_styles(count: int) -> list[dict[str, Any]]:
-    """Colour, marker and dashes of so many curves."""
+    """Return the styles of ``count`` curves as keywords of ``Axes.plot``: color, marker and ls."""
     result = []
     for number in range(count):
         marker, dashes = LINES[number // len(PALETTE) % len(LINES)]
@@ -33,26 +33,37 @@ def draw_curve(
     *,
     x: str = "nominal_density",
     scale: float = 1,
-    **look: Any,
+    **style: Any,
 ) -> None:
-    """Mean with a band of one sd against u; levels at which it is not defined are left out."""
+    """Draw the mean of a column over seeds, with a band of ± 1 sd, against u.
+
+    ``rows`` is one experiment's part of ``analysis.curves.summary``, ``name`` the column without ``_mean``. ``x``
+    names the column on the horizontal axis, ``scale`` multiplies the values, and ``style`` holds keywords of
+    ``Axes.plot``. Levels at which the mean is not defined are left out; nothing is drawn where ``rows`` does not
+    have the column.
+    """
     if f"{name}_mean" not in rows.columns:
         return
     rows = rows.filter(polars.col(f"{name}_mean").is_not_null()).sort(x, descending=True)
     sd = scale * rows[f"{name}_sd"].cast(polars.Float64).fill_null(0).to_numpy()
     place, mean = rows[x].to_numpy(), scale * rows[f"{name}_mean"].to_numpy()
-    look = {"marker": "o", "ls": "-"} | look
-    if rows[x].n_unique() < len(rows):  # layers pruned in turn come by the same u again: no line through that
-        look["ls"] = ""
-    axes.plot(place, mean, **look)
-    if np.any(sd > 0) and look["ls"]:
-        axes.fill_between(place, mean - sd, mean + sd, color=look.get("color"), alpha=0.2, lw=0)
+    style = {"marker": "o", "ls": "-"} | style
+    # Where layers are pruned in turn the same u occurs at several levels, and a line would join unrelated points.
+    if rows[x].n_unique() < len(rows):
+        style["ls"] = ""
+    axes.plot(place, mean, **style)
+    if np.any(sd > 0) and style["ls"]:
+        axes.fill_between(place, mean - sd, mean + sd, color=style.get("color"), alpha=0.2, lw=0)
 
 
 def draw_null(
     axes: Axes, rows: polars.DataFrame, *, x: str = "nominal_density", label: str | None = None
 ) -> None:
-    """Locality of shuffled masks: mean ± 2 sd as a grey band, behind everything."""
+    """Draw the locality of shuffled masks, mean ± 2 sd, as a grey band behind everything else.
+
+    Arguments are as in draw_curve. Nothing is drawn where ``rows`` does not hold it. docs/science.md,
+    "Shuffled masks".
+    """
     if not {"locality_null_mean", "locality_null_sd_mean"} <= set(rows.columns):
         return
     rows = rows.filter(polars.col("locality_null_mean").is_not_null())
@@ -64,7 +75,10 @@ def draw_null(
 
 
 def table_arrays(prefix: str, table: polars.DataFrame) -> dict[str, np.ndarray]:
-    """A table as arrays, ``prefix_column``: text as text, all else float64 with nan for what is missing."""
+    """Return the columns of a table as arrays named ``prefix_column``.
+
+    Text becomes an array of strings, everything else float64 with nan for missing values.
+    """
     return {
         f"{prefix}_{name}": np.array(table[name].to_list(), dtype=np.str_)
         if table[name].dtype == polars.String

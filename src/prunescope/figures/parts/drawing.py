@@ -1,4 +1,4 @@
-"""What a figure function takes and gives, and how that reaches the disk."""
+"""This module defines the drawing that a figure function returns and writes it to files."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ PNG_DPI = 300
 
 @dataclass(frozen=True, eq=False)
 class Drawing:
-    """A figure and the numbers in it: a tidy table, or named arrays for maps and masks; movies beside it."""
+    """A drawn figure with the numbers in it, as a tidy table or as named arrays, and the movies that go with it."""
 
     figure: Figure
     data: polars.DataFrame | Arrays
@@ -26,14 +26,14 @@ class Drawing:
 
 
 def write(drawing: Drawing, out: Path, name: str) -> list[Path]:
-    """Write ``name``.pdf, .png, its movies (.mp4), then .csv or .npz, into ``out``.
+    """Write ``name``.pdf, ``name``.png, the movies (.mp4), and the data as .csv or .npz into folder ``out``.
 
-    Returns the paths in that order. Raises InputError when it cannot be written.
+    Returns the paths in that order. Raises InputError when the folder cannot be written.
     """
     try:
         out.mkdir(parents=True, exist_ok=True)
         pdf, png = out / f"{name}.pdf", out / f"{name}.png"
-        # No creation date: the same run draws the same bytes.
+        # Without a creation date the same run draws the same bytes.
         drawing.figure.savefig(pdf, metadata={"CreationDate": None, "Creator": "prunescope"})
         drawing.figure.savefig(png, dpi=PNG_DPI)
         movies = [write_movie(movie, out, name) for movie in drawing.movies]

@@ -1,4 +1,4 @@
-"""The fan-in's histogram beside that of random pruning."""
+"""This module draws the histogram of the fan-in with that of random pruning."""
 
 from __future__ import annotations
 
@@ -11,6 +11,10 @@ from prunescope.figures.parts.style import INK
 
 
 def draw_histogram(axes: Axes, part: polars.DataFrame, colour: str) -> None:
+    """Draw the numbers of nodes by fan-in as bars, logarithmic, and those of the binomial null as a dashed line.
+
+    ``part`` is a table of ``analysis.connectivity.fan_in_histogram``. docs/science.md, "Fan-in and fan-out".
+    """
     starts = part["fan_in_from"].to_numpy()
     width = int(starts[1] - starts[0]) if len(starts) > 1 else 1
     edges = np.append(starts, starts[-1] + width) - 0.5

@@ -1,4 +1,4 @@
-"""S(d) and g(d) as images around d = 0."""
+"""These functions draw S(d) and g(d) as images around d = 0."""
 
 from __future__ import annotations
 
@@ -10,13 +10,16 @@ from matplotlib.image import AxesImage
 
 from prunescope.figures.parts.style import INK
 
-# characters in a line beside a map
-# d = 0, which is no pair, and displacements with too few pairs: neither end of any colour scale.
+# The colour of d = 0, which is no pair, and of displacements with too few pairs. No colour scale contains it.
 REMOVED = "#8A8F96"
 
 
 def show_pairs(axes: Axes, values: np.ndarray, *, without_centre: bool, **colours: Any) -> AxesImage:
-    """S(d) or g(d) [2H-1, 2W-1] as an image around d = 0, scaled from 0 to its maximum unless told otherwise."""
+    """Draw S(d) or g(d) [2H-1, 2W-1] as an image around d = 0 and return the image.
+
+    ``colours`` are keywords of ``Axes.imshow``, such as a norm; without them values are scaled from 0 to their
+    maximum. ``without_centre`` leaves d = 0 out.
+    """
     rows, columns = values.shape
     image = np.asarray(values, dtype=np.float64)
     if not colours:
@@ -32,7 +35,10 @@ def show_pairs(axes: Axes, values: np.ndarray, *, without_centre: bool, **colour
 
 
 def label_displacements(axes: Axes, *, bottom: bool, left: bool) -> None:
-    """Ticks at -L, 0 and L pixels of each axis, labels only at the outer panels."""
+    """Set ticks at -L, 0 and L pixels of each axis, with labels only where ``bottom`` and ``left`` say so.
+
+    L is the largest multiple of 5 pixels within the map, and at least 5. Panels inside a grid have no labels.
+    """
     for axis, limits, shown in ((axes.xaxis, axes.get_xlim(), bottom), (axes.yaxis, axes.get_ylim(), left)):
         reach = 5 * max(1, int(max(map(abs, limits)) // 5))
         axis.set_ticks([-reach, 0, reach])

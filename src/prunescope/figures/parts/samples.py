@@ -1,10 +1,9 @@
-"""Sample images of the classes that tasks make of the same images (paper Fig. 17a)."""
+"""These functions draw sample images of the classes that tasks make of the same images (paper Fig. 17a)."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -20,7 +19,11 @@ CLASSES = 10
 
 @dataclass(frozen=True, eq=False)
 class Samples:
-    """Pictures [rows, columns, H, W, 3] in [0, 1], white where none was found; what columns and rows are."""
+    """Sample images [rows, columns, H, W, 3] in [0, 1], white where none was found.
+
+    ``columns`` and ``rows`` are the names of their classes, ``tasks`` the labels of the two experiments whose
+    tasks make these classes.
+    """
 
     pictures: np.ndarray
     columns: list[str]
@@ -29,11 +32,11 @@ class Samples:
 
 
 def class_samples(found: Sequence[Group]) -> Samples | str:
-    """One validation image for each pair of a class of one task (column) and a class of another (row).
+    """Return one validation image for each pair of a class of one task (column) and a class of another (row).
 
     The tasks are the first experiment's and the first other one that makes other classes of the same images;
-    where there is none, rows are the classes of the one task. Returns a sentence when the images are not at hand
-    or not those of the runs.
+    where there is none, rows are the classes of the one task, with up to ten images each. Returns a sentence that says
+    why instead, when the images are not on this machine or not those of the runs.
     """
     try:
         first, *others = [_labelled(group.runs[0]) for group in found]
@@ -57,7 +60,7 @@ def class_samples(found: Sequence[Group]) -> Samples | str:
 
 
 def draw_samples(axes: Axes, samples: Samples) -> None:
-    """The pictures in a grid, class names below, the tasks along the sides."""
+    """Draw the images in a grid, with the names of classes and tasks below and on the left."""
     _, columns, height, width = samples.pictures.shape[:4]
     axes.imshow(montage(list(samples.pictures.reshape(-1, height, width, 3)), columns), vmin=0, vmax=1)
     frame(axes)
@@ -78,17 +81,20 @@ def _short(name: str) -> str:
 
 
 def _labelled(run: Run) -> tuple[np.ndarray, np.ndarray, list[str], tuple[int, int, int]]:
-    """Validation images [N, n0], labels, class names and shape of a run's data."""
+    """Return the validation images [N, n0], labels, class names and shape of a run's data."""
     from prunescope.data import open_dataset
 
     dataset = open_dataset(run.experiment.data, run.seed)
     known = run.data.get("fingerprint")
     if known != dataset.fingerprint:
-        raise InputError(f"{run.path}: the images at hand are not those of the run")
+        raise InputError(f"{run.path}: the images found here are not those of the run")
     return dataset.validation.pixels, dataset.validation.labels, list(dataset.classes), dataset.shape
 
 
-def _pictures(pixels: np.ndarray, shape: tuple[int, int, int], places: Any) -> np.ndarray:
+def _pictures(
+    pixels: np.ndarray, shape: tuple[int, int, int], places: Sequence[Sequence[np.ndarray]]
+) -> np.ndarray:
+    """Return the images at these places in a grid; an empty array of places leaves its cell white."""
     pictures = np.ones((len(places), len(places[0]), shape[1], shape[2], 3))
     for row, of_row in enumerate(places):
         for column, place in enumerate(of_row):
@@ -99,5 +105,6 @@ def _pictures(pixels: np.ndarray, shape: tuple[int, int, int], places: Any) -> n
 
 
 def _stretched(image: np.ndarray) -> np.ndarray:
+    """Return an image of real numbers with its minimum at 0 and its maximum at 1."""
     low, high = float(image.min()), float(image.max())
     return np.asarray((image - low) / max(high - low, 1e-12))

@@ -1,9 +1,10 @@
-"""Experiments side by side: S_sc, the fan-in's histogram and the most connected masks, a column each."""
+"""These functions draw experiments in columns: S_sc, the fan-in's histogram and the most connected masks of each."""
 
 from __future__ import annotations
 
 import textwrap
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
@@ -25,56 +26,69 @@ from prunescope.observables import mask_image, most_connected
 
 Row = Literal["pairs", "fan_in", "masks"]
 
-WIDEST = 7  # columns beside each other; more begin a new block
-USUAL = 4
-BESIDE = 3  # as many stand to the right of a figure's other panels
-MASKS, ACROSS = 12, 3
-CHARACTER = 0.062  # inches, of a title
+WIDEST = 7  # The most columns beside each other; further ones begin a new block below.
+USUAL = 4  # The columns of a page that holds fewer experiments.
+BESIDE = 3  # The most columns that stand to the right of a figure's other panels.
+MASKS, ACROSS = 12, 3  # The masks of an experiment, and how many of them a row holds.
+CHARACTER = 0.062  # The mean width of a title's character in inches.
+# Heights in inches of a title's line, of the legend, and of an axis with its labels.
 TITLE_LINE, LEGEND, AXIS = 0.12, 0.25, 0.3
-# Height of a row over the width of its column.
+# The height of a row over the width of its column.
 HEIGHTS: dict[Row, float] = {"pairs": 0.88, "fan_in": 0.72, "masks": MASKS / ACROSS**2 * 0.92}
 
 
+@dataclass(frozen=True)
+class ColumnLayout:
+    """The layout of columns: the rows that each has, and the width of all of them together in inches.
+
+    With ``page`` there are at least four columns, some of them empty, so that one experiment does not fill a page.
+    """
+
+    rows: Sequence[Row]
+    width: float = PAGE
+    page: bool = True
+
+
 def shape_of(count: int, *, page: bool = True) -> tuple[int, int]:
-    """Blocks, and columns of each, for so many picks; a full page leaves columns free beside one or two."""
+    """Return the number of blocks and of columns in each for ``count`` experiments; ``page`` as in ColumnLayout."""
     blocks = -(-count // WIDEST)
     columns = -(-count // blocks)
     return blocks, max(columns, USUAL) if page else columns
 
 
 def width_of(count: int) -> float:
-    """The width in inches of a figure that holds nothing else."""
+    """Return the width in inches of a figure that holds only the columns of ``count`` experiments."""
     return PAGE * min(1.0, max(0.5, shape_of(count, page=False)[1] / USUAL))
 
 
-def height_of(
-    picks: Sequence[ExperimentLevel], rows: Sequence[Row], width: float = PAGE, *, page: bool = True
-) -> float:
-    """The height in inches that draw_columns needs at this width."""
-    blocks, columns = shape_of(len(picks), page=page)
-    own = width / columns
-    lines = max(_title(pick, own).count("\n") + 1 for pick in picks)
-    axes = AXIS * sum(row != "masks" for row in rows)
-    return blocks * (sum(HEIGHTS[row] for row in rows) * own + axes + lines * TITLE_LINE) + LEGEND
+def height_of(shown: Sequence[ExperimentLevel], layout: ColumnLayout) -> float:
+    """Return the height in inches that draw_columns needs for these experiments."""
+    blocks, columns = shape_of(len(shown), page=layout.page)
+    own = layout.width / columns
+    lines = max(_title(one, own).count("\n") + 1 for one in shown)
+    axes = AXIS * sum(row != "masks" for row in layout.rows)
+    return blocks * (sum(HEIGHTS[row] for row in layout.rows) * own + axes + lines * TITLE_LINE) + LEGEND
 
 
 def beside_panels(
-    picks: Sequence[ExperimentLevel], rows: Sequence[Row], panels: int, height: float
-) -> tuple[Figure, list[FigureBase], FigureBase, float]:
-    """A page with room for ``panels`` panels of this height and for ``picks`` in columns.
+    shown: Sequence[ExperimentLevel], rows: Sequence[Row], panels: int, height: float
+) -> tuple[Figure, list[FigureBase], FigureBase, ColumnLayout]:
+    """Make a page for ``panels`` panels, ``height`` inches high, and for experiments in columns of ``rows``.
 
-    Up to three columns stand to the right of the panels, more of them below. Returns the figure, the part of each
-    panel, that of the columns, and the width of the latter in inches.
+    Up to three columns are placed to the right of the panels, more of them below. Returns the figure, the part of each
+    panel, the part of the columns, and the columns' layout for draw_columns.
     """
-    if len(picks) <= BESIDE:
-        width = PAGE * (0.6 if len(picks) == BESIDE else 0.5)
-        figure = Figure(figsize=(PAGE, max(height_of(picks, rows, width, page=False), panels * height)))
+    if len(shown) <= BESIDE:
+        width = PAGE * (0.6 if len(shown) == BESIDE else 0.5)
+        layout = ColumnLayout(rows, width, page=False)
+        figure = Figure(figsize=(PAGE, max(height_of(shown, layout), panels * height)))
         left, right = np.asarray(figure.subfigures(1, 2, width_ratios=(PAGE - width, width)))
-        return figure, _parts(left, panels, 1), right, width
-    below = height_of(picks, rows, page=False)
+        return figure, _parts(left, panels, 1), right, layout
+    layout = ColumnLayout(rows, page=False)
+    below = height_of(shown, layout)
     figure = Figure(figsize=(PAGE, height + below))
     upper, lower = np.asarray(figure.subfigures(2, 1, height_ratios=(height, below)))
-    return figure, _parts(upper, 1, panels), lower, PAGE
+    return figure, _parts(upper, 1, panels), lower, layout
 
 
 def _parts(figure: FigureBase, rows: int, columns: int) -> list[FigureBase]:
@@ -82,40 +96,37 @@ def _parts(figure: FigureBase, rows: int, columns: int) -> list[FigureBase]:
 
 
 def draw_columns(
-    figure: FigureBase,
-    picks: Sequence[ExperimentLevel],
-    rows: Sequence[Row],
-    *,
-    width: float = PAGE,
-    page: bool = True,
-    shared: bool = True,
+    figure: FigureBase, shown: Sequence[ExperimentLevel], layout: ColumnLayout, *, shared: bool = True
 ) -> Arrays:
-    """Draw ``picks`` in columns, ``rows`` of each, and return the numbers drawn.
+    """Draw experiments, each at a level, in columns with ``layout.rows`` and return the numbers drawn.
 
     S_sc is summed over seeds, each map from 0 to its maximum; histograms are means over seeds with the binomial of
-    random pruning; masks are the first seed's. ``shared``: one scale for all histograms. Data: ``columns_…`` a
-    table of the columns, ``fan_in_…`` the bars, and for column k ``columnK_same`` int64 [2H-1, 2W-1],
-    ``columnK_nodes``, ``columnK_masks`` bool [K, C, H, W].
+    random pruning; masks are the first seed's. With ``shared`` all histograms have the same horizontal scale.
+    Data: ``columns_…`` a table of the columns, ``fan_in_…`` the bars, and for column k ``columnK_same`` int64
+    [2H-1, 2W-1], ``columnK_nodes``, ``columnK_masks`` bool [K, C, H, W].
     """
-    blocks, columns = shape_of(len(picks), page=page)
+    rows = layout.rows
+    blocks, columns = shape_of(len(shown), page=layout.page)
     heights = [HEIGHTS[row] for row in rows] * blocks
     places = np.asarray(figure.subplots(blocks * len(rows), columns, squeeze=False, height_ratios=heights))
-    data: Arrays = table_arrays("columns", level_table(picks))
+    data: Arrays = table_arrays("columns", level_table(shown))
     bars = []
     for axes in places.flat:
         axes.set_visible(False)
-    for number, pick in enumerate(picks):
+    for number, experiment_level in enumerate(shown):
         block, column = divmod(number, columns)
         for offset, row in enumerate(rows):
             axes = places[block * len(rows) + offset, column]
             axes.set_visible(True)
             if row == "pairs":
-                data[f"column{number}_same"] = _pairs(axes, pick, left=column == 0)
+                data[f"column{number}_same"] = _pairs(axes, experiment_level, left=column == 0)
             elif row == "fan_in":
-                bars.append((axes, _bars(axes, pick, number, left=column == 0)))
+                bars.append((axes, _bars(axes, experiment_level, number, left=column == 0)))
             else:
-                data |= _masks(axes, pick, number, left=column == 0)
-        places[block * len(rows), column].set_title(_title(pick, width / columns), fontsize=6.5)
+                data |= _masks(axes, experiment_level, number, left=column == 0)
+        places[block * len(rows), column].set_title(
+            _title(experiment_level, layout.width / columns), fontsize=6.5
+        )
     if bars:
         _scale(bars, shared=shared)
         figure.legend(*bars[0][0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
@@ -123,21 +134,21 @@ def draw_columns(
     return data
 
 
-def _title(pick: ExperimentLevel, width: float) -> str:
-    """The label, broken to the width of a column, and u below it."""
-    label, _, density = pick.title.rpartition(", $u$")
+def _title(experiment_level: ExperimentLevel, width: float) -> str:
+    """Return the label, broken to the width of a column, and u below it."""
+    label, _, density = experiment_level.title.rpartition(", $u$")
     whole = (label or density).replace(" = ", "\u00a0=\u00a0").replace(" %", "\u00a0%")
     lines = textwrap.wrap(whole, max(8, int(width / CHARACTER)))
     return "\n".join([*lines, f"$u${density}"] if label else lines)
 
 
-def _pairs(axes: Axes, pick: ExperimentLevel, *, left: bool) -> np.ndarray:
-    counts = summed_locality(pick.group, pick.level).same
+def _pairs(axes: Axes, experiment_level: ExperimentLevel, *, left: bool) -> np.ndarray:
+    counts = summed_locality(experiment_level.group, experiment_level.level).same
     show_pairs(axes, counts, without_centre=True)
     label_displacements(axes, bottom=True, left=left)
     axes.set_xlabel("$d_x$", labelpad=1)
     axes.set_ylabel("$S_{sc}$,  $d_y$" if left else "")
-    locality = pick.mean("locality")
+    locality = experiment_level.mean("locality")
     if locality is not None:
         note = f"locality {locality:.2f}"
         axes.text(
@@ -146,8 +157,8 @@ def _pairs(axes: Axes, pick: ExperimentLevel, *, left: bool) -> np.ndarray:
     return counts
 
 
-def _bars(axes: Axes, pick: ExperimentLevel, number: int, *, left: bool) -> polars.DataFrame:
-    part = fan_in_histogram(pick.group, pick.level)
+def _bars(axes: Axes, experiment_level: ExperimentLevel, number: int, *, left: bool) -> polars.DataFrame:
+    part = fan_in_histogram(experiment_level.group, experiment_level.level)
     draw_histogram(axes, part, BLUE)
     axes.set_xlabel("$C_{in}$", labelpad=1)
     axes.set_ylabel("nodes" if left else "")
@@ -166,8 +177,8 @@ def _scale(bars: Sequence[tuple[Axes, polars.DataFrame]], *, shared: bool) -> No
             axes.set_xlim(low - 1, high + 1)
 
 
-def _masks(axes: Axes, pick: ExperimentLevel, number: int, *, left: bool) -> Arrays:
-    mask, shape = pick.mask, pick.group.runs[0].shape
+def _masks(axes: Axes, experiment_level: ExperimentLevel, number: int, *, left: bool) -> Arrays:
+    mask, shape = experiment_level.mask, experiment_level.group.runs[0].shape
     nodes = most_connected(mask, MASKS)
     axes.imshow(montage([mask_image(mask.array[node], shape) for node in nodes], ACROSS), vmin=0, vmax=1)
     frame(axes)
@@ -176,7 +187,7 @@ def _masks(axes: Axes, pick: ExperimentLevel, number: int, *, left: bool) -> Arr
 
 
 def montage(images: Sequence[np.ndarray], across: int) -> np.ndarray:
-    """Pictures [H, W, 3] in rows of ``across``, with a light line of one pixel between them."""
+    """Return one picture of pictures [H, W, 3] in rows of ``across``, with light lines of one pixel between them."""
     height, width = images[0].shape[:2]
     down = -(-len(images) // across)
     sheet = np.ones((down * (height + 1) - 1, across * (width + 1) - 1, 3))

@@ -1,4 +1,7 @@
-"""One look for every figure: sizes of a two-column paper, vector fonts, a palette safe for colour blindness."""
+"""This module sets the style of all figures: sizes of a two-column paper, vector fonts and a palette.
+
+The palette can be told apart by colour-blind readers.
+"""
 
 from __future__ import annotations
 
@@ -15,13 +18,13 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 COLUMN = 3.25
 PAGE = 6.75
 
-# Okabe & Ito (2008), without the yellow that is too light for lines on white.
+# The palette is that of Okabe & Ito (2008) without the yellow, which is too light for lines on white.
 BLUE, VERMILION, GREEN, ORANGE, PURPLE, SKY = "#0072B2", "#D55E00", "#009E73", "#E69F00", "#CC79A7", "#56B4E9"
 PALETTE = (BLUE, VERMILION, GREEN, ORANGE, PURPLE, SKY)
 INK, MUTED, FAINT = "#222222", "#6B6B6B", "#C9C9C9"
 DENSITY_MAP = "magma"
 
-# Any: matplotlib's own type of these keys differs between its versions.
+# The type is Any because matplotlib's own type of these keys differs between its versions.
 STYLE: Any = {
     "pdf.fonttype": 42,
     "ps.fonttype": 42,
@@ -64,7 +67,10 @@ STYLE: Any = {
 
 
 def density_axis(axes: Axes, densities: Sequence[float]) -> None:
-    """Make x the unpruned share u, logarithmic, from dense on the left to sparse on the right."""
+    """Make x the unpruned share u, logarithmic, from dense on the left to sparse on the right.
+
+    ``densities`` are the values of u, shares of 1, that the axis must cover; its labels are in percent.
+    """
     axes.set_xscale("log")
     low, high = min(densities), max(densities)
     margin = (high / low) ** 0.04 if high > low else 1.2
@@ -78,7 +84,7 @@ def density_axis(axes: Axes, densities: Sequence[float]) -> None:
 
 
 def frame(axes: Axes) -> None:
-    """No ticks, a thin light frame."""
+    """Remove the ticks of axes and draw a thin light frame around them."""
     axes.set_xticks([])
     axes.set_yticks([])
     for spine in axes.spines.values():
@@ -88,10 +94,10 @@ def frame(axes: Axes) -> None:
 
 
 def panel_letter(axes: Axes, letter: str) -> None:
-    """A bold letter at the upper left corner."""
+    """Write a panel's letter in bold at the upper left corner of its axes."""
     axes.set_title(letter, loc="left", fontweight="bold", fontsize=8)
 
 
 def grid(figure: Figure, rows: int, columns: int) -> np.ndarray:
-    """Axes [rows, columns], always two-dimensional."""
+    """Return new axes of a figure as an array [rows, columns], always two-dimensional."""
     return np.asarray(figure.subplots(rows, columns, squeeze=False))

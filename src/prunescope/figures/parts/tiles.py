@@ -1,4 +1,7 @@
-"""Pages of small pictures, placed in inches: hundreds of them need no axes of their own."""
+"""These functions draw pages of many small pictures on one pair of axes whose units are inches.
+
+One pair of axes for the page draws hundreds of pictures much faster than axes for each.
+"""
 
 from __future__ import annotations
 
@@ -13,14 +16,24 @@ from matplotlib.patches import Rectangle
 
 from prunescope.figures.parts.style import FAINT, MUTED
 
+# Inches: between two pictures, and the heights of a caption and of a sheet's title.
 GAP = 0.05
 CAPTION = 0.12
 TITLE = 0.22
 
 
 @dataclass(frozen=True)
+class Position:
+    """A position of a picture or a sheet on a page: its upper left corner (x, y) and its width, in inches."""
+
+    x: float
+    y: float
+    width: float
+
+
+@dataclass(frozen=True)
 class TileSheet:
-    """Pictures [H, W, 3] in rows of ``columns``, each under its caption, all under a title."""
+    """A titled sheet of pictures [H, W, 3] in rows of ``columns``, each under its caption (empty for none)."""
 
     title: str
     images: Sequence[np.ndarray]
@@ -29,7 +42,10 @@ class TileSheet:
 
 
 def blank(width: float, height: float) -> tuple[Figure, Axes]:
-    """A figure of so many inches, and axes over all of it whose units are inches from the upper left corner."""
+    """Return an empty figure and axes that cover it; both sizes are in inches.
+
+    The units of the axes are inches from the upper left corner, y pointing down.
+    """
     figure = Figure(figsize=(width, height))
     figure.set_layout_engine("none")
     axes = figure.add_axes((0, 0, 1, 1))
@@ -39,44 +55,46 @@ def blank(width: float, height: float) -> tuple[Figure, Axes]:
     return figure, axes
 
 
-def place(axes: Axes, image: np.ndarray, x: float, y: float, width: float, caption: str = "") -> None:
-    """Draw a picture with its upper left corner at (x, y), its caption above."""
+def place(axes: Axes, image: np.ndarray, position: Position, caption: str = "") -> None:
+    """Draw a picture [H, W, 3], with values in 0 to 1, at a position of a page from ``blank``, its caption above."""
+    x, y, width = position.x, position.y, position.width
     height = width * image.shape[0] / image.shape[1]
     limits = axes.get_xlim(), axes.get_ylim()
     axes.imshow(image, extent=(x, x + width, y + height, y), vmin=0, vmax=1, aspect="auto")
     axes.set(xlim=limits[0], ylim=limits[1])
-    # A dense mask is white: without an edge it would vanish on the page.
+    # A dense mask is white and would vanish on the page without an edge.
     axes.add_patch(Rectangle((x, y), width, height, fill=False, edgecolor=FAINT, linewidth=0.4))
     if caption:
         write(axes, x + width / 2, y - 0.025, caption, color=MUTED, fontsize=5.5)
 
 
 def write(axes: Axes, x: float, y: float, text: str, **style: Any) -> None:
-    """Text whose bottom centre is at (x, y)."""
-    look: dict[str, Any] = {"ha": "center", "va": "bottom", "linespacing": 1.1} | style
-    axes.text(x, y, text, **look)
+    """Write text whose bottom centre is at (x, y) inches; ``style`` overrides keywords of ``Axes.text``."""
+    keywords: dict[str, Any] = {"ha": "center", "va": "bottom", "linespacing": 1.1} | style
+    axes.text(x, y, text, **keywords)
 
 
 def axes_at(figure: Figure, x: float, y: float, width: float, height: float) -> Axes:
-    """Axes of their own on a blank page, upper left corner at (x, y) inches."""
+    """Add axes to a page, with their upper left corner at (x, y) and of this width and height, all in inches."""
     whole_width, whole_height = figure.get_size_inches()
     bottom = 1 - (y + height) / whole_height
     return figure.add_axes((x / whole_width, bottom, width / whole_width, height / whole_height))
 
 
 def stacked(sheets: Sequence[TileSheet], width: float) -> Figure:
-    """Sheets below each other on one page of this width."""
+    """Return a page of this width in inches with the sheets below each other."""
     heights = [tile_sheet_height(sheet, width) for sheet in sheets]
     figure, axes = blank(width, sum(heights) + GAP)
     top = 0.0
     for sheet, height in zip(sheets, heights, strict=True):
-        draw_tile_sheet(axes, sheet, 0.0, top, width)
+        draw_tile_sheet(axes, sheet, Position(0.0, top, width))
         top += height
     return figure
 
 
-def draw_tile_sheet(axes: Axes, sheet: TileSheet, x: float, y: float, width: float, letter: str = "") -> None:
-    """Draw a sheet with its upper left corner at (x, y), its title behind the panel's letter."""
+def draw_tile_sheet(axes: Axes, sheet: TileSheet, position: Position, letter: str = "") -> None:
+    """Draw a sheet at a position of a page from ``blank``, with its title after the panel's letter, if any."""
+    x, y, width = position.x, position.y, position.width
     if letter:
         panel(axes, x + GAP, y + TITLE - 0.05, letter)
     write(axes, x + GAP + (0.2 if letter else 0), y + TITLE - 0.05, sheet.title, ha="left", va="baseline")
@@ -84,21 +102,21 @@ def draw_tile_sheet(axes: Axes, sheet: TileSheet, x: float, y: float, width: flo
     for number, (image, caption) in enumerate(zip(sheet.images, sheet.captions, strict=True)):
         row, column = divmod(number, sheet.columns)
         left, top = x + GAP + column * (side + GAP), y + TITLE + caption_height + row * row_height
-        place(axes, image, left, top, side, caption)
+        place(axes, image, Position(left, top, side), caption)
 
 
 def panel(axes: Axes, x: float, y: float, letter: str) -> None:
-    """A panel's bold letter."""
+    """Write a panel's letter in bold, with the left end of its baseline at (x, y) inches."""
     write(axes, x, y, letter, ha="left", va="baseline", fontweight="bold", fontsize=8)
 
 
 def tile_sheet_height(sheet: TileSheet, width: float) -> float:
-    """The height in inches that a sheet takes at this width."""
+    """Return the height in inches that a sheet takes at this width in inches."""
     return TITLE + -(-len(sheet.images) // sheet.columns) * _tile(sheet, width)[1] + GAP
 
 
 def _tile(sheet: TileSheet, width: float) -> tuple[float, float, float]:
-    """The width of a picture, the height of a row with its captions, and that of the captions alone."""
+    """Return the width of a picture, the height of a row with its captions, and that of the captions alone."""
     side = (width - GAP) / sheet.columns - GAP
     shape = sheet.images[0].shape if sheet.images else (1, 1)
     caption = CAPTION if any(sheet.captions) else GAP / 2
