@@ -46,8 +46,8 @@ def finish(sweep: subprocess.Popen[str]) -> tuple[list[Path], int]:
 
 def one_round(experiment: Path, out: Path, rng: random.Random, span: float, tally: Tally) -> list[Path]:
     """Make a sweep in which a run is killed, then the sweep, which is started again; return the run directories."""
-    child_at = rng.randint(1, 3)
-    parent_at = rng.randint(child_at + 1, RUNS)
+    run_kill_at = rng.randint(1, 3)
+    parent_at = rng.randint(run_kill_at + 1, RUNS)
     starts = 0
     with start(experiment, out) as sweep:
         for line in sweep.stderr or ():
@@ -55,7 +55,7 @@ def one_round(experiment: Path, out: Path, rng: random.Random, span: float, tall
             if ", process " not in line:
                 continue
             starts += 1
-            if starts == child_at:
+            if starts == run_kill_at:
                 time.sleep(rng.uniform(0, span))
                 tally.missed += not killed(int(line.rpartition(" ")[2]))
             if starts == parent_at:

@@ -56,7 +56,7 @@ def test_every_row_has_the_class_count_of_table_1():
         ("n09472597", 9),  # volcano
     ],
 )
-def test_macro_classes_of_classes_picked_by_hand(wnid, label):
+def test_macro_classes_of_classes_picked_manually(wnid, label):
     assert BY_WNID[wnid].semantic == label
 
 

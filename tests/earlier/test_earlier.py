@@ -111,13 +111,13 @@ def test_the_stopped_one_goes_on_from_its_checkpoint(runs, capsys):
     before = Run(runs / STOPPED)
     assert before.status == "interrupted"
     untouched = {path: path.read_bytes() for path in before.path.glob("level-*/*")}
-    looks = before.metrics
+    evaluations = before.metrics
     path = Path(printed(capsys, "run", HERE / "imp.toml", "--seed", 2, "--out", runs).splitlines()[-1])
     after = Run(path)
     assert path == before.path
     assert (after.status, after.levels) == ("done", [0, 1, 2, 3, 4])
     assert {path: path.read_bytes() for path in untouched} == untouched
-    assert after.metrics[: len(looks)] == looks
+    assert after.metrics[: len(evaluations)] == evaluations
     assert [entry["step"] for entry in after.metrics if entry["level"] == 3] == [20, 40, 60]
     assert "split" in after.about["data"]
     assert after.right(4, "heldout").mean() == pytest.approx(

@@ -124,7 +124,7 @@ def test_activations_that_do_not_fit_are_refused():
     check(layer, mask, weight, x, dy)
 
 
-def test_results_need_room():
+def test_results_need_space():
     mask, weight, x, dy = case((37, 53), 0.1, 20)
     layer = kernels().Layer(isa="baseline", threads=1, mask=mask.view(np.uint8), weight=weight)
     y, dx, dw = (

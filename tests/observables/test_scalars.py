@@ -41,7 +41,7 @@ def neighbour_share_at_random(height, width):
     return sum(max(pair) <= 2 for pair in pairs) / len(pairs)
 
 
-def test_locality_index_of_hand_made_masks():
+def test_locality_index_of_written_out_masks():
     at_random = neighbour_share_at_random(8, 8)
     # A 3×3 patch has no pair farther than 2.
     assert scalar(locality_index, PATCH) == pytest.approx(1 / at_random)
@@ -100,7 +100,7 @@ def test_anisotropy_needs_two_dimensions(shape):
     assert np.isnan(scalar(anisotropy, np.ones((2, int(np.prod(shape)))), shape))
 
 
-def test_radius_of_gyration_of_hand_made_masks():
+def test_radius_of_gyration_of_written_out_masks():
     shape = (2, 5, 5)
     images = np.zeros((6, *shape))
     images[0, 0, 2, 2] = 1  # one input

@@ -164,7 +164,7 @@ def test_cuda_without_a_device_is_refused(tmp_path, monkeypatch):
         machine_capacity(Plan(tmp_path, (planned(tmp_path / "1", 1, device="cuda"),)), ExecutionOptions())
 
 
-def test_the_board_counts_and_tells_the_time_left(tmp_path):
+def test_the_status_counts_and_tells_the_time_left(tmp_path):
     runs = tuple(planned(tmp_path / str(n), 5.0, 2.0, 1.0) for n in range(3))
     status = SweepStatus(Plan(tmp_path, runs), slots=2)
     assert status.all_left() == 16

@@ -191,7 +191,7 @@ def test_sets_of_images_stay_on_the_device_the_last_three_of_them():
     assert resident.get(sets[0]) is not placed[0]
 
 
-def test_without_room_on_the_device_the_images_stay_on_the_host(data, monkeypatch, caplog):
+def test_without_memory_on_the_device_the_images_stay_on_the_host(data, monkeypatch, caplog):
     eager, replayed = pair(data, TapeCapture())
     empty = torch.empty
 

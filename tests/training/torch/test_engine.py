@@ -72,7 +72,7 @@ def test_a_restored_engine_goes_on_to_the_same_bits(data, optimizer, norm):
         np.testing.assert_array_equal(array, found[name], err_msg=name)
 
 
-def test_loss_is_the_mean_since_the_last_look(data):
+def test_loss_is_the_mean_since_the_last_evaluation(data):
     sizes = (len(data.mean), 12, 10, 3)
     model, ticket = initial(sizes, "before", 0), Ticket.dense(sizes)
     single, mean = (TorchEngine(tiny.experiment(), data.mean, data.live_pixels) for _ in range(2))
