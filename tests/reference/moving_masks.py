@@ -1,4 +1,4 @@
-"""This module runs DPF and β-LASSO in float64 NumPy, for tests/pruning/test_step_rules.py."""
+"""This module runs DPF and β-LASSO in float64 NumPy, for tests/training/torch/test_step_rules.py."""
 
 from __future__ import annotations
 
