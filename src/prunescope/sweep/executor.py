@@ -58,7 +58,7 @@ W = TypeVar("W", bound=Worker)
 
 
 class Executor(ABC, Generic[W]):
-    """Workers, the runs that they do and the queue of their events.
+    """An executor runs jobs on its workers and queues the events that they report.
 
     ``trackers`` are NAME or NAME=FOLDER of what each worker feeds from its run's files.
     """

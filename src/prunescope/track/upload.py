@@ -54,7 +54,7 @@ class Destination:
 
 
 class Upload:
-    """Sends one run to one sink; ``upload`` makes it."""
+    """An upload of one run to one sink, which sends each entry once. The function ``upload`` makes it."""
 
     def __init__(self, run: Run, sink: Sink) -> None:
         self._run = run

@@ -125,7 +125,7 @@ class RayExecutor(Executor[RayWorker]):
 
 
 def remote_task(**options: Any) -> Any:
-    """Return ``serve`` as a remote function with these options of Ray, which Ray itself does not try again."""
+    """Return node.serve as a remote function of Ray with these options; Ray itself does not retry it when it fails."""
     options = {"scheduling_strategy": "SPREAD"} | options
     return ray.remote(serve).options(
         num_returns="streaming", max_retries=0, runtime_env=ENVIRONMENT, **options
