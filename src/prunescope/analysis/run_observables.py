@@ -76,7 +76,7 @@ def run_gabor(
     return gabor_fit(weights, mask, run.shape, nodes=nodes, shuffles=shuffles, seed=run.seed)
 
 
-def run_hierarchy(
+def run_hierarchy(  # noqa: PLR0913  (public since 0.1.0)
     run: Run, level: int, layer: int, node: int, *, top: int | None = None, count: bool = False
 ) -> tuple[Tier, ...]:
     """Return the tiers of nodes that feed a node at the end of a level.

@@ -70,7 +70,7 @@ class GaborFits:
         return np.asarray(self.amplitude[k, :, np.newaxis] * wave + self.offset[k, :, np.newaxis]).ravel()
 
 
-def gabor_fit(
+def gabor_fit(  # noqa: PLR0913  (public since 0.1.0)
     weights: Any,
     mask: Any,
     shape: ImageShape,

@@ -38,7 +38,7 @@ class Tier:
     weights: Floats
 
 
-def hierarchy(
+def hierarchy(  # noqa: PLR0913  (public since 0.1.0)
     masks: Sequence[Any],
     weights: Sequence[Any],
     layer: int,
