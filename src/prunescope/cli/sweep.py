@@ -46,11 +46,12 @@ def sweep_command(
 ) -> None:
     """Run a grid of experiments and seeds, many at once; resume what was begun. Prints the run directories."""
     from prunescope.sweep import ExecutionOptions
-    from prunescope.sweep.ray.cluster import check_address
     from prunescope.sweep.sweep_file import read_jobs
 
     options = ExecutionOptions(jobs, threads, ray, tuple(track or ()))
     if ray is not None:
+        from prunescope.sweep.ray.cluster import check_address
+
         check_address(ray, out)
     found = read_jobs(source, overrides or (), seeds)
     if dry_run:
@@ -93,10 +94,11 @@ def print_plan(jobs: Sequence[Job], out: Path, options: ExecutionOptions) -> Non
 def _capacity(planned: Plan, options: ExecutionOptions) -> Capacity:
     """Return what the runs will share; a Ray that is started for the sweep has what this machine has."""
     from prunescope.sweep.capacity import machine_capacity
-    from prunescope.sweep.ray.cluster import LOCAL, connected
 
-    if options.ray is None or options.ray == LOCAL:
+    if options.ray is None or options.ray == "local":
         return machine_capacity(planned, options)
+    from prunescope.sweep.ray.cluster import connected
+
     with _silence_on_stdout(), connected(options.ray) as cluster:
         return cluster.capacity(planned, options)
 
