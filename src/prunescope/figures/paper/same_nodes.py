@@ -51,8 +51,9 @@ def figure_4(runs: Sequence[Run], options: FigureOptions) -> Drawing:
     experiments without a common seed or with different networks or image sizes. Paper Fig. 4.
     """
     found = by_method(groups(runs))
+    shown = at_compared_densities(found, options)
     run_of = _runs_of_common_seed(found)
-    rows = [PruningRow(one, run_of[one.group.label]) for one in at_compared_densities(found, options)]
+    rows = [PruningRow(one, run_of[one.group.label]) for one in shown]
     iterative = _iterative(found)
     nodes = _nodes([row for row in rows if row.experiment_level.group is iterative][-1], options)
     if 0 in iterative.levels:
