@@ -33,7 +33,9 @@ print(*sorted({name.split(".")[1] for name in sys.modules if name.startswith("pr
 
 def test_the_page_shows_the_floors_in_their_order():
     page = (ROOT / "docs" / "architecture.md").read_text("utf-8")
-    drawn = re.search(r"^Packages are ordered.*?\n\n(.*?)\n\n", page, re.DOTALL | re.MULTILINE)[1].splitlines()
+    drawn = re.search(r"^Packages are ordered.*?\n\n(.*?)\n\n", page, re.DOTALL | re.MULTILINE)[
+        1
+    ].splitlines()
     drawn_floors = [re.findall(r"[a-z_]+", line[:43]) for line in drawn]
     named = [name for floor in drawn_floors for name in floor]
     assert named == [name for floor in FLOORS for name in floor]
