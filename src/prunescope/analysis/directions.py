@@ -10,21 +10,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from prunescope.analysis.groups import Group
+from prunescope.analysis.locality import SHUFFLES, expected_pairs, shuffled_masks
 from prunescope.mask import ImageShape, Mask
 from prunescope.observables import (
-    fan_in,
     inhomogeneous_null,
     locality,
     radial_profile,
     relative_density,
-    shuffle_at_fan_in,
-    uniform_null,
 )
 from prunescope.observables.locality import rings
-from prunescope.randomness import generator
 
 SECTOR = 10
-SHUFFLES = 10
 # Pixels; shorter displacements have too few directions, and beyond half of the image too few pairs are left.
 NEAREST = 2.5
 
@@ -49,16 +45,13 @@ def angular_density(group: Group, level: int, shuffles: int = SHUFFLES) -> Angul
     masks of each seed. Raises InputError for inputs without geometry.
     """
     masks, shape = [run.mask(level) for run in group.runs], group.runs[0].shape
-    expected = np.sum([uniform_null(fan_in(mask), shape).same for mask in masks], axis=0)
+    expected = expected_pairs(masks, shape)
 
     def density(chosen: Sequence[Mask]) -> NDArray[np.float64]:
         counts = np.sum([locality(mask, shape).same for mask in chosen], axis=0)
         return relative_density(by_sector(counts), by_sector(isotropic(counts, expected)))
 
-    shuffled = []
-    for number in range(shuffles):
-        rngs = [generator(run.seed, "null", level, number) for run in group.runs]
-        shuffled.append(density([shuffle_at_fan_in(m, rng) for m, rng in zip(masks, rngs, strict=True)]))
+    shuffled = [density(random) for random in shuffled_masks(group, level, shuffles)]
     degrees = np.arange(0, 180, SECTOR, dtype=np.float64)
     return AngularDensity(degrees, density(masks), np.array(shuffled))
 

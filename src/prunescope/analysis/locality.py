@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from prunescope.analysis.groups import Group
+from prunescope.mask import ImageShape, Mask
 from prunescope.observables import (
     Locality,
     fan_in,
@@ -29,6 +32,22 @@ def summed_locality(group: Group, level: int) -> Locality:
         np.sum([getattr(part, kind) for part in parts], axis=0) for kind in ("same", "different")
     )
     return Locality(same, different)
+
+
+def expected_pairs(masks: Sequence[Mask], shape: ImageShape) -> NDArray[np.float64]:
+    """Return the uniform null of the same-channel pairs of all masks together, [2H-1, 2W-1]."""
+    return np.asarray(np.sum([uniform_null(fan_in(mask), shape).same for mask in masks], axis=0))
+
+
+def shuffled_masks(group: Group, level: int, shuffles: int = SHUFFLES) -> Iterator[list[Mask]]:
+    """Yield ``shuffles`` times the first layer's mask of each seed at a level, shuffled at matched fan-in.
+
+    The shuffled masks are a function of the run's seed, the level and the number of the shuffle.
+    """
+    masks = [run.mask(level) for run in group.runs]
+    for number in range(shuffles):
+        rngs = [generator(run.seed, "null", level, number) for run in group.runs]
+        yield [shuffle_at_fan_in(mask, rng) for mask, rng in zip(masks, rngs, strict=True)]
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,12 +73,10 @@ def relative_locality(group: Group, level: int, shuffles: int = SHUFFLES) -> Rel
     """
     masks, shape = [run.mask(level) for run in group.runs], group.runs[0].shape
     counts = summed_locality(group, level).same
-    expected = np.sum([uniform_null(fan_in(mask), shape).same for mask in masks], axis=0)
+    expected = expected_pairs(masks, shape)
     centred = np.sum([inhomogeneous_null(mask, shape).same for mask in masks], axis=0)
     shuffled = []
-    for number in range(shuffles):
-        rngs = [generator(run.seed, "null", level, number) for run in group.runs]
-        random = [shuffle_at_fan_in(mask, rng) for mask, rng in zip(masks, rngs, strict=True)]
+    for random in shuffled_masks(group, level, shuffles):
         pairs = np.sum([locality(mask, shape).same for mask in random], axis=0)
         shuffled.append(radial_profile(pairs, expected))
     return RelativeDensity(
