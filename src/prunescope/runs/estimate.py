@@ -15,6 +15,7 @@ from prunescope.mask import ImageShape, Mask
 from prunescope.model import Ticket, initial, layer_sizes
 from prunescope.training import engine_note
 from prunescope.training.levels import UpdateRule
+from prunescope.training.state import MOMENTS
 
 KNOWN: dict[str, tuple[ImageShape, int, int | None]] = {
     "imagenet32": ((3, 32, 32), 1000, 1_281_167),
@@ -90,7 +91,7 @@ def estimate(
     # An evaluation is a forward pass, which has a third of a step's products, over its own number of images.
     evaluation = experiment.data.validation / train.batch / 3
     level_seconds = per_step * counts * (1 + evaluation / train.eval_every)
-    copies = 4 + {"sgd": 0, "momentum": 1, "adam": 2}[train.optimizer]
+    copies = 4 + MOMENTS[train.optimizer]
     activations = 3 * train.batch * sum(sizes)
     validation = experiment.data.validation * n_in if images is None else 0
     return Estimate(

@@ -10,6 +10,8 @@ from prunescope.model import PARAMETERS, Arrays, FloatArray, Model, Ticket
 
 # The names of masks in a checkpoint, where the model beside them has their shapes.
 KEPT = ("kept{}.weights", "kept{}.biases")
+# How many moments an optimiser keeps of each parameter, by train.optimizer.
+MOMENTS = {"sgd": 0, "momentum": 1, "adam": 2}
 
 
 @dataclass(frozen=True, eq=False)

@@ -116,6 +116,13 @@ class ExperimentRuns:
         where = f"levels.parquet, level {level}, layer {layer}, {column}"
         return Sample(float(value), self.path(seed), where, self.images(seed, column, rows[0]))
 
+    def ratio(self, seed: int, level: int, columns: tuple[str, str], layer: int = 1) -> Sample | None:
+        """Return the first of two columns over the second at a level, or None where either is not defined."""
+        cell, whole = (self.cell(seed, level, column, layer) for column in columns)
+        if cell is None or whole is None:
+            return None
+        return Sample(cell.value / whole.value, cell.run, f"{cell.where} / {columns[1]}")
+
 
 class Miniature:
     """All runs of the miniature, by the name of their experiment."""

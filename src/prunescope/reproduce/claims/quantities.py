@@ -99,11 +99,9 @@ def layer_share(mini: Miniature, name: str, kind: str, layer: int, u: float) -> 
 
     def sample(runs: ExperimentRuns, seed: int) -> Sample | None:
         level = runs.level_at(seed, u)
-        cell = None if level is None else runs.cell(seed, level, "weight_density", layer)
-        whole = None if level is None else runs.cell(seed, level, "nominal_density", layer)
-        if cell is None or whole is None:
-            return None
-        return Sample(cell.value / whole.value, cell.run, f"{cell.where} / nominal_density")
+        return (
+            None if level is None else runs.ratio(seed, level, ("weight_density", "nominal_density"), layer)
+        )
 
     return mini.gather(name, kind, sample, "×")
 
@@ -113,11 +111,7 @@ def alive_share(mini: Miniature, name: str, kind: str, u: float) -> MeasuredQuan
 
     def sample(runs: ExperimentRuns, seed: int) -> Sample | None:
         level = runs.level_at(seed, u)
-        alive = None if level is None else runs.cell(seed, level, "units_alive")
-        units = None if level is None else runs.cell(seed, level, "units")
-        if alive is None or units is None:
-            return None
-        return Sample(alive.value / units.value, alive.run, f"{alive.where} / units")
+        return None if level is None else runs.ratio(seed, level, ("units_alive", "units"))
 
     return mini.gather(name, kind, sample, "%")
 

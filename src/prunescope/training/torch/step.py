@@ -22,7 +22,7 @@ from prunescope.network.forward import (
 )
 from prunescope.network.precision import products
 from prunescope.training.levels import UpdateRule
-from prunescope.training.state import EngineState
+from prunescope.training.state import MOMENTS, EngineState
 from prunescope.training.torch.step_rules import RULES, FeedbackStep
 
 AVERAGE_DECAY = 0.99
@@ -65,7 +65,7 @@ class TorchStep:
         self._layers, self.rule = layers, rule(experiment, layers, ticket)
         self._parameters = [p for layer in layers for p in layer.parameters]
         self.averages = torch_averages(model, device)
-        self._slots = {"sgd": 0, "momentum": 1, "adam": 2}[self._train.optimizer]
+        self._slots = MOMENTS[self._train.optimizer]
         self._moments = [torch.zeros_like(p) for _ in range(self._slots) for p in self._parameters]
         self._counts = torch.zeros(3, dtype=torch.float64, device=device)
         self._steps, self._loss_sum, self._loss_steps = self._counts.unbind()
