@@ -74,3 +74,25 @@ def test_what_is_formatted_is_read_back(value):
 def test_a_value_that_no_field_takes_is_not_formatted():
     with pytest.raises(InputError, match=r"a\.b is 2026-01-02: use a number, a string"):
         formatted("a.b", datetime.date(2026, 1, 2))
+
+
+@pytest.mark.parametrize(
+    ("typed", "value"),
+    [
+        ("train.lr=0.1", 0.1),
+        ("prune.method=imp", "imp"),
+        ("prune.method=[imp,oneshot, random]", ["imp", "oneshot", "random"]),
+        ("train.lr=[0.1,5e-2]", [0.1, 0.05]),
+        ("network.hidden=[[8,4],[16]]", [[8, 4], [16]]),
+        ('data.root=["a,b",c]', ["a,b", "c"]),
+        ("train.lr=[]", []),
+        ("data.root=/a=b", "/a=b"),
+    ],
+)
+def test_values_of_axes_are_toml_and_bare_words_are_strings(typed, value):
+    assert parsed_axis(typed) == (typed.partition("=")[0], value)
+
+
+def test_what_is_no_override_is_refused():
+    with pytest.raises(InputError, match=r"'train\.lr' is not key=value"):
+        parsed_axis("train.lr")

@@ -3,49 +3,7 @@
 import pytest
 
 from prunescope.errors import InputError
-from prunescope.experiment.dotted import takes_list
-from prunescope.experiment.overrides import parsed_axis
 from prunescope.sweep.sweep_file import flat, grid
-
-
-@pytest.mark.parametrize(
-    ("typed", "value"),
-    [
-        ("train.lr=0.1", 0.1),
-        ("prune.method=imp", "imp"),
-        ("prune.method=[imp,oneshot, random]", ["imp", "oneshot", "random"]),
-        ("train.lr=[0.1,5e-2]", [0.1, 0.05]),
-        ("network.hidden=[[8,4],[16]]", [[8, 4], [16]]),
-        ('data.root=["a,b",c]', ["a,b", "c"]),
-        ("train.lr=[]", []),
-        ("data.root=/a=b", "/a=b"),
-    ],
-)
-def test_values_are_toml_and_bare_words_are_strings(typed, value):
-    assert parsed_axis(typed) == (typed.partition("=")[0], value)
-
-
-def test_what_is_no_override_is_refused():
-    with pytest.raises(InputError, match=r"'train\.lr' is not key=value"):
-        parsed_axis("train.lr")
-
-
-@pytest.mark.parametrize(
-    ("name", "expected"),
-    [
-        ("network.hidden", True),
-        ("prune.density", True),
-        ("prune.layer_rates", True),
-        ("data.lengths", True),
-        ("train.lr", False),
-        ("prune.method", False),
-        ("prune.options.x", False),
-        ("name", False),
-        ("no.field", False),
-    ],
-)
-def test_the_type_of_a_field_says_whether_it_takes_a_list(name, expected):
-    assert takes_list(name) is expected
 
 
 def test_a_grid_is_every_combination_the_first_axis_slowest():

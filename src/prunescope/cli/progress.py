@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from abc import ABC, abstractmethod
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -71,7 +72,7 @@ class ProgressLines:
         return True
 
 
-class ProgressView:
+class ProgressView(ABC):
     """The live view on stderr that reporters of runs and of sweeps share: ``_view`` makes it, four times a second.
 
     What ``_view`` reads is set before this class's ``__init__``, which draws once.
@@ -94,8 +95,9 @@ class ProgressView:
         """Stop redrawing and release the terminal."""
         self._live.stop()
 
+    @abstractmethod
     def _view(self) -> Group:
-        raise NotImplementedError
+        """Return what is shown now."""
 
 
 class Lines(ProgressLines, Reporter):

@@ -95,11 +95,11 @@ def _capacity(planned: Plan, options: ExecutionOptions) -> Capacity:
     """Return what the runs will share; a Ray that is started for the sweep has what this machine has."""
     from prunescope.sweep.capacity import machine_capacity
 
-    if options.ray is None or options.ray == "local":
+    if options.cluster_address is None:
         return machine_capacity(planned, options)
     from prunescope.sweep.ray.cluster import connected
 
-    with _silence_on_stdout(), connected(options.ray) as cluster:
+    with _silence_on_stdout(), connected(options.cluster_address) as cluster:
         return cluster.capacity(planned, options)
 
 

@@ -18,6 +18,7 @@ from prunescope.runs.directory import Run, is_in_use
 from prunescope.runs.estimate import Estimate
 from prunescope.runs.writer import run_path
 
+LOCAL_RAY = "local"  # the address of a Ray instance that is started for a sweep, on this machine
 RunState = Literal["new", "interrupted", "failed", "in use", "done"]
 
 
@@ -55,6 +56,11 @@ class ExecutionOptions:
     threads: int | None = None
     ray: str | None = None
     trackers: tuple[str, ...] = ()
+
+    @property
+    def cluster_address(self) -> str | None:
+        """The address of a Ray cluster beyond this machine; None where all runs go to this machine."""
+        return None if self.ray == LOCAL_RAY else self.ray
 
     def check(self) -> None:
         """Raise InputError for a limit of runs at once below 1."""

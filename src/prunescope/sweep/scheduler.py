@@ -99,7 +99,7 @@ def check_trackers(options: ExecutionOptions) -> None:
     from prunescope.track import Destination, tracked
 
     tracked(silent, options.trackers)
-    if options.ray is None or options.ray == "local":
+    if options.cluster_address is None:
         return
     for to in map(Destination.read, options.trackers):
         if not (to.out.is_absolute() if to.out else to.name != "tensorboard"):

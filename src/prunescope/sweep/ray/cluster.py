@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from prunescope.errors import InputError, first_line
 from prunescope.runs.machine import cores
 from prunescope.sweep.capacity import Capacity, available_memory, on_cuda
-from prunescope.sweep.planning import ExecutionOptions, Plan
+from prunescope.sweep.planning import LOCAL_RAY, ExecutionOptions, Plan
 from prunescope.sweep.ray.liveness import LivenessLock
 from prunescope.sweep.ray.node import UNFIT, SweepContext, versions
 from prunescope.sweep.status import Event, SweepReporter
@@ -25,7 +25,6 @@ from prunescope.sweep.status import Event, SweepReporter
 if TYPE_CHECKING:
     from prunescope.sweep.ray.executor import RayExecutor
 
-LOCAL = "local"
 WAIT = 3.0  # seconds that an address has to answer
 # the first words of an HTTP/2 client, which Ray's server answers with settings of its own
 HELLO = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes([0, 0, 0, 4, 0, 0, 0, 0, 0])
@@ -144,7 +143,7 @@ class Cluster:
 
 def check_address(address: str, out: Path) -> None:
     """Raise InputError for what can be no address of a cluster, and for a folder that its nodes may read differently."""
-    if address == LOCAL:
+    if address == LOCAL_RAY:
         return
     if "://" in address:
         raise InputError(
@@ -162,7 +161,7 @@ def connected(address: str) -> Iterator[Cluster]:
 
     One that this process is connected to already is taken as it is. Raises InputError for one that does not answer.
     """
-    if address not in (LOCAL, "auto"):
+    if address not in (LOCAL_RAY, "auto"):
         _check_answers(address)
     for name, value in ENVIRONMENT.items():  # Ray reads it when it is imported
         os.environ.setdefault(name, value)
@@ -180,14 +179,14 @@ def connected(address: str) -> Iterator[Cluster]:
         ray.shutdown()
         raise InputError(f"--ray {address}: {_reason(error)}") from None
     try:
-        yield Cluster(nodes, local=address == LOCAL)
+        yield Cluster(nodes, local=address == LOCAL_RAY)
     finally:
         ray.shutdown()
 
 
 def _connect(ray: Any, address: str) -> None:
     options: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.CRITICAL}
-    if address == LOCAL:
+    if address == LOCAL_RAY:
         # Ray listens on every interface: let nobody in but this process
         os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
         os.environ.setdefault("RAY_worker_niceness", "0")
