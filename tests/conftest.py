@@ -9,6 +9,8 @@ import pytest
 import tiny
 
 os.environ["OMP_NUM_THREADS"] = "1"
+# Ray reads this when it is imported, which any test in this process may do before those that start a cluster.
+os.environ["RAY_AUTH_MODE"] = "token"
 hypothesis.settings.register_profile("repeatable", derandomize=True, deadline=None)
 hypothesis.settings.register_profile("explore", deadline=None)
 hypothesis.settings.load_profile("repeatable")
