@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from statistics import fmean
@@ -164,34 +164,65 @@ class Group:
 def groups(runs: Sequence[Run]) -> list[Group]:
     """Return the groups of replicates of runs, in the order given, each labelled by what it differs in from the others.
 
-    Replicates agree in the identity of the experiment and in the images, their split included (docs/science.md,
-    "Intervals"). Of several runs of one seed only the first is taken.
+    Replicates agree in the identity of the experiment, the precision of which is a part, and in the images, their split
+    included (docs/science.md, "Intervals"). Of several runs of one seed only the first is taken.
     """
     found = by_replicates(runs)
     names = labels([own[0].experiment for own in found.values()], stored_labels(runs))
-    identities = [identity for identity, _ in found]
+    twins: dict[str, list[list[Run]]] = {}
+    for name, own in zip(names, found.values(), strict=True):
+        twins.setdefault(name, []).append(own)
     return [
-        replicates(f"{name}, images {images[:8]}" if identities.count(identity) > 1 else name, own)
-        for name, (identity, images), own in zip(names, found, found.values(), strict=True)
+        replicates(f"{name}{_of_data(own, twins[name])}", own)
+        for name, own in zip(names, found.values(), strict=True)
     ]
 
 
-def by_replicates(runs: Sequence[Run]) -> dict[tuple[str, str], list[Run]]:
-    """Return runs by their identity and their images.
+def _of_data(own: Sequence[Run], alike: Sequence[Sequence[Run]]) -> str:
+    """Return what tells a group from others with the same label: its data set, its images or its split."""
+    for text in (_set_name, _images, _split_rule, _split):
+        told = [text(runs[0]) for runs in alike]
+        if len(set(told)) > 1:
+            return f", {text(own[0])}"
+    return ""
 
-    Images are given by their fingerprint or, where the runs stored several splits of them, by the split. Runs of
-    earlier versions stored no split. They are grouped with the others of the same fingerprint while these agree.
+
+def _set_name(run: Run) -> str:
+    return run.experiment.data.set_name or run.experiment.data.source
+
+
+def _images(run: Run) -> str:
+    return f"images {str(run.data.get('fingerprint') or 'unknown')[:8]}"
+
+
+def _split_rule(run: Run) -> str:
+    return {"source order": "validation images in the order of the source"}.get(
+        run.split_rule or "", f"{run.split_rule} validation images"
+    )
+
+
+def _split(run: Run) -> str:
+    return f"split {str(run.data.get('split') or 'unknown')[:8]}"
+
+
+def by_replicates(runs: Sequence[Run]) -> dict[tuple[str, str, str], list[Run]]:
+    """Return runs by their identity, the fingerprint of their images and their split.
+
+    Runs of earlier versions stored no split. They are grouped with the others of the same fingerprint and the same
+    ``Dataset.split_rule`` while these agree.
     """
-    splits: dict[tuple[str, str], set[str]] = {}
-    found: list[tuple[Run, str, str, str]] = []
+    splits: dict[tuple[str, str, str | None], set[str]] = {}
+    found: list[tuple[tuple[str, str, str | None], str, Run]] = []
     for run in runs:
         images, split = str(run.data.get("fingerprint") or ""), str(run.data.get("split") or "")
-        found.append((run, run.experiment.identity, images, split))
-        splits.setdefault((run.experiment.identity, images), set()).add(split)
-    grouped: dict[tuple[str, str], list[Run]] = {}
-    for run, identity, images, split in found:
-        several = len(splits[identity, images] - {""}) > 1
-        grouped.setdefault((identity, split if several else images), []).append(run)
+        key = (run.experiment.identity, images, run.split_rule)
+        found.append((key, split, run))
+        splits.setdefault(key, set()).add(split)
+    grouped: dict[tuple[str, str, str], list[Run]] = {}
+    for key, split, run in found:
+        several = len(splits[key] - {""}) > 1
+        identity, images, rule = key
+        grouped.setdefault((identity, images, split if several else str(rule)), []).append(run)
     return grouped
 
 
@@ -201,7 +232,7 @@ def same_data(run: Run) -> str:
     It is empty for runs that stored no fingerprint, whose data are not known.
     """
     fingerprint = run.data.get("fingerprint")
-    fields = run.experiment.data.model_dump_json(exclude={"root"})
+    fields = run.experiment.data.model_dump_json(exclude={"root", "name"})
     return f"{fingerprint} {fields}" if fingerprint else ""
 
 
@@ -213,12 +244,26 @@ def replicates(label: str, runs: Sequence[Run]) -> Group:
         first = by_seed.setdefault(run.seed, run)
         if first.path.resolve() != run.path.resolve():
             notes.append(f"{run.path}: seed {run.seed} is there twice; {first.path} is taken")
-    engines = sorted({str(run.about["engine"]) for run in by_seed.values() if run.about.get("engine")})
-    if len(engines) > 1:
-        notes.append(
-            f"{label}: seeds were run on different engines ({', '.join(engines)}), alike within rounding"
-        )
+    for what, of in _PLACES.items():
+        told = sorted({text for run in by_seed.values() if (text := of(run))})
+        if len(told) > 1:
+            notes.append(
+                f"{label}: seeds were run on different {what} ({', '.join(told)}), alike within rounding"
+            )
     return Group(label, tuple(by_seed.values()), tuple(notes))
+
+
+def _version(run: Run, package: str) -> str:
+    return str((run.about.get("versions") or {}).get(package) or "")
+
+
+# What may differ between replicates: it changes results within the rounding of float32.
+_PLACES: dict[str, Callable[[Run], str]] = {
+    "engines": lambda run: str(run.about.get("engine") or ""),
+    "devices": lambda run: run.experiment.run.device,
+    "versions of prunescope": lambda run: _version(run, "prunescope"),
+    "versions of torch": lambda run: _version(run, "torch"),
+}
 
 
 def one_group(runs: Sequence[Run], figure: str) -> Group:

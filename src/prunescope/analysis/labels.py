@@ -10,6 +10,7 @@ from typing import Any
 from prunescope.analysis.formats import percent
 from prunescope.experiment import Experiment
 from prunescope.experiment.dotted import dotted_values
+from prunescope.experiment.fields import name_of_root
 from prunescope.pruning import find_traits
 
 Fields = dict[str, Any]
@@ -96,7 +97,7 @@ def _leaves(experiments: Sequence[Experiment]) -> list[list[str]]:
     held = [dotted_values(experiment) for experiment in experiments]
     for name in held[0]:
         values = [one[name] for one in held]
-        apart = name in ("name", "data.root") or name.startswith("run.")
+        apart = name in ("name", "data.root", "data.name") or name.startswith("run.")
         if apart or all(value == values[0] for value in values):
             continue
         for part, value in zip(parts, values, strict=True):
@@ -112,8 +113,15 @@ def _leaf(name: str, value: Any) -> str:
 
 
 def _source(fields: Fields) -> str:
-    source = fields["data"]["source"]
-    return SOURCES.get(source, source)
+    """Return the name of the data set, that of the source where it is the only set of its kind."""
+    data = fields["data"]
+    name = data.get("name") or name_of_root(data.get("root", ""))
+    return SOURCES.get(data["source"]) or name or str(data["source"])
+
+
+def _set(fields: Fields) -> str | None:
+    """Return the name that a set of a known source was given, which tells it from others of that source."""
+    return fields["data"].get("name") or None if fields["data"]["source"] in SOURCES else None
 
 
 def _task(fields: Fields) -> str:
@@ -193,6 +201,7 @@ def _rate(fields: Fields) -> str | None:
 
 ASPECTS: tuple[Aspect, ...] = (
     _source,
+    _set,
     _task,
     _noise,
     _fraction,

@@ -16,10 +16,12 @@ from prunescope.model import FloatArray
 
 def print_plan(experiment: Experiment, seed: int, out: Path) -> None:
     """Print the resolved experiment, its identity, and an estimate of time, memory and disk."""
+    from prunescope.data.prepared.preparation import check_root
     from prunescope.pruning.running import estimate
-    from prunescope.runs.writer import run_path
+    from prunescope.runs.writer import as_stored, run_path
 
-    directory = run_path(experiment, seed, out)
+    check_root(experiment.data)
+    directory = run_path(as_stored(experiment, seed, out), seed, out)
     cost = estimate(experiment)
     print(experiment.to_toml())
     print(f"identity    {experiment.identity}")

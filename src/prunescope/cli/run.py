@@ -29,18 +29,19 @@ def run_command(
         print_plan(resolved, seed, out)
         return
     from prunescope.cli.progress import Lines, Live
-    from prunescope.pruning.running import run
+    from prunescope.pruning.running import located, run
     from prunescope.runs.directory import is_done
     from prunescope.runs.writer import run_path
     from prunescope.track import tracked
 
-    path = run_path(resolved, seed, out)
     reporter = tracked(Live() if sys.stderr.isatty() else Lines(), track or ())
-    if is_done(path):
-        print(f"{path}: done before; nothing to do", file=sys.stderr)
-        reporter.finished(path, [])  # trackers may not have it yet
     try:
+        path = run_path(located(resolved, seed, out, reporter), seed, out)
+        done = is_done(path)
         finished = run(resolved, seed=seed, out=out, reporter=reporter)
+        if done:
+            print(f"{path}: done before; nothing to do", file=sys.stderr)
+            reporter.finished(path, [])  # trackers may not have it yet
     finally:
         reporter.close()
     print(finished.path)

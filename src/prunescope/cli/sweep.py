@@ -133,13 +133,13 @@ def plan_lines(planned: Plan, capacity: Capacity) -> list[str]:
     """Return a line for each experiment with the states of its seeds, then time, memory and disk in all."""
     from prunescope.analysis.labels import labels
 
-    by_identity: dict[str, list[PlannedRun]] = {}
+    by_experiment: dict[tuple[str, str], list[PlannedRun]] = {}
     for run in planned.runs:
-        by_identity.setdefault(run.job.experiment.identity, []).append(run)
-    names = labels([runs[0].job.experiment for runs in by_identity.values()])
+        by_experiment.setdefault(run.job.experiment_key, []).append(run)
+    names = labels([runs[0].job.experiment for runs in by_experiment.values()])
     width = max(map(len, names))
     lines = [f"{_many(len(planned.runs), 'run')} of {_many(len(names), 'experiment')}"]
-    for name, runs in zip(names, by_identity.values(), strict=True):
+    for name, runs in zip(names, by_experiment.values(), strict=True):
         seeds = ", ".join(str(run.job.seed) for run in runs)
         states = ", ".join(f"{count} {state}" for state, count in Counter(run.status for run in runs).items())
         lines.append(f"  {name:{width}}  seed{'s' * (len(runs) > 1)} {seeds}: {states}{_each(runs)}")

@@ -39,17 +39,35 @@ class Experiment(Section):
     def identity(self) -> str:
         """The first 12 hexadecimal digits of the SHA-256 of the fields that change the result, as canonical JSON.
 
-        Fields at their defaults are left out, so that a new field does not change old identities. ``name``, ``run`` and
-        ``data.root`` are left out too, since they change only label, speed and place.
+        Fields at their defaults are left out, so that a new field does not change old identities. ``name``, ``run``,
+        ``data.root`` and ``data.name`` are left out too, since they change only label, speed and place.
         """
         fields = self.model_dump(mode="json", exclude_defaults=True, exclude={"name", "run"})
-        fields.get("data", {}).pop("root", None)
+        for label in ("root", "name"):
+            fields.get("data", {}).pop(label, None)
         if like := fields.get("prune", {}).get("like"):
             # The last two parts of the path name that run; where it is stored does not count.
             fields["prune"]["like"] = Path(like).parts[-2:]
         fields = {key: value for key, value in fields.items() if value != {}}
         canonical = json.dumps(fields, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(canonical.encode()).hexdigest()[:12]
+
+    @property
+    def earlier_name(self) -> str | None:
+        """The name that versions before 0.2 gave the same experiment: without that of its data set; None if it is the same."""
+        ending = f"-{self.data.set_name}"
+        return self.name.removesuffix(ending) if self.data.set_name and self.name.endswith(ending) else None
+
+    def named_after_data(self) -> Experiment:
+        """Return the experiment with the name of its data set at the end of its own, unless it is there already."""
+        found = self.data.set_name
+        if not found:
+            return self
+        data = self.data.model_copy(update={"name": found})
+        ends_so = self.name == found or self.name.endswith((f"-{found}", f"/{found}"))
+        return self.model_copy(
+            update={"data": data, "name": self.name if ends_so else f"{self.name}-{found}"}
+        )
 
     def to_toml(self) -> str:
         """Return every field, defaults included, as TOML that ``load`` reads back."""

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+# Endings of data files, which are no part of a data set's name.
+ENDINGS = {".npz", ".npy", ".parquet", ".gz", ".mat", ".csv", ".zip", ".tar"}
 Positive = Annotated[int, Field(ge=1)]
 Share = Annotated[float, Field(gt=0, le=1)]
 
@@ -13,6 +17,20 @@ Source = Literal[
     "nlgp", "nlgp-clone", "photographs", "imagenet32", "imagenet64", "parquet",
     "cifar10", "cifar100", "folder", "npz",
 ]  # fmt: skip
+
+
+def name_of_root(root: str) -> str:
+    """Return the name of the data set in the folder or file ``root``: the last part of its path, without its ending.
+
+    Characters that a name may not have become hyphens. The result is empty for an empty root.
+    """
+    if not root:
+        return ""
+    path = Path(root).expanduser()
+    if path.name in ("", ".."):
+        path = path.resolve()
+    stem = path.stem if path.suffix.lower() in ENDINGS else path.name
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", stem).strip("-._") or "data"
 
 
 class Section(BaseModel):
@@ -26,6 +44,11 @@ class Data(Section):
 
     source: Source = Field("photographs", description="where images come from")
     root: str = Field("", description="folder or file of the source, raw or prepared")
+    name: str = Field(
+        "",
+        pattern=r"^([A-Za-z0-9][A-Za-z0-9._-]*)?$",
+        description="what the data set is called in directories, tables and pages; after data.root unless told",
+    )
     fraction: Share = Field(1.0, description="share of the training images used")
     task: str = Field(
         "classes",
@@ -52,6 +75,11 @@ class Data(Section):
     lengths: tuple[Annotated[float, Field(gt=0)], ...] = Field(
         (1.0, 2.0, 4.0), min_length=2, description="nlgp: correlation length of each class, pixels"
     )
+
+    @property
+    def set_name(self) -> str:
+        """The name of the data set: ``name``, else after the folder or file ``root``; empty where neither is given."""
+        return self.name or name_of_root(self.root)
 
     @model_validator(mode="after")
     def _task_is_known(self) -> Data:

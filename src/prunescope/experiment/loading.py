@@ -39,8 +39,9 @@ def load(experiment: str | Path, overrides: Iterable[str] = ()) -> Experiment:
 
     ``experiment``: the name of a preset, or the path of a file that ends in .toml. ``overrides``: texts whose values
     are TOML, where a bare word is a string. An override ``scale=NAME`` makes the experiment smaller by the rules of
-    ``prunescope.experiment.scale`` before the others are applied. Raises InputError, which names the field, the value
-    found and what would be right.
+    ``prunescope.experiment.scale`` before the others are applied. The experiment's name ends in that of its data set
+    where an override sets ``data.root`` or ``data.name``, or a file that gives no name sets ``data.root``; an override of
+    ``name`` is taken as it is. Raises InputError, which names the field, the value found and what would be right.
     """
     path = Path(experiment)
     if path.suffix == ".toml":
@@ -56,8 +57,10 @@ def load(experiment: str | Path, overrides: Iterable[str] = ()) -> Experiment:
         fields: dict[str, Any] = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise InputError(f"{origin}: not TOML: {error}") from None
+    own_name = "name" in fields
     fields.setdefault("name", path.stem if path.suffix == ".toml" else str(experiment))
     given = dict(parsed(override) for override in overrides)
+    named = "name" in given
     if "scale" in given:
         from prunescope.experiment.scale import changes
 
@@ -66,7 +69,9 @@ def load(experiment: str | Path, overrides: Iterable[str] = ()) -> Experiment:
     for key, value in given.items():
         if not set_field(fields, key, value):
             raise InputError(f"unknown field {key!r}{_hint(key)}")
-    return build(fields, origin)
+    found = build(fields, origin)
+    by_data = {"data.root", "data.name"} & given.keys() or not own_name
+    return found.named_after_data() if by_data and not named else found
 
 
 def build(fields: dict[str, Any], origin: str = "experiment") -> Experiment:

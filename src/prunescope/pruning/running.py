@@ -26,9 +26,9 @@ def run(
     """Run an experiment (a preset's name, a TOML file or an Experiment) with one seed.
 
     ``overrides`` are ``key=value``; ``out`` is the directory under which that of the run is made. A finished run is
-    returned as it is, and an interrupted one continues from its last saved step. Raises InputError for wrong
-    input and for a run directory in use by another process, and Interrupted, after everything is saved, on Ctrl-C or
-    SIGTERM.
+    returned as it is, and an interrupted one continues from its last saved step; both only where the data are those that it
+    was begun with. Raises InputError for wrong input, for other data and for a run directory in use by another process, and
+    Interrupted, after everything is saved, on Ctrl-C or SIGTERM.
     """
     from prunescope.runs.directory import is_done
     from prunescope.runs.driver import Method, drive
@@ -38,6 +38,7 @@ def run(
         experiment = load(experiment, overrides)
     elif overrides:
         raise InputError("overrides apply to a preset's name or a TOML file, not to an Experiment")
+    experiment = located(experiment, seed, out, reporter)
     name = experiment.prune.method
     if not is_done(run_path(experiment, seed, out)):  # a finished run is only read, which needs no method
         check_method(name)
@@ -48,6 +49,20 @@ def run(
         return find_method(name)(setting)
 
     return drive(experiment, Method(procedure, traits.update_rule, about), seed, out, reporter)
+
+
+def located(experiment: Experiment, seed: int, out: str | Path, reporter: Reporter = silent) -> Experiment:
+    """Return the experiment under the name of its run directory in ``out`` (``runs.writer.as_stored``).
+
+    Data are opened only where a directory of an earlier version may be of the same images at another place.
+    """
+    from prunescope.data import open_dataset
+    from prunescope.runs.writer import as_stored
+
+    def fingerprint() -> str:
+        return open_dataset(experiment.data, seed, progress=reporter.preparing).fingerprint
+
+    return as_stored(experiment, seed, out, fingerprint)
 
 
 def estimate(experiment: Experiment) -> Estimate:

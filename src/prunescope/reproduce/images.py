@@ -17,7 +17,8 @@ LARGE = "imagenet64"
 def overrides_for(preset: Experiment, given: Sequence[str], scale: str) -> list[str]:
     """Return the overrides that set the images of ``preset`` from ``given``, the values of --data.
 
-    A value is ROOT, SOURCE=ROOT, or photographs, nlgp or nlgp-clone. ImageNet64 is taken from imagenet64=ROOT
+    A value is ROOT, SOURCE=ROOT, or SOURCE alone: photographs, nlgp and nlgp-clone need no files, and for finished runs
+    none are read of the others either. ImageNet64 is taken from imagenet64=ROOT
     alone; without it photographs of 64x64 pixels replace it. At scale mini no images are needed. Raises
     InputError when none are given that could serve, or when a folder's source is not recognised.
     """
@@ -44,14 +45,16 @@ def _fields(source: str, root: str) -> list[str]:
 
 
 def _source(value: str) -> tuple[str, str]:
-    if value in EMBEDDED:
+    if value in get_args(Source) and (value in EMBEDDED or not Path(value).exists()):
         return value, ""
     name, equals, root = value.partition("=")
     if equals and name in get_args(Source):
         return name, root
     path = Path(value)
     if not path.exists():
-        raise InputError(f"--data {value}: not there; give a folder, a file, photographs, or SOURCE=FOLDER")
+        raise InputError(
+            f"--data {value}: not there; give a folder, a file, photographs, SOURCE=FOLDER, or SOURCE for finished runs"
+        )
     return _kind(path), value
 
 

@@ -15,6 +15,7 @@ from prunescope.reproduce.images import overrides_for
 from prunescope.reproduce.recipes import MINIATURE, SEEDS, RequiredExperiment, recipe
 
 if TYPE_CHECKING:
+    from prunescope.experiment import Data
     from prunescope.runs.directory import Run
     from prunescope.sweep import Job, Plan
     from prunescope.sweep.status import SweepReporter
@@ -98,16 +99,20 @@ def needed(request: Request) -> list[Job]:
         jobs = request.jobs(MINIATURE.values())
     else:
         jobs = [job for figure in request.wanted for job in request.jobs(recipe(figure))]
-    found: dict[tuple[str, int], Job] = {}
+    found: dict[tuple[str, int, str], Job] = {}
     for job in jobs:
-        found.setdefault(_key(job), job)
+        found.setdefault(job.key, job)
     return list(found.values())
 
 
 def missing(request: Request) -> list[Job]:
     """Return the jobs of the request without a finished run directory under another name."""
-    found = _finished(request.out)
-    return [job for job in needed(request) if found.get(_key(job)) in (None, job.path(request.out))]
+    found, wanted = FinishedRuns(request.out), []
+    for job in needed(request):
+        run = found.of(job)
+        if run is None or run.path == job.path(request.out):
+            wanted.append(job)
+    return wanted
 
 
 def planned(request: Request) -> Plan:
@@ -134,23 +139,25 @@ def reproduce(
     if request.miniature:
         from prunescope.reproduce.page.writing import write_page
 
-        kinds = {kind: stored(request, request.jobs([need])) for kind, need in MINIATURE.items()}
+        found = FinishedRuns(request.out)
+        kinds = {kind: found.of_all(request.jobs([need])) for kind, need in MINIATURE.items()}
         return Reproduced(tuple(write_page(kinds, request.out / PAGE)), failed)
+    found = FinishedRuns(request.out)
     written: list[Path] = []
     undrawn: dict[str, str] = {}
     for figure in request.wanted:
         try:
-            written += _drawn(request, figure)
+            written += _drawn(request, figure, found)
         except InputError as error:  # the other figures can still be drawn
             undrawn[figure] = str(error)
     return Reproduced(tuple(written), failed, undrawn)
 
 
-def _drawn(request: Request, figure: str) -> list[Path]:
+def _drawn(request: Request, figure: str, found: FinishedRuns) -> list[Path]:
     from prunescope.figures import draw
 
     jobs = request.jobs(recipe(figure))
-    runs = stored(request, jobs)
+    runs = found.of_all(jobs)
     if len(runs) < len(jobs):
         raise InputError("a run that it needs is not done")
     return draw(figure, runs, request.drawn)
@@ -158,27 +165,56 @@ def _drawn(request: Request, figure: str) -> list[Path]:
 
 def stored(request: Request, jobs: Sequence[Job]) -> list[Run]:
     """Return the finished runs of ``jobs`` below ``request.out``, whatever their directories are called."""
-    from prunescope.runs.directory import Run
-
-    found = _finished(request.out)
-    return [Run(found[_key(job)]) for job in jobs if _key(job) in found]
+    return FinishedRuns(request.out).of_all(jobs)
 
 
-def _key(job: Job) -> tuple[str, int]:
-    return job.experiment.identity, job.seed
+class FinishedRuns:
+    """The finished runs below a folder, whatever their directories are called.
 
+    A job whose ``data.root`` is given gets a run of the same images only, so that its data are opened; other jobs need no
+    data.
+    """
 
-def _finished(out: Path) -> dict[tuple[str, int], Path]:
-    """Map identity and seed to the directory of each finished run below a folder."""
-    from prunescope.runs.directory import Run
+    def __init__(self, out: Path) -> None:
+        """Read the descriptions of all runs below ``out``; damaged ones are not finished."""
+        from prunescope.runs.directory import Run
 
-    found = {}
-    for folder, folders, files in os.walk(out):
-        if "run.json" in files:
-            folders.clear()  # a run directory holds no other runs
-            with contextlib.suppress(InputError):  # a damaged run is not a finished one
-                run = Run(folder)
-                if run.status == "done":
-                    found[str(run.about["identity"]), run.seed] = run.path
-        folders.sort()
-    return found
+        self._found: dict[tuple[str, int], list[Run]] = {}
+        self._fingerprints: dict[Data, str] = {}
+        for folder, folders, files in os.walk(out):
+            if "run.json" in files:
+                folders.clear()  # a run directory holds no other runs
+                with contextlib.suppress(InputError):
+                    run = Run(folder)
+                    if run.status == "done":
+                        self._found.setdefault((str(run.about["identity"]), run.seed), []).append(run)
+            folders.sort()
+
+    def of(self, job: Job) -> Run | None:
+        """Return the finished run of ``job``, None where there is none.
+
+        Raises InputError for a ``data.root`` that cannot be opened, and for runs of several data sets where none is given.
+        """
+        runs = self._found.get((job.experiment.identity, job.seed), [])
+        if not runs:
+            return None
+        if job.experiment.data.root:
+            wanted = self._fingerprint(job)
+            return next((run for run in runs if run.data.get("fingerprint") == wanted), None)
+        if len({run.data.get("fingerprint") for run in runs}) > 1:
+            raise InputError(
+                f"{runs[0].path} and {runs[1].path} are of different images: say by --data which are meant"
+            )
+        return runs[0]
+
+    def of_all(self, jobs: Iterable[Job]) -> list[Run]:
+        """Return the finished runs of those ``jobs`` that have one."""
+        return [run for run in map(self.of, jobs) if run is not None]
+
+    def _fingerprint(self, job: Job) -> str:
+        from prunescope.data import open_dataset
+
+        data = job.experiment.data
+        if data not in self._fingerprints:
+            self._fingerprints[data] = open_dataset(data, job.seed).fingerprint
+        return self._fingerprints[data]

@@ -89,6 +89,14 @@ class Run:
         return channels, height, width
 
     @property
+    def split_rule(self) -> str | None:
+        """How validation images were chosen (``Dataset.split_rule``); None until the run has opened its data.
+
+        Earlier versions stored nothing and took the first images in the order of the source.
+        """
+        return str(self.data.get("split_rule", "source order")) if self.data else None
+
+    @property
     def classes(self) -> list[str]:
         """The names of the classes."""
         return list(self.data["classes"])

@@ -49,13 +49,16 @@ def drive(
 ) -> Run:
     """Train the levels of ``method`` with one seed, store them below ``out`` and return the run.
 
-    A finished run is returned as it is, and an interrupted one goes on from its last checkpoint.
-    ``prunescope.pruning.running.run`` calls this with the method that the experiment names. Raises InputError for
+    A finished run is returned as it is, once its data are known to be the same, and an interrupted one goes on from its
+    last checkpoint. ``prunescope.pruning.running.run`` calls this with the method that the experiment names. Raises InputError for
     wrong input and for a directory in use, and Interrupted after Ctrl-C or SIGTERM, when everything is saved.
     """
     with open_run(experiment, seed, out) as directory:
-        if directory.status != "done":
-            _Driver(experiment, method, seed, directory, reporter).run()
+        driver = _Driver(experiment, method, seed, directory, reporter)
+        if directory.status == "done":
+            driver.open_data()
+        else:
+            driver.run()
         return Run(directory.path)
 
 
@@ -73,13 +76,11 @@ class _Driver:
     def run(self) -> None:
         import torch
 
-        from prunescope.data import open_dataset
         from prunescope.training import engine_note, make_engine
 
         self._pin_threads(torch)
         self._pin_engine()
-        dataset = open_dataset(self.experiment.data, self.seed, progress=self.reporter.preparing)
-        self._check_data(dataset)
+        dataset = self.open_data()
         rule = self.method.update_rule
         engine = make_engine(self.experiment, dataset.mean, dataset.live_pixels, rule)
         sizes = layer_sizes(len(dataset.mean), self.experiment.network.hidden, len(dataset.classes))
@@ -109,6 +110,23 @@ class _Driver:
             with contextlib.suppress(OSError):  # On a full disk the status cannot be written either.
                 self.directory.write_about(status="failed", error=str(error))
             raise
+
+    def open_data(self) -> Dataset:
+        """Open the run's data and return them; raise InputError where they are not those that it was begun with."""
+        from prunescope.data import open_dataset
+        from prunescope.runs.same_data import check, described
+
+        dataset = open_dataset(
+            self.experiment.data,
+            self.seed,
+            progress=self.reporter.preparing,
+            split_rule=self.directory.split_rule,
+        )
+        found = described(dataset)
+        check(self.directory, found)
+        if self.directory.status != "done":
+            self.directory.write_about(data=self.directory.data | found)
+        return dataset
 
     def _stored(self, level: Level) -> Outcome:
         ticket = self.directory.ticket(level.number)
@@ -177,32 +195,6 @@ class _Driver:
             }
         )
         self.reporter.evaluated(evaluation)
-
-    def _check_data(self, dataset: Dataset) -> None:
-        from prunescope.runs.correct_images import split_digest
-
-        split = split_digest(dataset)
-        about = {
-            "shape": list(dataset.shape),
-            "classes": list(dataset.classes),
-            "train_images": dataset.train_size,
-            "validation_images": len(dataset.validation),
-            "heldout_images": len(dataset.heldout),
-            "fingerprint": dataset.fingerprint,
-            "split": split,
-        }
-        stored = self.directory.about.get("data")
-        if stored and stored["fingerprint"] != dataset.fingerprint:
-            raise InputError(
-                f"{self.directory.path}: was run on other images (fingerprint {stored['fingerprint'][:12]}, "
-                f"now {dataset.fingerprint[:12]}): choose another --out"
-            )
-        if stored and stored.get("split", split) != split:  # Earlier versions do not store it.
-            raise InputError(
-                f"{self.directory.path}: was run with another validation or held-out set (split "
-                f"{stored['split'][:12]}, now {split[:12]}): choose another --out"
-            )
-        self.directory.write_about(data=about)
 
     def _pin_threads(self, torch: ModuleType) -> None:
         # The number of threads decides the order of float sums, so that a resumed run keeps that of its start.

@@ -6,7 +6,7 @@ import contextlib
 import errno
 import io
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +18,7 @@ from prunescope.model import WEIGHT_MASK, Arrays, Model, Ticket
 from prunescope.runs.arrays import read_arrays, write_arrays
 from prunescope.runs.checkpoint import Checkpoint
 from prunescope.runs.directory import LOCK, Run, sha256
+from prunescope.runs.same_data import same_place
 
 if TYPE_CHECKING:
     import polars
@@ -100,6 +101,29 @@ def run_path(experiment: Experiment, seed: int, out: str | Path) -> Path:
     if seed < 0:
         raise InputError(f"seed is {seed}; it must be 0 or more")
     return Path(out) / f"{experiment.name}-{experiment.identity}" / f"seed-{seed}"
+
+
+def as_stored(
+    experiment: Experiment, seed: int, out: str | Path, fingerprint: Callable[[], str] | None = None
+) -> Experiment:
+    """Return the experiment under the name of its run directory in ``out``, which an earlier version may have begun.
+
+    Versions before 0.2 did not put the name of the data set into that of the directory. Such a directory is taken when its
+    data set has the same place or the same name, or the same ``fingerprint``, a function that opens the data.
+    """
+    earlier = experiment.earlier_name
+    if earlier is None or (run_path(experiment, seed, out) / "run.json").is_file():
+        return experiment
+    renamed = experiment.model_copy(update={"name": earlier})
+    path = run_path(renamed, seed, out)
+    if not (path / "run.json").is_file() or not (path / "experiment.toml").is_file():
+        return experiment
+    run = Run(path)
+    stored = run.experiment.data
+    alike = stored.set_name == experiment.data.set_name or same_place(run, experiment.data.root)
+    if alike or (fingerprint is not None and run.data.get("fingerprint") == fingerprint()):
+        return renamed
+    return experiment
 
 
 @contextlib.contextmanager

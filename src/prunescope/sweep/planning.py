@@ -16,7 +16,7 @@ from prunescope.experiment import Experiment
 from prunescope.pruning.running import estimate
 from prunescope.runs.directory import Run, is_in_use
 from prunescope.runs.estimate import Estimate
-from prunescope.runs.writer import run_path
+from prunescope.runs.writer import as_stored, run_path
 
 LOCAL_RAY = "local"  # the address of a Ray instance that is started for a sweep, on this machine
 RunState = Literal["new", "interrupted", "failed", "in use", "done"]
@@ -32,9 +32,23 @@ class Job:
     def __hash__(self) -> int:
         return hash((self.experiment.name, self.experiment.identity, self.seed))
 
+    @property
+    def experiment_key(self) -> tuple[str, str]:
+        """What the seeds of one experiment on one data set share: identity and the name of the data set."""
+        return self.experiment.identity, self.experiment.data.set_name
+
+    @property
+    def key(self) -> tuple[str, int, str]:
+        """What two jobs that are the same run share, whatever their names: identity, seed and data set."""
+        return self.experiment.identity, self.seed, self.experiment.data.set_name
+
     def path(self, out: str | Path) -> Path:
         """Return the run directory of the job in the folder ``out``; raise InputError for a negative seed."""
-        return run_path(self.experiment, self.seed, out)
+        return run_path(as_stored(self.experiment, self.seed, out), self.seed, out)
+
+    def located(self, out: str | Path) -> Job:
+        """Return the job under the name of its run directory in ``out`` (``runs.writer.as_stored``)."""
+        return replace(self, experiment=as_stored(self.experiment, self.seed, out))
 
     def needs(self) -> Path | None:
         """Return the run directory that ``prune.like`` names, which must be done before this job; None without one."""
@@ -130,7 +144,7 @@ def plan(jobs: Iterable[Job], out: str | Path, threads: int | None = None) -> Pl
     Raises InputError for a damaged run directory.
     """
     costs = Costs(threads)
-    by_path = {job.path(out): job for job in jobs}
+    by_path = {job.path(out): job.located(out) for job in jobs}
     return Plan(Path(out), tuple(_planned(job, path, costs) for path, job in by_path.items()))
 
 
@@ -174,16 +188,22 @@ def check_disk(plan: Plan) -> None:
 
 
 def check_distinct(jobs: Sequence[Job]) -> None:
-    """Raise InputError when two of ``jobs`` are the same experiment with the same seed, whatever their names."""
-    seen: dict[tuple[str, int], str] = {}
+    """Raise InputError when two of ``jobs`` are the same experiment with the same seed and data set, whatever their names."""
+    seen: dict[tuple[str, int, str], Job] = {}
     for job in jobs:
-        key = (job.experiment.identity, job.seed)
-        if key in seen:
-            names = " and ".join(dict.fromkeys((seen[key], job.experiment.name)))
+        first = seen.setdefault(job.key, job)
+        if first is job:
+            continue
+        names = " and ".join(dict.fromkeys((first.experiment.name, job.experiment.name)))
+        roots = first.experiment.data.root, job.experiment.data.root
+        if roots[0] != roots[1]:
             raise InputError(
-                f"{names}: two entries are the same experiment (identity {key[0]}, seed {key[1]}); leave one"
+                f"{names}: {roots[0]} and {roots[1]} are two data sets of one name, {job.experiment.data.set_name}: "
+                "give each its own data.name"
             )
-        seen[key] = job.experiment.name
+        raise InputError(
+            f"{names}: two entries are the same experiment (identity {job.key[0]}, seed {job.seed}); leave one"
+        )
 
 
 def threads_of(experiment: Experiment, threads: int | None) -> int:

@@ -115,6 +115,8 @@ def _execute(
     from prunescope.runs.driver import Interrupted
 
     failed, retries = {}, 0
+    if cluster is None or cluster.local:
+        _check_finished(planned, reporter)
     if planned.todo:
         capacity = cluster.capacity(planned, options) if cluster else machine_capacity(planned, options)
         check_disk(planned)
@@ -145,6 +147,22 @@ def _make_folder(out: Path) -> None:
         raise InputError(f"{out}: cannot write there ({error.strerror}); choose another --out") from None
     if not os.access(out, os.W_OK):
         raise InputError(f"{out}: cannot write there; choose another --out")
+
+
+def _check_finished(planned: Plan, reporter: SweepReporter) -> None:
+    """Raise InputError for a finished run whose data are not those that its job names."""
+    from prunescope.data import open_dataset
+    from prunescope.runs.same_data import check, described
+
+    known: dict[tuple[Data, str | None], dict[str, Any]] = {}
+    for planned_run in planned.runs:
+        if planned_run.status == "done":
+            run, data = Run(planned_run.path), planned_run.job.experiment.data
+            key = (data, run.split_rule)
+            if key not in known:
+                dataset = open_dataset(data, run.seed, progress=reporter.preparing, split_rule=run.split_rule)
+                known[key] = described(dataset)
+            check(run, known[key])
 
 
 def _open_data(planned: Plan, reporter: SweepReporter) -> None:

@@ -80,12 +80,12 @@ class SweepStatus:
     """
 
     def __init__(self, plan: Plan, slots: int) -> None:
-        by_identity = {run.job.experiment.identity: run.job.experiment for run in plan.runs}
-        names = dict(zip(by_identity, labels(list(by_identity.values())), strict=True))
+        by_experiment = {run.job.experiment_key: run.job.experiment for run in plan.runs}
+        names = dict(zip(by_experiment, labels(list(by_experiment.values())), strict=True))
         self.runs: dict[Path, RunStatus] = {}
         self._slots = slots
         for run in plan.runs:
-            label = f"{names[run.job.experiment.identity]}, seed {run.job.seed}"
+            label = f"{names[run.job.experiment_key]}, seed {run.job.seed}"
             status = "done" if run.status == "done" else "waiting"
             self.runs[run.path] = RunStatus(run, label, status, finished=run.levels)
 

@@ -79,6 +79,7 @@ def open_raw(data: experiment.Data) -> Raw:
     Raises InputError for streams, for files that are missing, and for what the reader refuses.
     """
     if data.source == "photographs":
+        check_no_root(data)
         return photographs.read(data.size, data.patches, data.validation + data.heldout)
     from prunescope.data.sources import cifar, folder, npz, official, parquet, series
 
@@ -95,6 +96,23 @@ def open_raw(data: experiment.Data) -> Raw:
         case "npz":
             return npz.read(root) if data.geometry == "image" else series.read(root, data.geometry)
     raise InputError(f"data.source={data.source} has no files to read")
+
+
+def check_no_root(data: experiment.Data) -> None:
+    """Raise InputError for a ``data.root`` that a source with images of its own would not read."""
+    if data.root:
+        raise InputError(
+            f"data.root={data.root}: data.source={data.source} makes its own images and reads none there: set "
+            "data.source to what it holds (folder, npz, parquet, imagenet32, cifar10, …), or leave data.root out"
+        )
+
+
+def check_root(data: experiment.Data) -> None:
+    """Raise InputError for a missing ``data.root``, and for one that is given where there is nothing to read."""
+    if data.source in STREAMS or (data.source == "photographs" and not is_prepared(Path(data.root))):
+        check_no_root(data)
+    elif data.source != "photographs":
+        _root(data)
 
 
 def _root(data: experiment.Data) -> Path:

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from prunescope import experiment
 from prunescope.data.dataset import Batch, Dataset, Images, with_noise
+from prunescope.data.prepared.preparation import check_no_root
 from prunescope.data.raw import Labels
 from prunescope.errors import InputError
 from prunescope.mask import ImageShape
@@ -116,6 +117,7 @@ def open_stream(data: experiment.Data) -> Dataset:
 
 
 def _check(data: experiment.Data) -> None:
+    check_no_root(data)
     for name in ("fraction", "task", "rotate", "translate", "flip", "class_order"):
         value = getattr(data, name)
         if value != experiment.Data.model_fields[name].default:

@@ -84,7 +84,7 @@ def _labelled(run: Run) -> tuple[np.ndarray, np.ndarray, list[str], tuple[int, i
     """Return the validation images [N, n0], labels, class names and shape of a run's data."""
     from prunescope.data import open_dataset
 
-    dataset = open_dataset(run.experiment.data, run.seed)
+    dataset = open_dataset(run.experiment.data, run.seed, split_rule=run.split_rule)
     known = run.data.get("fingerprint")
     if known != dataset.fingerprint:
         raise InputError(f"{run.path}: the images found here are not those of the run")

@@ -1,0 +1,67 @@
+"""Checks whether data are those that a run was made of."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from prunescope.errors import InputError
+from prunescope.runs.directory import Run
+
+if TYPE_CHECKING:
+    from prunescope.data import Dataset
+
+
+def described(dataset: Dataset) -> dict[str, Any]:
+    """Return what run.json says of a run's data: shape, classes, numbers of images, fingerprint and split."""
+    from prunescope.runs.correct_images import split_digest
+
+    return {
+        "shape": list(dataset.shape),
+        "classes": list(dataset.classes),
+        "train_images": dataset.train_size,
+        "validation_images": len(dataset.validation),
+        "heldout_images": len(dataset.heldout),
+        "fingerprint": dataset.fingerprint,
+        "split_rule": dataset.split_rule,
+        "split": split_digest(dataset),
+    }
+
+
+def check(run: Run, found: dict[str, Any]) -> None:
+    """Raise InputError where ``found``, as ``described`` returns it, are not the images and the split of ``run``.
+
+    Nothing is raised for a run that has not opened its data yet; runs of earlier versions stored no split.
+    """
+    stored = run.data
+    if not stored:
+        return
+    if stored["fingerprint"] != found["fingerprint"]:
+        raise InputError(
+            f"{run.path}: was run on {_difference(stored, found)}: for these give data.name=NAME, or choose another --out"
+        )
+    if stored.get("split", found["split"]) != found["split"]:
+        raise InputError(
+            f"{run.path}: was run with another validation or held-out set (split {stored['split'][:12]}, now "
+            f"{found['split'][:12]}): for this one give data.name=NAME, or choose another --out"
+        )
+
+
+def _difference(stored: dict[str, Any], found: dict[str, Any]) -> str:
+    """Return in words what other data a run was made of."""
+    size = "x".join(map(str, stored["shape"])), "x".join(map(str, found["shape"]))
+    if size[0] != size[1]:
+        return f"other images (of {size[0]} values, these are of {size[1]})"
+    classes = len(stored["classes"]), len(found["classes"])
+    if classes[0] != classes[1]:
+        return f"other classes ({classes[0]}, now {classes[1]})"
+    prints = f"fingerprint {stored['fingerprint'][:12]}, now {found['fingerprint'][:12]}"
+    if stored["classes"] != found["classes"]:
+        return f"classes of other names ({prints})"
+    return f"other images or another task ({prints})"
+
+
+def same_place(run: Run, root: str) -> bool:
+    """Return whether a run's ``data.root`` names the folder or file ``root``."""
+    stored = run.experiment.data.root
+    return bool(stored) and Path(stored).expanduser().resolve() == Path(root).expanduser().resolve()
