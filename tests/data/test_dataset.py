@@ -15,11 +15,14 @@ from prunescope.experiment import Data
 
 @pytest.fixture
 def opened(small_npz):
-    return lambda seed=0, **fields: open_dataset(Data(source="npz", root=str(small_npz), **fields), seed)
+    def opened(seed=0, split_rule=None, **fields):
+        return open_dataset(Data(source="npz", root=str(small_npz), **fields), seed, split_rule=split_rule)
+
+    return opened
 
 
 def test_fields_of_a_dataset(opened, images, planes):
-    dataset = opened(validation=4)
+    dataset = opened(validation=4, split_rule="source order")
     assert dataset.shape == (3, 8, 8)
     assert dataset.train_size == 12
     assert dataset.mean.dtype == np.float32

@@ -62,6 +62,9 @@ class Dataset:
     ``train_size``: the number of training images, None for unlimited streams.
     ``fingerprint``: a SHA-256 of the images and of the task.
     ``geometry``: "image", "series", or "none" for tables, whose inputs have no neighbours.
+    ``split_rule``: how validation images were chosen from the source's validation part: "source order", the first
+    ones, or "stratified", drawn by class.
+    ``notes``: lines about what was left out or is uncertain, which whoever runs on the data should read.
     """
 
     shape: ImageShape
@@ -74,6 +77,8 @@ class Dataset:
     fingerprint: str
     sampler: Sampler
     geometry: str = "image"
+    split_rule: str = "source order"
+    notes: tuple[str, ...] = ()
 
     def draw(self, seed: int, level: int, step: int, size: int, sampling: str = "replacement") -> Batch:
         """Return the batch of ``size`` training images of one step; the same arguments give the same batch.

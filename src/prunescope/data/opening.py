@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from prunescope import experiment
-from prunescope.data.dataset import ArraySampler, Dataset, Images, with_noise
+from prunescope.data import splits
+from prunescope.data.dataset import ArraySampler, Dataset, with_noise
 from prunescope.data.prepared.preparation import STREAMS, prepare
 from prunescope.data.prepared.reading import Prepared, open_prepared
 from prunescope.data.raw import Labels, Progress
@@ -25,13 +26,19 @@ _ROWS = 20_000
 
 
 def open_dataset(
-    data: experiment.Data, seed: int, *, progress: Progress | None = None, cache: str | Path | None = None
+    data: experiment.Data,
+    seed: int,
+    *,
+    progress: Progress | None = None,
+    cache: str | Path | None = None,
+    split_rule: str | None = None,
 ) -> Dataset:
     """Open the images and the task of ``data``, preparing them first unless they are prepared already.
 
     ``seed``: chooses the subset when ``data.fraction`` is below 1, and the training labels that
     ``data.label_noise`` replaces. ``progress``: called as progress(done, total, what) during preparation.
     ``cache``: the folder for prepared data, by default $PRUNESCOPE_CACHE or ~/.cache/prunescope.
+    ``split_rule``: how validation images are chosen, "source order" or "stratified"; None: as suits the source.
     Raises InputError for files that are missing or wrong, options that contradict the data, a class without a
     training image, and data without a validation image.
     """
@@ -49,20 +56,24 @@ def open_dataset(
         prepared.images("train"), labels, size, rows, prepared.shape, data.translate, data.flip
     )
     low, high = value_range(*_extremes(prepared, size, rows), prepared.shape, data.translate, data.flip)
-    pixels, numbers = prepared.images("validation"), task.labels[prepared.labels("validation")]
+    pixels, numbers = prepared.images("validation"), prepared.labels("validation")
     if not len(pixels):
         raise InputError(f"data.root={data.root}: no validation image; some are needed to pick the best step")
+    rule = splits.split_rule(data, len(prepared.classes), split_rule)
+    validation, heldout = splits.split_images(pixels, task.labels[numbers], numbers, data.validation, rule)
     return Dataset(
         shape=prepared.shape,
         classes=task.classes,
         mean=_mean(prepared),
         live_pixels=low < high,
         train_size=size,
-        validation=Images(pixels[: data.validation], numbers[: data.validation]),
-        heldout=Images(pixels[data.validation :], numbers[data.validation :]),
+        validation=validation,
+        heldout=heldout,
         fingerprint=_fingerprint(prepared, task),
         sampler=sampler,
         geometry=data.geometry,
+        split_rule=rule,
+        notes=splits.split_notes(validation, heldout, data.validation, task.classes),
     )
 
 
