@@ -77,3 +77,42 @@ def test_the_level_that_is_told_of(seeds):
     level, why = group.told_level()
     assert level == group.sparsest_no_worse()
     assert why == "the sparsest level no worse than dense"
+
+
+def test_runs_of_two_data_sets_are_labelled_by_their_names(seeds):
+    def of(run, name, fingerprint):
+        path = run.path / "experiment.toml"
+        path.write_text(path.read_text().replace('\nname = ""\n', f'\nname = "{name}"\n'))
+        return images(Run(run.path), fingerprint=fingerprint)
+
+    found = groups([of(seeds[0], "ants", "a" * 64), of(seeds[1], "bees", "b" * 64)])
+    assert [group.label.rpartition(", ")[2] for group in found] == ["ants", "bees"]
+    assert [len(group.runs) for group in found] == [1, 1]
+
+
+def test_runs_of_the_split_of_earlier_versions_stand_apart(seeds):
+    new = images(seeds[1], split="a" * 64, split_rule="stratified")
+    old = images(seeds[2], split="b" * 64)
+    found = groups([seeds[0], new, old])
+    assert [[run.seed for run in group.runs] for group in found] == [[0, 2], [1]]
+    assert found[0].label.endswith("validation images in the order of the source")
+    assert found[1].label.endswith("stratified validation images")
+
+
+def test_engines_devices_and_versions_may_differ_with_a_note(seeds):
+    one = change(seeds[0], engine="torch", versions={"prunescope": "0.1.0", "torch": "2.9.0"})
+    two = change(seeds[1], engine="native", versions={"prunescope": "0.2.0", "torch": "2.9.0"})
+    [group] = groups([one, two])
+    assert len(group.runs) == 2
+    assert [note.partition("different ")[2] for note in group.notes] == [
+        "engines (native, torch), alike within rounding",
+        "versions of prunescope (0.1.0, 0.2.0), alike within rounding",
+    ]
+
+
+def test_precisions_are_never_one_group(tmp_path):
+    runs = [
+        write_run(tmp_path / kind, seed=seed, changes={"train": {"precision": kind}}, **TINY)
+        for seed, kind in enumerate(("float32", "bf16"))
+    ]
+    assert [len(group.runs) for group in groups(runs)] == [1, 1]

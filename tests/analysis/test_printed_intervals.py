@@ -28,6 +28,7 @@ class SimulatedRun:
     status: str = "done"
     about: dict = field(default_factory=dict)
     data: dict = field(default_factory=dict)
+    split_rule: str = "source order"
 
     @property
     def path(self) -> Path:

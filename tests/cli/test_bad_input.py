@@ -67,7 +67,8 @@ USAGE = {
     ("run", "no/such.toml"): "no/such.toml: No such file",
     ("run", "cifar10"): "data.source=cifar10 needs data.root=FOLDER",
     ("run", "cifar10", "data.root=/no/such"): "data.root=/no/such: no such file or folder",
-    ("run", "cifar10", "data.root=/no/such", "--dry-run", "run.device=tpu9"): "run.device is 'tpu9'",
+    ("run", "cifar10", "data.root=/no/such", "--dry-run"): "data.root=/no/such: no such file or folder",
+    ("run", "cifar10", "--dry-run", "run.device=tpu9"): "run.device is 'tpu9'",
     ("show", "/no/such"): "/no/such: not a run directory",
     ("observe", "/no/such.npy"): "/no/such.npy: no such file",
     ("report", "/no/such"): "/no/such: not a run directory",
@@ -118,7 +119,8 @@ def test_a_run_on_other_images_is_refused(refused, copied, tmp_path):
     before = contents(path)
     other = tiny.write_images(tmp_path / "other.npz", seed=9)
     assert re.search(
-        r"was run on other images .*choose another --out", refused(*command, f"data.root={other}")
+        r"was run on other images .*choose another --out",
+        refused(*command, f"data.root={other}", "name=tiny"),
     )
     assert contents(path) == before
 

@@ -46,7 +46,9 @@ def test_a_data_set_of_the_working_folder_is_called_after_it(tmp_path, monkeypat
 def test_the_name_of_the_data_set_ends_that_of_the_experiment(experiment, overrides, name):
     found = load(experiment, overrides)
     assert found.name == name
-    without = load(experiment, [word for word in overrides if not word.startswith(("data.root", "data.name"))])
+    without = load(
+        experiment, [word for word in overrides if not word.startswith(("data.root", "data.name"))]
+    )
     assert found.identity == without.identity
 
 

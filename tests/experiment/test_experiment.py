@@ -103,7 +103,7 @@ def test_overrides_are_toml_values_and_bare_words(tmp_path):
             "prune.rewind=false",
         ],
     )
-    assert experiment.name == "mine"
+    assert experiment.name == "mine-a-b"
     assert experiment.train.steps == 2000
     assert experiment.network.hidden == (8, 9)
     assert experiment.data.root == "/a=b"

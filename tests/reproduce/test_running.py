@@ -54,7 +54,7 @@ def test_missing_runs_are_run_and_figures_drawn_then_nothing_is_run_again(reques
     ]  # fmt: skip
     [made] = stored(request, needed(request))
     assert made.status == "done"
-    assert made.experiment.name == "laptop/main"
+    assert made.experiment.name == "laptop/main-tiny"
 
     table = (made.path / "levels.parquet").stat().st_mtime_ns
     assert reproduce(request).failed == {}

@@ -133,7 +133,7 @@ def test_a_run_without_a_split_goes_on_and_one_of_another_is_refused(finished_ru
     assert run(small_run(), seed=3, out=tmp_path / "old").status == "done"
     assert old.about["data"]["split"] == digest
     other = altered(finished_run, tmp_path / "other", lambda data: data.update(split="ab" * 32))
-    with pytest.raises(InputError, match=f"split abababababab, now {digest[:12]}.: choose another --out"):
+    with pytest.raises(InputError, match=f"split abababababab, now {digest[:12]}.: .*choose another --out"):
         run(small_run(), seed=3, out=tmp_path / "other")
     assert other.status == "interrupted"
 

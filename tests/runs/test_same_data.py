@@ -27,7 +27,9 @@ def toml(tmp_path):
 @pytest.fixture
 def two_sets(tmp_path):
     """Two files of images that differ in their pixels alone."""
-    return [tiny.write_images(tmp_path / f"{name}.npz", seed=seed) for seed, name in enumerate(("ants", "bees"))]
+    return [
+        tiny.write_images(tmp_path / f"{name}.npz", seed=seed) for seed, name in enumerate(("ants", "bees"))
+    ]
 
 
 @pytest.fixture
@@ -86,7 +88,15 @@ def test_a_finished_run_is_checked_from_python_too(two_sets, tmp_path):
 def test_a_class_map_that_was_edited_is_another_task(toml, two_sets, tmp_path, verb):
     task = tmp_path / "m.tsv"
     task.write_text("0\t0\n1\t1\n2\t1\n")
-    line = ["run", toml, *SHORT, f"data.root={two_sets[0]}", f"data.task=map:{task}", "--out", tmp_path / "runs"]
+    line = [
+        "run",
+        toml,
+        *SHORT,
+        f"data.root={two_sets[0]}",
+        f"data.task=map:{task}",
+        "--out",
+        tmp_path / "runs",
+    ]
     assert verb(*line)[0] == 0
     task.write_text("0\t0\n1\t1\n2\t2\n")
     code, _, err = verb(*line)

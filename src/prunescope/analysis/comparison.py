@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -169,7 +170,7 @@ class Comparison:
     density: float | None = None
 
     def rows(self) -> list[dict[str, Any]]:
-        """Return one row for each quantity and group.
+        """Return one row for each quantity and each group in which some seed has it.
 
         Its entries are quantity, group, n, mean, sd, low, high, alike, settings and images. low and high are the 95 %
         interval of the mean over seeds, on the same images; they are None for one seed and for seeds that are ``alike``
@@ -178,9 +179,12 @@ class Comparison:
         difference_low, difference_high, difference_n, paired and left_out (the seeds that a paired difference does not
         use); they are None for the baseline itself.
         """
-        return [self._row(quantity, group) for quantity in quantities(self.density) for group in self.groups]
+        pairs = itertools.product(quantities(self.density), self.groups)
+        rows = [self.row(quantity, group) for quantity, group in pairs]
+        return [row for row in rows if row["mean"] is not None]
 
-    def _row(self, quantity: Quantity, group: Compared) -> dict[str, Any]:
+    def row(self, quantity: Quantity, group: Compared) -> dict[str, Any]:
+        """Return the row of a quantity of one group, as in ``rows``; mean is None where no seed has it."""
         own, settings = group.spread(quantity), len(group.having(quantity))
         row: dict[str, Any] = {"quantity": quantity.name, "group": group.label}
         row |= {"n": own.n if settings < 2 else None, "mean": own.mean, "sd": own.sd, "low": own.low}

@@ -60,6 +60,10 @@ class ProgressLines:
             self.say(f"{what}: {done} of {total}")
             self._last = time.monotonic()
 
+    def noted(self, text: str) -> None:
+        """Say what a reader of the numbers has to know about the data."""
+        self.say(f"note: {text}")
+
     def say(self, text: str) -> None:
         """Print a line to stderr at once."""
         print(text, file=sys.stderr, flush=True)
@@ -90,6 +94,10 @@ class ProgressView(ABC):
     def preparing(self, done: int, total: int, what: str) -> None:
         """Show how far the preparation of data is."""
         self._note = f"{what}: {done:,} of {total:,}"
+
+    def noted(self, text: str) -> None:
+        """Print above the view what a reader of the numbers has to know about the data."""
+        self._live.console.print(f"note: {text}", highlight=False, markup=False)
 
     def close(self) -> None:
         """Stop redrawing and release the terminal."""

@@ -82,9 +82,13 @@ def make_reporter() -> SweepReporter:
 
 def print_plan(jobs: Sequence[Job], out: Path, options: ExecutionOptions) -> None:
     """Print every run with its state, and the time, memory and disk that those left to do will take."""
+    from prunescope.data.prepared.preparation import check_root
     from prunescope.sweep import plan
     from prunescope.sweep.planning import check_disk
 
+    if options.cluster_address is None:  # The data of a cluster may be on its nodes alone.
+        for data in dict.fromkeys(job.experiment.data for job in jobs):
+            check_root(data)
     planned = plan(jobs, out, options.threads)
     check_disk(planned)
     capacity = _capacity(planned, options)

@@ -100,10 +100,9 @@ def _cells(comparison: Comparison) -> list[list[str]]:
     heading = ["quantity", "group", "n", "mean", "sd", "95 % interval"]
     if comparison.baseline is not None:
         heading += [f"less {comparison.baseline.label}", "95 % interval", "paired"]
-    rows = comparison.rows()
     lines = [heading]
     for quantity in quantities(comparison.density):
-        own = [row for row in rows if row["quantity"] == quantity.name]
+        own = [comparison.row(quantity, group) for group in comparison.groups]
         if any(row["mean"] is not None for row in own):
             lines += [_row(row, quantity, _heading(quantity, own)) for row in own]
     return lines

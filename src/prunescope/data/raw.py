@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from prunescope import experiment
 from prunescope.errors import InputError
 from prunescope.mask import ImageShape
 
@@ -49,6 +50,15 @@ class Raw:
     files: tuple[Path, ...] = ()
     parameters: dict[str, Any] = field(default_factory=dict)
     dtype: str = "|u1"
+
+
+def check_no_root(data: experiment.Data) -> None:
+    """Raise InputError for a ``data.root`` that a source with images of its own would not read."""
+    if data.root:
+        raise InputError(
+            f"data.root={data.root}: data.source={data.source} makes its own images and reads none there: set "
+            "data.source to what it holds (folder, npz, parquet, imagenet32, cifar10, …), or leave data.root out"
+        )
 
 
 def to_planes(images: NDArray[Any]) -> Pixels:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def described(dataset: Dataset) -> dict[str, Any]:
-    """Return what run.json says of a run's data: shape, classes, numbers of images, fingerprint and split."""
+    """Return what run.json says of a run's data: shape, classes, numbers of images, fingerprint, split, notes."""
     from prunescope.runs.correct_images import split_digest
 
     return {
@@ -25,6 +25,7 @@ def described(dataset: Dataset) -> dict[str, Any]:
         "fingerprint": dataset.fingerprint,
         "split_rule": dataset.split_rule,
         "split": split_digest(dataset),
+        "notes": list(dataset.notes),
     }
 
 

@@ -22,6 +22,7 @@ from prunescope.sweep.planning import ExecutionOptions, Job, Plan, PlannedRun, c
 from prunescope.sweep.status import SweepReporter, silent
 
 if TYPE_CHECKING:
+    from prunescope.data import Dataset
     from prunescope.sweep.ray.cluster import Cluster
 
 RETRIES = 2
@@ -162,6 +163,7 @@ def _check_finished(planned: Plan, reporter: SweepReporter) -> None:
             if key not in known:
                 dataset = open_dataset(data, run.seed, progress=reporter.preparing, split_rule=run.split_rule)
                 known[key] = described(dataset)
+                _note(dataset, planned_run.job, reporter)
             check(run, known[key])
 
 
@@ -174,7 +176,14 @@ def _open_data(planned: Plan, reporter: SweepReporter) -> None:
         data = run.job.experiment.data
         if data not in seen:
             seen.add(data)
-            open_dataset(data, run.job.seed, progress=reporter.preparing)
+            _note(open_dataset(data, run.job.seed, progress=reporter.preparing), run.job, reporter)
+
+
+def _note(dataset: Dataset, job: Job, reporter: SweepReporter) -> None:
+    """Report the notes of a data set, which all its runs share."""
+    name = job.experiment.data.set_name or job.experiment.data.source
+    for note in dataset.notes:
+        reporter.noted(f"{name}: {note}")
 
 
 class Scheduler:

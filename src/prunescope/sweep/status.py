@@ -25,6 +25,9 @@ class SweepReporter:
     def preparing(self, done: int, total: int, what: str) -> None:
         """Receive that data preparation has done ``done`` of ``total`` of ``what``."""
 
+    def noted(self, text: str) -> None:
+        """Receive what a reader of the numbers has to know about a data set."""
+
     def started(self, run: PlannedRun, pid: int, node: str = "") -> None:
         """Receive that a run starts or goes on in process ``pid`` of this machine, or of a cluster's ``node``."""
 

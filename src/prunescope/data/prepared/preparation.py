@@ -11,7 +11,7 @@ from typing import Any
 from prunescope import experiment
 from prunescope.data.prepared import rotation, writing
 from prunescope.data.prepared.reading import is_prepared, open_prepared
-from prunescope.data.raw import Progress, Raw
+from prunescope.data.raw import Progress, Raw, check_no_root
 from prunescope.data.sources import photographs
 from prunescope.errors import InputError
 
@@ -98,17 +98,13 @@ def open_raw(data: experiment.Data) -> Raw:
     raise InputError(f"data.source={data.source} has no files to read")
 
 
-def check_no_root(data: experiment.Data) -> None:
-    """Raise InputError for a ``data.root`` that a source with images of its own would not read."""
-    if data.root:
-        raise InputError(
-            f"data.root={data.root}: data.source={data.source} makes its own images and reads none there: set "
-            "data.source to what it holds (folder, npz, parquet, imagenet32, cifar10, …), or leave data.root out"
-        )
-
-
 def check_root(data: experiment.Data) -> None:
-    """Raise InputError for a missing ``data.root``, and for one that is given where there is nothing to read."""
+    """Raise InputError for a ``data.root`` that does not exist, or that is given where there is nothing to read.
+
+    None is no error: an experiment can be planned before its images are there.
+    """
+    if not data.root:
+        return
     if data.source in STREAMS or (data.source == "photographs" and not is_prepared(Path(data.root))):
         check_no_root(data)
     elif data.source != "photographs":

@@ -16,8 +16,7 @@ from numpy.typing import NDArray
 
 from prunescope import experiment
 from prunescope.data.dataset import Batch, Dataset, Images, with_noise
-from prunescope.data.prepared.preparation import check_no_root
-from prunescope.data.raw import Labels
+from prunescope.data.raw import Labels, check_no_root
 from prunescope.errors import InputError
 from prunescope.mask import ImageShape
 from prunescope.randomness import generator
