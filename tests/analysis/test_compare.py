@@ -58,7 +58,7 @@ def test_means_and_spreads_over_seeds(folder):
     assert (dense["sd"], dense["low"], dense["alike"]) == (0, None, True)
     other = rows["best_accuracy", "random"]
     assert (other["n"], other["mean"], other["sd"]) == pytest.approx((3, 0.72, 0.0264575131))
-    assert (rows["gain", "random"]["n"], rows["gain", "random"]["mean"]) == (0, None)
+    assert ("gain", "random") not in rows
 
 
 def test_a_difference_is_welchs_where_nothing_says_that_the_data_are_the_same(folder):
@@ -93,7 +93,7 @@ def test_a_method_without_a_dense_level_gains_over_the_baselines_of_the_same_see
     for seed in range(3):
         write(tmp_path, "random", seed, (0.70 + 0.01 * seed, 0.5), first=1, fingerprint="f")
     runs = find_runs([tmp_path]).runs
-    assert rows_of(compare(runs))["gain", "random"]["n"] == 0
+    assert ("gain", "random") not in rows_of(compare(runs))
     gain = rows_of(compare(runs, baseline="imp"))["gain", "random"]
     assert (gain["n"], gain["mean"]) == (2, pytest.approx((-0.05 - 0.04) / 2))  # seed 2 has no dense network
     there = rows_of(compare(runs, baseline="imp", density=0.5))["gain", "random"]
@@ -200,7 +200,7 @@ def test_json_csv_and_markdown_hold_the_same_numbers(folder, shown):
     lines = list(csv.DictReader(io.StringIO(shown(folder, "--baseline", "random", "--csv")[0])))
     assert len(lines) == len(told["rows"])
     assert float(lines[2]["mean"]) == told["rows"][2]["mean"]
-    assert lines[2]["group"] == "IMP"
+    assert [line["group"] for line in lines] == [row["group"] for row in told["rows"]]
     heading, ruler, first, *_ = shown(folder, "--markdown")[0].splitlines()
     assert heading == "| quantity | group | n | mean | sd | 95 % interval |"
     assert ruler == "| --- | --- | ---: | ---: | ---: | ---: |"
