@@ -1,5 +1,6 @@
 """prunescope.pruning.methods.imp and pools: run with `pytest tests/pruning/test_procedures.py`."""
 
+import re
 from itertools import pairwise
 
 import numpy as np
@@ -11,7 +12,7 @@ import tiny
 from prunescope.experiment import Prune
 from prunescope.mask import Mask
 from prunescope.model import Layer, Model, Ticket, initial
-from prunescope.pruning.methods import imp
+from prunescope.pruning.methods import imp, progressive
 from prunescope.pruning.pools import is_exhausted, prune_smallest
 from prunescope.training.levels import Outcome, Setting
 
@@ -171,3 +172,77 @@ def test_any_rate_ends_by_the_stop_rule_or_its_levels(rate, exact, biases, scope
     found, _ = levels(levels=40, rate=rate, exact=exact, biases=biases, scope=scope, stop_units=0)
     for level in found:
         assert all(mask.kept > 0 for mask in level.ticket.masks)
+
+
+def ending(method, best=0.5, most=100, **prune):
+    """The levels of a procedure whose training is ``shaken``, and the reason that it gives for its end."""
+    procedure = method.procedure(Setting(tiny.experiment(prune={"levels": None} | prune), SIZES, 0, None))
+    found, outcome = [], None
+    while len(found) < most:
+        try:
+            level = procedure.send(outcome)
+        except StopIteration as end:
+            return found, end.value
+        trained = level.ticket.applied_to(shaken(level.model, level.number))
+        kept = shaken(level.model, 99) if level.keep_at is not None else None
+        outcome = Outcome(trained, kept, level.ticket, best)
+        found.append(level)
+    raise AssertionError(f"no end in {most} levels")
+
+
+@pytest.mark.parametrize(
+    "prune",
+    [
+        {},
+        {"exact": True},
+        {"biases": False},
+        {"layer_rates": [0.5, 0]},
+        {"rewind": False},
+        {"early_bird": 0.5},
+    ],
+    ids=str,
+)
+def test_a_pruning_that_changes_no_mask_ends_a_run_without_a_number_of_levels(prune):
+    found, reason = ending(imp, stop_units=0, **prune)
+    assert all(before.ticket != after.ticket for before, after in pairwise(found))
+    last = found[-1]
+    # So few are left of each pool that p of them is less than one; if these are all biases, the stop rule ends the run.
+    if "changed no mask" in reason:
+        assert reason == f"the pruning after level {last.number} changed no mask"
+        assert 1 <= last.ticket.masks[0].kept <= 3
+    else:
+        assert reason.startswith(
+            f"the pruning after level {last.number} would leave 0 % of the units of layer "
+        )
+
+
+def test_a_rate_too_small_to_prune_one_weight_ends_the_run_after_the_dense_level():
+    found, reason = ending(imp, rate=1e-6, stop_units=0)
+    assert [level.number for level in found] == [0]
+    assert reason == "the pruning after level 0 changed no mask"
+
+
+def test_a_number_of_levels_is_trained_even_where_a_pruning_changes_no_mask():
+    found, reason = ending(imp, levels=30, rate=1e-6, stop_units=0)
+    assert [level.number for level in found] == list(range(31))
+    assert reason is None
+
+
+def test_the_stop_rule_says_the_layer_and_the_share_that_it_stopped_at():
+    found, reason = ending(imp, rate=0.5, stop_units=0.5)
+    words = r"the pruning after level (\d+) would leave (\S+) % of the units of layer ([12]) connected"
+    after, share, _ = re.match(words, reason).groups()
+    assert int(after) == found[-1].number
+    assert float(share) <= 50
+    assert reason.endswith("(prune.stop_units is 0.5)")
+
+
+def test_a_layer_that_pruning_no_longer_changes_gives_way_to_the_next():
+    found, reason = ending(progressive, rate=0.5, stop_units=0, biases=False)
+    assert all(before.ticket != after.ticket for before, after in pairwise(found))
+    assert [mask.kept for mask in found[-1].ticket.masks] == [1, 1]
+    first = next(level.number for level in found if level.ticket.masks[0].kept == 1)
+    assert reason == (
+        f"layer 1: the pruning after level {first} changed no mask; "
+        f"layer 2: the pruning after level {found[-1].number} changed no mask"
+    )

@@ -47,6 +47,9 @@ class Listener(Reporter):
     def level_started(self, level, step, shape):
         self.heard.append(("level", level.number, step))
 
+    def note(self, text):
+        self.heard.append(("note", text))
+
     def finished(self, path, rows):
         self.heard.append(("finished", len(rows)))
 
@@ -228,3 +231,22 @@ def test_a_resumed_run_keeps_the_engine_of_its_start(small_run, tmp_path, first)
 def test_the_reporter_hears_which_engine_and_why(small_run, tmp_path, capsys):
     run(small_run(network={"norm": "after"}), out=tmp_path, reporter=Lines())
     assert "engine torch (network.norm is 'after'; " in capsys.readouterr().err
+
+
+def test_a_run_says_and_stores_why_it_ended(small_run, tmp_path, capsys):
+    endless = small_run(prune={"levels": None, "stop_units": 0, "rate": 1e-6})
+    finished = run(endless, out=tmp_path, reporter=Lines())
+    assert finished.levels == [0]
+    assert finished.about["ended"] == "the pruning after level 0 changed no mask"
+    assert "prunescope: ended: the pruning after level 0 changed no mask\n" in capsys.readouterr().err
+
+
+def test_a_run_that_trained_what_was_asked_for_has_no_such_reason(finished_run):
+    assert finished_run.about["ended"] is None
+
+
+def test_levels_with_the_same_masks_are_said(small_run, tmp_path):
+    listener = Listener()
+    run(small_run(prune={"method": "snip", "density": [0.5, 0.5001]}), out=tmp_path, reporter=listener)
+    assert ("note", "level 2: its masks are those of level 1") in listener.heard
+    assert len([call for call in listener.heard if call[0] == "note"]) == 1

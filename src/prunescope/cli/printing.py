@@ -97,6 +97,8 @@ def print_run(path: Path, *, as_json: bool) -> None:
     for row in rows:
         if row["layer"] == 1:
             print(level_line(row))
+    if ended := run.about.get("ended"):
+        print(f"ended: {ended}")
 
 
 def print_observables(

@@ -140,6 +140,9 @@ class Lines(ProgressLines, Reporter):
     def level_finished(self, rows: list[dict[str, Any]]) -> None:
         self.say(level_line(_first_layer(rows)[-1]))
 
+    def note(self, text: str) -> None:
+        self.say(f"prunescope: {text}")
+
 
 class Live(ProgressView, Reporter):
     """A reporter that redraws a table of levels and a bar for the current one, on stderr."""
@@ -173,6 +176,9 @@ class Live(ProgressView, Reporter):
 
     def level_finished(self, rows: list[dict[str, Any]]) -> None:
         self._rows, self._level, self._note = _first_layer(rows), None, ""
+
+    def note(self, text: str) -> None:
+        self._live.console.print(f"prunescope: {text}", markup=False, highlight=False)
 
     def _view(self) -> Group:
         from rich.console import Group

@@ -17,9 +17,9 @@ from prunescope.errors import InputError, did_you_mean
 from prunescope.pruning.traits import Traits, unstated
 
 if TYPE_CHECKING:
-    from prunescope.training.levels import Procedure, Setting
+    from prunescope.training.levels import ExplainedProcedure, Setting
 
-Method = Callable[["Setting"], "Procedure"]
+Method = Callable[["Setting"], "ExplainedProcedure"]
 
 _registered: dict[str, tuple[Method, Traits]] = {}
 

@@ -68,6 +68,21 @@ def is_exhausted(ticket: Ticket, stop_units: float) -> bool:
     return min(shares) <= stop_units
 
 
+def stopped(level: int, ticket: Ticket, stop_units: float) -> str:
+    """Return the words for a run that the stop rule ended after a level; ``ticket`` is what would have come next."""
+    shares = [alive / mask.n_out for alive, mask in zip(ticket.units_alive, ticket.masks, strict=True)]
+    layer = shares.index(min(shares)) + 1
+    return (
+        f"the pruning after level {level} would leave {100 * min(shares):.3g} % of the units of layer {layer} "
+        f"connected (prune.stop_units is {stop_units:g})"
+    )
+
+
+def unchanged(level: int) -> str:
+    """Return the words for a run that ended because the pruning after a level changed nothing."""
+    return f"the pruning after level {level} changed no mask"
+
+
 def check_each_layer(
     name: Literal["layer_rates", "layer_densities"], prune: Prune, sizes: Sequence[int]
 ) -> None:

@@ -13,7 +13,7 @@ from prunescope.runs.reporting import Reporter, silent
 if TYPE_CHECKING:
     from prunescope.runs.directory import Run
     from prunescope.runs.estimate import Estimate
-    from prunescope.training.levels import Procedure, Setting
+    from prunescope.training.levels import ExplainedProcedure, Setting
 
 
 def run(
@@ -45,7 +45,7 @@ def run(
     traits = find_traits(name)
     about = {"label": traits.label, "sentence": traits.sentence}
 
-    def procedure(setting: Setting) -> Procedure:
+    def procedure(setting: Setting) -> ExplainedProcedure:
         return find_method(name)(setting)
 
     return drive(experiment, Method(procedure, traits.update_rule, about), seed, out, reporter)

@@ -19,7 +19,7 @@ from prunescope.runs.checkpoint import Checkpoint
 from prunescope.runs.directory import Run
 from prunescope.runs.reporting import Reporter, silent
 from prunescope.runs.writer import RunWriter, open_run
-from prunescope.training.levels import Level, Outcome, Procedure, Setting, UpdateRule
+from prunescope.training.levels import ExplainedProcedure, Level, Outcome, Setting, UpdateRule
 from prunescope.training.loop import Callbacks, Evaluation, Progress, train_level
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ class Method:
     ``about`` describes the method in run.json, so that the run can be shown where the method is not installed.
     """
 
-    procedure: Callable[[Setting], Procedure]
+    procedure: Callable[[Setting], ExplainedProcedure]
     update_rule: UpdateRule = "kept"
     about: Mapping[str, str] = field(default_factory=dict)
 
@@ -98,10 +98,14 @@ class _Driver:
             while True:
                 stored = level.number in finished
                 outcome = self._stored(level) if stored else self._trained(level, setting, engine)
-                level = procedure.send(outcome)
-        except StopIteration:
+                before, level = level, procedure.send(outcome)
+                if level.dynamics is None and level.ticket == outcome.ticket:
+                    self.reporter.note(f"level {level.number}: its masks are those of level {before.number}")
+        except StopIteration as end:
             self.directory.drop_checkpoint()
-            self.directory.write_about(status="done", error=None)
+            self.directory.write_about(status="done", error=None, ended=end.value)
+            if end.value is not None:
+                self.reporter.note(f"ended: {end.value}")
             self.reporter.finished(self.directory.path, self.rows)
         except (Interrupted, KeyboardInterrupt):
             self.directory.write_about(status="interrupted")

@@ -38,6 +38,9 @@ class Reporter:
     def level_finished(self, rows: list[dict[str, Any]]) -> None:
         """Report that a level is stored; ``rows`` are those of all finished levels."""
 
+    def note(self, text: str) -> None:
+        """Report, in a line, what a reader of the run's numbers must know, such as why the run ended."""
+
     def finished(self, path: Path, rows: list[dict[str, Any]]) -> None:
         """Report that the run is done."""
 

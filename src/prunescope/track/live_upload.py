@@ -82,6 +82,9 @@ class TrackingReporter(Reporter):
         self._notify()
         self._inner.level_finished(rows)
 
+    def note(self, text: str) -> None:
+        self._inner.note(text)
+
     def finished(self, path: Path, rows: list[dict[str, Any]]) -> None:
         self._path = path
         self._notify()

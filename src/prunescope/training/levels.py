@@ -60,6 +60,8 @@ class Outcome:
 
 
 Procedure = Generator[Level, Outcome, None]
+# A procedure that may return, as a clause, why it ended before ``prune.levels``; None where it went to its end.
+ExplainedProcedure = Generator[Level, Outcome, str | None]
 
 
 @dataclass(frozen=True)

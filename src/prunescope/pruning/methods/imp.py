@@ -11,9 +11,9 @@ from prunescope.errors import InputError
 from prunescope.experiment import Prune
 from prunescope.model import Model, Ticket, initial
 from prunescope.pruning.dynamics.early_bird import early_bird
-from prunescope.pruning.pools import check_each_layer, is_exhausted, prune_smallest
+from prunescope.pruning.pools import check_each_layer, is_exhausted, prune_smallest, stopped, unchanged
 from prunescope.pruning.traits import Traits, level_by_level
-from prunescope.training.levels import Level, Procedure, Setting
+from prunescope.training.levels import ExplainedProcedure, Level, Setting
 
 TRAITS = Traits(
     label="IMP",
@@ -25,12 +25,13 @@ TRAITS = Traits(
 )
 
 
-def procedure(setting: Setting) -> Procedure:
+def procedure(setting: Setting) -> ExplainedProcedure:
     """Train, remove the share p of smallest magnitude, rewind, and repeat (paper, Section 3).
 
     ``prune.layer_rates`` gives each hidden layer its own p, where 0 leaves it alone; a level's nominal density
-    is then that of the first layer that is pruned. The run ends when a hidden layer's share of connected
-    units would be ``prune.stop_units`` or less, or after ``prune.levels`` levels. With ``prune.early_bird``
+    is then that of the first layer that is pruned. The run ends after ``prune.levels`` levels, when a hidden
+    layer's share of connected units would be ``prune.stop_units`` or less, or, where ``prune.levels`` is not
+    given, when a pruning changes no mask. It returns which of the last two ended it. With ``prune.early_bird``
     a level ends when the mask of the next one stops moving, but level 0 not before the step to rewind to. Raises
     InputError for ``prune.layer_rates`` that do not fit the network or prune nothing.
     """
@@ -52,14 +53,17 @@ def procedure(setting: Setting) -> Procedure:
         steps -= prune.rewind_step
 
     while prune.levels is None or number < prune.levels:
-        number += 1
-        ticket, pruned = next_ticket(outcome.trained), _further(pruned, rates)
+        before, ticket, pruned = ticket, next_ticket(outcome.trained), _further(pruned, rates)
         if is_exhausted(ticket, prune.stop_units):
-            return
+            return stopped(number, ticket, prune.stop_units)
+        if prune.levels is None and ticket == before:
+            return unchanged(number)
+        number += 1
         start = (rewind_to or outcome.trained).restarted()
         density = (1 - next(filter(None, rates))) ** number
         dynamics = early_bird(prune, next_ticket)
         outcome = yield Level(number, ticket, start, steps, nominal_density=density, dynamics=dynamics)
+    return None
 
 
 def _further(pruned: list[float], rates: Sequence[float]) -> list[float]:

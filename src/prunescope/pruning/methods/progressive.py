@@ -15,9 +15,9 @@ from itertools import pairwise
 
 from prunescope.experiment import Prune
 from prunescope.model import Ticket, initial
-from prunescope.pruning.pools import is_exhausted, prune_smallest
+from prunescope.pruning.pools import is_exhausted, prune_smallest, unchanged
 from prunescope.pruning.traits import ASSUMED_LEVELS, Expected, Sizes, Traits
-from prunescope.training.levels import Level, Procedure, Setting
+from prunescope.training.levels import ExplainedProcedure, Level, Setting
 
 # Levels of each layer after the first, as many as eight layers took (docs/figures/16.md).
 ASSUMED_DEEPER_LEVELS = 7
@@ -48,10 +48,11 @@ TRAITS = Traits(
 )
 
 
-def procedure(setting: Setting) -> Procedure:
+def procedure(setting: Setting) -> ExplainedProcedure:
     """Prune each layer until the network is worse than the dense one, then the next layer.
 
-    The run ends after the last hidden layer, or after ``prune.levels`` levels in all.
+    The run ends after the last hidden layer, or after ``prune.levels`` levels in all. Where ``prune.levels`` is not
+    given, a layer also ends when pruning it changes nothing. Returns which layers did.
     """
     experiment, sizes = setting.experiment, setting.sizes
     prune, steps = experiment.prune, experiment.train.steps
@@ -62,7 +63,7 @@ def procedure(setting: Setting) -> Procedure:
     if prune.retrain == "remaining":
         steps -= prune.rewind_step
 
-    number = 0
+    number, fixed = 0, []
     for layer in range(len(sizes) - 2):
         pruned, density, last = 0.0, 1.0, good
         while True:
@@ -72,8 +73,11 @@ def procedure(setting: Setting) -> Procedure:
             ticket = prune_smallest(last.trained, last.ticket, shares, prune)
             if is_exhausted(ticket, prune.stop_units):
                 break
+            if prune.levels is None and ticket == last.ticket:
+                fixed.append(f"layer {layer + 1}: {unchanged(number)}")
+                break
             if number == prune.levels:
-                return
+                return None
             number += 1
             start = (rewind_to or last.trained).restarted()
             last = yield Level(number, ticket, start, steps, nominal_density=density)
@@ -81,6 +85,7 @@ def procedure(setting: Setting) -> Procedure:
                 good = last
             elif last.best < dense - prune.tolerance:
                 break
+    return "; ".join(fixed) or None
 
 
 def layer_being_pruned(ticket: Ticket) -> int:
