@@ -6,7 +6,6 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import pairwise
 from typing import Any, Literal
 
 from prunescope.analysis import best_levels
@@ -16,7 +15,6 @@ from prunescope.runs.directory import Run
 
 Facts = dict[str, float | None]
 Images = Literal["validation", "heldout"]
-SAME_STEP = 0.02  # Steps of a grid of levels may differ by this share.
 
 
 @dataclass(frozen=True)
@@ -120,11 +118,7 @@ class FirstLayerRows:
 
     def step(self) -> float | None:
         """Return the step of the grid that ln u of the levels forms, None where they form no grid."""
-        ordered = sorted((u for u in self.densities.values() if u > 0), reverse=True)
-        steps = [math.log(denser / sparser) for denser, sparser in pairwise(ordered) if denser > sparser]
-        if len(steps) < 2 or max(steps) > (1 + SAME_STEP) * min(steps):
-            return None
-        return max(steps)
+        return best_levels.grid_step(self.densities.values())
 
 
 def facts(levels: FirstLayerRows, density: float | None = None, dense: float | None = None) -> Facts:

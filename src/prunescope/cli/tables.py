@@ -11,7 +11,7 @@ from typing import Any
 from prunescope.analysis.comparison import Comparison, compare
 from prunescope.analysis.formats import interval, number
 from prunescope.analysis.quantities import Quantity, quantities
-from prunescope.analysis.tables import FoundRuns, find_runs, table_of, write_table
+from prunescope.analysis.tables import FoundRuns, find_runs, table_of, without_twins, write_table
 from prunescope.errors import InputError
 
 FILE = "runs.parquet"
@@ -24,14 +24,17 @@ def print_table(place: Path, out: Path | None) -> None:
     found = find_runs([place])
     path = out or place / FILE
     _say_problems(found)
-    rows = table_of(found.runs)
+    runs, notes = without_twins(found.runs)
+    rows = table_of(runs)
     write_table(rows, path)
-    for run in found.runs:
+    for note in notes:
+        print(f"prunescope: {note}", file=sys.stderr)
+    for run in runs:
         if run.status != "done":
             print(
                 f"prunescope: {run.path}: {run.status}, its finished levels are in the table", file=sys.stderr
             )
-    print(f"{rows.height} rows of {len(found.runs)} run{'s' * (len(found.runs) != 1)}", file=sys.stderr)
+    print(f"{rows.height} rows of {len(runs)} run{'s' * (len(runs) != 1)}", file=sys.stderr)
     print(path)
 
 
