@@ -89,7 +89,7 @@ def without_twins(runs: Sequence[Run]) -> tuple[list[Run], list[str]]:
 def table(*places: str | Path) -> polars.DataFrame:
     """Return a table of every run below ``places``, with one row for each finished level and hidden layer.
 
-    Its columns are name, identity, seed, status and path, those of levels.parquet (docs/columns.md; null where a run
+    Its columns are name, identity, seed, status, path and validation_images (their number), those of levels.parquet (docs/columns.md; null where a run
     is older than the column), and every field of the experiment by its dotted name, such as ``train.lr``. Fields that
     take lists are JSON text. Runs that cannot be read are left out, and ``find_runs`` reports them. Of several
     runs of the same experiment, images and seed the first is taken, with a warning. Raises InputError where there is
@@ -124,6 +124,9 @@ def _rows(run: Run) -> polars.DataFrame:
     ahead = {"name": about["name"], "identity": about["identity"], "seed": run.seed}
     ahead |= {"status": run.status, "path": str(run.path)}
     columns = [polars.lit(value, dtype=TYPES[type(value)]).alias(name) for name, value in ahead.items()]
+    # levels.parquet has the number of held-out images already.
+    images = run.data.get("validation_images")
+    columns.append(polars.lit(images, dtype=polars.Int64).alias("validation_images"))
     columns.append(polars.all())
     values = field_values(run.experiment)
     columns += [
