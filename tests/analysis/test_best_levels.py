@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from prunescope.analysis.best_levels import best, cross_fitted, nearest, sparsest_no_worse
+from prunescope.analysis.best_levels import best, cross_fitted, grid_step, nearest, sparsest_no_worse
 
 GRID = {level: 0.7**level for level in range(18)}
 
@@ -63,3 +63,14 @@ def test_the_nearest_level_by_ratio():
     assert nearest({0: 1.0, 1: 0.5}, 0.1) == 1
     assert nearest({0: 1.0, 1: 0.5}, 0.1, within=1.2) is None
     assert nearest({0: 1.0}, 0.1) is None
+
+
+def test_levels_form_a_grid_where_their_steps_agree_to_two_percent():
+    assert grid_step(GRID.values()) == pytest.approx(-np.log(0.7))
+    assert grid_step([1, 0.5, 0.25 * 1.003]) == pytest.approx(np.log(2))  # steps that differ by under 1 %
+    assert grid_step([1, 0.5, 0.25 * 1.008]) == pytest.approx(np.log(2))  # by 1.2 %
+    assert grid_step([1, 0.5, 0.25 * 1.02]) is None
+    assert grid_step([1, 0.5, 0.5, 0.25]) == pytest.approx(
+        np.log(2)
+    )  # a density that occurs twice counts once
+    assert grid_step([0.1, 0.01]) is None  # one step says nothing of the next

@@ -13,7 +13,10 @@ from level_tables import write
 from prunescope.analysis import compare, find_runs
 from prunescope.analysis.quantities import quantities
 from prunescope.cli import main
+from prunescope.cli.tables import CONDITIONAL
 from prunescope.errors import InputError
+from prunescope.runs.directory import Run
+from prunescope.runs.writer import open_run
 
 
 @pytest.fixture
@@ -24,6 +27,12 @@ def folder(tmp_path):
     for seed, best in ((0, 0.70), (1, 0.71), (5, 0.75)):
         write(tmp_path, "random", seed, (best, best - 0.1), first=1, locality=1.0)
     return tmp_path
+
+
+def tell(run, **data):
+    """Let run.json say more about the data of a run."""
+    with open_run(run.experiment, run.seed, run.path.parents[1]) as writer:
+        writer.write_about(data=run.data | data)
 
 
 def rows_of(comparison):
@@ -168,13 +177,17 @@ def shown(capsys):
 
 def test_text_is_a_block_for_each_quantity(folder, shown):
     text, _ = shown(folder, "--baseline", "random")
-    blocks = dict(block.split("\n", 1) for block in text.split("\n\n")[1:])
+    *told, below = text.rstrip().split("\n\n")[1:]
+    assert below == CONDITIONAL  # The intervals of accuracies do not cover other images.
+    blocks = dict(block.split("\n", 1) for block in told)
     assert list(blocks)[:3] == [
-        "accuracy of the dense network, %, validation images",
-        "best accuracy of a pruned network, %, validation images",
-        "gain over dense at the level that the other seeds choose, points, validation images",
+        "accuracy of the dense network, %, validation images, number unknown",
+        "best accuracy of a pruned network, %, validation images, number unknown",
+        "gain over dense at the level that the other seeds choose, points, validation images, number unknown",
     ]
-    imp, other = blocks["best accuracy of a pruned network, %, validation images"].splitlines()
+    imp, other = blocks[
+        "best accuracy of a pruned network, %, validation images, number unknown"
+    ].splitlines()
     assert imp.split() == [
         "IMP",
         "3",
@@ -201,22 +214,43 @@ def test_json_csv_and_markdown_hold_the_same_numbers(folder, shown):
     assert len(lines) == len(told["rows"])
     assert float(lines[2]["mean"]) == told["rows"][2]["mean"]
     assert [line["group"] for line in lines] == [row["group"] for row in told["rows"]]
-    heading, ruler, first, *_ = shown(folder, "--markdown")[0].splitlines()
+    heading, ruler, first, *_, blank, below = shown(folder, "--markdown")[0].splitlines()
+    assert (blank, below) == ("", CONDITIONAL)
     assert heading == "| quantity | group | n | mean | sd | 95 % interval |"
     assert ruler == "| --- | --- | ---: | ---: | ---: | ---: |"
     assert (
         first
-        == "| accuracy of the dense network, %, validation images | IMP | 3 | 75.00 | 0.00 | all alike |"
+        == "| accuracy of the dense network, %, validation images, number unknown | IMP | 3 | 75.00 | 0.00 | all alike |"
     )
+
+
+def test_each_accuracy_has_its_number_of_images(tmp_path, shown):
+    few, many = (
+        {"validation_images": 50, "heldout_images": 0},
+        {"validation_images": 4000, "heldout_images": 0},
+    )
+    for seed in range(2):
+        tell(write(tmp_path, "imp", seed, (0.75, 0.8 + seed / 100)), **many)
+        tell(write(tmp_path, "random", seed, (0.75, 0.7 + seed / 100)), **many)
+    text, _ = shown(tmp_path)
+    assert "\nbest accuracy of a pruned network, %, 4,000 validation images\n" in text
+    assert "  IMP (no held-out images)" in text
+    for seed in range(2):
+        tell(Run(next(tmp_path.glob(f"random-*/seed-{seed}"))), **few)
+    text, _ = shown(tmp_path)
+    title, imp, random = text[text.index("best accuracy of a pruned network") :].splitlines()[:3]
+    assert title == "best accuracy of a pruned network, %, validation images"
+    assert imp.startswith("  IMP (4,000 validation images) ")
+    assert random.startswith("  random (50 validation images) ")
 
 
 def test_at_a_density_text_has_only_what_is_there(folder, shown):
     text, _ = shown(folder, "--density", "0.5")
     titles = [line for line in text.splitlines() if not line.startswith("  ")]
     assert [title for title in titles if title][:3] == [
-        "accuracy of the dense network, %, validation images",
+        "accuracy of the dense network, %, validation images, number unknown",
         "u nearest to the one asked for, %",
-        "accuracy there, %, validation images",
+        "accuracy there, %, validation images, number unknown",
     ]
     assert "best" not in text
 

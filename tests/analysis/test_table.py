@@ -139,3 +139,22 @@ def test_runs_without_a_level_make_no_table(tmp_path, small_run):
     assert (found.runs, list(found.problems.values())) == ([], ["no level is finished yet"])
     with pytest.raises(InputError, match="nothing to tabulate"):
         ps.table(tmp_path)
+
+
+def test_a_seed_that_is_there_twice_is_taken_once_and_said(images_file, tmp_path, capsys):
+    experiment = tiny.experiment(data={"root": str(images_file)}, prune={"levels": 1})
+    first = run(experiment, seed=0, out=tmp_path / "a")
+    shutil.copytree(tmp_path / "a", tmp_path / "b")  # the same run, copied
+    [copied] = (tmp_path / "b").glob("*/seed-0")
+    with pytest.raises(SystemExit) as ended:
+        main(["table", str(tmp_path)])
+    assert ended.value.code == 0
+    said = capsys.readouterr().err
+    assert f"prunescope: {copied}: seed 0 is there twice; {first.path} is taken\n" in said
+    assert "4 rows of 1 run\n" in said
+    table = polars.read_parquet(tmp_path / "runs.parquet")
+    assert table.select("path", "level", "layer").rows() == [
+        (str(first.path), level, layer) for level in range(2) for layer in (1, 2)
+    ]
+    with pytest.warns(UserWarning, match=r"seed 0 is there twice"):
+        assert ps.table(tmp_path / "a", tmp_path / "b").equals(table)

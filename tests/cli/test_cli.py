@@ -11,6 +11,7 @@ import pytest
 import tiny
 from prunescope.cli import main
 from prunescope.experiment import preset_names
+from prunescope.pruning.running import run
 from prunescope.runs.directory import Run
 
 
@@ -127,6 +128,21 @@ def test_show_prints_a_line_a_level(succeed, finished_run):
     heading, *lines = succeed("show", finished_run.path).splitlines()
     assert "tiny, seed 3, done" in heading
     assert [line.split()[:2] for line in lines] == [["level", str(n)] for n in range(4)]
+
+
+def test_u_is_the_nominal_density_and_the_layers_own_has_its_name(succeed, small_run, tmp_path):
+    """SNIP keeps 30 and 10 % of all hidden weights together, and of the first layer's another share."""
+    path = run(small_run(prune={"method": "snip", "density": [0.3, 0.1], "levels": None}), out=tmp_path).path
+    own = Run(path).table.filter(layer=1)["weight_density"].to_list()
+    assert min(abs(share - u) for share, u in zip(own, (0.3, 0.1), strict=True)) > 0.002
+    lines = succeed("show", path).splitlines()[1:]
+    for line, u, share in zip(lines, (" 30.00 %", " 10.00 %"), own, strict=True):
+        assert f"  u {u}  best" in line
+        assert f"  layer 1: weight density {100 * share:6.2f} %, locality" in line
+    rows = [row for level in json.loads(succeed("show", path, "--json"))["levels"] for row in level["layers"]]
+    assert [row["nominal_density"] for row in rows] == [0.3, 0.3, 0.1, 0.1]
+    [observed, *_] = succeed("observe", path).splitlines()
+    assert observed.endswith(f"weight density {own[1]:.4g}; u of the level 0.1")
 
 
 def test_list_shows_presets_and_figures(succeed):

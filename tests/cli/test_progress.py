@@ -62,7 +62,7 @@ def test_the_live_view_shows_levels_rate_time_left_and_accuracies(terminal, smal
             assert f"{row['locality']:.2f}" in shown
     for text in ("best", "final", "locality", "steps/s", "left in this level", "in all"):
         assert text in shown
-    assert "validation 75.00 % training loss 0.678" in shown
+    assert "validation 75.00 % of 200 images training loss 0.678" in shown
     assert "photographs" not in shown
 
 
@@ -83,6 +83,7 @@ def test_lines_are_plain_and_on_stderr(small_run, tmp_path, capsys):
     lines = stderr.splitlines()
     assert any(line.endswith(": starting tiny") for line in lines)
     assert [line for line in lines if line.startswith("level  0  u 100.00 %  best ")]
+    assert [line for line in lines if "accuracies" in line] == ["accuracies are on 60 validation images"]
     assert "\x1b" not in stderr
 
 
@@ -106,8 +107,13 @@ def test_undefined_locality_is_a_dash():
         "level": 3, "nominal_density": 0.25, "best_val_accuracy": 0.5, "final_val_accuracy": 0.25,
         "locality": None, "locality_z": None, "seconds": 61.4,
     }  # fmt: skip
-    assert level_line(row) == "level  3  u  25.00 %  best 50.00 %  final 25.00 %  locality  -  61 s"
-    assert "locality  1.50 (z 12)" in level_line(row | {"locality": 1.5, "locality_z": 12.2})
+    assert level_line(row) == (
+        "level  3  u  25.00 %  best 50.00 %  final 25.00 %  layer 1: weight density        -, locality -  61 s"
+    )
+    own = level_line(row | {"weight_density": 0.0702})
+    assert "u  25.00 %" in own
+    assert "layer 1: weight density   7.02 %, " in own
+    assert "locality 1.50 (z 12)" in level_line(row | {"locality": 1.5, "locality_z": 12.2})
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ from PIL import Image
 
 from prunescope.errors import InputError
 from prunescope.figures import FIGURES, draw
+from prunescope.runs.directory import Run
 from prunescope.runs.writer import open_run
 from stored_runs import write_run
 
@@ -103,6 +104,21 @@ def test_wrong_options(figure, options, message, seeds, tmp_path):
         draw(figure, seeds, tmp_path, **options)
     assert message in str(caught.value)
     assert "\n" not in str(caught.value)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("missing", [("nodes", "top_images", "top_activations"), ("top_images",)])
+def test_a_run_without_top_images_is_refused_in_a_line(missing, grey, tmp_path, monkeypatch):
+    read = Run.observations
+    monkeypatch.setattr(
+        Run,
+        "observations",
+        lambda run, level: {name: value for name, value in read(run, level).items() if name not in missing},
+    )
+    with pytest.raises(
+        InputError, match=r"level \d+ holds no top images, which this figure shows; figure 3a"
+    ):
+        draw("3b", [grey], tmp_path)
     assert not list(tmp_path.iterdir())
 
 

@@ -167,6 +167,22 @@ def test_densities_of_layers_that_do_not_fit_are_refused(method):
         walk(setting(method, layer_densities=[0.1, 0.2], scope="global"))
 
 
+@pytest.mark.parametrize("method", ["oneshot", "random"])
+def test_densities_of_layers_beside_one_of_all_are_refused(method):
+    with pytest.raises(
+        InputError, match=r"^prune\.density is \[0\.3\] and prune\.layer_densities is \[0\.1, 0\.2\]"
+    ):
+        walk(setting(method, density=0.3, layer_densities=[0.1, 0.2]))
+
+
+def test_densities_of_layers_are_refused_by_methods_that_do_not_read_them():
+    for density in (None, 0.3):
+        with pytest.raises(
+            InputError, match=r"^prune\.layer_densities is \[0\.1, 0\.2\]: prune\.method=snip"
+        ):
+            walk(setting("snip", density=density, layer_densities=[0.1, 0.2]))
+
+
 def test_random_layouts():
     [uniform], _ = walk(setting("random", density=0.1))
     assert [mask.kept for mask in uniform.ticket.masks] == [round(129.6), 12]

@@ -7,10 +7,12 @@ Accuracies are best validation accuracies. See docs/science.md, "Best level and 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from itertools import pairwise
 from statistics import fmean
 
 DENSE = 0
+SAME_STEP = 0.02  # Steps of a grid of levels may differ by this share.
 
 
 def best(densities: Mapping[int, float], accuracies: Mapping[int, float]) -> int | None:
@@ -57,6 +59,18 @@ def mean_over_seeds(accuracies: list[Mapping[int, float]]) -> dict[int, float]:
     """Return the mean over seeds of the accuracy of each level that all of them have."""
     common = set.intersection(*(set(levels) for levels in accuracies)) if accuracies else set()
     return {level: fmean(levels[level] for levels in accuracies) for level in sorted(common)}
+
+
+def grid_step(densities: Iterable[float]) -> float | None:
+    """Return the step of the grid that ln u of the levels forms, None where they form no grid.
+
+    Levels of equal density count once. They form a grid with two steps or more that differ by at most SAME_STEP.
+    """
+    ordered = sorted({u for u in densities if u > 0}, reverse=True)
+    steps = [math.log(denser / sparser) for denser, sparser in pairwise(ordered)]
+    if len(steps) < 2 or max(steps) > (1 + SAME_STEP) * min(steps):
+        return None
+    return max(steps)
 
 
 def nearest(densities: Mapping[int, float], u: float, within: float = math.inf) -> int | None:

@@ -238,19 +238,25 @@ def same_data(run: Run) -> str:
 
 def replicates(label: str, runs: Sequence[Run]) -> Group:
     """Return the group of runs that are replicates; of several runs of one seed the first is taken, with a note."""
+    taken, notes = first_of_each_seed(runs)
+    for what, of in _PLACES.items():
+        told = sorted({text for run in taken if (text := of(run))})
+        if len(told) > 1:
+            notes.append(
+                f"{label}: seeds were run on different {what} ({', '.join(told)}), alike within rounding"
+            )
+    return Group(label, tuple(taken), tuple(notes))
+
+
+def first_of_each_seed(runs: Sequence[Run]) -> tuple[list[Run], list[str]]:
+    """Return the first of the replicates of each seed, and for each other one a note that it is not taken."""
     by_seed: dict[int, Run] = {}
     notes = []
     for run in runs:
         first = by_seed.setdefault(run.seed, run)
         if first.path.resolve() != run.path.resolve():
             notes.append(f"{run.path}: seed {run.seed} is there twice; {first.path} is taken")
-    for what, of in _PLACES.items():
-        told = sorted({text for run in by_seed.values() if (text := of(run))})
-        if len(told) > 1:
-            notes.append(
-                f"{label}: seeds were run on different {what} ({', '.join(told)}), alike within rounding"
-            )
-    return Group(label, tuple(by_seed.values()), tuple(notes))
+    return list(by_seed.values()), notes
 
 
 def _version(run: Run, package: str) -> str:

@@ -6,17 +6,15 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import pairwise
-from typing import Any, Literal
+from typing import Any
 
 from prunescope.analysis import best_levels
+from prunescope.analysis.image_counts import ImageKind
 from prunescope.observables.connectivity import excess
 from prunescope.runs.columns import Format, shown_on
 from prunescope.runs.directory import Run
 
 Facts = dict[str, float | None]
-Images = Literal["validation", "heldout"]
-SAME_STEP = 0.02  # Steps of a grid of levels may differ by this share.
 
 
 @dataclass(frozen=True)
@@ -31,7 +29,7 @@ class Quantity:
     name: str
     title: str
     format: Format
-    images: Images | None = None
+    images: ImageKind | None = None
     grid: bool = False
     fitted: bool = False
     points: bool = False
@@ -42,13 +40,16 @@ def _of_a_level(place: str, prefix: str = "") -> tuple[Quantity, ...]:
     found = [
         Quantity(
             prefix + column.name,
-            f"{column.title} {place}",
+            f"{column.title} of layer 1 {place}" if column.of == "layer" else f"{column.title} {place}",
             column.format,
             images="heldout" if column.name == "heldout_accuracy" else None,
         )
         for column in sorted(shown_on("compare"), key=lambda column: column.of != "level")
     ]
-    return (*found, Quantity(f"{prefix}fan_in_excess", f"fan-in sd beyond chance {place}", "percent"))
+    return (
+        *found,
+        Quantity(f"{prefix}fan_in_excess", f"fan-in sd beyond chance of layer 1 {place}", "percent"),
+    )
 
 
 DENSE = Quantity("dense_accuracy", "accuracy of the dense network", "percent", images="validation")
@@ -120,11 +121,7 @@ class FirstLayerRows:
 
     def step(self) -> float | None:
         """Return the step of the grid that ln u of the levels forms, None where they form no grid."""
-        ordered = sorted((u for u in self.densities.values() if u > 0), reverse=True)
-        steps = [math.log(denser / sparser) for denser, sparser in pairwise(ordered) if denser > sparser]
-        if len(steps) < 2 or max(steps) > (1 + SAME_STEP) * min(steps):
-            return None
-        return max(steps)
+        return best_levels.grid_step(self.densities.values())
 
 
 def facts(levels: FirstLayerRows, density: float | None = None, dense: float | None = None) -> Facts:

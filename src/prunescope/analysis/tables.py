@@ -6,13 +6,15 @@ import io
 import json
 import os
 import types
-from collections.abc import Iterable
+import warnings
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, Union, get_args, get_origin
 
 import polars
 
+from prunescope.analysis.groups import by_replicates, first_of_each_seed
 from prunescope.errors import InputError
 from prunescope.experiment import Experiment
 from prunescope.experiment.dotted import dotted_values, fields
@@ -69,15 +71,34 @@ def _read(path: Path, found: FoundRuns) -> None:
         found.runs.append(run)
 
 
+def without_twins(runs: Sequence[Run]) -> tuple[list[Run], list[str]]:
+    """Return the first of several runs that agree in experiment, images and seed, in the order given.
+
+    For each of the others there is a note, which names it and the run that is taken. The same rule holds for groups
+    (``groups.replicates``).
+    """
+    taken: list[Run] = []
+    notes: list[str] = []
+    for alike in by_replicates(runs).values():
+        first, said = first_of_each_seed(alike)
+        taken += first
+        notes += said
+    return [run for run in runs if any(run is one for one in taken)], notes
+
+
 def table(*places: str | Path) -> polars.DataFrame:
     """Return a table of every run below ``places``, with one row for each finished level and hidden layer.
 
-    Its columns are name, identity, seed, status and path, those of levels.parquet (docs/columns.md; null where a run
+    Its columns are name, identity, seed, status, path and validation_images (their number), those of levels.parquet (docs/columns.md; null where a run
     is older than the column), and every field of the experiment by its dotted name, such as ``train.lr``. Fields that
-    take lists are JSON text. Runs that cannot be read are left out, and ``find_runs`` reports them. Raises InputError
-    where there is no run.
+    take lists are JSON text. Runs that cannot be read are left out, and ``find_runs`` reports them. Of several
+    runs of the same experiment, images and seed the first is taken, with a warning. Raises InputError where there is
+    no run.
     """
-    return table_of(find_runs(places).runs)
+    runs, notes = without_twins(find_runs(places).runs)
+    for note in notes:
+        warnings.warn(note, stacklevel=2)
+    return table_of(runs)
 
 
 def table_of(runs: Iterable[Run]) -> polars.DataFrame:
@@ -103,6 +124,9 @@ def _rows(run: Run) -> polars.DataFrame:
     ahead = {"name": about["name"], "identity": about["identity"], "seed": run.seed}
     ahead |= {"status": run.status, "path": str(run.path)}
     columns = [polars.lit(value, dtype=TYPES[type(value)]).alias(name) for name, value in ahead.items()]
+    # levels.parquet has the number of held-out images already.
+    images = run.data.get("validation_images")
+    columns.append(polars.lit(images, dtype=polars.Int64).alias("validation_images"))
     columns.append(polars.all())
     values = field_values(run.experiment)
     columns += [

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from prunescope.analysis.formats import gigabytes, span
+from prunescope.analysis.image_counts import images_text
 from prunescope.cli.progress import level_line
 from prunescope.errors import InputError
 from prunescope.experiment import Experiment, preset_names, preset_text
 from prunescope.mask import ImageShape, Mask
 from prunescope.model import FloatArray
+
+if TYPE_CHECKING:
+    from prunescope.runs.directory import Run
 
 
 def print_plan(experiment: Experiment, seed: int, out: Path) -> None:
@@ -91,9 +95,8 @@ def print_run(path: Path, *, as_json: bool) -> None:
             )
         )
         return
-    images = run.data.get("validation_images")
-    of = f"; accuracies on {images:,} validation images" if images else ""
-    print(f"{path}: {run.experiment.name}, seed {run.seed}, {run.status}{of}")
+    images = images_text([run.data.get("validation_images")], "validation")
+    print(f"{path}: {run.experiment.name}, seed {run.seed}, {run.status}; accuracies on {images}")
     for row in rows:
         if row["layer"] == 1:
             print(level_line(row))
@@ -108,6 +111,10 @@ def print_observables(
     from prunescope.observables import measure
 
     results = []
+    u = None
+    if source.is_dir():
+        run, level = _level_of(source, level)
+        u = float(run.table.filter(level=level)["nominal_density"][0])
     for name, mask, geometry, weights in _masks(source, level, layer, shape):
         if mask.kept == 0:
             raise InputError(f"{source}: {name} keeps no weight: a mask needs at least one 1")
@@ -118,7 +125,8 @@ def print_observables(
         return
     for result in results:
         units, inputs = result["shape"]
-        print(f"{result['mask']}: {units} units, {inputs} inputs, density {result['density']:.4g}")
+        of = "" if u is None else f"; u of the level {u:.4g}"
+        print(f"{result['mask']}: {units} units, {inputs} inputs, weight density {result['density']:.4g}{of}")
         print(f"  {'':24}{'value':>10}{'null':>10}{'sd':>10}{'z':>8}")
         for key, value in result.items():
             if isinstance(value, dict):
@@ -136,14 +144,9 @@ def _masks(
 ) -> list[tuple[str, Mask, ImageShape | None, FloatArray | None]]:
     """Return name, mask, shape of the inputs where they have one, weights where they are known."""
     if source.is_dir():
-        from prunescope.runs.directory import Run
-
-        run = Run(source)
-        if not run.levels:
-            raise InputError(f"{source}: no level is finished yet")
+        run, level = _level_of(source, level)
         if shape is not None:
             raise InputError("--shape is for mask files: a run knows the shape of its inputs")
-        level = run.levels[-1] if level is None else level
         number = 1 if layer is None else layer
         spatial = number == 1 and run.experiment.data.geometry != "none"
         geometry = run.shape if spatial else None
@@ -170,6 +173,18 @@ def _masks(
         (name, mask, geometry if mask.n_in == n_in and i == 0 else None, None)
         for i, (name, mask) in enumerate(found)
     ]
+
+
+def _level_of(source: Path, level: int | None) -> tuple[Run, int]:
+    """Return the run and the level asked for, the last one unless told; raise InputError where it is not finished."""
+    from prunescope.runs.directory import Run
+
+    run = Run(source)
+    if not run.levels:
+        raise InputError(f"{source}: no level is finished yet")
+    if level is not None and level not in run.levels:
+        raise InputError(f"{source}: no level {level}; finished levels are {run.levels}")
+    return run, run.levels[-1] if level is None else level
 
 
 def _shape(text: str) -> ImageShape:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from prunescope.analysis.formats import number, span
+from prunescope.analysis.image_counts import images_text
 from prunescope.runs.columns import find_column, shown_on
 from prunescope.runs.reporting import Reporter
 
@@ -30,7 +31,10 @@ SHORT = {
 
 
 def level_line(row: dict[str, Any]) -> str:
-    """Return a line that describes a finished level, from its row of the first layer."""
+    """Return a line that describes a finished level, from its row of the first layer.
+
+    u is the nominal density of the whole network; what belongs to the first layer alone follows its name.
+    """
 
     def of(name: str) -> str:
         return number(row.get(name), find_column(name).format)
@@ -38,7 +42,8 @@ def level_line(row: dict[str, Any]) -> str:
     z = "" if row.get("locality_z") is None else f" (z {of('locality_z')})"
     return (
         f"level {row['level']:2d}  u {of('nominal_density'):>8}  best {of('best_val_accuracy'):>7}  "
-        f"final {of('final_val_accuracy'):>7}  locality  {of('locality')}{z}  {of('seconds')}"
+        f"final {of('final_val_accuracy'):>7}  layer 1: weight density {of('weight_density'):>8}, "
+        f"locality {of('locality')}{z}  {of('seconds')}"
     )
 
 
@@ -114,6 +119,7 @@ class Lines(ProgressLines, Reporter):
     def __init__(self, every: float = 60.0) -> None:
         super().__init__(every)
         self._clock = _Clock()
+        self._images: int | None = None
 
     def say(self, text: str) -> None:
         """Print a line to stderr at once; the next one on the progress is due ``every`` seconds later."""
@@ -136,6 +142,11 @@ class Lines(ProgressLines, Reporter):
         self._clock.at(step)
         if self.due():
             self.say(f"level {level.number}: step {step} of {level.steps}, {self._clock.rate:.0f} steps/s")
+
+    def evaluated(self, evaluation: Evaluation) -> None:
+        if self._images != evaluation.val.images:
+            self._images = evaluation.val.images
+            self.say(f"accuracies are on {images_text([self._images], 'validation')}")
 
     def level_finished(self, rows: list[dict[str, Any]]) -> None:
         self.say(level_line(_first_layer(rows)[-1]))
@@ -190,7 +201,10 @@ class Live(ProgressView, Reporter):
         table = Table(box=None, pad_edge=False)
         shown = [find_column("level"), *shown_on("live")]
         for column in shown:
-            table.add_column(SHORT.get(column.name, column.title), justify="right")
+            title = SHORT.get(column.name, column.title)
+            # The rows are those of the first layer, which alone has what belongs to a layer.
+            named = column.of == "layer" and column.name != "locality_z"
+            table.add_column(f"{title} of layer 1" if named else title, justify="right")
         for row in self._rows[-24:]:
             table.add_row(*(number(row.get(column.name), column.format) for column in shown))
         parts: list[Any] = [Text(self._heading, style="dim"), table]
@@ -220,7 +234,10 @@ class Live(ProgressView, Reporter):
     def _seen(self) -> str:
         if self._evaluation is None:
             return ""
-        return f"  validation {number(self._evaluation.val.accuracy, 'percent')}  training loss {number(self._evaluation.train_loss, 'nats')}"
+        val, loss = self._evaluation.val, number(self._evaluation.train_loss, "nats")
+        return (
+            f"  validation {number(val.accuracy, 'percent')} of {val.images:,} images  training loss {loss}"
+        )
 
 
 class _Clock:

@@ -10,13 +10,17 @@ from typing import Any
 
 from prunescope.analysis.comparison import Comparison, compare
 from prunescope.analysis.formats import interval, number
+from prunescope.analysis.image_counts import KINDS, ImageKind, images_text
 from prunescope.analysis.quantities import Quantity, quantities
-from prunescope.analysis.tables import FoundRuns, find_runs, table_of, write_table
+from prunescope.analysis.tables import FoundRuns, find_runs, table_of, without_twins, write_table
 from prunescope.errors import InputError
 
 FILE = "runs.parquet"
 DIGITS = 2
-IMAGES = {"validation": "validation images", "heldout": "held-out images"}
+# What is said below a comparison that has an interval of an accuracy.
+CONDITIONAL = (
+    "Intervals of accuracies are over seeds, conditional on these images: other images are not in them."
+)
 
 
 def print_table(place: Path, out: Path | None) -> None:
@@ -24,14 +28,17 @@ def print_table(place: Path, out: Path | None) -> None:
     found = find_runs([place])
     path = out or place / FILE
     _say_problems(found)
-    rows = table_of(found.runs)
+    runs, notes = without_twins(found.runs)
+    rows = table_of(runs)
     write_table(rows, path)
-    for run in found.runs:
+    for note in notes:
+        print(f"prunescope: {note}", file=sys.stderr)
+    for run in runs:
         if run.status != "done":
             print(
                 f"prunescope: {run.path}: {run.status}, its finished levels are in the table", file=sys.stderr
             )
-    print(f"{rows.height} rows of {len(found.runs)} run{'s' * (len(found.runs) != 1)}", file=sys.stderr)
+    print(f"{rows.height} rows of {len(runs)} run{'s' * (len(runs) != 1)}", file=sys.stderr)
     print(path)
 
 
@@ -75,7 +82,8 @@ def _json(comparison: Comparison) -> str:
 def _markdown(comparison: Comparison) -> str:
     heading, *lines = _cells(comparison)
     ruler = ["---", "---", *["---:"] * (len(heading) - 2)]
-    return "\n".join(f"| {' | '.join(line)} |" for line in (heading, ruler, *lines))
+    table = "\n".join(f"| {' | '.join(line)} |" for line in (heading, ruler, *lines))
+    return f"{table}\n\n{CONDITIONAL}" if _has_interval(comparison) else table
 
 
 def _text(comparison: Comparison) -> str:
@@ -92,35 +100,59 @@ def _text(comparison: Comparison) -> str:
             *(f"{c:>{w}}" for c, w in zip(cells[1:], widths[2:], strict=True)),
         ]
         text.append("  " + "  ".join(padded).rstrip())
+    if _has_interval(comparison):
+        text += ["", CONDITIONAL]
     return "\n".join(text)
 
 
+def _has_interval(comparison: Comparison) -> bool:
+    """Return whether some mean or difference of an accuracy has an interval."""
+    accuracies = {quantity.name for quantity in quantities(comparison.density) if quantity.images}
+    return any(
+        row["quantity"] in accuracies and (row["low"] is not None or row.get("difference_low") is not None)
+        for row in comparison.rows()
+    )
+
+
 def _cells(comparison: Comparison) -> list[list[str]]:
-    """Return a heading, and a row for each quantity and group; quantities that no run has are left out."""
+    """Return a heading, and a row for each quantity and group.
+
+    Quantities that no run has are left out, but for held-out accuracies where there are no held-out images.
+    """
     heading = ["quantity", "group", "n", "mean", "sd", "95 % interval"]
     if comparison.baseline is not None:
         heading += [f"less {comparison.baseline.label}", "95 % interval", "paired"]
     lines = [heading]
     for quantity in quantities(comparison.density):
         own = [comparison.row(quantity, group) for group in comparison.groups]
-        if any(row["mean"] is not None for row in own):
-            lines += [_row(row, quantity, _heading(quantity, own)) for row in own]
+        without = quantity.name == "heldout_accuracy" and any(row["images"] == 0 for row in own)
+        if without or any(row["mean"] is not None for row in own):
+            differ = len({row["images"] for row in own if row["mean"] is not None}) > 1
+            lines += [_row(row, quantity, _heading(quantity, own), differ=differ) for row in own]
     return lines
 
 
 def _heading(about: Quantity, rows: Sequence[dict[str, Any]]) -> str:
-    """Return the title with the unit, and on how many images an accuracy is."""
+    """Return the title with the unit, and on how many images an accuracy is, where the groups agree in it."""
     unit = ", points" if about.points else ", %" if about.format == "percent" else ""
+    if about.images is None:
+        return f"{about.title}{unit}"
     known = {row["images"] for row in rows if row["mean"] is not None}
-    images = "" if about.images is None else f", {IMAGES[about.images]}"
-    if about.images is not None and len(known) == 1 and None not in known:
-        images = f", {known.pop():,} {IMAGES[about.images]}"
-    return f"{about.title}{unit}{images}"
+    images = _images(known.pop(), about.images) if len(known) == 1 else KINDS[about.images]
+    return f"{about.title}{unit}, {images}"
 
 
-def _row(row: dict[str, Any], about: Quantity, title: str) -> list[str]:
+def _images(count: int | None, kind: ImageKind) -> str:
+    """Return a number of images as text; None stands for runs that differ in it, or that did not store it."""
+    return f"{KINDS[kind]}, number unknown" if count is None else images_text([count], kind)
+
+
+def _row(row: dict[str, Any], about: Quantity, title: str, *, differ: bool) -> list[str]:
     count = str(row["n"]) if row["settings"] < 2 else f"{row['settings']} settings"
-    cells = [title, row["group"], count, _number(row["mean"], about), _number(row["sd"], about)]
+    group = row["group"]
+    if about.images is not None and (differ or row["images"] == 0):
+        group = f"{group} ({_images(row['images'], about.images)})"
+    cells = [title, group, count, _number(row["mean"], about), _number(row["sd"], about)]
     cells.append("all alike" if row["alike"] else _interval(row["low"], row["high"], about))
     if "paired" in row:
         cells.append(_number(row["difference"], about, sign=True))

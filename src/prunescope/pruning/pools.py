@@ -88,11 +88,17 @@ def check_each_layer(
 ) -> None:
     """Raise InputError where a field of values for each hidden layer does not fit the network or the scope.
 
-    It fits with as many values as there are hidden layers and ``prune.scope=layer``, or when it is not given.
+    It fits with as many values as there are hidden layers and ``prune.scope=layer``, or when it is not given. Layers'
+    own densities take the place of ``prune.density``, so that both together are refused too.
     """
     values, hidden = getattr(prune, name), len(sizes) - 2
     if values is None:
         return
+    if name == "layer_densities" and prune.densities:
+        raise InputError(
+            f"prune.density is {list(prune.densities)} and prune.layer_densities is {list(values)}: each says what is "
+            "kept, give one of them"
+        )
     if len(values) != hidden:
         raise InputError(
             f"prune.{name} is {list(values)}: the network has {hidden} hidden layers, give a number for each"

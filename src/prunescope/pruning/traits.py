@@ -62,7 +62,12 @@ def level_by_level(prune: Prune, sizes: Sizes) -> Expected:
 
 
 def wanted_densities(prune: Prune) -> tuple[float, ...]:
-    """Return ``prune.density`` as a tuple; raise InputError when it is not given."""
+    """Return ``prune.density`` as a tuple; raise InputError when it is not given, or layers' own densities are."""
+    if prune.layer_densities:
+        raise InputError(
+            f"prune.layer_densities is {list(prune.layer_densities)}: prune.method={prune.method} keeps prune.density "
+            "of all layers together; leave it out, or use prune.method=oneshot or random"
+        )
     if not prune.densities:
         raise InputError(
             f"prune.density is not given: prune.method={prune.method} needs what is to be kept, "

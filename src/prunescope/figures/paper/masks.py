@@ -136,6 +136,10 @@ def _columns(title: str, columns: Sequence[Sequence[np.ndarray]], captions: Sequ
 
 
 def _chosen_nodes(run: Run, level: int, seen: Arrays, options: FigureOptions) -> list[int]:
+    if not {"nodes", "top_images", "top_activations"} <= seen.keys() or not len(seen["nodes"]):
+        raise InputError(
+            f"{run.path}: level {level} holds no top images, which this figure shows; figure 3a shows masks alone"
+        )
     stored = [int(node) for node in seen["nodes"]]
     if options.nodes is None:
         return stored[:CHOSEN_NODES]

@@ -19,8 +19,6 @@ from prunescope.runs.directory import Run
 
 # Densities within this factor are the same level, because levels are a factor 0.7 apart.
 SAME_DENSITY = 1.1
-# Steps of log density that differ by less than this share belong to one grid.
-SAME_STEP = 0.01
 # For each accuracy, the field of levels.parquet or run.json with its number of images, and the name of the images.
 IMAGES = {
     "heldout_accuracy": ("heldout_images", "held-out"),
@@ -77,12 +75,9 @@ class ExperimentRuns:
 
     @property
     def half_step(self) -> float:
-        """Half the distance of two pruned levels in log10 of the density; inf when steps are unequal."""
-        pruned = [math.log10(density) for level, density in self.densities.items() if level > 0]
-        steps = -np.diff(pruned)
-        if not steps.size or np.ptp(steps) > SAME_STEP * abs(steps.mean()):
-            return math.inf
-        return float(steps.mean()) / 2
+        """Half a step of the grid of levels in log10 of the density; inf where they form none."""
+        step = best_levels.grid_step(self.densities.values())
+        return math.inf if step is None else step / math.log(10) / 2
 
     def accuracies(self, seed: int) -> dict[int, float]:
         """Return the best validation accuracy of each level of a run."""
