@@ -11,12 +11,12 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from prunescope.analysis.groups import FigureOptions, Group, groups, shown_levels
+from prunescope.analysis.inputs import inputs
 from prunescope.errors import InputError
 from prunescope.figures.parts.drawing import Drawing
 from prunescope.figures.parts.pictures import (
     height_over_width,
     input_picture,
-    inputs_of,
     mask_picture,
     weight_picture,
 )
@@ -181,9 +181,9 @@ def _draw_second_layer(axes: Axes, run: Run, data: Arrays, first: Position) -> N
                 axes, (x, y + (1 + count) * step - GAP * (not count)), side, shape[2], words=column == 0
             )
     if count:
-        write(axes, 0.18, y + (1 + count / 2) * step + GAP, inputs_of(run), rotation=90, va="center")
+        write(axes, 0.18, y + (1 + count / 2) * step + GAP, inputs(run), rotation=90, va="center")
     else:
-        text = f"this run stored no top {inputs_of(run)} of its second layer"
+        text = f"this run stored no top {inputs(run)} of its second layer"
         write(
             axes,
             left,

@@ -6,16 +6,13 @@ time along x and one row for each channel.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 
 from prunescope.figures.parts.series import SeriesPicture, is_series, tile_ratio
 from prunescope.mask import ImageShape
 from prunescope.observables import mask_image, weight_image
-
-if TYPE_CHECKING:
-    from prunescope.runs.directory import Run
 
 Picture: TypeAlias = "np.ndarray | SeriesPicture"
 
@@ -49,8 +46,3 @@ def input_picture(pixels: np.ndarray, shape: ImageShape) -> Picture:
 def height_over_width(shape: ImageShape) -> float:
     """Return the height of a picture of inputs of this shape over its width."""
     return tile_ratio(shape) if is_series(shape) else shape[1] / shape[2]
-
-
-def inputs_of(run: Run) -> str:
-    """Return what a run's inputs are called, in the plural: images, or series."""
-    return "series" if run.experiment.data.geometry == "series" else "images"
