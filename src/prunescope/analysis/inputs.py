@@ -1,11 +1,9 @@
-"""These functions name a run's inputs in words: images of pixels, series of samples, or tables of features."""
+"""These functions name a run's inputs in words: images of pixels, series of samples, or rows of features."""
 
 from __future__ import annotations
 
+from prunescope.data.words import INPUTS, UNITS, size_in_words
 from prunescope.runs.directory import Run
-
-UNITS = {"image": "pixels", "series": "samples", "none": "features"}
-INPUTS = {"image": "images", "series": "series", "none": "rows"}
 
 
 def unit(run: Run) -> str:
@@ -19,12 +17,6 @@ def inputs(run: Run) -> str:
 
 
 def size(run: Run) -> str:
-    """Return the size of an input: ``32×32 pixels, colour``, ``128 samples, 1 channel`` or ``20 features``."""
+    """Return the size of an input of a run, as ``data.words.size_in_words`` writes it."""
     channels, height, width = run.data["shape"]
-    geometry = run.experiment.data.geometry
-    if geometry == "none":
-        return f"{width:,} features"
-    several = f"{channels} channel{'s' if channels > 1 else ''}"
-    if geometry == "series":
-        return f"{width:,} samples, {several}"
-    return f"{width}×{height} pixels, {({1: 'grey', 3: 'colour'}).get(channels, several)}"
+    return size_in_words((channels, height, width), run.experiment.data.geometry)

@@ -8,6 +8,7 @@ from typing import Any
 
 from prunescope.analysis.formats import gigabytes, span
 from prunescope.cli.progress import level_line
+from prunescope.data.words import INPUTS, size_in_words
 from prunescope.errors import InputError
 from prunescope.experiment import Experiment, preset_names, preset_text
 from prunescope.mask import ImageShape, Mask
@@ -67,6 +68,7 @@ def print_methods() -> None:
 
 def print_run(path: Path, *, as_json: bool) -> None:
     """Print a run's levels, as a table or as JSON."""
+    from prunescope.analysis.inputs import inputs
     from prunescope.runs.directory import Run
 
     run = Run(path)
@@ -90,7 +92,7 @@ def print_run(path: Path, *, as_json: bool) -> None:
         )
         return
     images = run.data.get("validation_images")
-    of = f"; accuracies on {images:,} validation images" if images else ""
+    of = f"; accuracies on {images:,} validation {inputs(run)}" if images else ""
     print(f"{path}: {run.experiment.name}, seed {run.seed}, {run.status}{of}")
     for row in rows:
         if row["layer"] == 1:
@@ -104,6 +106,7 @@ def print_observables(
     from prunescope.observables import measure
 
     results = []
+    words = _input_words(source) if layer in (None, 1) else ""
     for name, mask, geometry, weights in _masks(source, level, layer, shape):
         if mask.kept == 0:
             raise InputError(f"{source}: {name} keeps no weight: a mask needs at least one 1")
@@ -114,7 +117,7 @@ def print_observables(
         return
     for result in results:
         units, inputs = result["shape"]
-        print(f"{result['mask']}: {units} units, {inputs} inputs, density {result['density']:.4g}")
+        print(f"{result['mask']}: {units} units, {inputs} inputs{words}, density {result['density']:.4g}")
         print(f"  {'':24}{'value':>10}{'null':>10}{'sd':>10}{'z':>8}")
         for key, value in result.items():
             if isinstance(value, dict):
@@ -125,6 +128,17 @@ def print_observables(
                 print(f"  {key.replace('_', ' '):24}{cells}")
             elif isinstance(value, float) and key != "density":
                 print(f"  {key.replace('_', ' '):24}{value:10.3f}")
+
+
+def _input_words(source: Path) -> str:
+    """Return what the inputs of a run on series or tables are, in brackets; "" for images and files of masks."""
+    if not source.is_dir():
+        return ""
+    from prunescope.analysis.inputs import size
+    from prunescope.runs.directory import Run
+
+    run = Run(source)
+    return "" if run.experiment.data.geometry == "image" or not run.data else f" ({size(run)})"
 
 
 def _masks(
@@ -181,10 +195,21 @@ def print_data(folder: Path, sheet: Path | None, *, as_json: bool) -> None:
     from prunescope.data import info, sample_sheet
 
     facts: dict[str, Any] = info(folder)
-    print(json.dumps(facts, indent=2) if as_json else "\n".join(_lines(facts)))
+    print(json.dumps(facts, indent=2) if as_json else "\n".join(_lines(_in_words(facts))))
     if sheet is not None:
         sample_sheet(folder, sheet)
         print(sheet)
+
+
+def _in_words(facts: dict[str, Any]) -> dict[str, Any]:
+    """Return the facts of a prepared folder under the names of what it holds; those of images stay as they are."""
+    geometry = facts["provenance"]["parameters"].get("geometry", "image")
+    if geometry == "image":
+        return facts
+    channels, height, width = facts["shape"]
+    size = size_in_words((channels, height, width), geometry)
+    names = {"shape": "inputs", "images": INPUTS[geometry]}
+    return {names.get(key, key): size if key == "shape" else value for key, value in facts.items()}
 
 
 def _lines(facts: dict[str, Any], indent: str = "") -> list[str]:
