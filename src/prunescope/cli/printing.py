@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from prunescope.analysis.formats import gigabytes, span
 from prunescope.analysis.image_counts import images_text
 from prunescope.cli.progress import level_line
+from prunescope.data.words import INPUTS, size_in_words
 from prunescope.errors import InputError
 from prunescope.experiment import Experiment, preset_names, preset_text
 from prunescope.mask import ImageShape, Mask
@@ -73,6 +74,7 @@ def print_methods() -> None:
 
 def print_run(path: Path, *, as_json: bool) -> None:
     """Print a run's levels, as a table or as JSON."""
+    from prunescope.analysis.inputs import inputs
     from prunescope.runs.directory import Run
 
     run = Run(path)
@@ -95,7 +97,7 @@ def print_run(path: Path, *, as_json: bool) -> None:
             )
         )
         return
-    images = images_text([run.data.get("validation_images")], "validation")
+    images = images_text([run.data.get("validation_images")], "validation").replace("images", inputs(run))
     print(f"{path}: {run.experiment.name}, seed {run.seed}, {run.status}; accuracies on {images}")
     for row in rows:
         if row["layer"] == 1:
@@ -115,6 +117,7 @@ def print_observables(
     if source.is_dir():
         run, level = _level_of(source, level)
         u = float(run.table.filter(level=level)["nominal_density"][0])
+    words = _input_words(source) if layer in (None, 1) else ""
     for name, mask, geometry, weights in _masks(source, level, layer, shape):
         if mask.kept == 0:
             raise InputError(f"{source}: {name} keeps no weight: a mask needs at least one 1")
@@ -126,7 +129,8 @@ def print_observables(
     for result in results:
         units, inputs = result["shape"]
         of = "" if u is None else f"; u of the level {u:.4g}"
-        print(f"{result['mask']}: {units} units, {inputs} inputs, weight density {result['density']:.4g}{of}")
+        size = f"{units} units, {inputs} inputs{words}"
+        print(f"{result['mask']}: {size}, weight density {result['density']:.4g}{of}")
         print(f"  {'':24}{'value':>10}{'null':>10}{'sd':>10}{'z':>8}")
         for key, value in result.items():
             if isinstance(value, dict):
@@ -137,6 +141,17 @@ def print_observables(
                 print(f"  {key.replace('_', ' '):24}{cells}")
             elif isinstance(value, float) and key != "density":
                 print(f"  {key.replace('_', ' '):24}{value:10.3f}")
+
+
+def _input_words(source: Path) -> str:
+    """Return what the inputs of a run on series or tables are, in brackets; "" for images and files of masks."""
+    if not source.is_dir():
+        return ""
+    from prunescope.analysis.inputs import size
+    from prunescope.runs.directory import Run
+
+    run = Run(source)
+    return "" if run.experiment.data.geometry == "image" or not run.data else f" ({size(run)})"
 
 
 def _masks(
@@ -200,10 +215,21 @@ def print_data(folder: Path, sheet: Path | None, *, as_json: bool) -> None:
     from prunescope.data import info, sample_sheet
 
     facts: dict[str, Any] = info(folder)
-    print(json.dumps(facts, indent=2) if as_json else "\n".join(_lines(facts)))
+    print(json.dumps(facts, indent=2) if as_json else "\n".join(_lines(_in_words(facts))))
     if sheet is not None:
         sample_sheet(folder, sheet)
         print(sheet)
+
+
+def _in_words(facts: dict[str, Any]) -> dict[str, Any]:
+    """Return the facts of a prepared folder under the names of what it holds; those of images stay as they are."""
+    geometry = facts["provenance"]["parameters"].get("geometry", "image")
+    if geometry == "image":
+        return facts
+    channels, height, width = facts["shape"]
+    size = size_in_words((channels, height, width), geometry)
+    names = {"shape": "inputs", "images": INPUTS[geometry]}
+    return {names.get(key, key): size if key == "shape" else value for key, value in facts.items()}
 
 
 def _lines(facts: dict[str, Any], indent: str = "") -> list[str]:

@@ -1,4 +1,4 @@
-"""This module draws sample sheets: pictures of a data set with a row of images for each class."""
+"""This module draws sample sheets: pictures of a data set with a row of images, or of series, for each class."""
 
 from __future__ import annotations
 
@@ -10,12 +10,15 @@ from numpy.typing import NDArray
 
 from prunescope.data.dataset import Dataset
 from prunescope.data.prepared.reading import open_prepared
+from prunescope.data.words import INPUTS, size_in_words
 from prunescope.mask import ImageShape
 from prunescope.randomness import generator
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+_COLOURS = ("#222222", "#D55E00", "#009E73", "#0072B2", "#CC79A7", "#56B4E9")
 _CELL = 0.62  # inches
 _GAP = 0.04
 
@@ -25,11 +28,14 @@ def sample_sheet(
 ) -> Path:
     """Draw a PNG with ``columns`` images of at most ``rows`` classes and return its path.
 
+    Series are curves, a row for each channel; the features of a table are bars.
+
     ``source``: a prepared folder, whose training images are drawn, or an open Dataset, of which one training
     batch is drawn for streams and else the validation images. ``seed``: chooses the images of each class.
     Raises InputError when the folder is not a prepared one.
     """
     pixels, labels, shape, classes, title = _content(source)
+    geometry = _geometry(source)
     chosen = np.unique(np.linspace(0, len(classes) - 1, min(rows, len(classes))).round().astype(int))
     figure, axes = _grid(len(chosen), columns, [classes[label] for label in chosen], title)
     for row, label in enumerate(chosen):
@@ -38,9 +44,11 @@ def sample_sheet(
         limit = _limit(pixels, found)
         for column in range(columns):
             axis = axes[row][column]
-            if column < len(found):
+            if column < len(found) and geometry != "image":
+                _draw_curves(axis, np.asarray(pixels[found[column]]).reshape(shape[0], -1), limit, geometry)
+            elif column < len(found):
                 image = _picture(np.asarray(pixels[found[column]]), shape, limit)
-                aspect = "auto" if shape[1] == 1 else "equal"  # a series fills its cell
+                aspect = "auto" if shape[1] == 1 else "equal"  # an image of one row fills its cell
                 axis.imshow(image, cmap="gray", vmin=0, vmax=1, interpolation="nearest", aspect=aspect)
     out = Path(out_png)
     out.parent.mkdir(parents=True, exist_ok=True)
@@ -48,26 +56,53 @@ def sample_sheet(
     return out
 
 
+def _geometry(source: str | Path | Dataset) -> str:
+    """Return what the inputs are, as data.geometry says it."""
+    if isinstance(source, Dataset):
+        return source.geometry
+    return str(open_prepared(Path(source)).parameters.get("geometry", "image"))
+
+
+def _draw_curves(axis: Axes, values: NDArray[Any], limit: float, geometry: str) -> None:
+    """Draw values [C, L] as curves above each other, or those of a table as bars, with the scale of their row."""
+    whole = values.dtype == np.uint8
+    scaled = values / 255 if whole else 0.5 + values / (2 * limit)
+    for channel, curve in enumerate(scaled):
+        below = len(scaled) - 1 - channel
+        if geometry == "series":
+            axis.plot(below + curve, color=_COLOURS[channel % len(_COLOURS)], lw=0.7)
+        else:
+            zero = 0.0 if whole else 0.5
+            axis.bar(np.arange(len(curve)), curve - zero, bottom=zero, width=0.8, color=_COLOURS[0])
+    axis.set(xlim=(-0.5, values.shape[1] - 0.5), ylim=(-0.05, len(scaled) + 0.05))
+
+
 def _content(
     source: str | Path | Dataset,
 ) -> tuple[NDArray[Any], NDArray[np.int64], ImageShape, tuple[str, ...], str]:
     """Return the pixels, the labels, the shape, the class names and the title of the sheet."""
     if isinstance(source, Dataset):
+        geometry = source.geometry
         if source.train_size is None:
             batch = source.draw(0, 0, 0, 64 * len(source.classes))
             pixels, labels, what = batch.pixels, batch.labels, "unlimited training images"
         else:
             pixels, labels = source.validation.pixels, source.validation.labels
-            what = f"{source.train_size:,} training images"
+            what = f"{source.train_size:,} training {INPUTS[source.geometry]}"
         name = ""
         shape, classes = source.shape, source.classes
     else:
         prepared = open_prepared(Path(source))
+        geometry = _geometry(source)
         pixels, labels = prepared.images("train"), prepared.labels("train")
         shape, classes = prepared.shape, prepared.classes
         name = f"{prepared.source} · "
-        what = f"{len(labels):,} training, {len(prepared.images('validation')):,} validation images"
-    size = f"{shape[1]}x{shape[2]}" + (" RGB" if shape[0] == 3 else "")
+        what = (
+            f"{len(labels):,} training, {len(prepared.images('validation')):,} validation {INPUTS[geometry]}"
+        )
+    size = f"{shape[2]}x{shape[1]}" + (" RGB" if shape[0] == 3 else "")
+    if geometry != "image":
+        size = size_in_words(shape, geometry)
     return pixels, labels, shape, classes, f"{name}{what} · {size} · {len(classes)} classes"
 
 

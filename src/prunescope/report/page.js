@@ -2,7 +2,7 @@
 
 const DATA = JSON.parse(document.getElementById("data").textContent);
 const find = (id) => document.getElementById(id);
-const plots = Object.fromEntries(["accuracy", "locality", "spread", "radial", "histogram", "ablation"].map((id) => [id, new Plot(id)]));
+const plots = Object.fromEntries(["accuracy", "locality", "spread", "radial", "histogram", "ablation", "same-lags", ...(document.getElementById("different-lags") ? ["different-lags"] : [])].map((id) => [id, new Plot(id)]));
 const state = { run: 0, index: 0 };
 const run = () => DATA.runs[state.run];
 const level = () => run().levels[state.index];
@@ -68,14 +68,31 @@ function showReading() {
 
 function showMaps() {
   const relative = document.querySelector("input[name=scale]:checked").value === "relative";
-  showMap("same", run().shape, level(), relative);
+  showPairs("same", relative);
   const figure = find("different-figure");
   if (figure) figure.hidden = !level().different;
-  if (level().different) showMap("different", run().shape, level(), relative);
+  if (level().different) showPairs("different", relative);
+}
+
+/** A map of displacements, or for series a curve over the lag. */
+function showPairs(id, relative) {
+  const series = isSeries(run().shape);
+  find(id).hidden = series;
+  find(`${id}-lags`).hidden = !series;
+  if (series) showLags(plots[`${id}-lags`], id, run().shape, level(), relative);
+  else showMap(id, run().shape, level(), relative);
+}
+
+function showWords() {
+  for (const kind of ["unit", "inputs"]) {
+    for (const place of document.querySelectorAll(`.${kind}`)) place.textContent = run()[kind];
+  }
+  for (const place of document.querySelectorAll(".reach")) place.textContent = isSeries(run().shape) ? "lag" : "distance";
 }
 
 function show() {
   atlas = new Atlas(run().shape, level());
+  showWords();
   showReading();
   showCurves();
   trained.show(atlas);
@@ -113,7 +130,7 @@ function showFacts() {
   );
   const several = group.seeds > 1 ? `(mean ± sd of ${group.seeds} seeds; thin: the run chosen)` : "(1 seed)";
   for (const place of document.querySelectorAll(".of-seeds")) place.textContent = several;
-  find("footer").textContent = `${run().name}, identity ${run().identity}, seed ${run().seed}, ${run().status}. Locality: the share of same-channel pixel pairs of a node that lie within 2 pixels of each other, over that share at random places.`;
+  find("footer").textContent = `${run().name}, identity ${run().identity}, seed ${run().seed}, ${run().status}. Locality: the share of same-channel pairs of ${run().unit} of a node that lie within 2 ${run().unit} of each other, over that share at random places.`;
 }
 
 /** A picture of the sheet on a canvas, and its activation. */
@@ -123,9 +140,10 @@ function topImage(place, activation, rank) {
   const figure = document.createElement("figure"), canvas = document.createElement("canvas"), caption = document.createElement("figcaption");
   [canvas.width, canvas.height] = [width, height];
   canvas.setAttribute("role", "img");
-  canvas.setAttribute("aria-label", `Image number ${rank}, activation ${activation}`);
+  canvas.setAttribute("aria-label", `${isSeries(run().shape) ? "Series" : "Image"} number ${rank}, activation ${activation}`);
   const x = (place % columns) * tile_width, y = Math.floor(place / columns) * tile_height;
-  canvas.getContext("2d").drawImage(sheets[state.run], x, y, width, height, 0, 0, width, height);
+  if (isSeries(run().shape)) paintStoredSeries(canvas, sheets[state.run], x, y, run().shape);
+  else canvas.getContext("2d").drawImage(sheets[state.run], x, y, width, height, 0, 0, width, height);
   caption.textContent = `activation ${activation ?? NOT_MEASURED}`;
   figure.append(canvas, caption);
   return figure;
@@ -134,11 +152,13 @@ function topImage(place, activation, rank) {
 function openNode(k) {
   const { node, fan_in, radius, low, high, images, activations } = level().nodes[k];
   find("node-title").textContent = `Node ${node}`;
-  const spread = radius == null ? "" : `; their radius of gyration is ${radius} pixels`;
+  const spread = radius == null ? "" : `; their radius of gyration is ${radius} ${run().unit}`;
   find("node-text").textContent = `${fan_in} connections left (rank ${k + 1} of ${level().units ?? "all"}) at level ${level().level}, u = ${percent(level().u)}${spread}.`;
-  paint(find("node-mask"), atlas.picture(k, "trained", "mask"));
-  paint(find("node-weights"), atlas.picture(k, "trained", "weights"));
-  find("node-range").textContent = `weights, ${low.toPrecision(2)} (dark) to ${high.toPrecision(2)} (bright)`.replaceAll("-", "−");
+  paintNode(find("node-mask"), atlas, k, "trained", "mask");
+  paintNode(find("node-weights"), atlas, k, "trained", "weights");
+  find("node-mask-caption").textContent = isSeries(run().shape) ? `mask, ${run().shape[2]} samples from left to right` : "mask";
+  const [lowest, highest] = isSeries(run().shape) ? ["blue", "red"] : ["dark", "bright"];
+  find("node-range").textContent = `weights, ${low.toPrecision(2)} (${lowest}) to ${high.toPrecision(2)} (${highest})`.replaceAll("-", "−");
   const pictures = images.map((place, rank) => topImage(place, activations[rank], rank + 1));
   if (!pictures.length) pictures.push(NOT_MEASURED);
   find("node-images").replaceChildren(...pictures);

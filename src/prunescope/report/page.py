@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from prunescope.analysis import inputs
 from prunescope.analysis.groups import groups
 from prunescope.analysis.labels import SOURCES
 from prunescope.analysis.methods import sentence
@@ -12,7 +13,7 @@ from prunescope.report.standalone import as_script, render
 from prunescope.report.summary import group_data
 from prunescope.runs.directory import Run
 
-SCRIPTS = ("decode.js", "charts.js", "panels.js", "page.js")
+SCRIPTS = ("decode.js", "charts.js", "series.js", "panels.js", "page.js")
 MOST_CLASSES = 12
 DESCRIBED = SOURCES | {
     "photographs": "photographs against phase-scrambled copies",
@@ -42,6 +43,7 @@ def html(runs: Sequence[Run]) -> str:
         "classes_of": found[0].label,
         "classes": _class_names(ordered[0][1]),
         "colour": ordered[0][1].shape[0] > 1,
+        "series": inputs.inputs(ordered[0][1]) == "series",
         "any_colour": any(run.shape[0] > 1 for _, run in ordered),
     }
     return render("prunescope.report", values, SCRIPTS)
@@ -50,12 +52,11 @@ def html(runs: Sequence[Run]) -> str:
 def describe(run: Run) -> str:
     """Describe a run's experiment in one sentence."""
     experiment = run.experiment
-    channels, height, width = run.shape
     layers = " × ".join(map(str, experiment.network.hidden))
     return (
         f"A fully connected network with hidden layers {layers}, trained on "
-        f"{DESCRIBED.get(experiment.data.source, experiment.data.source)} ({width}×{height} pixels, "
-        f"{'colour' if channels == 3 else 'grey'}, {len(run.classes)} classes), for {experiment.train.steps:,} steps a level; "
+        f"{DESCRIBED.get(experiment.data.source, experiment.data.source)} ({inputs.size(run)}, "
+        f"{len(run.classes)} classes), for {experiment.train.steps:,} steps a level; "
         f"{sentence(run)}."
     )
 

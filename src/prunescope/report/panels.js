@@ -29,8 +29,9 @@ class AtlasPanel {
       cell.element.hidden = k >= atlas.nodes.length;
       if (cell.element.hidden) return;
       const { node, fan_in } = atlas.nodes[k];
-      paint(cell.mask, atlas.picture(k, this.which, "mask"));
-      paint(cell.weights, atlas.picture(k, this.which, "weights"));
+      paintNode(cell.mask, atlas, k, this.which, "mask");
+      paintNode(cell.weights, atlas, k, this.which, "weights");
+      cell.element.classList.toggle("series", isSeries(atlas.shape));
       cell.caption.textContent = String(fan_in);
       if (this.open) cell.element.setAttribute("aria-label", `Node ${node}, ${fan_in} connections: show large`);
     });
@@ -102,7 +103,7 @@ function showRadial(plot, level) {
   plot.show("g, the pairs at a distance relative to chance", (p) => {
     const all = [...points.map(([, g]) => g), ...band.flatMap(([, a, b]) => [a, b]), 1].filter((v) => v > 0.05);
     const high = Math.max(1.2, ...all) * 1.1, low = Math.min(0.8, ...all) / 1.1;
-    const x = { low: 1, high: last - 1, label: "distance |d| (pixels)" };
+    const x = { low: 1, high: last - 1, label: isSeries(run().shape) ? "lag |d| (samples)" : "distance |d| (pixels)" };
     p.axes(x, { low, high, log: true, ticks: logTicks(low, high) });
     p.band(band, "null");
     p.level(1, "dash");
@@ -142,7 +143,7 @@ function showAblation(plot, ablation, classes) {
   });
 }
 
-const ofImages = (count) => (Number.isFinite(count) ? `, ${count.toLocaleString("en")} images` : "");
+const ofImages = (count) => (Number.isFinite(count) ? `, ${count.toLocaleString("en")} ${run().inputs}` : "");
 
 function showNumbers(level, validationImages) {
   const z = Number.isFinite(level.locality_z) ? ` (z = ${level.locality_z.toFixed(0)})` : "";
@@ -153,9 +154,9 @@ function showNumbers(level, validationImages) {
     ["fan-in, mean and largest", `${fixed(level.fan_in_mean, 1)}, ${level.fan_in_max ?? NOT_MEASURED}`],
     ["fan-in variance / binomial", dense && level.fan_in_var_ratio == null ? NOT_DEFINED : fixed(level.fan_in_var_ratio, 2)],
     ["locality", fixed(level.locality, 3) + z],
-    ["half-width of g", dense && level.half_width == null ? NOT_DEFINED : fixed(level.half_width, 2, " pixels")],
-    ["axes over diagonals of g", fixed(level.anisotropy, 2)],
-    ["radius of gyration, mean", fixed(level.radius_of_gyration, 2, " pixels")],
+    ["half-width of g", dense && level.half_width == null ? NOT_DEFINED : fixed(level.half_width, 2, ` ${run().unit}`)],
+    ...(isSeries(run().shape) ? [] : [["axes over diagonals of g", fixed(level.anisotropy, 2)]]),
+    ["radius of gyration, mean", fixed(level.radius_of_gyration, 2, ` ${run().unit}`)],
     [`best validation accuracy${ofImages(validationImages)}`, accuracyText(level.best_val_accuracy)],
     [`final validation accuracy${ofImages(validationImages)}`, accuracyText(level.final_val_accuracy)],
     [`held-out accuracy${ofImages(level.heldout_images)}`, accuracyText(level.heldout_accuracy)],

@@ -9,6 +9,7 @@ import numpy as np
 import polars
 from numpy.typing import NDArray
 
+from prunescope.analysis import inputs
 from prunescope.analysis.connectivity import fan_in_histogram
 from prunescope.analysis.formats import number as written
 from prunescope.analysis.groups import Group
@@ -60,11 +61,14 @@ LAID_OUT = {
 def run_data(run: Run, group: int) -> dict[str, Any]:
     """Return everything the page shows of a run, as JSON values; ``group`` is the number of its experiment.
 
-    Raises InputError for inputs that are not images of 1 or 3 channels.
+    Raises InputError for tables, and for images that have not 1 or 3 channels.
     """
-    if run.shape[0] not in (1, 3):
-        raise InputError(f"{run.path}: inputs have {run.shape[0]} channels; a report shows images of 1 or 3")
-    sheet = SpriteSheet(run.shape)
+    channels, height, width = run.shape
+    series = height == 1
+    if channels not in (1, 3) and not series:
+        raise InputError(f"{run.path}: images have {channels} channels; a report shows images of 1 or 3")
+    # Stored series are the rows of grey pictures, a row for each channel, from which the page draws curves.
+    sheet = SpriteSheet((1, channels, width) if series else run.shape)
     first = run.table.filter(polars.col("layer") == 1)
     levels = [_level(run, row, sheet) for row in first.sort("level").to_dicts()]
     return {
@@ -74,6 +78,8 @@ def run_data(run: Run, group: int) -> dict[str, Any]:
         "status": run.status,
         "group": group,
         "shape": list(run.shape),
+        "unit": inputs.unit(run),
+        "inputs": inputs.inputs(run),
         "classes": len(run.classes),
         "validation_images": run.data.get("validation_images"),
         "levels": levels,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from prunescope.analysis import inputs
 from prunescope.analysis.best_levels import DENSE
 from prunescope.analysis.curves import summary
 from prunescope.analysis.formats import accuracy, percent
@@ -50,7 +51,7 @@ def facts(rows: list[dict[str, Any]], group: Group) -> list[dict[str, str]]:
     where = f"at u = {_percent(told['u'])}, {why}"
     return [
         _accuracy_fact(by_level.get(DENSE), by_level[group.best_level()], _images(group)),
-        _locality_fact(told, where),
+        _locality_fact(told, where, inputs.unit(group.runs[0])),
         _fan_in_fact(told, where),
         _seeds_fact(group),
     ]
@@ -59,7 +60,7 @@ def facts(rows: list[dict[str, Any]], group: Group) -> list[dict[str, str]]:
 def _images(group: Group) -> str:
     """Return " of 10,000 images" where every run says how many images choose the best step, and all agree."""
     count = group.images("validation")
-    return f" on {count:,} images" if count else ""
+    return f" on {count:,} {inputs.inputs(group.runs[0])}" if count else ""
 
 
 def _accuracy_fact(dense: dict[str, Any] | None, best: dict[str, Any], images: str) -> dict[str, str]:
@@ -77,7 +78,7 @@ def _accuracy_fact(dense: dict[str, Any] | None, best: dict[str, Any], images: s
     return {"value": f"{accuracy(before, unit=False)} → {accuracy(after)}", "text": text}
 
 
-def _locality_fact(row: dict[str, Any], where: str) -> dict[str, str]:
+def _locality_fact(row: dict[str, Any], where: str, unit: str) -> dict[str, str]:
     value, z = row.get("locality_mean"), row.get("locality_z_min")
     if value is None:
         return {"value": "—", "text": "locality was not measured"}
@@ -86,7 +87,7 @@ def _locality_fact(row: dict[str, Any], where: str) -> dict[str, str]:
         null = f"z ≥ {z:.0f} against shuffled masks in every run"
     return {
         "value": f"{value:.2f} ×",
-        "text": f"as many close pairs of pixels per node as by chance ({null}), {where}",
+        "text": f"as many close pairs of {unit} per node as by chance ({null}), {where}",
     }
 
 

@@ -8,9 +8,11 @@ import numpy as np
 
 from prunescope.analysis.groups import FigureOptions, groups, shown_levels
 from prunescope.figures.parts.drawing import Drawing
+from prunescope.figures.parts.pictures import mask_picture, weight_picture
+from prunescope.figures.parts.series import columns_for
 from prunescope.figures.parts.style import PAGE
 from prunescope.figures.parts.tiles import TileSheet, stacked
-from prunescope.observables import mask_image, most_connected, shuffle_at_fan_in, weight_image
+from prunescope.observables import most_connected, shuffle_at_fan_in
 from prunescope.randomness import generator
 from prunescope.runs.directory import Run
 
@@ -36,27 +38,28 @@ def figure_atlas(runs: Sequence[Run], options: FigureOptions) -> Drawing:
     # Both masks keep the same number of weights in each row, so that every weight finds a place in its own row.
     shuffled_weights[shuffled_mask] = weights[masks]
     captions = [str(count) for count in mask.fan_in[nodes]]
+    columns = columns_for(run.shape, COLUMNS)
     sheets = []
     for name, shown, values in (
         ("what pruning left", masks, weights),
         ("the same connections and weights at random places", shuffled_mask, shuffled_weights),
     ):
         rows = [
-            [mask_image(m, run.shape) for m in shown],
-            [weight_image(w, m, run.shape) for w, m in zip(values, shown, strict=True)],
+            [mask_picture(m, run.shape) for m in shown],
+            [weight_picture(w, m, run.shape) for w, m in zip(values, shown, strict=True)],
         ]
         images = [
             picture
-            for start in range(0, len(nodes), COLUMNS)
+            for start in range(0, len(nodes), columns)
             for row in rows
-            for picture in row[start : start + COLUMNS]
+            for picture in row[start : start + columns]
         ]
         labels = [
             label
-            for start in range(0, len(nodes), COLUMNS)
-            for label in (*captions[start : start + COLUMNS], *[""] * len(captions[start : start + COLUMNS]))
+            for start in range(0, len(nodes), columns)
+            for label in (*captions[start : start + columns], *[""] * len(captions[start : start + columns]))
         ]
-        sheets.append(TileSheet(f"{group.title(level)}: {name}", images, labels, COLUMNS))
+        sheets.append(TileSheet(f"{group.title(level)}: {name}", images, labels, columns))
     data = {
         "level": np.array(level),
         "nodes": nodes,

@@ -12,10 +12,12 @@ from prunescope.analysis.groups import FigureOptions, given_nodes, one_group, sh
 from prunescope.analysis.run_observables import run_gabor
 from prunescope.analysis.statistics import mean_and_sd
 from prunescope.figures.parts.drawing import Drawing
+from prunescope.figures.parts.pictures import height_over_width, weight_picture
+from prunescope.figures.parts.series import AXIS, columns_for, is_series, time_axis
 from prunescope.figures.parts.style import BLUE, MUTED, PAGE, density_axis
 from prunescope.figures.parts.tiles import GAP, Position, axes_at, blank, panel, place, write
 from prunescope.model import Arrays
-from prunescope.observables import GaborFits, weight_image
+from prunescope.observables import GaborFits
 from prunescope.runs.directory import Run
 
 NODES, LEVELS, EXAMPLES = 10, 9, 5
@@ -35,7 +37,7 @@ def figure_gabor(runs: Sequence[Run], options: FigureOptions) -> Drawing:
     given = given_nodes(group.runs[0], options)
     data = gabor_r2(group, levels, given, nodes=NODES)
     best, run = group.best_level(), group.runs[0]
-    examples = run_gabor(run, best, data["nodes"][0][:EXAMPLES], shuffles=SHUFFLES)
+    examples = run_gabor(run, best, data["nodes"][0][: columns_for(run.shape, EXAMPLES)], shuffles=SHUFFLES)
     masked = run.model(best).layers[0].weight * run.mask(best).array
     data |= {
         "example_level": np.array(best),
@@ -44,7 +46,7 @@ def figure_gabor(runs: Sequence[Run], options: FigureOptions) -> Drawing:
     }
     figure, page = blank(PAGE, 2.1)
     axes = axes_at(figure, 0.45, 0.3, 2.6, 1.4)
-    _draw_r2(axes, data)
+    _draw_r2(axes, data, "samples" if is_series(run.shape) else "pixels")
     axes.set_title(f"{group.label}, {group.n}, {data['nodes'].shape[1]} nodes each")
     panel(page, 0.05, 0.2, "a")
     panel(page, 3.3, 0.2, "b")
@@ -59,12 +61,12 @@ def _spread(levels: Sequence[int]) -> list[int]:
     return [levels[place] for place in np.unique(places)]
 
 
-def _draw_r2(axes: Axes, data: Arrays) -> None:
+def _draw_r2(axes: Axes, data: Arrays, inputs: str) -> None:
     u = data["densities"]
     for node in data["r2"][0].T:
         axes.plot(u, node, color=BLUE, lw=0.5, alpha=0.35)
     for values, colour, label in (
-        (data["null_r2"].reshape(*data["r2"].shape[:2], -1), MUTED, "pixels shuffled"),
+        (data["null_r2"].reshape(*data["r2"].shape[:2], -1), MUTED, f"{inputs} shuffled"),
         (data["r2"], BLUE, "trained"),
     ):
         mean, sd = mean_and_sd(np.nanmean(values, axis=2))
@@ -79,18 +81,20 @@ def _draw_r2(axes: Axes, data: Arrays) -> None:
 
 def _draw_examples(page: Axes, run: Run, data: Arrays, fits: GaborFits) -> None:
     left, top = 3.75, 0.42
-    side = min((PAGE - left) / EXAMPLES - GAP, 0.75 * run.shape[2] / run.shape[1])
-    height = side * run.shape[1] / run.shape[2]
+    tall = height_over_width(run.shape)
+    side = min((PAGE - left) / columns_for(run.shape, EXAMPLES) - GAP, 0.75 / tall)
+    height = side * tall
+    numbers = top + 2 * (height + GAP) + 0.1 + (AXIS if is_series(run.shape) else 0)
     whole = np.ones(int(np.prod(run.shape)), np.bool_)
     for k, (weights, fit) in enumerate(zip(data["example_weights"], data["example_fits"], strict=True)):
         x = left + k * (side + GAP)
-        image = weight_image(weights, whole, run.shape, symmetric=True)
+        image = weight_picture(weights, whole, run.shape, symmetric=True)
         place(page, image, Position(x, top, side), f"node {fits.nodes[k]}")
-        fitted = weight_image(fit, whole, run.shape, symmetric=True)
+        fitted = weight_picture(fit, whole, run.shape, symmetric=True)
         place(page, fitted, Position(x, top + height + GAP, side))
-        write(
-            page, x + side / 2, top + 2 * (height + GAP) + 0.1, f"{fits.r2[k]:.2f}", va="baseline", fontsize=6
-        )
+        if is_series(run.shape):
+            time_axis(page, (x, top + 2 * height + GAP), side, run.shape[2], words=k == 0)
+        write(page, x + side / 2, numbers, f"{fits.r2[k]:.2f}", va="baseline", fontsize=6)
     write(page, left - 0.08, top + height / 2, "weights", rotation=90, ha="right", va="center")
     write(page, left - 0.08, top + 1.5 * height + GAP, "fit", rotation=90, ha="right", va="center")
-    write(page, left - 0.05, top + 2 * (height + GAP) + 0.1, "$R^2$", ha="right", va="baseline", fontsize=6)
+    write(page, left - 0.05, numbers, "$R^2$", ha="right", va="baseline", fontsize=6)

@@ -13,11 +13,12 @@ from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
 
-from prunescope.analysis.groups import FigureOptions, one_group, shown_levels
+from prunescope.analysis.groups import FigureOptions, Group, one_group, shown_levels
 from prunescope.analysis.locality import RelativeDensity, relative_locality
 from prunescope.analysis.statistics import band
 from prunescope.figures.parts.drawing import Drawing
 from prunescope.figures.parts.locality_maps import label_displacements, show_pairs
+from prunescope.figures.parts.series import is_series
 from prunescope.figures.parts.style import COLUMN, INK, MUTED, VERMILION
 from prunescope.runs.directory import Run
 
@@ -35,13 +36,20 @@ AXIS_TICKS = (
 def figure_g(runs: Sequence[Run], options: FigureOptions) -> Drawing:
     """Draw g(d) of same-channel pairs as maps (top) and against the distance (bottom).
 
-    Chance gives 1. The grey band is the mean ± 2 sd of masks shuffled at matched fan-in; the dotted line is g against
+    Series have no maps, since g is the same at both lags of a distance. Chance gives 1. The grey band is the mean ± 2 sd of masks shuffled at matched fan-in; the dotted line is g against
     the null that keeps each pixel's fan-out, which removes the bias towards the centre. Data: arrays for each level.
     docs/science.md, "Relative density" and "Inhomogeneous null".
     """
     group = one_group(runs, "g")
     shown = shown_levels(group, options)
     measured = [relative_locality(group, level) for level in shown]
+    data = {
+        f"level{level}_{name}": value
+        for level, one in zip(shown, measured, strict=True)
+        for name, value in vars(one).items()
+    }
+    if is_series(group.runs[0].shape):
+        return Drawing(_over_lags(group, shown, measured), data)
     columns = len(shown)
     figure = Figure(figsize=(max(COLUMN, 1.9 * columns + 0.75), 3.9))
     widths = [*(1.0,) * columns, 0.05]
@@ -64,12 +72,20 @@ def figure_g(runs: Sequence[Run], options: FigureOptions) -> Drawing:
     bar.set_ticks(_ticks(1 / highest, highest))
     bar.minorticks_off()
     bar.set_label(f"$g(d)$ ({group.seeds})")
-    data = {
-        f"level{level}_{name}": value
-        for level, one in zip(shown, measured, strict=True)
-        for name, value in vars(one).items()
-    }
     return Drawing(figure, data)
+
+
+def _over_lags(group: Group, shown: Sequence[int], measured: Sequence[RelativeDensity]) -> Figure:
+    """Draw g of series against the lag, a panel for each level."""
+    figure = Figure(figsize=(max(COLUMN, 2.1 * len(shown) + 0.4), 2.2))
+    places = np.asarray(figure.subplots(1, len(shown), squeeze=False))[0]
+    for axes, level, one in zip(places, shown, measured, strict=True):
+        _radial(axes, one)
+        axes.set_xlabel("lag $|d|$ (samples)")
+        axes.set_title(group.title(level))
+    places[0].set_ylabel(f"$g(|d|)$ ({group.seeds})")
+    places[-1].legend(loc="upper right")
+    return figure
 
 
 def _radial(axes: Axes, one: RelativeDensity) -> None:

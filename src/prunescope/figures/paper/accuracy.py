@@ -130,6 +130,13 @@ def locality_panel(
         draw_null(axes, of(table, group), x=x, label=SHUFFLED if group is found[0] else None)
     density_axis(axes, table[x].to_list())
     axes.set_ylabel("locality (first layer)")
+    if table["locality_mean"].is_null().all() if "locality_mean" in table.columns else True:
+        # Axes without a curve would show a scale that means nothing.
+        axes.set_yticks([])
+        known = all(group.runs[0].experiment.data.geometry == "none" for group in found)
+        note = "not defined: features of a table\nhave no positions" if known else "not measured"
+        axes.text(0.5, 0.5, note, transform=axes.transAxes, ha="center", va="center", color=MUTED)
+        return
     axes.legend(loc="upper left")
 
 

@@ -16,11 +16,12 @@ from prunescope.analysis.compared_levels import (
 from prunescope.analysis.groups import FigureOptions, groups
 from prunescope.figures.parts.curves import table_arrays
 from prunescope.figures.parts.drawing import Drawing
+from prunescope.figures.parts.sheets import mask_sheet
 from prunescope.figures.parts.side_by_side import ColumnLayout, Row, draw_columns, height_of, width_of
 from prunescope.figures.parts.style import PAGE
-from prunescope.figures.parts.tiles import TileSheet, stacked
+from prunescope.figures.parts.tiles import Sheet, stacked
 from prunescope.model import Arrays
-from prunescope.observables import mask_image, most_connected
+from prunescope.observables import most_connected
 from prunescope.runs.directory import Run
 
 # The u at which the paper compares data and tasks.
@@ -45,14 +46,11 @@ def figure_13(runs: Sequence[Run], options: FigureOptions) -> Drawing:
     """
     shown = at_common_density(groups(runs), DENSITY, options)
     data: Arrays = table_arrays("sheets", level_table(shown))
-    sheets = []
+    sheets: list[Sheet] = []
     for number, experiment_level in enumerate(shown):
         mask, shape = experiment_level.mask, experiment_level.group.runs[0].shape
         nodes = most_connected(mask, MASKS)
-        images = [mask_image(mask.array[node], shape) for node in nodes]
-        sheets.append(
-            TileSheet(experiment_level.title, images, [str(count) for count in mask.fan_in[nodes]], ACROSS)
-        )
+        sheets.append(mask_sheet(experiment_level.title, mask.array[nodes], shape, ACROSS))
         data[f"sheet{number}_nodes"], data[f"sheet{number}_fan_in"] = nodes, mask.fan_in[nodes]
         data[f"sheet{number}_masks"] = mask.images(shape)[nodes]
     return Drawing(stacked(sheets, PAGE), data)

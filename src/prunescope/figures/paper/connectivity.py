@@ -12,10 +12,12 @@ from matplotlib.figure import Figure
 
 from prunescope.analysis.connectivity import ablation, fan_in_histogram
 from prunescope.analysis.formats import percent
-from prunescope.analysis.groups import FigureOptions, groups, one_group, shown_levels
+from prunescope.analysis.groups import FigureOptions, Group, groups, one_group, shown_levels
 from prunescope.figures.parts.drawing import Drawing
 from prunescope.figures.parts.histogram import draw_histogram
+from prunescope.figures.parts.series import draw_over_time, is_series
 from prunescope.figures.parts.style import BLUE, COLUMN, INK, MUTED, PAGE, PALETTE, VERMILION, frame, grid
+from prunescope.model import Arrays
 from prunescope.observables import fan_out_image
 from prunescope.runs.directory import Run
 
@@ -77,13 +79,15 @@ def figure_1c(runs: Sequence[Run], options: FigureOptions) -> Drawing:
 def figure_10(runs: Sequence[Run], options: FigureOptions) -> Drawing:
     """Draw the fan-out of each pixel, C_out,0: how many first-layer nodes keep it, relative to the mean over pixels.
 
-    Colour channels are summed. There is one map for each run, at its level of best accuracy or
+    Colour channels are summed; series have a curve over time for each channel. There is one map for each run, at its level of best accuracy or
     ``options.levels[0]``. Data: int64 [C, H, W] for each run. docs/science.md, "Fan-in and fan-out". Paper Fig. 10.
     """
     shown = [(group, run) for group in groups(runs) for run in group.runs]
     figure = Figure(
         figsize=(max(COLUMN, min(PAGE, 1.5 * len(shown))), 1.9 * -(-len(shown) // 4)), layout="compressed"
     )
+    if all(is_series(run.shape) for _, run in shown):
+        return _fan_out_over_time(shown, options)
     columns = min(4, len(shown))
     places = grid(figure, -(-len(shown) // columns), columns)
     data, maps = {}, []
@@ -101,4 +105,25 @@ def figure_10(runs: Sequence[Run], options: FigureOptions) -> Drawing:
     for axes in list(places.flat)[len(maps) :]:
         axes.set_visible(False)
     figure.colorbar(drawn, ax=list(places.flat), shrink=0.8, label="$C_{out,0}$ / its mean", aspect=25)
+    return Drawing(figure, data)
+
+
+def _fan_out_over_time(shown: Sequence[tuple[Group, Run]], options: FigureOptions) -> Drawing:
+    """Draw the fan-out of each sample of series, relative to the mean over all samples, a panel for each run."""
+    columns = min(3, len(shown))
+    rows = -(-len(shown) // columns)
+    figure = Figure(figsize=(COLUMN if columns == 1 else PAGE, 1.9 * rows))
+    places = grid(figure, rows, columns)
+    data: Arrays = {}
+    for number, (axes, (group, run)) in enumerate(zip(places.flat, shown, strict=False)):
+        level = shown_levels(group, options)[0] if options.levels else group.best_level()
+        image = fan_out_image(run.mask(level), run.shape)
+        data[f"run{number}_{run.experiment.name.replace('/', '_')}_seed{run.seed}_level{level}"] = image
+        draw_over_time(axes, image[:, 0] / max(float(image.mean()), 1e-12))
+        axes.axhline(1, color=MUTED, lw=0.6, zorder=1)
+        axes.set_title(f"{run.experiment.name}, seed {run.seed}, $u$ = {percent(group.density(level))}")
+    for axes in places[:, 0]:
+        axes.set_ylabel("$C_{out,0}$ / its mean")
+    for axes in list(places.flat)[len(shown) :]:
+        axes.set_visible(False)
     return Drawing(figure, data)

@@ -11,13 +11,21 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from prunescope.analysis.groups import FigureOptions, Group, groups, shown_levels
+from prunescope.analysis.inputs import inputs
 from prunescope.errors import InputError
 from prunescope.figures.parts.drawing import Drawing
+from prunescope.figures.parts.pictures import (
+    height_over_width,
+    input_picture,
+    mask_picture,
+    weight_picture,
+)
+from prunescope.figures.parts.series import AXIS, columns_for, is_series, time_axis
 from prunescope.figures.parts.style import BLUE, MUTED, PAGE, VERMILION
 from prunescope.figures.parts.tiles import GAP, Position, blank, place, write
 from prunescope.mask import ImageShape
 from prunescope.model import Arrays
-from prunescope.observables import Tier, effective_masks, hierarchy, mask_image, most_connected, weight_image
+from prunescope.observables import Tier, effective_masks, hierarchy, most_connected
 from prunescope.runs.directory import Run
 
 SECOND_LAYER_NODES = 12
@@ -59,11 +67,17 @@ def figure_15(runs: Sequence[Run], options: FigureOptions) -> Drawing:
     if len(masks) < 2:
         raise InputError(f"{run.path}: one hidden layer; figure 15 needs at least two")
     reached = effective_masks(masks[:2])[1]
-    nodes = np.array([node for node in most_connected(reached, SECOND_LAYER_NODES) if reached[node].any()])
+    nodes = np.array(
+        [
+            node
+            for node in most_connected(reached, columns_for(run.shape, SECOND_LAYER_NODES))
+            if reached[node].any()
+        ]
+    )
     if not nodes.size:
-        raise InputError(f"{run.path}: no pixel reaches the second layer at level {level}")
+        raise InputError(f"{run.path}: no input reaches the second layer at level {level}")
     blocks = [_feeding(run, level, int(node)) for node in nodes]
-    samples = _samples(nodes, blocks, options)
+    samples = _samples(nodes, blocks, options, columns_for(run.shape, BLOCK_COLUMNS) * BLOCK_ROWS)
     images = _top_images(run, level, nodes)
     data: Arrays = {"level": np.array(level), "nodes": nodes, "masks": reached[nodes].reshape(-1, *run.shape)}
     if images is not None:
@@ -81,15 +95,18 @@ def _feeding(run: Run, level: int, node: int) -> Tier:
     return hierarchy(run.ticket(level).masks[:2], weights, 2, node)[1]
 
 
-def _samples(nodes: np.ndarray, blocks: Sequence[Tier], options: FigureOptions) -> list[int]:
-    """Return the indices in ``nodes`` of the traced ones: those asked for, or of each third the one fed by most."""
+def _samples(nodes: np.ndarray, blocks: Sequence[Tier], options: FigureOptions, most: int) -> list[int]:
+    """Return the indices in ``nodes`` of the traced ones: those asked for, or of each third the one fed by most.
+
+    Those that more than ``most`` nodes feed come last.
+    """
     if options.nodes is not None:
         for node in options.nodes:
             if node not in nodes:
                 raise InputError(f"no node {node} among the second-layer nodes shown: {nodes.tolist()}")
         return sorted(nodes.tolist().index(node) for node in options.nodes)[:SAMPLES]
     size = np.array([len(tier.nodes) for tier in blocks])
-    size[size > BLOCK_COLUMNS * BLOCK_ROWS] = 0
+    size[size > most] = 0
     parts = [part for part in np.array_split(np.arange(len(nodes)), SAMPLES) if part.size]
     return [int(part[np.argmax(size[part])]) for part in parts]
 
@@ -111,15 +128,18 @@ def _figure_15(
 ) -> Figure:
     run = group.runs[0]
     left = 0.3
-    side = (PAGE - left) / SECOND_LAYER_NODES - GAP
-    tall = run.shape[1] / run.shape[2]
+    side = (PAGE - left) / columns_for(run.shape, SECOND_LAYER_NODES) - GAP
+    tall = height_over_width(run.shape)
+    across = columns_for(run.shape, BLOCK_COLUMNS)
+    most = across * BLOCK_ROWS
     block = (PAGE - left) / SAMPLES - 0.15
-    largest = max(1, *(min(len(blocks[k].nodes), BLOCK_COLUMNS * BLOCK_ROWS) for k in samples))
-    tile = min(side, block / min(largest, BLOCK_COLUMNS) - GAP)
-    rows = -(-largest // BLOCK_COLUMNS)
+    largest = max(1, *(min(len(blocks[k].nodes), most) for k in samples))
+    tile = min(side, block / min(largest, across) - GAP)
+    rows = -(-largest // across)
     second = 0.4 + rows * (tile * tall + GAP) + 0.5
     count = data["top_images"].shape[1] if "top_images" in data else 0
-    figure, axes = blank(PAGE, second + (side * tall + GAP) * (1 + count) + 0.1 + 0.2 * (count == 0))
+    axis = AXIS if is_series(run.shape) else 0.0
+    figure, axes = blank(PAGE, second + (side * tall + GAP) * (1 + count) + 0.1 + 0.2 * (count == 0) + axis)
     write(axes, left, 0.2, f"{group.title(level)}: second-layer nodes and what feeds them", ha="left")
     for text, x, colour in (
         ("frame: weight into layer 2", PAGE - 1.02, MUTED),
@@ -128,14 +148,14 @@ def _figure_15(
     ):
         write(axes, x, 0.2, text, ha="right", color=colour, fontsize=6)
     write(axes, 0.18, (second - 0.05) / 2, "layer 1", rotation=90, va="center")
-    _draw_second_layer(axes, run.shape, data, Position(left, second, side))
+    _draw_second_layer(axes, run, data, Position(left, second, side))
     for number, sample in enumerate(samples):
         x = left + number * (block + 0.15)
-        wide = min(len(blocks[sample].nodes), BLOCK_COLUMNS) * (tile + GAP) - GAP
+        wide = min(len(blocks[sample].nodes), across) * (tile + GAP) - GAP
         _draw_block(axes, run, level, blocks[sample], Position(x + (block - wide) / 2, 0.4, tile))
         top = (x + block / 2, second - 0.4)
-        if (whole := len(blocks[sample].nodes)) > BLOCK_COLUMNS * BLOCK_ROWS:
-            note = f"the {BLOCK_COLUMNS * BLOCK_ROWS} strongest of {whole} nodes"
+        if (whole := len(blocks[sample].nodes)) > most:
+            note = f"the {most} strongest of {whole} nodes"
             write(axes, top[0], top[1] - 0.02, note, color=MUTED, fontsize=5.5)
         end = (left + sample * (side + GAP) + side / 2, second - 0.13)
         axes.plot(top[0] + np.array([-0.5, 0.5]) * wide, [top[1]] * 2, color=MUTED, lw=0.7)
@@ -143,24 +163,36 @@ def _figure_15(
     return figure
 
 
-def _draw_second_layer(axes: Axes, shape: ImageShape, data: Arrays, first: Position) -> None:
+def _draw_second_layer(axes: Axes, run: Run, data: Arrays, first: Position) -> None:
     """Draw effective masks in a row, the first at this position, with the top images of each node below it."""
     left, y, side = first.x, first.y, first.width
+    shape = run.shape
     count = data["top_images"].shape[1] if "top_images" in data else 0
-    step = side * shape[1] / shape[2] + GAP
+    step = side * height_over_width(shape) + GAP
     write(axes, 0.18, y + (step - GAP) / 2, "layer 2", rotation=90, va="center")
     for column, mask in enumerate(data["masks"]):
         x = left + column * (side + GAP)
-        place(axes, mask_image(mask.ravel(), shape), Position(x, y, side), str(mask.sum()))
+        place(axes, mask_picture(mask.ravel(), shape), Position(x, y, side), str(mask.sum()))
         for row in range(count):
-            picture = data["top_images"][column, row].transpose(1, 2, 0) / 255
             below = Position(x, y + (1 + row) * step + GAP, side)
-            place(axes, np.broadcast_to(picture, (*shape[1:], 3)), below)
+            place(axes, input_picture(data["top_images"][column, row], shape), below)
+        if is_series(shape):
+            time_axis(
+                axes, (x, y + (1 + count) * step - GAP * (not count)), side, shape[2], words=column == 0
+            )
     if count:
-        write(axes, 0.18, y + (1 + count / 2) * step + GAP, "images", rotation=90, va="center")
+        write(axes, 0.18, y + (1 + count / 2) * step + GAP, inputs(run), rotation=90, va="center")
     else:
-        text = "this run stored no top images of its second layer"
-        write(axes, left, y + step + 0.15, text, ha="left", color=MUTED, fontsize=6)
+        text = f"this run stored no top {inputs(run)} of its second layer"
+        write(
+            axes,
+            left,
+            y + step + 0.15 + (AXIS if is_series(shape) else 0),
+            text,
+            ha="left",
+            color=MUTED,
+            fontsize=6,
+        )
 
 
 def _draw_block(axes: Axes, run: Run, level: int, tier: Tier, first: Position) -> None:
@@ -171,11 +203,12 @@ def _draw_block(axes: Axes, run: Run, level: int, tier: Tier, first: Position) -
     tile = first.width
     mask, weight = run.mask(level), run.model(level).layers[0].weight
     sign = dict(zip(tier.children.tolist(), np.sign(tier.weights).tolist(), strict=True))
-    step = tile * run.shape[1] / run.shape[2] + GAP
-    for number, node in enumerate(tier.nodes[: BLOCK_COLUMNS * BLOCK_ROWS].tolist()):
-        row, column = divmod(number, BLOCK_COLUMNS)
+    step = tile * height_over_width(run.shape) + GAP
+    across = columns_for(run.shape, BLOCK_COLUMNS)
+    for number, node in enumerate(tier.nodes[: across * BLOCK_ROWS].tolist()):
+        row, column = divmod(number, across)
         corner = first.x + column * (tile + GAP), first.y + row * step
-        image = weight_image(weight[node], mask.array[node], run.shape, symmetric=True)
+        image = weight_picture(weight[node], mask.array[node], run.shape, symmetric=True)
         place(axes, image, Position(*corner, tile))
         colour = VERMILION if sign[node] > 0 else BLUE
         axes.add_patch(Rectangle(corner, tile, step - GAP, fill=False, edgecolor=colour, linewidth=0.9))
@@ -191,7 +224,7 @@ def draw_tree(axes: Axes, shape: ImageShape, tiers: Sequence[Tier], y: float, la
     left, right = layout.left, layout.right
     for tier in tiers:
         side = layout.tile(tier)
-        height = side * shape[1] / shape[2]
+        height = side * height_over_width(shape)
         start = left + (right - left - len(tier.nodes) * (side + GAP)) / 2
         total = f"layer {tier.layer}\n{len(tier.nodes)} node{'s' if len(tier.nodes) > 1 else ''}"
         write(axes, GAP, y + height / 2, total, ha="left", va="center", color=MUTED)
@@ -205,7 +238,7 @@ def draw_tree(axes: Axes, shape: ImageShape, tiers: Sequence[Tier], y: float, la
             axes.plot(x, [y - 0.01, ends + 0.01], color=colour, lw=line, alpha=0.6, zorder=0)
         for k in order:
             corner = places[int(tier.nodes[k])] - side / 2
-            place(axes, mask_image(tier.effective[k], shape), Position(corner, y, side))
+            place(axes, mask_picture(tier.effective[k], shape), Position(corner, y, side))
         middles, ends = places, y + height
         y = ends + BETWEEN
 
@@ -221,7 +254,7 @@ def _below_parents(tier: Tier, middles: dict[int, float]) -> list[int]:
 
 def tree_height(shape: ImageShape, tiers: Sequence[Tier], layout: TreeLayout) -> float:
     """Return the height in inches that draw_tree takes for masks of this image shape."""
-    return sum(map(layout.tile, tiers)) * shape[1] / shape[2] + BETWEEN * (len(tiers) - 1)
+    return sum(map(layout.tile, tiers)) * height_over_width(shape) + BETWEEN * (len(tiers) - 1)
 
 
 def traced(run: Run, level: int, layer: int, options: FigureOptions) -> tuple[Tier, ...]:
@@ -246,5 +279,5 @@ def traced(run: Run, level: int, layer: int, options: FigureOptions) -> tuple[Ti
             return tiers
         best = best or hierarchy(masks, weights, layer, int(node), top=WIDEST_TIER)
     if best is None:
-        raise InputError(f"{run.path}: no pixel reaches layer {layer} at level {level}")
+        raise InputError(f"{run.path}: no input reaches layer {layer} at level {level}")
     return best

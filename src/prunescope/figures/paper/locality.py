@@ -9,13 +9,15 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from prunescope.analysis.formats import percent
-from prunescope.analysis.groups import FigureOptions, groups, one_group, shown_levels
+from prunescope.analysis.groups import FigureOptions, Group, groups, one_group, shown_levels
 from prunescope.analysis.locality import summed_locality
 from prunescope.figures.parts.drawing import Drawing
-from prunescope.figures.parts.locality_maps import label_displacements, show_pairs
+from prunescope.figures.parts.lags import chance, label_lags, show_lags
+from prunescope.figures.parts.locality_maps import draw_pairs, label_displacements, show_pairs
+from prunescope.figures.parts.series import is_series
 from prunescope.figures.parts.style import COLUMN, MUTED, PAGE, frame, grid
 from prunescope.model import Arrays
-from prunescope.observables import fan_in, locality_by_fan_in
+from prunescope.observables import Locality, fan_in, locality_by_fan_in
 from prunescope.runs.directory import Run
 
 MOST_BINS = 8
@@ -25,7 +27,8 @@ LABEL = 18  # The characters in a line of a row's label.
 def figure_2b(runs: Sequence[Run], options: FigureOptions) -> Drawing:
     """Draw S_sc (top) and S_dc (bottom) at three u's, summed over seeds, each map from 0 to its maximum.
 
-    d = 0 is left out of S_sc; images of one channel have no S_dc. Data: int64 [2H-1, 2W-1] for each level and map.
+    Series have curves over the lag in place of maps, with the null of their fan-ins, dashed. d = 0 is left out of
+    S_sc; images of one channel have no S_dc. Data: int64 [2H-1, 2W-1] for each level and map.
     docs/science.md, "Locality". Paper Fig. 2b.
     """
     group = one_group(runs, "2b")
@@ -33,6 +36,8 @@ def figure_2b(runs: Sequence[Run], options: FigureOptions) -> Drawing:
     counts = [summed_locality(group, level) for level in shown]
     colour = group.runs[0].shape[0] > 1
     kinds = ("same", "different") if colour else ("same",)
+    if is_series(group.runs[0].shape):
+        return _over_lags(group, shown, counts, kinds)
     figure = Figure(
         figsize=(max(COLUMN, 1.75 * len(shown) + 0.6), 1.62 * len(kinds) + 0.3), layout="compressed"
     )
@@ -57,6 +62,30 @@ def figure_2b(runs: Sequence[Run], options: FigureOptions) -> Drawing:
     return Drawing(figure, data)
 
 
+def _over_lags(
+    group: Group, shown: Sequence[int], counts: Sequence[Locality], kinds: Sequence[str]
+) -> Drawing:
+    """Draw S(d) of series as curves over the lag, with what their fan-ins give by chance."""
+    figure = Figure(figsize=(max(COLUMN, 2.1 * len(shown) + 0.4), 1.7 * len(kinds) + 0.4))
+    places = grid(figure, len(kinds), len(shown))
+    data: Arrays = {}
+    for column, (level, pairs) in enumerate(zip(shown, counts, strict=True)):
+        null = chance([run.mask(level) for run in group.runs], group.runs[0].shape)
+        for row, kind in enumerate(kinds):
+            axes, values = places[row, column], getattr(pairs, kind)
+            data |= {f"level{level}_{kind}": values, f"level{level}_{kind}_null": getattr(null, kind)}
+            show_lags(axes, values, without_centre=kind == "same", null=getattr(null, kind))
+            label_lags(axes, bottom=row == len(kinds) - 1, left=False)
+        places[0, column].set_title(group.title(level))
+    for row, text in enumerate(("$S_{sc}$, same channel", "$S_{dc}$, different channels")[: len(kinds)]):
+        places[row, 0].set_ylabel(
+            f"{text if len(kinds) > 1 else '$S_{sc}$'}\nconnected pairs ({group.seeds})"
+        )
+    handles, labels = places[0, 0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=2)
+    return Drawing(figure, data)
+
+
 def figure_11(runs: Sequence[Run], options: FigureOptions) -> Drawing:
     """Draw S_sc of the nodes in each interval of fan-in, one row for each experiment.
 
@@ -77,15 +106,17 @@ def figure_11(runs: Sequence[Run], options: FigureOptions) -> Drawing:
         bins = [part for part in locality_by_fan_in(mask, run.shape, width, bins=MOST_BINS) if part.nodes]
         for axes, part in zip(places[row], bins, strict=False):
             data[f"run{row}_level{level}_fan_in_{part.low}_to_{part.high}"] = part.locality.same
-            show_pairs(axes, part.locality.same, without_centre=True)
+            draw_pairs(axes, part.locality.same, without_centre=True)
             frame(axes)
             axes.set_xlabel(f"{part.low}–{part.high} ({part.nodes})", fontsize=5.5, labelpad=2)
         for axes in places[row, len(bins) :]:
             axes.set_visible(False)
         title = [*textwrap.wrap(group.label, LABEL), f"$u$ = {percent(group.density(level))}"]
         places[row, 0].set_ylabel("\n".join(title), fontsize=5.5)
+    shape = shown[0][1].shape
+    lags = f" at lags from −{shape[2] - 1} to {shape[2] - 1} samples" if is_series(shape) else ""
     figure.supxlabel(
-        "$S_{sc}(d)$ of the nodes with so many connections (number of nodes); each from 0 to its maximum",
+        f"$S_{{sc}}(d)${lags} of the nodes with so many connections (number of nodes); each from 0 to its maximum",
         fontsize=6.5,
         color=MUTED,
     )

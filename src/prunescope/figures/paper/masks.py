@@ -9,27 +9,32 @@ from collections.abc import Sequence
 
 import numpy as np
 from matplotlib.figure import Figure
-from numpy.typing import NDArray
 
 from prunescope.analysis.groups import FigureOptions, Group, groups, shown_levels
 from prunescope.errors import InputError
 from prunescope.figures.parts.drawing import Drawing
+from prunescope.figures.parts.pictures import Picture, input_picture, mask_picture, weight_picture
+from prunescope.figures.parts.series import AXIS, SeriesPicture, is_series, time_axis
+from prunescope.figures.parts.sheets import mask_sheet
 from prunescope.figures.parts.style import PAGE
-from prunescope.figures.parts.tiles import GAP, Position, TileSheet, blank, place, stacked, write
-from prunescope.mask import ImageShape
+from prunescope.figures.parts.tiles import GAP, Position, blank, place, stacked, write
 from prunescope.model import Arrays
-from prunescope.observables import effective_masks, mask_image, most_connected, weight_image
+from prunescope.observables import effective_masks, most_connected
 from prunescope.runs.directory import Run
 
 MASKS = 30
 CHOSEN_NODES = 8
 LARGEST_TILE = 0.8
+# The same for series, whose curves need the width.
+CHOSEN_SERIES = 4
+LARGEST_SERIES = 1.6
 
 
 def figure_3a(runs: Sequence[Run], options: FigureOptions) -> Drawing:
     """Draw masks of the 30 first-layer nodes of largest fan-in at the level of best accuracy.
 
-    Colours are the mask's three channels; numbers are fan-ins. Data: nodes, fan_in, masks bool [K, C, H, W].
+    Colours are the mask's three channels; numbers are fan-ins. Masks of series are the rows of a raster over time.
+    Data: nodes, fan_in, masks bool [K, C, H, W].
     Paper Fig. 3a.
     """
     run, group, level = _one_run(runs, options)
@@ -39,14 +44,16 @@ def figure_3a(runs: Sequence[Run], options: FigureOptions) -> Drawing:
         f"{group.title(level)}: the {len(nodes)} most connected of {mask.n_out} nodes, with their $C_{{in}}$"
     )
     data = {"nodes": nodes, "fan_in": mask.fan_in[nodes], "masks": mask.images(run.shape)[nodes]}
-    sheet = _sheet(title, mask.array[nodes], run.shape, columns=10)
+    sheet = mask_sheet(title, mask.array[nodes], run.shape, columns=10)
     return Drawing(stacked([sheet], PAGE), data | {"level": np.array(level)})
 
 
 def figure_3b(runs: Sequence[Run], options: FigureOptions) -> Drawing:
     """Draw mask, masked weights and the three images that activate it most of chosen first-layer nodes, in columns.
 
-    Weights run from the node's minimum (black) to its maximum (white), pruned ones included as zeros. The nodes are
+    Weights run from the node's minimum (black) to its maximum (white), pruned ones included as zeros; those of series
+    are areas over time from zero, on one scale for all channels, and each strongest series lies between its least and
+    its largest value. The nodes are
     ``options.nodes``, by default the most connected. Data: nodes, fan_in, masks, weights, top_images,
     top_activations. Raises InputError for nodes without stored images. docs/science.md, "Strongest images". Paper
     Fig. 3b.
@@ -59,12 +66,11 @@ def figure_3b(runs: Sequence[Run], options: FigureOptions) -> Drawing:
     places = [stored.index(node) for node in nodes]
     columns = []
     for node, k in zip(nodes, places, strict=True):
-        pictures = [pixels.reshape(run.shape).transpose(1, 2, 0) / 255 for pixels in seen["top_images"][k]]
         columns.append(
             [
-                mask_image(mask.array[node], run.shape),
-                weight_image(weight[node], mask.array[node], run.shape),
-                *(np.broadcast_to(picture, (*run.shape[1:], 3)) for picture in pictures),
+                mask_picture(mask.array[node], run.shape),
+                weight_picture(weight[node], mask.array[node], run.shape),
+                *(input_picture(pixels, run.shape) for pixels in seen["top_images"][k]),
             ]
         )
     captions = [f"node {node}\n$C_{{in}}$ = {mask.fan_in[node]}" for node in nodes]
@@ -97,7 +103,7 @@ def figure_12(runs: Sequence[Run], options: FigureOptions) -> Drawing:
             nodes = [node for node in most_connected(reached, MASKS) if reached[node].any()]
             kind = "masks" if layer == 1 else "effective masks"
             title = f"{group.title(level)}: {kind} of layer {layer}"
-            sheets.append(_sheet(title, reached[nodes], run.shape, columns=15))
+            sheets.append(mask_sheet(title, reached[nodes], run.shape, columns=15))
             data[f"level{level}_layer{layer}_nodes"] = np.array(nodes, np.int64)
             data[f"level{level}_layer{layer}_masks"] = reached[nodes].reshape(-1, *run.shape)
     return Drawing(stacked(sheets, PAGE), data)
@@ -110,21 +116,21 @@ def _one_run(runs: Sequence[Run], options: FigureOptions) -> tuple[Run, Group, i
     return runs[0], group, level
 
 
-def _sheet(title: str, masks: NDArray[np.bool_], shape: ImageShape, columns: int) -> TileSheet:
-    """Return a sheet of masks [K, C·H·W] with their numbers of connections."""
-    counts = masks.sum(axis=1).tolist()
-    return TileSheet(title, [mask_image(mask, shape) for mask in masks], list(map(str, counts)), columns)
-
-
-def _columns(title: str, columns: Sequence[Sequence[np.ndarray]], captions: Sequence[str]) -> Figure:
+def _columns(title: str, columns: Sequence[Sequence[Picture]], captions: Sequence[str]) -> Figure:
     """Return a page of pictures in labelled rows, one column for each node."""
     left, top = 0.25, 0.55
-    side = min(LARGEST_TILE, (PAGE - left - GAP) / max(1, len(columns)) - GAP)
-    height, width = columns[0][0].shape[:2]
+    picture = columns[0][0]
+    series = isinstance(picture, SeriesPicture)
+    side = min(LARGEST_SERIES if series else LARGEST_TILE, (PAGE - left - GAP) / max(1, len(columns)) - GAP)
+    height, width = picture.shape[:2]
     step = side * height / width + GAP
-    names = ("mask", "weights", *(f"image {k + 1}" for k in range(len(columns[0]) - 2)))
+    names = (
+        "mask",
+        "weights",
+        *(f"{'series' if series else 'image'} {k + 1}" for k in range(len(columns[0]) - 2)),
+    )
     page_width = max(2.2, left + len(columns) * (side + GAP) + GAP)
-    figure, axes = blank(page_width, top + len(names) * step)
+    figure, axes = blank(page_width, top + len(names) * step + AXIS * series)
     write(axes, left, 0.2, title, ha="left")
     for row, name in enumerate(names):
         write(axes, 0.13, top + (row + 0.5) * step, name, rotation=90, va="center")
@@ -132,6 +138,9 @@ def _columns(title: str, columns: Sequence[Sequence[np.ndarray]], captions: Sequ
         for row, image in enumerate(images):
             x, y = left + column * (side + GAP), top + row * step
             place(axes, image, Position(x, y, side), caption if row == 0 else "")
+        if isinstance(picture, SeriesPicture):
+            x = left + column * (side + GAP)
+            time_axis(axes, (x, top + len(names) * step - GAP), side, picture.values.shape[1])
     return figure
 
 
@@ -142,7 +151,7 @@ def _chosen_nodes(run: Run, level: int, seen: Arrays, options: FigureOptions) ->
         )
     stored = [int(node) for node in seen["nodes"]]
     if options.nodes is None:
-        return stored[:CHOSEN_NODES]
+        return stored[: CHOSEN_SERIES if is_series(run.shape) else CHOSEN_NODES]
     for node in options.nodes:
         if node not in stored:
             raise InputError(

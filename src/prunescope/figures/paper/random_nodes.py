@@ -10,7 +10,9 @@ from matplotlib.figure import Figure
 from prunescope.analysis.formats import percent
 from prunescope.analysis.groups import FigureOptions, Group, groups
 from prunescope.figures.parts.drawing import Drawing
-from prunescope.figures.parts.locality_maps import label_displacements, show_pairs
+from prunescope.figures.parts.lags import chance
+from prunescope.figures.parts.locality_maps import draw_pairs, label_pairs
+from prunescope.figures.parts.series import is_series
 from prunescope.figures.parts.style import MUTED, PAGE, grid
 from prunescope.mask import ImageShape, Mask
 from prunescope.model import Arrays
@@ -43,21 +45,29 @@ def figure_9(runs: Sequence[Run], options: FigureOptions) -> Drawing:
     for column, u in enumerate(DENSITIES):
         nodes = random_nodes(shape, u, MANY, seed=group.runs[0].seed if group else 0)
         maps = [locality(nodes, shape, nodes=[0]).same, locality(nodes, shape).same]
+        shown = [Mask(nodes.array[:1]), nodes]
         titles = [f"$u$ = {percent(u)} ({nodes.fan_in[0]})", "", ""]
         if group:
             mask = group.runs[0].mask(levels[column])
             node = int(most_connected(mask, 1)[0])
             maps.append(locality(mask, shape, nodes=[node]).same)
+            shown.append(Mask(mask.array[[node]]))
             titles[2] = f"$u$ = {percent(group.density(levels[column]))} ({mask.fan_in[node]})"
+        nulls = [chance([one], shape) for one in shown]
         for row, (values, title) in enumerate(zip(maps, titles, strict=False)):
             axes = places[row, column]
-            show_pairs(axes, values, without_centre=True)
-            label_displacements(axes, bottom=row == len(names) - 1, left=column == 0)
+            null = nulls[row]
+            draw_pairs(axes, values, without_centre=True, null=null.same if null else None)
+            label_pairs(axes, values, bottom=row == len(names) - 1, left=column == 0)
             axes.set_title(title)
             data[f"{'_'.join(names[row].split())}_u{u:g}"] = values
     for row, name in enumerate(names):
-        places[row, 0].set_ylabel(f"{name}, $d_y$")
-    figure.supxlabel("$S_{sc}(d)$, each from 0 to its maximum", fontsize=6.5, color=MUTED)
+        places[row, 0].set_ylabel(name if is_series(shape) else f"{name}, $d_y$")
+    figure.supxlabel(
+        "$S_{sc}(d)$; dashed: by chance" if is_series(shape) else "$S_{sc}(d)$, each from 0 to its maximum",
+        fontsize=6.5,
+        color=MUTED,
+    )
     return Drawing(figure, data)
 
 

@@ -18,10 +18,12 @@ from prunescope.analysis.statistics import spread
 from prunescope.errors import InputError
 from prunescope.figures.parts import published
 from prunescope.figures.parts.drawing import Drawing
+from prunescope.figures.parts.pictures import Picture, height_over_width, mask_picture, weight_picture
+from prunescope.figures.parts.series import AXIS, columns_for, is_series, time_axis
 from prunescope.figures.parts.style import INK, MUTED, PAGE
 from prunescope.figures.parts.tiles import GAP, Position, blank, place, write
 from prunescope.model import Arrays
-from prunescope.observables import mask_image, most_connected, weight_image
+from prunescope.observables import most_connected
 from prunescope.runs.directory import Run
 
 NODES = 10
@@ -71,7 +73,7 @@ def _runs_of_common_seed(found: Sequence[Group]) -> dict[str, Run]:
         if (run.shape, run.experiment.network) != (first.shape, first.experiment.network):
             raise InputError(
                 f"figure 4 compares nodes that started alike: {group.label} has another network or another size "
-                f"of images than {found[0].label}; give runs with the same network"
+                f"of inputs than {found[0].label}; give runs with the same network"
             )
     common = set.intersection(*({run.seed for run in group.runs} for group in found))
     if not common:
@@ -90,7 +92,7 @@ def _iterative(found: Sequence[Group]) -> Group:
 def _nodes(row: PruningRow, options: FigureOptions) -> list[int]:
     mask = row.run.mask(row.experiment_level.level)
     if options.nodes is None:
-        return [int(node) for node in most_connected(mask, NODES)]
+        return [int(node) for node in most_connected(mask, columns_for(row.run.shape, NODES))]
     wrong = [node for node in options.nodes if not 0 <= node < mask.n_out]
     if wrong or not options.nodes:
         what = f"no node {wrong[0]}" if wrong else "no node given"
@@ -99,22 +101,27 @@ def _nodes(row: PruningRow, options: FigureOptions) -> list[int]:
 
 
 def _draw(rows: Sequence[PruningRow], nodes: Sequence[int]) -> Figure:
-    _, height, width = rows[0].run.shape
-    side = min(LARGEST_TILE, (PAGE - LEFT - RIGHT) / len(nodes) - GAP)
-    step = side * height / width + GAP
+    shape = rows[0].run.shape
+    series = is_series(shape)
+    side = min(LARGEST_TILE * (1 + series), (PAGE - LEFT - RIGHT) / len(nodes) - GAP)
+    step = side * height_over_width(shape) + GAP
     page = LEFT + len(nodes) * (side + GAP) + RIGHT
-    figure, axes = blank(page, TOP + len(rows) * step + GAP)
+    middle = (step - GAP) / 2 if series else side / 2
+    figure, axes = blank(page, TOP + len(rows) * step + GAP + AXIS * series)
     write(axes, page - RIGHT / 2, TOP - 0.04, "best validation\naccuracy", fontsize=6)
     for column, node in enumerate(nodes):
         write(
             axes, LEFT + column * (side + GAP) + side / 2, TOP - 0.04, f"node {node}", color=MUTED, fontsize=5
         )
+        if series:
+            corner = LEFT + column * (side + GAP), TOP + len(rows) * step - GAP
+            time_axis(axes, corner, side, shape[2])
     for index, row in enumerate(rows):
         top = TOP + index * step
-        write(axes, LEFT - 0.07, top + side / 2, _name(row), ha="right", va="center", fontsize=6.5)
+        write(axes, LEFT - 0.07, top + middle, _name(row), ha="right", va="center", fontsize=6.5)
         for column, image in enumerate(_images(row, nodes)):
             place(axes, image, Position(LEFT + column * (side + GAP), top, side))
-        write(axes, page - RIGHT / 2, top + side / 2, _accuracy(row), va="center", color=INK, fontsize=6.5)
+        write(axes, page - RIGHT / 2, top + middle, _accuracy(row), va="center", color=INK, fontsize=6.5)
     return figure
 
 
@@ -125,12 +132,12 @@ def _name(row: PruningRow) -> str:
     return f"{label}\n$u${density}"
 
 
-def _images(row: PruningRow, nodes: Sequence[int]) -> list[np.ndarray]:
+def _images(row: PruningRow, nodes: Sequence[int]) -> list[Picture]:
     mask, shape = row.run.mask(row.experiment_level.level), row.run.shape
     if not row.dense:
-        return [mask_image(mask.array[node], shape) for node in nodes]
+        return [mask_picture(mask.array[node], shape) for node in nodes]
     weight = row.run.model(row.experiment_level.level).layers[0].weight
-    return [weight_image(weight[node], mask.array[node], shape) for node in nodes]
+    return [weight_picture(weight[node], mask.array[node], shape) for node in nodes]
 
 
 def _accuracy(row: PruningRow) -> str:

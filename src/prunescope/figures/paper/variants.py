@@ -17,14 +17,18 @@ from prunescope.analysis.curves import summary
 from prunescope.analysis.directions import angular_density
 from prunescope.analysis.groups import FigureOptions, Group, one_group, shown_levels
 from prunescope.analysis.locality import summed_locality
+from prunescope.errors import InputError
 from prunescope.figures.parts.angles import draw_angles
 from prunescope.figures.parts.curves import draw_curve, table_arrays
 from prunescope.figures.parts.drawing import Drawing
-from prunescope.figures.parts.locality_maps import label_displacements, show_pairs
+from prunescope.figures.parts.lags import chance
+from prunescope.figures.parts.locality_maps import draw_pairs, label_pairs
+from prunescope.figures.parts.series import is_series
+from prunescope.figures.parts.sheets import mask_sheet, weight_sheet
 from prunescope.figures.parts.style import BLUE, PAGE, density_axis
 from prunescope.figures.parts.tiles import (
     Position,
-    TileSheet,
+    Sheet,
     axes_at,
     blank,
     draw_tile_sheet,
@@ -33,7 +37,7 @@ from prunescope.figures.parts.tiles import (
     write,
 )
 from prunescope.model import Arrays
-from prunescope.observables import Locality, mask_image, most_connected, weight_image
+from prunescope.observables import Locality, most_connected
 from prunescope.runs.directory import Run
 
 ROTATED_MASKS, LARGE_MASKS, TRANSLATED_MASKS = 48, 90, 200
@@ -68,22 +72,21 @@ class ShownExperiment:
 
     def sheet(
         self, columns: int, remark: str = "", *, weighted: bool = False, captions: bool = True
-    ) -> TileSheet:
+    ) -> Sheet:
         """Return a sheet of the nodes' masks, or of their masked weights with ``weighted``.
 
         ``columns``: the pictures in a row; ``remark``: added to the title of masks; ``captions``: whether fan-ins
         are written above the pictures.
         """
         mask, shape = self.run.mask(self.level), self.run.shape
-        names = [str(count) for count in mask.fan_in[self.nodes]] if captions else [""] * len(self.nodes)
+        masks = mask.array[self.nodes]
         if weighted:
-            weight = self.run.model(self.level).layers[0].weight
-            images = [weight_image(weight[node], mask.array[node], shape) for node in self.nodes]
-            return TileSheet("the same, masked weights", images, names, columns)
+            weights = self.run.model(self.level).layers[0].weight[self.nodes]
+            return weight_sheet("the same, masked weights", weights, masks, shape, columns)
         title = f"masks of the {len(self.nodes)} most connected of {mask.n_out} nodes" + f", {remark}" * bool(
             remark
         )
-        return TileSheet(title, [mask_image(mask.array[node], shape) for node in self.nodes], names, columns)
+        return mask_sheet(title, masks, shape, columns, captions=captions)
 
     def arrays(self) -> Arrays:
         """Return the numbers shown: level, S(d), and nodes, fan_in and masks [K, C, H, W]."""
@@ -103,9 +106,13 @@ def figure_20(runs: Sequence[Run], options: FigureOptions) -> Drawing:
 
     The level is that of best accuracy. Dashed lines are the axes of the images, turned by data.rotate. In c, 1 is
     isotropic and the grey band the mean ± 2 sd of masks shuffled at matched fan-in. Data: S(d), pairs by
-    direction, masks. Paper Fig. 20.
+    direction, masks. Raises InputError for series. Paper Fig. 20.
     """
     shown = _shown(runs, options, "20", ROTATED_MASKS)
+    if is_series(shown.run.shape):
+        raise InputError(
+            f"{shown.run.path}: its inputs are series, which have no directions; figure 20 needs images"
+        )
     turned = shown.run.experiment.data.rotate
     arms = directions(turned, mirrored=shown.run.experiment.data.flip)
     tall = _map_height(shown)
@@ -196,14 +203,21 @@ def _curve_and_maps(
 
 def _map_height(shown: ShownExperiment) -> float:
     rows, columns = shown.pairs.same.shape
+    if is_series(shown.run.shape):
+        return MAP
     return MAP * max(0.3, min(1.0, rows / columns))
 
 
 def _draw_map(axes: Axes, shown: ShownExperiment, kind: str, *, bottom: bool, left: bool) -> None:
     values = getattr(shown.pairs, kind)
-    show_pairs(axes, values, without_centre=kind == "same")
+    null = chance([run.mask(shown.level) for run in shown.group.runs], shown.run.shape)
+    of_kind = None if null is None else getattr(null, kind)
+    draw_pairs(axes, values, without_centre=kind == "same", null=of_kind)
     axes.set_anchor("NW")
-    label_displacements(axes, bottom=bottom, left=left)
+    label_pairs(axes, values, bottom=bottom, left=left)
+    if null is not None:
+        axes.legend(loc="upper right", fontsize=5)
+        return
     note = f"max {values.max():,}".replace(",", "\u2009")
     axes.text(0.97, 0.03, note, transform=axes.transAxes, ha="right", va="bottom", color="w", fontsize=5.5)
 

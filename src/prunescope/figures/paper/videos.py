@@ -13,6 +13,8 @@ from prunescope.analysis.formats import percent
 from prunescope.analysis.groups import FigureOptions, Group, given_nodes, groups, shown_levels
 from prunescope.figures.parts.drawing import Drawing
 from prunescope.figures.parts.movie import Frame, FrameContent, Layout, Movie, frame
+from prunescope.figures.parts.pictures import Picture, height_over_width, mask_picture, weight_picture
+from prunescope.figures.parts.series import AXIS, is_series, moving_picture, moving_shape, time_axis
 from prunescope.figures.parts.style import PAGE
 from prunescope.figures.parts.tiles import GAP, Position, blank, place, write
 from prunescope.observables import mask_image, most_connected, weight_image
@@ -20,7 +22,7 @@ from prunescope.runs.directory import Run
 
 NODES = 40
 STRIP_NODES, STRIP_LEVELS = 6, 9
-Picture = Callable[[int, int], np.ndarray]
+Frames = Callable[[int, int], np.ndarray]
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,7 +37,10 @@ class MaskMovie:
 
     def mask_picture(self, level: int, node: int) -> np.ndarray:
         """Return the mask of a node as a picture [H, W, 3]; level and node are indices in ``levels`` and ``nodes``."""
-        return mask_image(self.masks[level, node], self.group.runs[0].shape)
+        shape = self.group.runs[0].shape
+        if is_series(shape):
+            return moving_picture(self.masks[level, node], shape)
+        return mask_image(self.masks[level, node], shape)
 
     def weight_picture(self, level: int, node: int) -> np.ndarray:
         """Return the masked weights of a node as a picture [H, W, 3]; arguments are as in mask_picture.
@@ -43,7 +48,18 @@ class MaskMovie:
         Zero is grey in all pictures, so that the background does not change between levels.
         """
         shape = self.group.runs[0].shape
+        if is_series(shape):
+            return moving_picture(self.weights[level, node], shape)
         return weight_image(self.weights[level, node], self.masks[level, node], shape, symmetric=True)
+
+    def mask_tile(self, level: int, node: int) -> Picture:
+        """Return the mask of a node as a tile of the strip; arguments are as in mask_picture."""
+        return mask_picture(self.masks[level, node], self.group.runs[0].shape)
+
+    def weight_tile(self, level: int, node: int) -> Picture:
+        """Return the masked weights of a node as a tile of the strip; arguments are as in mask_picture."""
+        shape = self.group.runs[0].shape
+        return weight_picture(self.weights[level, node], self.masks[level, node], shape, symmetric=True)
 
 
 def figure_videos(runs: Sequence[Run], options: FigureOptions) -> Drawing:
@@ -73,19 +89,19 @@ def _reel(run: Run, options: FigureOptions) -> MaskMovie:
     nodes = given_nodes(run, options)
     if nodes is None:
         best = run.mask(group.best_level())
-        nodes = most_connected(best, Layout.of(min(NODES, best.n_out), *run.shape[1:]).count)
+        nodes = most_connected(best, Layout.of(min(NODES, best.n_out), *moving_shape(run.shape)).count)
     masks = np.stack([run.mask(level).array[nodes] for level in levels])
     weights = np.stack([run.model(level).layers[0].weight[nodes] for level in levels])
     return MaskMovie(group, levels, nodes, masks, weights * masks)
 
 
-def _frames(reel: MaskMovie, name: str, picture: Picture) -> Callable[[], Iterator[Frame]]:
+def _frames(reel: MaskMovie, name: str, picture: Frames) -> Callable[[], Iterator[Frame]]:
     table = reel.group.table.filter(polars.col("layer") == 1).sort("level")
     table = table.filter(polars.col("level").is_in(reel.levels))
     accuracy = dict(zip(table["level"], table["best_val_accuracy"], strict=True))
     accuracies = np.array([accuracy[level] for level in reel.levels], np.float64)
     what = {"masks": "masks", "weights": "masked weights"}[name]
-    layout = Layout.of(len(reel.nodes), *reel.group.runs[0].shape[1:], fewest=len(reel.nodes))
+    layout = Layout.of(len(reel.nodes), *moving_shape(reel.group.runs[0].shape), fewest=len(reel.nodes))
     subtitle = f"{reel.group.label}: {what} of {layout.count} first-layer nodes, with their $C_{{in}}$"
 
     def frames() -> Iterator[Frame]:
@@ -105,14 +121,16 @@ def _strip(reel: MaskMovie) -> Figure:
     )
     rows = min(STRIP_NODES, len(reel.nodes))
     left, top = 0.42, 0.38
+    shape = reel.group.runs[0].shape
+    axis = AXIS if is_series(shape) else 0.0
     side = min(0.9, (PAGE - left) / len(chosen) - GAP)
-    step = side * reel.group.runs[0].shape[1] / reel.group.runs[0].shape[2] + GAP
+    step = side * height_over_width(shape) + GAP
     width = max(2.5, left + len(chosen) * (side + GAP))
-    figure, axes = blank(width, 2 * (top + rows * step) + GAP)
+    figure, axes = blank(width, 2 * (top + rows * step + axis) + GAP)
     for block, (name, picture) in enumerate(
-        (("masks", reel.mask_picture), ("masked weights", reel.weight_picture))
+        (("masks", reel.mask_tile), ("masked weights", reel.weight_tile))
     ):
-        above = block * (top + rows * step)
+        above = block * (top + rows * step + axis)
         write(axes, GAP, above + 0.17, f"{name}, nodes in rows", ha="left", va="baseline")
         for column, place_of_level in enumerate(chosen):
             x = left + column * (side + GAP)
@@ -121,6 +139,9 @@ def _strip(reel: MaskMovie) -> Figure:
             for row in range(rows):
                 position = Position(x, above + top + row * step, side)
                 place(axes, picture(int(place_of_level), row), position)
+            if is_series(shape):
+                corner = x, above + top + rows * step - GAP
+                time_axis(axes, corner, side, shape[2], words=column == 0)
         for row in range(rows):
             write(
                 axes,

@@ -1,4 +1,4 @@
-"""These functions draw S(d) and g(d) as images around d = 0."""
+"""These functions draw S(d) and g(d) as images around d = 0, and S(d) of series as curves over the lag."""
 
 from __future__ import annotations
 
@@ -8,10 +8,29 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.image import AxesImage
 
+from prunescope.figures.parts.lags import label_lags, show_lags
 from prunescope.figures.parts.style import INK
 
 # The colour of d = 0, which is no pair, and of displacements with too few pairs. No colour scale contains it.
 REMOVED = "#8A8F96"
+
+
+def draw_pairs(
+    axes: Axes, values: np.ndarray, *, without_centre: bool, null: np.ndarray | None = None
+) -> None:
+    """Draw S(d), as show_pairs does for images, and for series [1, 2L-1] as a curve over the lag.
+
+    ``null`` is the S(d) that chance gives, which only the curve shows.
+    """
+    if len(values) == 1:
+        show_lags(axes, values, without_centre=without_centre, null=null)
+    else:
+        show_pairs(axes, values, without_centre=without_centre)
+
+
+def label_pairs(axes: Axes, values: np.ndarray, *, bottom: bool, left: bool) -> None:
+    """Label what draw_pairs has drawn of these values: displacements of images, lags of series."""
+    (label_lags if len(values) == 1 else label_displacements)(axes, bottom=bottom, left=left)
 
 
 def show_pairs(axes: Axes, values: np.ndarray, *, without_centre: bool, **colours: Any) -> AxesImage:

@@ -10,16 +10,20 @@ from matplotlib.axes import Axes
 
 from prunescope.analysis.groups import Group
 from prunescope.errors import InputError
+from prunescope.figures.parts.series import draw_grid, is_series
 from prunescope.figures.parts.side_by_side import montage
 from prunescope.figures.parts.style import frame
 from prunescope.runs.directory import Run
 
 CLASSES = 10
+SERIES_DIMENSIONS = 4
 
 
 @dataclass(frozen=True, eq=False)
 class Samples:
     """Sample images [rows, columns, H, W, 3] in [0, 1], white where none was found.
+
+    Sample series are [rows, columns, C, L] in [0, 1], nan where none was found.
 
     ``columns`` and ``rows`` are the names of their classes, ``tasks`` the labels of the two experiments whose
     tasks make these classes.
@@ -43,7 +47,7 @@ def class_samples(found: Sequence[Group]) -> Samples | str:
     except InputError as error:
         return f"sample images were left out: {error}"
     pixels, labels, names, shape = first
-    if shape[0] not in (1, 3):
+    if shape[0] not in (1, 3) and not is_series(shape):
         return f"sample images were left out: they have {shape[0]} channels"
     chosen = range(min(CLASSES, len(names)))
     for group, (theirs, other, other_names, _) in zip(found[1:], others, strict=True):
@@ -60,9 +64,13 @@ def class_samples(found: Sequence[Group]) -> Samples | str:
 
 
 def draw_samples(axes: Axes, samples: Samples) -> None:
-    """Draw the images in a grid, with the names of classes and tasks below and on the left."""
-    _, columns, height, width = samples.pictures.shape[:4]
-    axes.imshow(montage(list(samples.pictures.reshape(-1, height, width, 3)), columns), vmin=0, vmax=1)
+    """Draw the images or series in a grid, with the names of classes and tasks below and on the left."""
+    if samples.pictures.ndim == SERIES_DIMENSIONS:
+        height = width = 1
+        draw_grid(axes, samples.pictures)
+    else:
+        _, columns, height, width = samples.pictures.shape[:4]
+        axes.imshow(montage(list(samples.pictures.reshape(-1, height, width, 3)), columns), vmin=0, vmax=1)
     frame(axes)
     for axis, names, step in (
         (axes.xaxis, samples.columns, width + 1),
@@ -94,7 +102,15 @@ def _labelled(run: Run) -> tuple[np.ndarray, np.ndarray, list[str], tuple[int, i
 def _pictures(
     pixels: np.ndarray, shape: tuple[int, int, int], places: Sequence[Sequence[np.ndarray]]
 ) -> np.ndarray:
-    """Return the images at these places in a grid; an empty array of places leaves its cell white."""
+    """Return the images at these places in a grid; an empty array of places leaves its cell white, or nan."""
+    if is_series(shape):
+        curves = np.full((len(places), len(places[0]), shape[0], shape[2]), np.nan)
+        for row, of_row in enumerate(places):
+            for column, place in enumerate(of_row):
+                if len(place):
+                    curve = np.asarray(pixels[place[0]], np.float64)
+                    curves[row, column] = _stretched(curve).reshape(shape[0], shape[2])
+        return curves
     pictures = np.ones((len(places), len(places[0]), shape[1], shape[2], 3))
     for row, of_row in enumerate(places):
         for column, place in enumerate(of_row):

@@ -19,8 +19,10 @@ from prunescope.analysis.connectivity import fan_in_histogram
 from prunescope.analysis.locality import summed_locality
 from prunescope.figures.parts.curves import table_arrays
 from prunescope.figures.parts.histogram import draw_histogram
-from prunescope.figures.parts.locality_maps import label_displacements, show_pairs
-from prunescope.figures.parts.style import BLUE, FAINT, PAGE, frame
+from prunescope.figures.parts.lags import LAG, chance
+from prunescope.figures.parts.locality_maps import draw_pairs, label_pairs
+from prunescope.figures.parts.series import draw_raster, is_series
+from prunescope.figures.parts.style import BLUE, FAINT, MUTED, PAGE, frame
 from prunescope.model import Arrays
 from prunescope.observables import mask_image, most_connected
 
@@ -144,15 +146,24 @@ def _title(experiment_level: ExperimentLevel, width: float) -> str:
 
 def _pairs(axes: Axes, experiment_level: ExperimentLevel, *, left: bool) -> np.ndarray:
     counts = summed_locality(experiment_level.group, experiment_level.level).same
-    show_pairs(axes, counts, without_centre=True)
-    label_displacements(axes, bottom=True, left=left)
-    axes.set_xlabel("$d_x$", labelpad=1)
-    axes.set_ylabel("$S_{sc}$,  $d_y$" if left else "")
+    shape = experiment_level.group.runs[0].shape
+    null = chance([run.mask(experiment_level.level) for run in experiment_level.group.runs], shape)
+    draw_pairs(axes, counts, without_centre=True, null=None if null is None else null.same)
+    label_pairs(axes, counts, bottom=True, left=left)
+    axes.set_xlabel("$d_x$" if null is None else LAG, labelpad=1)
+    axes.set_ylabel("" if not left else "$S_{sc}$,  $d_y$" if null is None else "$S_{sc}$ (pairs)")
     locality = experiment_level.mean("locality")
     if locality is not None:
         note = f"locality {locality:.2f}"
         axes.text(
-            0.96, 0.04, note, transform=axes.transAxes, ha="right", va="bottom", color="w", fontsize=5.5
+            0.96,
+            0.04,
+            note,
+            transform=axes.transAxes,
+            ha="right",
+            va="bottom",
+            fontsize=5.5,
+            color="w" if null is None else MUTED,
         )
     return counts
 
@@ -180,8 +191,11 @@ def _scale(bars: Sequence[tuple[Axes, polars.DataFrame]], *, shared: bool) -> No
 def _masks(axes: Axes, experiment_level: ExperimentLevel, number: int, *, left: bool) -> Arrays:
     mask, shape = experiment_level.mask, experiment_level.group.runs[0].shape
     nodes = most_connected(mask, MASKS)
-    axes.imshow(montage([mask_image(mask.array[node], shape) for node in nodes], ACROSS), vmin=0, vmax=1)
-    frame(axes)
+    if is_series(shape):
+        draw_raster(axes, mask.images(shape)[nodes][:, :, 0])
+    else:
+        axes.imshow(montage([mask_image(mask.array[node], shape) for node in nodes], ACROSS), vmin=0, vmax=1)
+        frame(axes)
     axes.set_ylabel("most connected masks" if left else "")
     return {f"column{number}_nodes": nodes, f"column{number}_masks": mask.images(shape)[nodes]}
 

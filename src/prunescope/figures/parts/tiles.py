@@ -7,13 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
+from prunescope.figures.parts.series import AXIS, RASTER_AXIS, SeriesPicture, SeriesRaster, time_axis
 from prunescope.figures.parts.style import FAINT, MUTED
 
 # Inches: between two pictures, and the heights of a caption and of a sheet's title.
@@ -33,12 +34,26 @@ class Position:
 
 @dataclass(frozen=True)
 class TileSheet:
-    """A titled sheet of pictures [H, W, 3] in rows of ``columns``, each under its caption (empty for none)."""
+    """A titled sheet of pictures in rows of ``columns``, each under its caption (empty for none).
+
+    Pictures are arrays [H, W, 3], or of series, which all have one length and an axis of time below the last row.
+    """
 
     title: str
-    images: Sequence[np.ndarray]
+    images: Sequence[np.ndarray | SeriesPicture]
     captions: Sequence[str]
     columns: int
+
+
+@dataclass(frozen=True)
+class RasterSheet:
+    """A titled raster of many nodes' masks or weights, whose inputs are series."""
+
+    title: str
+    raster: SeriesRaster
+
+
+Sheet: TypeAlias = TileSheet | RasterSheet
 
 
 def blank(width: float, height: float) -> tuple[Figure, Axes]:
@@ -55,10 +70,18 @@ def blank(width: float, height: float) -> tuple[Figure, Axes]:
     return figure, axes
 
 
-def place(axes: Axes, image: np.ndarray, position: Position, caption: str = "") -> None:
-    """Draw a picture [H, W, 3], with values in 0 to 1, at a position of a page from ``blank``, its caption above."""
+def place(axes: Axes, image: np.ndarray | SeriesPicture, position: Position, caption: str = "") -> None:
+    """Draw a picture at a position of a page from ``blank``, its caption above.
+
+    A picture is an array [H, W, 3] with values in 0 to 1, or that of a series.
+    """
     x, y, width = position.x, position.y, position.width
     height = width * image.shape[0] / image.shape[1]
+    if isinstance(image, SeriesPicture):
+        image.draw(axes, (x, y), width)
+        if caption:
+            write(axes, x + width / 2, y - 0.025, caption, color=MUTED, fontsize=5.5)
+        return
     limits = axes.get_xlim(), axes.get_ylim()
     axes.imshow(image, extent=(x, x + width, y + height, y), vmin=0, vmax=1, aspect="auto")
     axes.set(xlim=limits[0], ylim=limits[1])
@@ -81,7 +104,7 @@ def axes_at(figure: Figure, x: float, y: float, width: float, height: float) -> 
     return figure.add_axes((x / whole_width, bottom, width / whole_width, height / whole_height))
 
 
-def stacked(sheets: Sequence[TileSheet], width: float) -> Figure:
+def stacked(sheets: Sequence[Sheet], width: float) -> Figure:
     """Return a page of this width in inches with the sheets below each other."""
     heights = [tile_sheet_height(sheet, width) for sheet in sheets]
     figure, axes = blank(width, sum(heights) + GAP)
@@ -92,17 +115,23 @@ def stacked(sheets: Sequence[TileSheet], width: float) -> Figure:
     return figure
 
 
-def draw_tile_sheet(axes: Axes, sheet: TileSheet, position: Position, letter: str = "") -> None:
+def draw_tile_sheet(axes: Axes, sheet: Sheet, position: Position, letter: str = "") -> None:
     """Draw a sheet at a position of a page from ``blank``, with its title after the panel's letter, if any."""
     x, y, width = position.x, position.y, position.width
     if letter:
         panel(axes, x + GAP, y + TITLE - 0.05, letter)
     write(axes, x + GAP + (0.2 if letter else 0), y + TITLE - 0.05, sheet.title, ha="left", va="baseline")
+    if isinstance(sheet, RasterSheet):
+        sheet.raster.draw(axes, (x + GAP, y + TITLE + GAP), width - 2 * GAP)
+        return
     side, row_height, caption_height = _tile(sheet, width)
     for number, (image, caption) in enumerate(zip(sheet.images, sheet.captions, strict=True)):
         row, column = divmod(number, sheet.columns)
         left, top = x + GAP + column * (side + GAP), y + TITLE + caption_height + row * row_height
         place(axes, image, Position(left, top, side), caption)
+        if isinstance(image, SeriesPicture) and number + sheet.columns >= len(sheet.images):
+            below = top + side * image.shape[0] / image.shape[1]
+            time_axis(axes, (left, below), side, image.values.shape[1])
 
 
 def panel(axes: Axes, x: float, y: float, letter: str) -> None:
@@ -110,9 +139,12 @@ def panel(axes: Axes, x: float, y: float, letter: str) -> None:
     write(axes, x, y, letter, ha="left", va="baseline", fontweight="bold", fontsize=8)
 
 
-def tile_sheet_height(sheet: TileSheet, width: float) -> float:
+def tile_sheet_height(sheet: Sheet, width: float) -> float:
     """Return the height in inches that a sheet takes at this width in inches."""
-    return TITLE + -(-len(sheet.images) // sheet.columns) * _tile(sheet, width)[1] + GAP
+    if isinstance(sheet, RasterSheet):
+        return TITLE + sheet.raster.height(width - 2 * GAP) + RASTER_AXIS + 2 * GAP
+    axis = AXIS if any(isinstance(image, SeriesPicture) for image in sheet.images) else 0.0
+    return TITLE + -(-len(sheet.images) // sheet.columns) * _tile(sheet, width)[1] + GAP + axis
 
 
 def _tile(sheet: TileSheet, width: float) -> tuple[float, float, float]:
