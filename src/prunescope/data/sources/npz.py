@@ -293,7 +293,7 @@ def _image_shape(part: NpzSplit) -> ImageShape:
     advice = ""
     if len(shape) == 2:
         advice = f": rows of numbers are read with data.geometry=none, or reshape them ({_squares(shape[1])})"
-    elif len(shape) == 4 and 4 in (shape[1], shape[3]):
+    elif len(shape) == 4 and (shape[3] == 4 or shape[1] == 4 != shape[2]):
         advice = ": drop the fourth channel, if it is transparency"
     raise InputError(
         f"{part.where} has shape {list(shape)}, expected [N, H, W], [N, H, W, C] or [N, C, H, W] with C = 1 or 3"
