@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from prunescope.data.prepared.preparation import prepare
+from prunescope.data.prepared.preparation import open_raw, prepare
 from prunescope.data.prepared.reading import open_prepared
 from prunescope.errors import InputError
 from prunescope.experiment import Data
@@ -121,6 +121,32 @@ def test_official_files_missing_or_truncated(write_official, protocol):
     refused("train_data_batch_7: missing", "imagenet32", root)
 
 
+@pytest.mark.parametrize("wrong", ["truncated pickle", "labels", "size"])
+def test_official_files_are_checked_before_the_first_image_is_read(write_official, wrong):
+    root = write_official(protocol=2 if wrong == "truncated pickle" else None)
+    if wrong == "truncated pickle":
+        (root / "val_data").write_bytes((root / "val_data").read_bytes()[:-1])
+        message = "val_data: truncated or damaged pickle: it ends before its last value"
+    elif wrong == "labels":
+        np.savez(root / "val_data.npz", data=np.zeros((2, 3072), np.uint8), labels=[5, 0])
+        message = "val_data.npz: label 0 of image 1 is out of range: labels go from 1 to 1000"
+    else:
+        np.savez(root / "val_data.npz", data=np.zeros((2, 48), np.uint8), labels=[5, 1])
+        message = "val_data.npz: images have 48 values, those of imagenet32"
+    with pytest.raises(InputError, match=message):
+        open_raw(Data(source="imagenet32", root=str(root)))
+
+
+def test_official_labels_of_other_types(write_official):
+    root = write_official(protocol=None)
+    np.savez(root / "val_data.npz", data=np.zeros((2, 3072), np.uint8), labels=[[5.0], [1.0]])
+    assert prepared("imagenet32", root).labels("validation").tolist() == [4, 0]
+    np.savez(root / "val_data.npz", data=np.zeros((2, 3072), np.uint8), labels=[5.5, 1])
+    refused(
+        "val_data.npz: labels are float64, they must be integers: that of image 0 is 5.5", "imagenet32", root
+    )
+
+
 # CIFAR
 
 
@@ -144,6 +170,13 @@ def test_cifar_with_a_file_missing(write_cifar, tmp_path):
     refused("data_batch_4: missing", "cifar10", root)
     (root / "test_batch").unlink()
     refused("no 'test_batch' in it or in its folder", "cifar10", root)
+
+
+def test_a_truncated_file_of_cifar_is_found_before_the_first_image_is_read(write_cifar):
+    root = write_cifar(10)
+    (root / "test_batch").write_bytes((root / "test_batch").read_bytes()[:-1])
+    with pytest.raises(InputError, match="test_batch: truncated or damaged pickle"):
+        open_raw(Data(source="cifar10", root=str(root)))
 
 
 # folders

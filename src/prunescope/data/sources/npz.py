@@ -95,7 +95,7 @@ def read_splits(root: Path, data: experiment.Data) -> tuple[Path, NpzSplit, NpzS
     No image is read. Raises InputError for other keys, an empty part, arrays of objects and wrong labels.
     """
     path = _one_file(root)
-    found = _headers(path)
+    found = headers(path)
     keys = _keys_of(path, found, data)
     for key in keys:
         if found[key][1].hasobject:
@@ -221,7 +221,7 @@ def _one_array(path: Path, key: str) -> NDArray[Any]:
     return load_arrays(path, (key,))[key]
 
 
-def _headers(path: Path) -> Keys:
+def headers(path: Path) -> Keys:
     """Return the shape and the type of every array of a .npz file, from the headers alone."""
     found: Keys = {}
     with _opened(path) as file:

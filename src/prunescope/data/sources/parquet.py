@@ -54,14 +54,14 @@ def read(root: Path, data: experiment.Data) -> Raw:
         rows = None, None
     grey = _all_grey(train, image)
     size = _first(train[0], image, grey).size
-    reader = _Reader(image, "L" if grey else "RGB", size)
-    reader.open(held[0], 0, held[0].images(image, 0, 1)[0])
+    decoder = _Decoder(image, "L" if grey else "RGB", size)
+    decoder.open(held[0], 0, held[0].images(image, 0, 1)[0])
     return Raw(
         source="parquet",
         shape=(1 if grey else 3, size[1], size[0]),
         classes=classes,
-        train=_split(reader, train, own, rows[0]),
-        validation=_split(reader, held, others, rows[1]),
+        train=_split(decoder, train, own, rows[0]),
+        validation=_split(decoder, held, others, rows[1]),
         files=tuple(dict.fromkeys(table.path for table in (*train, *held))),
         parameters=chosen_keys(data),
         notes=(*_note(root, "images", image, more_images), *_note(root, "labels", label, more_labels)),
@@ -142,7 +142,7 @@ def _opened(data: bytes | None, path: Path, row: int) -> PillowImage:
 
 
 @dataclass(frozen=True)
-class _Reader:
+class _Decoder:
     """Decodes images of one column into pixels of one mode, "L" or "RGB", and one size (width, height)."""
 
     column: str
@@ -181,7 +181,10 @@ class _Reader:
 
 
 def _split(
-    reader: _Reader, tables: Sequence[ParquetTable], labels: Sequence[Labels], rows: NDArray[np.bool_] | None
+    decoder: _Decoder,
+    tables: Sequence[ParquetTable],
+    labels: Sequence[Labels],
+    rows: NDArray[np.bool_] | None,
 ) -> Split:
     total = sum(table.rows for table in tables) if rows is None else int(rows.sum())
-    return Split(partial(reader.chunks, tables, labels, rows), total)
+    return Split(partial(decoder.chunks, tables, labels, rows), total)
