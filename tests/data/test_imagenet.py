@@ -9,6 +9,7 @@ import macro_classes
 from macro_classes import classify, make_table, read_nouns
 from prunescope.data import open_dataset
 from prunescope.data.tasks.imagenet import MACRO_CLASSES, categories, devkit_places, sorted_places
+from prunescope.data.tasks.resolving import resolve
 from prunescope.errors import InputError
 from prunescope.experiment import Data
 
@@ -171,3 +172,25 @@ def test_orders_that_cannot_be_are_refused():
     ):
         places(sorted(BY_WNID), class_order="devkit")
     assert places(sorted(BY_WNID), class_order="sorted") == sorted_places().tolist()
+
+
+def test_modulo_says_that_the_order_of_a_thousand_unknown_classes_is_the_files_own(caplog):
+    numbers = [str(i) for i in range(1000)]
+    said = "data.task=modulo:10 uses the 1000 class numbers of the files; if they are ImageNet's"
+    for names in (numbers, [f"name {i}" for i in range(1000)]):
+        task = resolve(Data(source="parquet", task="modulo:10"), names)
+        assert task.labels.tolist() == [i % 10 for i in range(1000)]
+        assert said in caplog.text
+        caplog.clear()
+    for fields, names in (
+        ({"class_order": "sorted"}, numbers),
+        ({"class_order": "devkit"}, numbers),
+        ({}, sorted(BY_WNID)),
+        ({}, numbers[:10]),
+        ({"source": "imagenet32"}, numbers),
+    ):
+        resolve(Data(**{"source": "parquet", "task": "modulo:10", **fields}), names)
+    resolve(Data(source="parquet", task="classes"), numbers)
+    assert not caplog.text
+    sorted_task = resolve(Data(source="parquet", task="modulo:10", class_order="sorted"), numbers)
+    assert sorted_task.labels.tolist() == (sorted_places() % 10).tolist()

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from prunescope.data.prepared.preparation import prepare
+from prunescope.data.prepared.preparation import open_raw, prepare
 from prunescope.data.prepared.reading import open_prepared
 from prunescope.errors import InputError
 from prunescope.experiment import Data
@@ -72,7 +72,7 @@ def test_parquet_refuses_bytes_that_are_no_image_and_missing_columns(images, wri
     import polars as pl
 
     root = write_parquet(images[0], images[1], "validation-0.parquet")
-    bad = pl.DataFrame({"image": [{"bytes": b"hello", "path": ""}], "label": [0]})
+    bad = pl.DataFrame({"image": [{"bytes": b"hello", "path": ""}] * 3, "label": [0, 1, 2]})
     bad.write_parquet(root / "train-0.parquet")
     refused("image 0 is not a PNG, JPEG or WebP image", "parquet", root)
     bad.rename({"label": "other"}).write_parquet(root / "train-0.parquet")
@@ -121,6 +121,32 @@ def test_official_files_missing_or_truncated(write_official, protocol):
     refused("train_data_batch_7: missing", "imagenet32", root)
 
 
+@pytest.mark.parametrize("wrong", ["truncated pickle", "labels", "size"])
+def test_official_files_are_checked_before_the_first_image_is_read(write_official, wrong):
+    root = write_official(protocol=2 if wrong == "truncated pickle" else None)
+    if wrong == "truncated pickle":
+        (root / "val_data").write_bytes((root / "val_data").read_bytes()[:-1])
+        message = "val_data: truncated or damaged pickle: it ends before its last value"
+    elif wrong == "labels":
+        np.savez(root / "val_data.npz", data=np.zeros((2, 3072), np.uint8), labels=[5, 0])
+        message = "val_data.npz: label 0 of image 1 is out of range: labels go from 1 to 1000"
+    else:
+        np.savez(root / "val_data.npz", data=np.zeros((2, 48), np.uint8), labels=[5, 1])
+        message = "val_data.npz: images have 48 values, those of imagenet32"
+    with pytest.raises(InputError, match=message):
+        open_raw(Data(source="imagenet32", root=str(root)))
+
+
+def test_official_labels_of_other_types(write_official):
+    root = write_official(protocol=None)
+    np.savez(root / "val_data.npz", data=np.zeros((2, 3072), np.uint8), labels=[[5.0], [1.0]])
+    assert prepared("imagenet32", root).labels("validation").tolist() == [4, 0]
+    np.savez(root / "val_data.npz", data=np.zeros((2, 3072), np.uint8), labels=[5.5, 1])
+    refused(
+        "val_data.npz: labels are float64, they must be integers: that of image 0 is 5.5", "imagenet32", root
+    )
+
+
 # CIFAR
 
 
@@ -142,7 +168,15 @@ def test_cifar_with_a_file_missing(write_cifar, tmp_path):
     root = write_cifar(10)
     (root / "data_batch_4").unlink()
     refused("data_batch_4: missing", "cifar10", root)
-    refused("no 'test' in it", "cifar100", root)
+    (root / "test_batch").unlink()
+    refused("no 'test_batch' in it or in its folder", "cifar10", root)
+
+
+def test_a_truncated_file_of_cifar_is_found_before_the_first_image_is_read(write_cifar):
+    root = write_cifar(10)
+    (root / "test_batch").write_bytes((root / "test_batch").read_bytes()[:-1])
+    with pytest.raises(InputError, match="test_batch: truncated or damaged pickle"):
+        open_raw(Data(source="cifar10", root=str(root)))
 
 
 # folders
@@ -244,9 +278,16 @@ def test_npz_without_a_split_holds_images_out(images, planes, tmp_path):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda a: a.update(x_train=np.full((12, 8, 8), np.nan)), r"x_train\[0\] has NaN or infinite values"),
+        (
+            lambda a: a.update(x_train=np.full((12, 8, 8, 3), np.nan)),
+            r"x_train\[0\] has NaN or infinite values",
+        ),
         (lambda a: a.update(x_train=a["x_train"] / 100), "must lie in \\[0, 1\\]"),
-        (lambda a: a.update(x_train=a["x_train"].astype(np.int32)), "is int32, expected uint8 or float"),
+        (lambda a: a.update(x_test=np.full((6, 8, 8, 3), np.nan)), r"x_test\[0\] has NaN or infinite values"),
+        (
+            lambda a: a.update(x_train=a["x_train"].astype(complex)),
+            "is complex128, expected whole numbers or",
+        ),
         (lambda a: a.update(x_train=a["x_train"][..., 0, 0]), "has shape \\[12, 8\\]"),
         (lambda a: a.update(y_train=a["y_train"][1:]), "expected \\[12\\], one label an image"),
         (lambda a: a.update(y_train=a["y_train"] - 1), "label -1 of image 0 is out of range"),
@@ -254,7 +295,7 @@ def test_npz_without_a_split_holds_images_out(images, planes, tmp_path):
         (lambda a: a.update(y_train=a["y_train"] + 0.5), "labels are float64, they must be integers"),
         (lambda a: a.update(x_test=a["x_test"][:, :4]), "holds images \\(3, 4, 8\\)"),
         (lambda a: a.pop("y_test"), "its keys are x_test, x_train, y_train; expected"),
-        (lambda a: a.update(x_train=np.array([{}] * 12)), "refused: it holds Python objects"),
+        (lambda a: a.update(x_train=np.array([{}] * 12)), "refused: x_train holds Python objects"),
     ],
 )
 def test_npz_refuses_what_is_wrong(small_npz, change, message):

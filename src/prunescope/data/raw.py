@@ -39,6 +39,7 @@ class Raw:
     """A source opened for reading: shape (C, H, W), class names, its two splits and its files.
 
     ``parameters``: the options that decide which images come out; with the files they name the prepared folder.
+    ``notes``: what the user is to be told when the source is prepared, such as a choice between columns.
     ``dtype``: the NumPy type of the rows, "|u1" for uint8 pixels or "<f4" for float32 network input.
     """
 
@@ -50,6 +51,7 @@ class Raw:
     files: tuple[Path, ...] = ()
     parameters: dict[str, Any] = field(default_factory=dict)
     dtype: str = "|u1"
+    notes: tuple[str, ...] = ()
 
 
 def check_no_root(data: experiment.Data) -> None:

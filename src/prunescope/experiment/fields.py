@@ -15,7 +15,7 @@ Share = Annotated[float, Field(gt=0, le=1)]
 
 Source = Literal[
     "nlgp", "nlgp-clone", "photographs", "imagenet32", "imagenet64", "parquet",
-    "cifar10", "cifar100", "folder", "npz",
+    "cifar10", "cifar100", "folder", "npz", "idx",
 ]  # fmt: skip
 
 
@@ -66,6 +66,16 @@ class Data(Section):
     geometry: Literal["image", "series", "none"] = Field(
         "image", description="npz: arrays are images, series [N, L] or [N, C, L], or tables [N, n]"
     )
+    image_column: str = Field(
+        "", description="parquet, npz: column or key of the images; none: found by its name"
+    )
+    label_column: str = Field(
+        "", description="parquet, npz: column or key of the labels; none: found by its name"
+    )
+    train_split: str = Field("", description="parquet, npz: split of the training images; none: train")
+    validation_split: str = Field(
+        "", description="parquet, npz: split of the validation images; none: validation, else test"
+    )
     validation: Positive = Field(10_000, description="validation images, which choose the best step")
     size: Positive = Field(32, description="height and width (photographs, nlgp, folder)")
     patches: Positive = Field(40_000, description="photographs: training patches")
@@ -91,6 +101,17 @@ class Data(Section):
                 f"data.task is {self.task!r}; use classes, modulo:N, random:N, map:FILE, semantic, "
                 "semantic-5-random-5 or semantic-partial"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _columns_fit(self) -> Data:
+        for name in ("image_column", "label_column", "train_split", "validation_split"):
+            if getattr(self, name) and self.source not in ("parquet", "npz"):
+                raise ValueError(
+                    f"data.{name} is for data.source=parquet and npz, not {self.source}: leave it out"
+                )
+        if self.train_split and self.train_split == self.validation_split:
+            raise ValueError(f"data.train_split and data.validation_split are both {self.train_split!r}")
         return self
 
     @model_validator(mode="after")

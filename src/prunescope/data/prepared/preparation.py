@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import os
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,8 @@ from prunescope.data.prepared.reading import is_prepared, open_prepared
 from prunescope.data.raw import Progress, Raw, check_no_root
 from prunescope.data.sources import photographs
 from prunescope.errors import InputError
+
+log = logging.getLogger(__name__)
 
 STREAMS = ("nlgp", "nlgp-clone")
 
@@ -49,6 +52,8 @@ def prepare(
             return base
     else:
         raw = open_raw(data)
+        for note in raw.notes:
+            log.warning("prunescope: %s", note)
         target = Path(out) if out is not None and not data.rotate else store / _name(raw)
         base = writing.write(raw, target, progress)
     if not data.rotate:
@@ -81,20 +86,23 @@ def open_raw(data: experiment.Data) -> Raw:
     if data.source == "photographs":
         check_no_root(data)
         return photographs.read(data.size, data.patches, data.validation + data.heldout)
-    from prunescope.data.sources import cifar, folder, npz, official, parquet, series
+    from prunescope.data.sources import cifar, folder, idx, kinds, npz, official, parquet, series
 
     root = _root(data)
+    kinds.check(root, data.source)
     match data.source:
         case "imagenet32" | "imagenet64":
             return official.read(root, int(data.source.removeprefix("imagenet")))
         case "parquet":
-            return parquet.read(root)
+            return parquet.read(root, data)
         case "cifar10" | "cifar100":
             return cifar.read(root, int(data.source.removeprefix("cifar")))
         case "folder":
             return folder.read(root, data.size)
         case "npz":
-            return npz.read(root) if data.geometry == "image" else series.read(root, data.geometry)
+            return npz.read(root, data) if data.geometry == "image" else series.read(root, data)
+        case "idx":
+            return idx.read(root, gaps=data.task != "classes")
     raise InputError(f"data.source={data.source} has no files to read")
 
 
@@ -134,6 +142,10 @@ def _matching(root: Path, data: experiment.Data) -> Path:
     if found.parameters.get("geometry", "image") != data.geometry:
         kept = found.parameters.get("geometry", "image")
         raise InputError(f"{root} was prepared with data.geometry={kept}, not {data.geometry}")
+    for name in ("image_column", "label_column", "train_split", "validation_split"):
+        kept, asked = found.parameters.get(name, ""), getattr(data, name)
+        if kept != asked:
+            raise InputError(f"{root} was prepared with data.{name}={kept!r}, not {asked!r}")
     for name, value in wanted.items():
         if found.parameters.get(name) != value:
             raise InputError(f"{root} was prepared with {name} {found.parameters.get(name)}, not {value}")

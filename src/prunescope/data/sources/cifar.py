@@ -10,6 +10,7 @@ import numpy as np
 
 from prunescope.data.raw import Chunk, Raw, Split, checked_labels
 from prunescope.data.sources import pickles
+from prunescope.data.sources.labels import whole_numbers
 from prunescope.errors import InputError
 
 _SIZE = 3 * 32 * 32
@@ -36,6 +37,8 @@ def read(root: Path, classes: int) -> Raw:
     for path in (*train, meta):
         if not path.is_file():
             raise InputError(f"{path}: missing")
+    for path in (*train, test, meta):
+        pickles.check_end(path)
     names = _field(meta, names_key)
     if not isinstance(names, list) or len(names) != classes:
         raise InputError(f"{meta}: {names_key} must be a list of {classes} names")
@@ -54,7 +57,7 @@ def _chunks(paths: list[Path], key: str, classes: int) -> Iterator[Chunk]:
         data = _field(path, "data")
         if not isinstance(data, np.ndarray) or data.dtype != np.uint8 or data.shape[1:] != (_SIZE,):
             raise InputError(f"{path}: data must be uint8 [N, {_SIZE}]")
-        labels = checked_labels(_field(path, key), classes, str(path))
+        labels = checked_labels(whole_numbers(np.asarray(_field(path, key)), str(path)), classes, str(path))
         if len(labels) != len(data):
             raise InputError(f"{path}: {len(data)} images but {len(labels)} labels")
         yield data, labels

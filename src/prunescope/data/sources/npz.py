@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.lib.npyio import NpzFile
 from numpy.typing import NDArray
 
-from prunescope.data.raw import Chunk, Labels, Pixels, Raw, Split, checked_labels, to_planes
+from prunescope import experiment
+from prunescope.data.raw import Chunk, Labels, Raw, Split, to_planes
+from prunescope.data.sources.labels import numbered
 from prunescope.errors import InputError
 from prunescope.mask import ImageShape
 from prunescope.randomness import generator
@@ -26,69 +28,168 @@ _FORMS = (
     ("train_images", "train_labels", "test_images", "test_labels"),
     ("images", "labels"),
 )
+_TRAIN = ("train", "training", "tr")
+_VALIDATION = ("val", "valid", "validation", "dev", "test", "testing", "te")
+_VALUES = ("images", "image", "x", "data", "inputs", "features")
+_LABELS = ("labels", "label", "y", "targets", "target", "classes")
 _PIECE = 10_000
 
+Keys = dict[str, tuple[tuple[int, ...], np.dtype[Any]]]  # the shape and the type of each array
 
-def read(root: Path) -> Raw:
+
+def read(root: Path, data: experiment.Data) -> Raw:
     """Open a .npz file (or the only one in a folder) with images and labels.
 
-    Keys are x_train, y_train, x_test, y_test (Keras), train_images, … (MedMNIST), or images and labels, of which a
-    fixed tenth per class is then the validation split. Images are uint8, or float in [0, 1], of shape [N, H, W],
-    [N, H, W, C] or [N, C, H, W] with C = 1 or 3. Raises InputError for other keys, types and shapes, values that
-    are not finite, wrong labels, and a damaged file.
+    Keys are those that ``_keys_of`` finds; of a file without a split, a fixed tenth per class is the validation split.
+    Images are numbers of shape [N, H, W], [N, H, W, C] or [N, C, H, W] with C = 1 or 3: whole ones from 0 to 255 of
+    any type, or floats in [0, 1], which become bytes. Shapes, types and labels are checked at once, and the values
+    of images when they are read. Raises InputError for other keys, types and shapes, values that are not finite or
+    out of range, wrong labels, and a damaged file.
     """
-    path, train, validation = read_splits(root)
-    images, shape = _as_rows(train.values, train.where)
-    held, held_shape = _as_rows(validation.values, validation.where)
+    path, train, validation = read_splits(root, data)
+    shape, held_shape = _image_shape(train), _image_shape(validation)
     if held_shape != shape:
         raise InputError(f"{validation.where} holds images {held_shape}, {train.where} {shape}")
+    for part in (train, validation):
+        if part.dtype.kind not in "biuf":
+            raise InputError(f"{part.where} is {part.dtype}, expected whole numbers or floats in [0, 1]")
+    pixels = _Bytes(train, validation)
     return Raw(
         source="npz",
         shape=shape,
-        classes=class_numbers(train),
-        train=Split(partial(_pieces, images, train.labels), len(images)),
-        validation=Split(partial(_pieces, held, validation.labels), len(held)),
+        classes=train.classes,
+        train=Split(partial(pixels.chunks, train), len(train.labels)),
+        validation=Split(partial(pixels.chunks, validation), len(validation.labels)),
         files=(path,),
+        parameters=chosen_keys(data),
     )
 
 
 @dataclass(frozen=True, eq=False)
 class NpzSplit:
-    """A split as the file holds it: values [N, …] and labels int64 [N]; ``where`` names it in messages."""
+    """A split of a file: its labels int64 [N], and its values [N, …], which are read when they are asked for.
 
-    values: NDArray[Any]
+    ``where`` names it in messages. ``shape`` and ``dtype`` are those that the file's header states, of all its rows.
+    ``rows``: which of them are the split, bool, or None for all. ``load`` reads all rows.
+    """
+
     labels: Labels
+    classes: tuple[str, ...]
     where: str
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+    load: Callable[[], NDArray[Any]]
+    rows: NDArray[np.bool_] | None = None
+
+    @cached_property
+    def values(self) -> NDArray[Any]:
+        """The values [N, …] of the split, read from the file; InputError if some are not finite."""
+        values = self.load()
+        _check_finite(values, self.where)
+        return values if self.rows is None else values[self.rows]
 
 
-def read_splits(root: Path) -> tuple[Path, NpzSplit, NpzSplit]:
+def read_splits(root: Path, data: experiment.Data) -> tuple[Path, NpzSplit, NpzSplit]:
     """Return the .npz file of ``root`` and its training and validation parts, with checked labels.
 
-    Raises InputError for other keys, an empty part, values that are not finite, and wrong labels.
+    No image is read. Raises InputError for other keys, an empty part, arrays of objects and wrong labels.
     """
     path = _one_file(root)
-    keys = _form(path)
-    arrays = load_arrays(path, keys)
-    parts = []
+    found = headers(path)
+    keys = _keys_of(path, found, data)
+    for key in keys:
+        if found[key][1].hasobject:
+            raise InputError(
+                f"{path}: refused: {key} holds Python objects, not numbers: store it with a plain dtype"
+            )
     for values, numbers in zip(keys[::2], keys[1::2], strict=True):
-        if not len(arrays[values]):
-            raise InputError(f"{path}: {values} holds no image; training and validation each need some")
-        _check_finite(arrays[values], f"{path}: {values}")
-        labels = _as_labels(arrays[numbers], len(arrays[values]), f"{path}: {numbers}")
-        parts.append(NpzSplit(arrays[values], labels, f"{path}: {values}"))
-    if len(parts) == 2:
-        checked_labels(parts[1].labels, int(parts[0].labels.max()) + 1, f"{path}: {keys[3]}")
-        return path, parts[0], parts[1]
-    whole, chosen = parts[0], held_out(parts[0].labels)
-    kept, held = (NpzSplit(whole.values[rows], whole.labels[rows], whole.where) for rows in (~chosen, chosen))
-    if not len(held.labels):
-        raise InputError(f"{whole.where} holds no image to hold out; training and validation each need some")
-    return path, kept, held
+        _check_length(path, (values, found[values][0]), (numbers, found[numbers][0]))
+    stored = load_arrays(path, keys[1::2])
+    gaps = data.task != "classes"
+    nothing = np.empty(0, np.int64)
+    own, held, classes = numbered(
+        stored[keys[1]],
+        stored[keys[3]] if len(keys) == 4 else nothing,
+        (f"{path}: {keys[1]}", f"{path}: {keys[-1]}"),
+        gaps,
+    )
+
+    def part(key: str, labels: Labels, rows: NDArray[np.bool_] | None = None) -> NpzSplit:
+        shape, dtype = found[key]
+        load = partial(_one_array, path, key)
+        return NpzSplit(labels, classes, f"{path}: {key}", shape, dtype, load, rows)
+
+    if len(keys) == 4:
+        return path, part(keys[0], own), part(keys[2], held)
+    chosen = held_out(own)
+    if not chosen.any():
+        raise InputError(
+            f"{path}: {keys[0]} holds no image to hold out; training and validation each need some"
+        )
+    return path, part(keys[0], own[~chosen], ~chosen), part(keys[0], own[chosen], chosen)
 
 
-def class_numbers(train: NpzSplit) -> tuple[str, ...]:
-    """Return the names of classes that have none, which are their numbers."""
-    return tuple(str(number) for number in range(int(train.labels.max()) + 1))
+def chosen_keys(data: experiment.Data) -> dict[str, str]:
+    """Return the fields of ``data`` that choose columns and splits, those that are given."""
+    names = ("image_column", "label_column", "train_split", "validation_split")
+    return {name: getattr(data, name) for name in names if getattr(data, name)}
+
+
+def _keys_of(path: Path, found: Keys, data: experiment.Data) -> tuple[str, ...]:
+    """Return the keys of training values and labels, and of validation values and labels where there is a split.
+
+    They are those of Keras (x_train, y_train, x_test, y_test), of MedMNIST (train_images, …), images and labels, or
+    others of the form VALUES_SPLIT or SPLIT_VALUES in any case, such as X_train or val_x. ``data.image_column``,
+    ``data.label_column``, ``data.train_split`` and ``data.validation_split`` replace the words.
+    """
+    chosen = chosen_keys(data)
+    if not chosen:
+        for keys in _FORMS:
+            if set(found) >= set(keys):
+                return keys
+    values = (data.image_column,) if data.image_column else _VALUES
+    labels = (data.label_column,) if data.label_column else _LABELS
+    train = _pair(found, (data.train_split,) if data.train_split else _TRAIN, values, labels)
+    held = _pair(found, (data.validation_split,) if data.validation_split else _VALIDATION, values, labels)
+    if train and held:
+        return (*train, *held)
+    whole = _pair(found, ("",), values, labels)
+    if whole and not (data.train_split or data.validation_split):
+        return whole
+    told = ", ".join(f"data.{name}={value}" for name, value in chosen.items())
+    expected = (
+        f"none of them fit {told}"
+        if told
+        else "expected images and labels, x_train, y_train, x_test and y_test, or train_images, train_labels, "
+        "val_images and val_labels; data.image_column and data.label_column name others"
+    )
+    raise InputError(f"{path}: its keys are {', '.join(sorted(found))}; {expected}")
+
+
+def _pair(
+    found: Keys,
+    splits: tuple[str, ...],
+    values: tuple[str, ...],
+    labels: tuple[str, ...],
+) -> tuple[str, str] | None:
+    """Return the keys of a split's values and labels, of the first split that has both, or None."""
+    for split in splits:
+        pair = [_key(found, split, words) for words in (values, labels)]
+        if pair[0] and pair[1]:
+            return pair[0], pair[1]
+    return None
+
+
+def _key(found: Keys, split: str, words: tuple[str, ...]) -> str | None:
+    known = {key.lower(): key for key in reversed(list(found))}
+    for word in words:
+        for name in (
+            (f"{word}_{split}", f"{split}_{word}", f"{word}{split}", f"{split}{word}") if split else (word,)
+        ):
+            key = name if name in found else known.get(name.lower())
+            if key is not None:
+                return key
+    return None
 
 
 def held_out(labels: Labels) -> NDArray[np.bool_]:
@@ -114,6 +215,30 @@ def load_arrays(path: Path, keys: tuple[str, ...]) -> dict[str, NDArray[Any]]:
         if missing:
             raise InputError(f"{path}: no {missing[0]!r} in it; it has {', '.join(file)}")
         return {key: file[key] for key in keys}
+
+
+def _one_array(path: Path, key: str) -> NDArray[Any]:
+    return load_arrays(path, (key,))[key]
+
+
+def headers(path: Path) -> Keys:
+    """Return the shape and the type of every array of a .npz file, from the headers alone."""
+    found: Keys = {}
+    with _opened(path) as file:
+        archive = cast(zipfile.ZipFile, file.zip)
+        for name in archive.namelist():
+            key = name.removesuffix(".npy")
+            if key in found:
+                raise InputError(f"{path}: two arrays are called {key!r}: write the file anew")
+            with archive.open(name) as stream:
+                if not name.endswith(".npy"):
+                    continue
+                version = np.lib.format.read_magic(stream)
+                reader = np.lib.format.read_array_header_1_0
+                reader = reader if version == (1, 0) else np.lib.format.read_array_header_2_0
+                shape, _, dtype = reader(stream)
+            found[key] = shape, dtype
+    return found
 
 
 @contextmanager
@@ -144,29 +269,49 @@ def _one_file(root: Path) -> Path:
     return found[0]
 
 
-def _form(path: Path) -> tuple[str, ...]:
-    with _opened(path) as file:
-        names = set(file)
-    for keys in _FORMS:
-        if names >= set(keys):
-            return keys
+def _check_length(
+    path: Path, values: tuple[str, tuple[int, ...]], labels: tuple[str, tuple[int, ...]]
+) -> None:
+    """Raise InputError unless there are values, and one row of labels for each; both are given as key and shape."""
+    if not values[1] or not values[1][0]:
+        raise InputError(f"{path}: {values[0]} holds no image; training and validation each need some")
+    if labels[1][:1] != values[1][:1] or len(labels[1]) > 2:
+        raise InputError(
+            f"{path}: {labels[0]} has shape {list(labels[1])}, expected [{values[1][0]}], one label an image"
+        )
+
+
+def _image_shape(part: NpzSplit) -> ImageShape:
+    """Return the shape (C, H, W) of a part's images; raise InputError for arrays that are no images."""
+    shape = part.shape
+    if len(shape) == 3 and 0 not in shape:
+        return 1, shape[1], shape[2]
+    if len(shape) == 4 and 0 not in shape and shape[3] in (1, 3):
+        return shape[3], shape[1], shape[2]
+    if len(shape) == 4 and 0 not in shape and shape[1] in (1, 3):
+        return shape[1], shape[2], shape[3]
+    advice = ""
+    if len(shape) == 2:
+        advice = f": rows of numbers are read with data.geometry=none, or reshape them ({_squares(shape[1])})"
+    elif len(shape) == 4 and (shape[3] == 4 or shape[1] == 4 != shape[2]):
+        advice = ": drop the fourth channel, if it is transparency"
     raise InputError(
-        f"{path}: its keys are {', '.join(sorted(names))}; expected images and labels, x_train, y_train, "
-        "x_test and y_test, or train_images, train_labels, val_images and val_labels"
+        f"{part.where} has shape {list(shape)}, expected [N, H, W], [N, H, W, C] or [N, C, H, W] with C = 1 or 3"
+        f"{advice}"
     )
 
 
-def _as_rows(images: NDArray[Any], where: str) -> tuple[Pixels, ImageShape]:
-    """Return images as uint8 rows [N, C·H·W], and their shape (C, H, W)."""
-    if images.ndim == 4 and images.shape[3] not in (1, 3) and images.shape[1] in (1, 3):
-        images = images.transpose(0, 2, 3, 1)
-    if images.ndim not in (3, 4) or (images.ndim == 4 and images.shape[3] not in (1, 3)):
-        raise InputError(
-            f"{where} has shape {list(images.shape)}, expected [N, H, W], [N, H, W, C] or [N, C, H, W] "
-            "with C = 1 or 3"
-        )
-    channels = images.shape[3] if images.ndim == 4 else 1
-    return to_planes(_as_bytes(images, where)), (channels, images.shape[1], images.shape[2])
+def _squares(values: int) -> str:
+    """Return the shape of square images that have so many values, or that of any."""
+    for channels in (1, 3):
+        side = round((values / channels) ** 0.5)
+        if side * side * channels == values:
+            return (
+                f"[N, {side}, {side}]"
+                if channels == 1
+                else f"[N, 3, {side}, {side}] where channels come first"
+            )
+    return "[N, H, W]"
 
 
 def _check_finite(values: NDArray[Any], where: str) -> None:
@@ -177,34 +322,57 @@ def _check_finite(values: NDArray[Any], where: str) -> None:
             raise InputError(f"{where}[{row}] has NaN or infinite values")
 
 
-def _as_bytes(images: NDArray[Any], where: str) -> Pixels:
-    """Return images as uint8, those of floats in [0, 1] as 255 times their values."""
-    if images.dtype == np.uint8:
-        return images
-    if images.dtype.kind != "f":
-        raise InputError(f"{where} is {images.dtype}, expected uint8 or float in [0, 1]")
-    out = np.empty(images.shape, np.uint8)
-    for start in range(0, len(images), _PIECE):
-        piece = images[start : start + _PIECE]
-        if piece.min(initial=0) < 0 or piece.max(initial=0) > 1:
+def _unit(images: NDArray[Any], where: str) -> bool:
+    """Return whether images are floats in [0, 1] (or booleans), False for whole numbers from 0 to 255.
+
+    Raises InputError for values that are neither.
+    """
+    if images.dtype.kind == "b" or images.dtype == np.uint8:
+        return images.dtype.kind == "b"
+    low, high = images.min(), images.max()
+    if images.dtype.kind == "f":
+        if low >= 0 and high <= 1:
+            return True
+        pieces = (images[start : start + _PIECE] for start in range(0, len(images), _PIECE))
+        if low >= 0 and high <= 255 and all((piece == np.floor(piece)).all() for piece in pieces):
+            return False
+        raise InputError(
+            f"{where}: float pixels from {low:g} to {high:g}, they must lie in [0, 1], or be whole numbers from 0 to "
+            "255: rescale them"
+        )
+    if low < 0 or high > 255:
+        raise InputError(
+            f"{where} is {images.dtype} with pixels from {low} to {high}, they must go from 0 to 255: rescale them "
+            "to that, or to floats in [0, 1]"
+        )
+    return False
+
+
+@dataclass(frozen=True, eq=False)
+class _Bytes:
+    """The images of both parts as bytes, which are read when they are asked for."""
+
+    train: NpzSplit
+    held: NpzSplit
+
+    @cached_property
+    def units(self) -> tuple[bool, bool]:
+        """Whether the images of each part are floats in [0, 1]; InputError where two parts of floats differ."""
+        own, held = (_unit(part.values, part.where) for part in (self.train, self.held))
+        if own != held and self.train.dtype.kind == self.held.dtype.kind == "f":
+            highest = [f"{part.values.max():g}" for part in (self.train, self.held)]
             raise InputError(
-                f"{where}: float pixels from {piece.min():g} to {piece.max():g}, they must lie in [0, 1]"
+                f"{self.held.where} goes up to {highest[1]}, {self.train.where} to {highest[0]}: scale them alike"
             )
-        out[start : start + _PIECE] = np.rint(255 * piece.astype(np.float64))
-    return out
+        return own, held
 
-
-def _as_labels(labels: NDArray[Any], count: int, where: str) -> Labels:
-    """Return labels [count] or [count, 1] as int64 [count]; raise InputError unless they count from 0."""
-    if labels.ndim == 2 and labels.shape[1] == 1:
-        labels = labels[:, 0]
-    if labels.shape != (count,):
-        raise InputError(f"{where} has shape {list(labels.shape)}, expected [{count}], one label an image")
-    if labels.size and labels.dtype.kind in "iu":
-        return checked_labels(labels, int(labels.max()) + 1, where)
-    return checked_labels(labels, 1, where)
-
-
-def _pieces(images: Pixels, labels: Labels) -> Iterator[Chunk]:
-    for start in range(0, len(images), _PIECE):
-        yield images[start : start + _PIECE], labels[start : start + _PIECE]
+    def chunks(self, part: NpzSplit) -> Iterator[Chunk]:
+        """Yield the images of a part as rows, and its labels, in pieces."""
+        images, unit = part.values, self.units[part is self.held]
+        if images.ndim == 4 and images.shape[3] not in (1, 3):
+            images = images.transpose(0, 2, 3, 1)
+        for start in range(0, len(images), _PIECE):
+            piece = images[start : start + _PIECE]
+            if unit:
+                piece = np.rint(255 * piece.astype(np.float64))
+            yield to_planes(piece.astype(np.uint8, copy=False)), part.labels[start : start + _PIECE]

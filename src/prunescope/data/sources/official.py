@@ -8,10 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from prunescope.data.raw import Chunk, Raw, Split, checked_labels
+from prunescope.data.raw import Chunk, Labels, Raw, Split, checked_labels
 from prunescope.data.sources import pickles
-from prunescope.data.sources.npz import load_arrays
+from prunescope.data.sources.labels import whole_numbers
+from prunescope.data.sources.npz import headers, load_arrays
 from prunescope.errors import InputError
 
 CLASSES = 1000
@@ -28,6 +30,8 @@ def read(root: Path, size: int) -> Raw:
     """
     train = [_file(root, f"train_data_batch_{number}") for number in range(1, BATCHES + 1)]
     validation = _file(root, "val_data")
+    for path in (*train, validation):
+        _check(path, size)
     return Raw(
         source=f"imagenet{size}",
         shape=(3, size, size),
@@ -52,21 +56,42 @@ def _chunks(paths: list[Path], size: int) -> Iterator[Chunk]:
             yield images[start : start + _PIECE], labels[start : start + _PIECE]
 
 
+def _check(path: Path, size: int) -> None:
+    """Raise InputError for a file that is plainly truncated or wrong, without reading its images."""
+    if path.suffix != ".npz":
+        return pickles.check_end(path)
+    found = headers(path)
+    labels = load_arrays(path, ("labels",))["labels"]
+    if "data" not in found:
+        raise InputError(f"{path}: no 'data' in it; it has {', '.join(found)}")
+    _check_images(*found["data"], size, path)
+    _labels(labels, found["data"][0][0], path)
+    return None
+
+
 def _load(path: Path, size: int) -> Chunk:
     content: Any = load_arrays(path, ("data", "labels")) if path.suffix == ".npz" else pickles.load(path)
     for key in ("data", "labels"):
         if not isinstance(content, dict) or key not in content:
             raise InputError(f"{path}: no {key!r} in it, expected a dict with data and labels")
     data = content["data"]
-    if not isinstance(data, np.ndarray) or data.dtype != np.uint8 or data.ndim != 2:
-        found = f"{data.dtype} {list(data.shape)}" if isinstance(data, np.ndarray) else type(data).__name__
-        raise InputError(f"{path}: data is {found}, expected uint8 [N, {3 * size * size}]")
-    if data.shape[1] != 3 * size * size:
+    if not isinstance(data, np.ndarray):
+        raise InputError(f"{path}: data is {type(data).__name__}, expected uint8 [N, {3 * size * size}]")
+    _check_images(data.shape, data.dtype, size, path)
+    return data, _labels(np.asarray(content["labels"]), len(data), path)
+
+
+def _check_images(shape: tuple[int, ...], dtype: np.dtype[Any], size: int, path: Path) -> None:
+    if dtype != np.uint8 or len(shape) != 2:
+        raise InputError(f"{path}: data is {dtype} {list(shape)}, expected uint8 [N, {3 * size * size}]")
+    if shape[1] != 3 * size * size:
         raise InputError(
-            f"{path}: images have {data.shape[1]} values, those of imagenet{size} have 3·{size}·{size} = "
-            f"{3 * size * size}"
+            f"{path}: images have {shape[1]} values, those of imagenet{size} have 3·{size}·{size} = {3 * size * size}"
         )
-    labels = checked_labels(content["labels"], CLASSES, str(path), first=1)
-    if len(labels) != len(data):
-        raise InputError(f"{path}: {len(data)} images but {len(labels)} labels")
-    return data, labels
+
+
+def _labels(values: NDArray[Any], count: int, path: Path) -> Labels:
+    labels = checked_labels(whole_numbers(values, str(path)), CLASSES, str(path), first=1)
+    if len(labels) != count:
+        raise InputError(f"{path}: {count} images but {len(labels)} labels")
+    return labels

@@ -1,161 +1,190 @@
 """This module reads image sets of Hugging Face.
 
-They are parquet files with a column ``image``, a struct of bytes and path, and a column ``label``.
+They are parquet files with a column of images, encoded as PNG, JPEG or WebP, and a column of labels.
 """
 
 from __future__ import annotations
 
 import io
-import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from prunescope.data.raw import Chunk, Raw, Split, checked_labels, to_planes
-from prunescope.errors import InputError, first_line
+from prunescope import experiment
+from prunescope.data.raw import Chunk, Labels, Raw, Split, to_planes
+from prunescope.data.sources import parquet_files
+from prunescope.data.sources.decoding import flat, is_grey, upright
+from prunescope.data.sources.npz import chosen_keys, held_out
+from prunescope.data.sources.parquet_labels import class_numbers
+from prunescope.data.sources.parquet_table import ParquetTable, image_column, label_column
+from prunescope.errors import InputError
 
 if TYPE_CHECKING:
     from PIL.Image import Image as PillowImage
 
 _ROWS = 10_000  # images decoded at a time
-_SPLIT_NAMES = {"train": ("train",), "validation": ("validation", "val", "valid", "test")}
+_SAMPLE = 64
+_PNG = b"\x89PNG\r\n\x1a\n"
+_PNG_COLOURS = (2, 3, 6)  # the colour types of RGB, palettes and RGBA
 
 
-def files(root: Path) -> tuple[list[Path], list[Path]]:
-    """Return the training and the validation files of ``root`` or ``root/data``, each in the order of their names.
+def read(root: Path, data: experiment.Data) -> Raw:
+    """Open an image set in Hugging Face's parquet form: a folder, or one file, of which a tenth is held out.
 
-    Raises InputError when there are none.
+    Files, columns and labels are all checked before the first image is decoded. Columns and splits are found by
+    their names unless ``data`` names them. Class names come from the schema's metadata, or are the different texts
+    of the labels. Raises InputError for missing or truncated files, columns of other types, images of different
+    sizes, and labels that are not one known class an image.
     """
-    folders = [folder for folder in (root, root / "data") if folder.is_dir()]
-    for folder in folders:
-        found = sorted(folder.glob("*.parquet"))
-        train = _named(found, "train")
-        if train:
-            validation = _named(found, "validation")
-            if not validation:
-                raise InputError(f"{folder}: no validation file: expected validation-*.parquet")
-            return train, validation
-    raise InputError(f"{root}: no train-*.parquet in it or in its folder data")
+    train, held = ([ParquetTable(path) for path in paths] for paths in _files(root, data))
+    image, more_images = image_column(train[0], data.image_column)
+    label, more_labels = label_column(train[0], data.label_column)
+    for table in (*train, *held):
+        table.check(image, label, train[0])
+    own, others, classes = class_numbers(train, held, label, gaps=data.task != "classes")
+    if not held:
+        held, others, chosen = train, own, held_out(own[0])
+        rows: tuple[NDArray[np.bool_] | None, NDArray[np.bool_] | None] = (~chosen, chosen)
+    else:
+        rows = None, None
+    grey = _all_grey(train, image)
+    size = _first(train[0], image, grey).size
+    decoder = _Decoder(image, "L" if grey else "RGB", size)
+    decoder.open(held[0], 0, held[0].images(image, 0, 1)[0])
+    return Raw(
+        source="parquet",
+        shape=(1 if grey else 3, size[1], size[0]),
+        classes=classes,
+        train=_split(decoder, train, own, rows[0]),
+        validation=_split(decoder, held, others, rows[1]),
+        files=tuple(dict.fromkeys(table.path for table in (*train, *held))),
+        parameters=chosen_keys(data),
+        notes=(*_note(root, "images", image, more_images), *_note(root, "labels", label, more_labels)),
+    )
 
 
-def read(root: Path) -> Raw:
-    """Open an image set in Hugging Face's parquet form, in ``root`` or ``root/data``.
-
-    Class names come from the schema's metadata when it has them. Raises InputError for missing
-    or truncated files, images of different sizes and labels out of range.
-    """
-    train, validation = files(root)
-    rows = {path: _rows(path) for path in (*train, *validation)}
-    classes = _class_names(train[0]) or _counted_classes(train)
-    mode, size = _first_images(train[0])
-    shape = (1 if mode == "L" else 3, size[1], size[0])
-
-    def split(paths: list[Path]) -> Split:
-        return Split(
-            lambda: (
-                piece for path in paths for piece in _chunks(path, rows[path], mode, size, len(classes))
-            ),
-            sum(rows[path] for path in paths),
+def _files(root: Path, data: experiment.Data) -> tuple[list[Path], list[Path]]:
+    """Return the training and the validation files; there are none of the latter where ``root`` is one file."""
+    if root.is_file():
+        if data.train_split or data.validation_split:
+            raise InputError(
+                f"data.root={root} is one file: data.train_split and data.validation_split need a folder"
+            )
+        return [root], []
+    splits = parquet_files.splits_of(root)
+    train = parquet_files.choose(splits, data.train_split, parquet_files.TRAIN, str(root))
+    held = parquet_files.choose(splits, data.validation_split, parquet_files.VALIDATION, str(root))
+    there = ", ".join(sorted(splits))
+    if not train:
+        raise InputError(
+            f"{root}: no train-*.parquet in it; it has {there}: data.train_split=NAME takes another"
         )
-
-    return Raw("parquet", shape, classes, split(train), split(validation), (*train, *validation))
-
-
-def _named(paths: list[Path], split: str) -> list[Path]:
-    for name in _SPLIT_NAMES[split]:
-        chosen = [path for path in paths if path.stem.split("-")[0] == name]
-        if chosen:
-            return chosen
-    return []
+    if not held or held == train:
+        raise InputError(
+            f"{root}: no validation file: expected validation-*.parquet; it has {there}: data.validation_split=NAME "
+            f"takes another, and data.root={train[0]} holds a tenth of that file out"
+        )
+    return train, held
 
 
-def _rows(path: Path) -> int:
-    """Return the number of rows of a file after checking its columns."""
-    import polars as pl
-
-    try:
-        schema = pl.read_parquet_schema(path)
-        rows = int(pl.scan_parquet(path).select(pl.len()).collect().item())
-    except (pl.exceptions.PolarsError, OSError) as error:
-        raise InputError(f"{path}: not a whole parquet file: {first_line(error)}") from None
-    for column in ("image", "label"):
-        if column not in schema:
-            raise InputError(f"{path}: no column {column!r}; it has {', '.join(schema)}")
-    image = schema["image"]
-    if not (isinstance(image, pl.Struct) and any(f.name == "bytes" for f in image.fields)):
-        raise InputError(f"{path}: column 'image' is {image}, it must be a struct with bytes")
-    if rows == 0:
-        raise InputError(f"{path}: no rows in it")
-    return rows
-
-
-def _class_names(path: Path) -> tuple[str, ...]:
-    import polars as pl
-
-    try:
-        features = json.loads(pl.read_parquet_metadata(path)["huggingface"])["info"]["features"]
-        return tuple(str(name) for name in features["label"]["names"])
-    except (KeyError, TypeError, ValueError):
+def _note(root: Path, what: str, column: str, others: Sequence[str]) -> tuple[str, ...]:
+    """Return a note that says which of several columns was taken, none where there is one."""
+    if not others:
         return ()
+    field = "image_column" if what == "images" else "label_column"
+    return (f"{root}: {what} are column {column!r}; data.{field} chooses another ({', '.join(others)})",)
 
 
-def _counted_classes(paths: list[Path]) -> tuple[str, ...]:
-    import polars as pl
+def _all_grey(tables: Sequence[ParquetTable], column: str) -> bool:
+    """Return whether all images of the tables are grey; most sets in colour show it in their first images.
 
-    highest = max(int(pl.scan_parquet(path).select(pl.col("label").max()).collect().item()) for path in paths)
-    return tuple(str(label) for label in range(highest + 1))
-
-
-def _first_images(path: Path) -> tuple[str, tuple[int, int]]:
-    """Return the mode and the size (width, height) of a set's images.
-
-    The mode is L only if the first 64 images are all grey, since some colour sets hold a few grey images.
+    Of PNG images one byte is read, of others the header.
     """
-    images = [_open(data, path, row) for row, data in enumerate(_slice(path, 0, 64)[0])]
-    return ("L" if all(image.mode == "L" for image in images) else "RGB"), images[0].size
+    for number, table in enumerate(tables):
+        starts = [*([0] if number == 0 else []), *range(_SAMPLE if number == 0 else 0, table.rows, _ROWS)]
+        for start in starts:
+            count = _SAMPLE if start == 0 and number == 0 else _ROWS
+            for row, data in enumerate(table.images(column, start, count), start):
+                if data is not None and data[:8] == _PNG and len(data) > 25:
+                    grey = data[25] not in _PNG_COLOURS
+                else:
+                    grey = is_grey(_opened(data, table.path, row))
+                if not grey:
+                    return False
+    return True
 
 
-def _slice(path: Path, start: int, count: int) -> tuple[list[bytes | None], list[int | None]]:
-    import polars as pl
-
+def _first(table: ParquetTable, column: str, grey: bool) -> PillowImage:
+    """Return the first image of a table, upright, so that its size is the one that its pixels will have."""
+    image = _opened(table.images(column, 0, 1)[0], table.path, 0)
     try:
-        rows = pl.scan_parquet(path).select("image", "label").slice(start, count).collect()
-        return rows["image"].struct.field("bytes").to_list(), rows["label"].to_list()
-    except (pl.exceptions.PolarsError, OSError) as error:
-        raise InputError(f"{path}: damaged parquet file: {first_line(error)}") from None
+        return upright(image)
+    except (OSError, ValueError, SyntaxError):
+        raise InputError(f"{table.path}: image 0 is truncated or damaged") from None
 
 
-def _chunks(path: Path, rows: int, mode: str, size: tuple[int, int], classes: int) -> Iterator[Chunk]:
-    for start in range(0, rows, _ROWS):
-        data, labels = _slice(path, start, min(_ROWS, rows - start))
-        if None in labels:
-            raise InputError(f"{path}: image {start + labels.index(None)} has no label")
-        pixels = np.stack([_decode(item, path, start + i, mode, size) for i, item in enumerate(data)])
-        yield to_planes(pixels), checked_labels(labels, classes, str(path))
-
-
-def _open(data: bytes | None, path: Path, row: int) -> PillowImage:
+def _opened(data: bytes | None, path: Path, row: int) -> PillowImage:
     from PIL import Image, UnidentifiedImageError
 
     if data is None:
-        raise InputError(f"{path}: image {row} has no bytes")
+        raise InputError(
+            f"{path}: image {row} has no bytes: the images themselves must be in the file, not paths"
+        )
     try:
         return Image.open(io.BytesIO(data))
     except (UnidentifiedImageError, OSError, Image.DecompressionBombError):
         raise InputError(f"{path}: image {row} is not a PNG, JPEG or WebP image") from None
 
 
-def _decode(data: bytes | None, path: Path, row: int, mode: str, size: tuple[int, int]) -> NDArray[np.uint8]:
-    image = _open(data, path, row)
-    if image.size != size:
-        raise InputError(
-            f"{path}: image {row} is {image.width}x{image.height}, the first image is {size[0]}x{size[1]}: "
-            "all must have one size"
-        )
-    try:
-        return np.asarray(image if image.mode == mode else image.convert(mode))
-    except (OSError, ValueError, SyntaxError):
-        raise InputError(f"{path}: image {row} is truncated or damaged") from None
+@dataclass(frozen=True)
+class _Decoder:
+    """Decodes images of one column into pixels of one mode, "L" or "RGB", and one size (width, height)."""
+
+    column: str
+    mode: str
+    size: tuple[int, int]
+
+    def open(self, table: ParquetTable, row: int, data: bytes | None) -> PillowImage:
+        """Return an image in the mode of the set; raise InputError for a damaged one and for another size."""
+        image = _opened(data, table.path, row)
+        try:
+            image = flat(image, self.mode, f"{table.path}: image {row}")
+        except InputError:
+            raise
+        except (OSError, ValueError, SyntaxError):
+            raise InputError(f"{table.path}: image {row} is truncated or damaged") from None
+        if image.size != self.size:
+            raise InputError(
+                f"{table.path}: image {row} is {image.width}x{image.height}, the first image is "
+                f"{self.size[0]}x{self.size[1]}: all must have one size"
+            )
+        return image
+
+    def chunks(
+        self, tables: Sequence[ParquetTable], labels: Sequence[Labels], rows: NDArray[np.bool_] | None
+    ) -> Iterator[Chunk]:
+        """Yield the images and labels of the tables in pieces, of a single table those of ``rows`` only."""
+        for table, numbers in zip(tables, labels, strict=True):
+            for start in range(0, table.rows, _ROWS):
+                data = table.images(self.column, start, _ROWS)
+                kept = (
+                    range(len(data)) if rows is None else np.flatnonzero(rows[start : start + _ROWS]).tolist()
+                )
+                if kept:
+                    pixels = [np.asarray(self.open(table, start + i, data[i])) for i in kept]
+                    yield to_planes(np.stack(pixels)), numbers[start : start + _ROWS][kept]
+
+
+def _split(
+    decoder: _Decoder,
+    tables: Sequence[ParquetTable],
+    labels: Sequence[Labels],
+    rows: NDArray[np.bool_] | None,
+) -> Split:
+    total = sum(table.rows for table in tables) if rows is None else int(rows.sum())
+    return Split(partial(decoder.chunks, tables, labels, rows), total)

@@ -5,6 +5,7 @@ It builds arrays, lists, dicts, strings and numbers, and nothing else.
 
 from __future__ import annotations
 
+import os
 import pickle
 from collections.abc import Callable
 from pathlib import Path
@@ -135,6 +136,19 @@ def load(path: Path) -> object:
         raise
     except Exception as error:  # a damaged pickle can raise any error
         raise InputError(f"{path}: truncated or damaged pickle: {first_line(error)}") from None
+
+
+def check_end(path: Path) -> None:
+    """Raise InputError if a pickle is missing its end, as a truncated one mostly is; only its last byte is read."""
+    try:
+        with path.open("rb") as file:
+            size = file.seek(0, os.SEEK_END)
+            file.seek(max(size - 1, 0))
+            end = file.read(1)
+    except OSError as error:
+        raise InputError(f"{path}: {error.strerror or error}") from None
+    if end != pickle.STOP:
+        raise InputError(f"{path}: truncated or damaged pickle: it ends before its last value")
 
 
 def _read(file: BinaryIO) -> object:

@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from prunescope import experiment
 from prunescope.data.raw import Chunk, Raw, Split
-from prunescope.data.sources.npz import NpzSplit, class_numbers, read_splits
+from prunescope.data.sources.npz import NpzSplit, chosen_keys, read_splits
 from prunescope.errors import InputError
 from prunescope.mask import ImageShape
 
@@ -20,32 +21,31 @@ _FORMS = {"series": "[N, L] or [N, C, L]", "none": "[N, n]"}
 _PIECE = 10_000
 
 
-def read(root: Path, geometry: str) -> Raw:
+def read(root: Path, data: experiment.Data) -> Raw:
     """Open a .npz file with series or tables under the keys that ``npz.read`` knows.
 
-    ``geometry``: "series" for [N, L] or [N, C, L], "none" for tables [N, n]; the shapes of the source are (C, 1, L)
+    ``data.geometry``: "series" for [N, L] or [N, C, L], "none" for tables [N, n]; the shapes of the source are (C, 1, L)
     and (1, 1, n). Values uint8 are not changed. Other numbers become float32: the mean of each feature over the
     training set is subtracted, and the result is divided by one number, the standard deviation of all features.
     Raises InputError for other keys, shapes and types, training values that never vary, and a damaged file.
     """
-    path, train, validation = read_splits(root)
+    path, train, validation = read_splits(root, data)
+    geometry = data.geometry
     shape = _shape(train, geometry)
     for part in (train, validation):
-        if _shape(part, geometry) != shape or part.values.dtype != train.values.dtype:
-            raise InputError(
-                f"{part.where} is {_text(part.values)}, but {train.where} is {_text(train.values)}"
-            )
-        if part.values.dtype.kind not in "iuf":
-            raise InputError(f"{part.where} is {part.values.dtype}, expected real numbers")
+        if _shape(part, geometry) != shape or part.dtype != train.dtype:
+            raise InputError(f"{part.where} is {_text(part)}, but {train.where} is {_text(train)}")
+        if part.dtype.kind not in "iuf":
+            raise InputError(f"{part.where} is {part.dtype}, expected real numbers")
     rows = _Rows(train)
     return Raw(
         source="npz",
         shape=shape,
-        classes=class_numbers(train),
+        classes=train.classes,
         train=Split(lambda: rows.chunks(train), len(train.labels)),
         validation=Split(lambda: rows.chunks(validation), len(validation.labels)),
         files=(path,),
-        parameters={"geometry": geometry},
+        parameters={"geometry": geometry, **chosen_keys(data)},
         dtype=rows.dtype,
     )
 
@@ -59,7 +59,7 @@ class _Rows:
     @property
     def dtype(self) -> str:
         """The NumPy type of the rows, "|u1" or "<f4"."""
-        return "|u1" if self.train.values.dtype == np.uint8 else "<f4"
+        return "|u1" if self.train.dtype == np.uint8 else "<f4"
 
     @cached_property
     def offset(self) -> NDArray[np.float64]:
@@ -91,12 +91,12 @@ def _flat(values: NDArray[Any]) -> NDArray[Any]:
 
 
 def _shape(part: NpzSplit, geometry: str) -> ImageShape:
-    lengths = part.values.shape[1:]
+    lengths = part.shape[1:]
     if len(lengths) not in ((1, 2) if geometry == "series" else (1,)) or 0 in lengths:
         expected = f"data.geometry={geometry} expects {_FORMS[geometry]}"
-        raise InputError(f"{part.where} has shape {list(part.values.shape)}, {expected}")
+        raise InputError(f"{part.where} has shape {list(part.shape)}, {expected}")
     return (lengths[0] if len(lengths) == 2 else 1), 1, lengths[-1]
 
 
-def _text(values: NDArray[Any]) -> str:
-    return f"{values.dtype} {list(values.shape)}"
+def _text(part: NpzSplit) -> str:
+    return f"{part.dtype} {list(part.shape)}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +23,8 @@ from prunescope.data.tasks.imagenet import (
 )
 from prunescope.data.tasks.random_groups import KEPT, deal, first_kept, half_kept
 from prunescope.errors import InputError
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,6 +56,8 @@ def resolve(data: experiment.Data, classes: Sequence[str]) -> Task:
     if places is not None and data.source in OFFICIAL:
         names = [categories()[place].wnid for place in places]
     kind, _, rest = data.task.partition(":")
+    if places is None and len(names) == CLASSES and not data.class_order and kind == "modulo":
+        log.warning("prunescope: %s", _uncertain(data))
     match kind:
         case "modulo":
             return _modulo(int(rest), numbers)
@@ -70,6 +75,14 @@ def resolve(data: experiment.Data, classes: Sequence[str]) -> Task:
             "one, such as n02119789: say data.class_order=devkit, sorted or FILE"
         )
     return _semantic(kind, places)
+
+
+def _uncertain(data: experiment.Data) -> str:
+    """Return a note for data that may be ImageNet's but do not say in which order their classes stand."""
+    return (
+        f"data.task={data.task} uses the {CLASSES} class numbers of the files; if they are ImageNet's, sorted by "
+        "wnid as on Hugging Face, data.class_order=sorted gives the devkit's numbers, as in the paper"
+    )
 
 
 def _modulo(groups: int, numbers: Labels) -> Task:
