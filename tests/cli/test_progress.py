@@ -107,7 +107,9 @@ def test_undefined_locality_is_a_dash():
         "locality": None, "locality_z": None, "seconds": 61.4,
     }  # fmt: skip
     assert level_line(row) == "level  3  u  25.00 %  best 50.00 %  final 25.00 %  locality  -  61 s"
-    assert "locality  1.50 (z 12)" in level_line(row | {"locality": 1.5, "locality_z": 12.2})
+    local = row | {"locality": 1.5, "locality_z": 12.2}
+    assert "locality  1.50 (z 12)" in level_line(local | {"null_shuffles": 50})
+    assert "locality  1.50 (z 12, 20 shuffles)" in level_line(local)  # of version 0.1
 
 
 @pytest.mark.parametrize(

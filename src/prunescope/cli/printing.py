@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from prunescope.analysis.formats import gigabytes, span
+from prunescope.analysis.nulls import sampled_z
 from prunescope.cli.progress import level_line
 from prunescope.errors import InputError
 from prunescope.experiment import Experiment, preset_names, preset_text
@@ -91,10 +92,21 @@ def print_run(path: Path, *, as_json: bool) -> None:
         return
     images = run.data.get("validation_images")
     of = f"; accuracies on {images:,} validation images" if images else ""
-    print(f"{path}: {run.experiment.name}, seed {run.seed}, {run.status}{of}")
+    print(f"{path}: {run.experiment.name}, seed {run.seed}, {run.status}{of}{_of_z(rows)}")
     for row in rows:
         if row["layer"] == 1:
             print(level_line(row))
+
+
+def _of_z(rows: list[dict[str, Any]]) -> str:
+    """Return where the z of a run's levels come from; "" where there is none."""
+    counts = {sampled_z(row) for row in rows if row.get("locality_z") is not None}
+    if not counts:
+        return ""
+    number = max(count or 0 for count in counts)
+    return (
+        f"; z from the sd of {number} shuffled masks" if number else "; z from the exact sd of shuffled masks"
+    )
 
 
 def print_observables(
@@ -115,16 +127,21 @@ def print_observables(
     for result in results:
         units, inputs = result["shape"]
         print(f"{result['mask']}: {units} units, {inputs} inputs, density {result['density']:.4g}")
-        print(f"  {'':24}{'value':>10}{'null':>10}{'sd':>10}{'z':>8}")
+        print(f"  {'':24}{'value':>10}{'null':>10}{'sd':>10}{'z':>8}{'shuffles':>10}")
         for key, value in result.items():
             if isinstance(value, dict):
                 cells = "".join(
                     f"{value[k]:{w}.{p}f}" if value[k] is not None else f"{'-':>{w}}"
                     for k, w, p in (("value", 10, 3), ("null_mean", 10, 3), ("null_sd", 10, 3), ("z", 8, 1))
                 )
-                print(f"  {key.replace('_', ' '):24}{cells}")
+                print(f"  {key.replace('_', ' '):24}{cells}{_shuffles(value):>10}")
             elif isinstance(value, float) and key != "density":
                 print(f"  {key.replace('_', ' '):24}{value:10.3f}")
+
+
+def _shuffles(scalar: dict[str, Any]) -> str:
+    """Return from how many random masks the null of a scalar comes, "exact" where it has a closed form."""
+    return {None: "-", 0: "exact"}.get(scalar["shuffles"], str(scalar["shuffles"]))
 
 
 def _masks(
