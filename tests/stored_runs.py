@@ -144,11 +144,16 @@ def _layer_row(ticket: Ticket, index: int, shape: ImageShape, seed: int) -> dict
         "fan_in_var_ratio": ratio if np.isfinite(ratio) else None,
     }
     if index == 0:
-        measured = measure(mask, shape, shuffles=8, seed=seed).to_dict()
+        measured = measure(mask, shape, shuffles=0).to_dict()
         for name in ("locality", "half_width", "anisotropy", "radius_of_gyration"):
             entries = {"": "value", "_null": "null_mean", "_null_sd": "null_sd", "_z": "z"}
             row |= {f"{name}{ending}": measured[name][key] for ending, key in entries.items()}
-        row |= {"kurtosis": 1 - mask.density, "kurtosis_null": 0.1, "kurtosis_null_sd": 0.02}
+        row |= {
+            "null_shuffles": 50,
+            "kurtosis": 1 - mask.density,
+            "kurtosis_null": 0.1,
+            "kurtosis_null_sd": 0.02,
+        }
     return {key: value for key, value in row.items() if key in schema()}
 
 

@@ -161,13 +161,37 @@ def test_observe_measures_a_run_and_the_same_mask_in_a_file(succeed, finished_ru
     apart = {"mask": "", "scaled_participation": None}
     assert {**from_file, **apart} == {**from_run, **apart}
     row = finished_run.table.filter(level=2, layer=1).row(0, named=True)
-    assert from_run["locality"]["value"] == row["locality"]
+    for name in ("locality", "anisotropy", "radius_of_gyration"):
+        assert from_run[name]["value"] == row[name]
+        assert from_run[name]["null_mean"] == row[f"{name}_null"]
+    assert from_run["locality"]["null_sd"] == row["locality_null_sd"]
+    assert from_run["locality"]["z"] == row["locality_z"]
+    assert from_run["radius_of_gyration"]["shuffles"] == row["null_shuffles"] == 50
     assert from_run["density"] == row["weight_density"]
     packed = finished_run.level_path(2) / "masks.safetensors"
     first, second = json.loads(succeed("observe", packed, "--shape", "3x6x6", "--json"))
     assert first["locality"]["value"] == row["locality"]
     assert second["shape"] == [10, 12]
-    assert "locality" in succeed("observe", finished_run.path)
+    assert (
+        succeed("show", finished_run.path).splitlines()[0].endswith("; z from the exact sd of shuffled masks")
+    )
+
+
+def test_observe_says_how_many_shuffles_each_null_comes_from(succeed, finished_run):
+    lines = succeed("observe", finished_run.path, "--level", "2").splitlines()
+    assert lines[1].split() == ["value", "null", "sd", "z", "shuffles"]
+    last = {line[:26].strip(): line.split()[-1] for line in lines[2:]}
+    last.pop("fan in mean")
+    assert last == {
+        "fan in variance ratio": "exact",
+        "locality": "exact",
+        "half width": "-",
+        "anisotropy": last["anisotropy"],
+        "radius of gyration": "50",
+        "scaled participation": "exact",
+    }
+    half_width = next(line for line in lines if "half width" in line).split()
+    assert half_width[3:] == ["-", "-", "-", "-"]
 
 
 def test_observe_takes_the_last_level_unless_told(succeed, finished_run):

@@ -113,7 +113,9 @@ def test_undefined_locality_is_a_dash():
     own = level_line(row | {"weight_density": 0.0702})
     assert "u  25.00 %" in own
     assert "layer 1: weight density   7.02 %, " in own
-    assert "locality 1.50 (z 12)" in level_line(row | {"locality": 1.5, "locality_z": 12.2})
+    local = row | {"locality": 1.5, "locality_z": 12.2}
+    assert "locality 1.50 (z 12)" in level_line(local | {"null_shuffles": 50})
+    assert "locality 1.50 (z 12, 20 shuffles)" in level_line(local)  # of version 0.1
 
 
 @pytest.mark.parametrize(

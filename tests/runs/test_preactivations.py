@@ -10,9 +10,9 @@ from prunescope.data import Dataset, open_dataset
 from prunescope.mask import Mask
 from prunescope.model import Ticket
 from prunescope.network.forward import forward, network_inputs, torch_averages, torch_layers
+from prunescope.randomness import generator
 from prunescope.runs.preactivations import (
     CAVITY_NODES,
-    SHUFFLES,
     first_layer_inputs,
     kurtosis_columns,
     kurtosis_observations,
@@ -76,13 +76,13 @@ def test_a_run_stores_kurtosis_cavities_and_their_columns(finished_run):
         assert row["kurtosis"] == pytest.approx(np.nanmean(observed["kurtosis"]), rel=1e-5)
         assert row["kurtosis_null"] == pytest.approx(observed["kurtosis_null"].mean())
         assert row["kurtosis_null_sd"] == pytest.approx(observed["kurtosis_null"].std(ddof=1))
-        assert observed["kurtosis_null"].shape == (SHUFFLES,)
+        assert observed["kurtosis_null"].shape == (50,)
     assert table.filter(layer=2)["kurtosis"].is_null().all()
 
 
-def observations(model, mask, dataset, level):
+def observations(model, mask, dataset):
     inputs = first_layer_inputs(model, "none", dataset)
-    return kurtosis_observations(model.layers[0].weight, mask, inputs, 0, level)
+    return kurtosis_observations(model.layers[0].weight, mask, inputs)
 
 
 def kept_order(effects):
@@ -95,7 +95,7 @@ def test_sampled_nodes_are_spread_over_the_ranks_of_fan_in():
     mask = (
         np.arange(len(dataset.mean)) < np.arange(30)[:, np.newaxis]
     )  # node k keeps k inputs, node 0 is dead
-    observed = observations(model, Mask(mask), dataset, 2)
+    observed = observations(model, Mask(mask), dataset)
     nodes = np.unique(observed["cavity_place"][:, 0])
     assert len(nodes) == CAVITY_NODES
     assert {1, 29} <= set(nodes.tolist())
@@ -108,16 +108,22 @@ def test_a_layer_without_connections_is_observed_too():
     dataset = tiny.dataset()
     model = tiny_model(dataset)
     dead = Mask(np.zeros((30, len(dataset.mean)), bool))
-    observed = observations(model, dead, dataset, 1)
+    observed = observations(model, dead, dataset)
     assert observed["cavity_place"].shape == (0, 2)
     assert set(kurtosis_columns(observed).values()) == {None}
     assert not Ticket((dead,), (np.zeros(30, bool),)).units_alive[0]
 
 
-def test_the_null_depends_on_seed_and_level_alone():
+def test_the_null_moves_weights_as_a_function_of_the_mask_alone():
     dataset = tiny.dataset()
     model = tiny_model(dataset)
     mask = Mask(np.random.default_rng(0).random((30, len(dataset.mean))) < 0.2)
-    first, again, other = (observations(model, mask, dataset, level)["kurtosis_null"] for level in (1, 1, 2))
+    turned = Mask(mask.array[::-1])
+    first, again, other = (observations(model, one, dataset)["kurtosis_null"] for one in (mask, mask, turned))
     assert first.tobytes() == again.tobytes()
     assert (first != other).all()
+    rng = generator(0, f"null-kurtosis of {mask.digest}", 0, 49)
+    inputs = first_layer_inputs(model, "none", dataset)
+    last = observables.shuffled_kurtosis(model.layers[0].weight, mask, inputs, rng)
+    assert first[49] == pytest.approx(np.nanmean(last), rel=1e-6)
+    assert len(first) == 50

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from prunescope.analysis.formats import gigabytes, span
 from prunescope.analysis.image_counts import images_text
+from prunescope.analysis.nulls import sampled_z
 from prunescope.cli.progress import level_line
 from prunescope.data.words import INPUTS, size_in_words
 from prunescope.errors import InputError
@@ -98,12 +99,24 @@ def print_run(path: Path, *, as_json: bool) -> None:
         )
         return
     images = images_text([run.data.get("validation_images")], "validation").replace("images", inputs(run))
-    print(f"{path}: {run.experiment.name}, seed {run.seed}, {run.status}; accuracies on {images}")
+    heading = f"{path}: {run.experiment.name}, seed {run.seed}, {run.status}; accuracies on {images}"
+    print(f"{heading}{_of_z(rows)}")
     for row in rows:
         if row["layer"] == 1:
             print(level_line(row))
     if ended := run.about.get("ended"):
         print(f"ended: {ended}")
+
+
+def _of_z(rows: list[dict[str, Any]]) -> str:
+    """Return where the z of a run's levels come from; "" where there is none."""
+    counts = {sampled_z(row) for row in rows if row.get("locality_z") is not None}
+    if not counts:
+        return ""
+    number = max(count or 0 for count in counts)
+    return (
+        f"; z from the sd of {number} shuffled masks" if number else "; z from the exact sd of shuffled masks"
+    )
 
 
 def print_observables(
@@ -131,14 +144,14 @@ def print_observables(
         of = "" if u is None else f"; u of the level {u:.4g}"
         size = f"{units} units, {inputs} inputs{words}"
         print(f"{result['mask']}: {size}, weight density {result['density']:.4g}{of}")
-        print(f"  {'':24}{'value':>10}{'null':>10}{'sd':>10}{'z':>8}")
+        print(f"  {'':24}{'value':>10}{'null':>10}{'sd':>10}{'z':>8}{'shuffles':>10}")
         for key, value in result.items():
             if isinstance(value, dict):
                 cells = "".join(
                     f"{value[k]:{w}.{p}f}" if value[k] is not None else f"{'-':>{w}}"
                     for k, w, p in (("value", 10, 3), ("null_mean", 10, 3), ("null_sd", 10, 3), ("z", 8, 1))
                 )
-                print(f"  {key.replace('_', ' '):24}{cells}")
+                print(f"  {key.replace('_', ' '):24}{cells}{_shuffles(value):>10}")
             elif isinstance(value, float) and key != "density":
                 print(f"  {key.replace('_', ' '):24}{value:10.3f}")
 
@@ -152,6 +165,11 @@ def _input_words(source: Path) -> str:
 
     run = Run(source)
     return "" if run.experiment.data.geometry == "image" or not run.data else f" ({size(run)})"
+
+
+def _shuffles(scalar: dict[str, Any]) -> str:
+    """Return from how many random masks the null of a scalar comes, "exact" where it has a closed form."""
+    return {None: "-", 0: "exact"}.get(scalar["shuffles"], str(scalar["shuffles"]))
 
 
 def _masks(

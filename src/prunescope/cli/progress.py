@@ -5,11 +5,13 @@ from __future__ import annotations
 import sys
 import time
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from prunescope.analysis.formats import number, span
 from prunescope.analysis.image_counts import images_text
+from prunescope.analysis.nulls import sampled_z
 from prunescope.runs.columns import find_column, shown_on
 from prunescope.runs.reporting import Reporter
 
@@ -39,12 +41,20 @@ def level_line(row: dict[str, Any]) -> str:
     def of(name: str) -> str:
         return number(row.get(name), find_column(name).format)
 
-    z = "" if row.get("locality_z") is None else f" (z {of('locality_z')})"
     return (
         f"level {row['level']:2d}  u {of('nominal_density'):>8}  best {of('best_val_accuracy'):>7}  "
         f"final {of('final_val_accuracy'):>7}  layer 1: weight density {of('weight_density'):>8}, "
-        f"locality {of('locality')}{z}  {of('seconds')}"
+        f"locality {of('locality')}{z_text(row)}  {of('seconds')}"
     )
+
+
+def z_text(row: Mapping[str, Any]) -> str:
+    """Return the z of a row's locality in brackets, with the number of shuffled masks where they gave its sd."""
+    if row.get("locality_z") is None:
+        return ""
+    count = sampled_z(row)
+    of = f", {count} shuffles" if count else ""
+    return f" (z {number(row['locality_z'], find_column('locality_z').format)}{of})"
 
 
 class ProgressLines:

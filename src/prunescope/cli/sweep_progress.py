@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from prunescope.analysis.formats import number, span
-from prunescope.cli.progress import ProgressLines, ProgressView
+from prunescope.cli.progress import ProgressLines, ProgressView, z_text
 from prunescope.runs.columns import find_column
 from prunescope.sweep.capacity import Capacity
 from prunescope.sweep.planning import Plan, PlannedRun
@@ -136,8 +136,9 @@ def _cells(known: RunStatus, status: SweepStatus) -> list[str]:
     def of(name: str) -> str:
         return number(values.get(name), find_column(name).format)
 
-    z = "" if values.get("locality_z") is None else f" (z {of('locality_z')})"
-    locality = f"{of('locality')}{z}" if values.get("locality") is not None else number(None, "ratio")
+    locality = (
+        f"{of('locality')}{z_text(values)}" if values.get("locality") is not None else number(None, "ratio")
+    )
     return [
         number(level, "count"),
         of("nominal_density"),

@@ -11,9 +11,11 @@ from typing import Any
 from prunescope.analysis.comparison import Comparison, compare
 from prunescope.analysis.formats import interval, number
 from prunescope.analysis.image_counts import KINDS, ImageKind, images_text
+from prunescope.analysis.nulls import earlier_nulls
 from prunescope.analysis.quantities import Quantity, quantities
 from prunescope.analysis.tables import FoundRuns, find_runs, table_of, without_twins, write_table
 from prunescope.errors import InputError
+from prunescope.runs.directory import Run
 
 FILE = "runs.parquet"
 DIGITS = 2
@@ -38,6 +40,7 @@ def print_table(place: Path, out: Path | None) -> None:
             print(
                 f"prunescope: {run.path}: {run.status}, its finished levels are in the table", file=sys.stderr
             )
+    _say_earlier(runs)
     print(f"{rows.height} rows of {len(runs)} run{'s' * (len(runs) != 1)}", file=sys.stderr)
     print(path)
 
@@ -60,6 +63,7 @@ def print_comparison(
     comparison = compare(done, by, baseline, density)
     for note in dict.fromkeys(note for group in comparison.groups for note in group.notes):
         print(f"prunescope: {note}", file=sys.stderr)
+    _say_earlier(done)
     forms = {"csv": _csv, "json": _json, "markdown": _markdown, "text": _text}
     print(forms[form](comparison))
 
@@ -67,6 +71,11 @@ def print_comparison(
 def _say_problems(found: FoundRuns) -> None:
     for path, problem in found.problems.items():
         print(f"prunescope: {path}: {problem}; left out", file=sys.stderr)
+
+
+def _say_earlier(runs: Sequence[Run]) -> None:
+    if note := earlier_nulls(runs):
+        print(f"prunescope: {note}", file=sys.stderr)
 
 
 def _csv(comparison: Comparison) -> str:

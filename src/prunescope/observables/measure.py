@@ -1,39 +1,48 @@
-"""Measurement of all scalars of one layer, each with its values under a null."""
+"""Measurement of all scalars of one layer, each with its mean and spread under a null."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import warnings
 from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from prunescope.errors import InputError
 from prunescope.mask import ImageShape, Mask
-from prunescope.observables.connectivity import (
-    participation,
-    scaled_participation,
-    shuffle_at_fan_in,
-    variance_ratio,
+from prunescope.observables.connectivity import scaled_participation, variance_ratio
+from prunescope.observables.locality import locality, uniform_null
+from prunescope.observables.null_masks import SHUFFLES, shuffled_masks
+from prunescope.observables.null_moments import (
+    Moments,
+    fan_in_ratio_null,
+    locality_null,
+    participation_null,
 )
-from prunescope.observables.locality import Locality, locality, uniform_null
-from prunescope.observables.scalars import anisotropy, half_width, locality_index, radius_of_gyration
-from prunescope.randomness import generator
+from prunescope.observables.scalars import (
+    NEIGHBOURHOOD,
+    anisotropy,
+    half_width,
+    locality_index,
+    null_anisotropy,
+    radius_of_gyration,
+)
 
 NAN = float("nan")
 
 
 @dataclass(frozen=True)
 class Scalar:
-    """A number measured on a mask, with the mean and sample standard deviation of the same number under its null.
+    """A number measured on a mask, with the mean and standard deviation of the same number under its null.
 
-    ``z`` = (value - null_mean) / null_sd (docs/science.md, "z"). What is not defined is nan.
+    ``z`` = (value - null_mean) / null_sd (docs/science.md, "z"). What is not defined is nan. ``shuffles`` is the
+    number of random masks that mean and sd come from, 0 where both have a closed form, and None without a null.
     """
 
     value: float = NAN
     null_mean: float = NAN
     null_sd: float = NAN
+    shuffles: int | None = None
 
     @property
     def z(self) -> float:
@@ -44,14 +53,23 @@ class Scalar:
     def against(cls, value: float, null: list[float]) -> Scalar:
         """Return the scalar of a value and the values of its null.
 
-        The spread is nan when one of the null's values is not defined, because the remaining values are not typical:
-        for example, a random mask has a half-width only where it has an excess by chance.
+        There is no null where one of its values is not defined, because the remaining values are not typical, and no
+        sd from fewer than 50 values.
         """
-        finite = np.array([entry for entry in null if np.isfinite(entry)])
-        mean = float(finite.mean()) if finite.size else NAN
-        sd = float(finite.std(ddof=1)) if 1 < finite.size == len(null) else NAN
+        values = np.array(null)
+        if not null or not np.isfinite(values).all():
+            return cls(value)
+        mean = float(values.mean())
+        sd = float(values.std(ddof=1)) if len(null) >= SHUFFLES else NAN
         # A null whose values are all equal, such as that of a dense mask, would otherwise have the spread of rounding.
-        return cls(value, mean, 0.0 if sd < 1e-12 * abs(mean) else sd)
+        return cls(value, mean, 0.0 if sd < 1e-12 * abs(mean) else sd, len(null))
+
+    @classmethod
+    def exactly(cls, value: float, null: Moments) -> Scalar:
+        """Return the scalar of a value and the moments of its null in closed form; without a value it has no null."""
+        if not (np.isfinite(value) and np.isfinite(null.mean)):
+            return cls(value)
+        return cls(value, null.mean, null.sd, 0)
 
 
 @dataclass(frozen=True)
@@ -71,82 +89,90 @@ class Observables:
     scaled_participation: Scalar
 
     def to_dict(self) -> dict[str, Any]:
-        """Return nested plain numbers, {name: {value, null_mean, null_sd, z}}; None for nan, which JSON lacks."""
+        """Return nested plain numbers, {name: {value, null_mean, null_sd, z, shuffles}}; None for nan, which JSON lacks."""
         result: dict[str, Any] = {"fan_in_mean": self.fan_in_mean}
         for field in fields(self):
             scalar = getattr(self, field.name)
             if isinstance(scalar, Scalar):
                 entries = {name: getattr(scalar, name) for name in ("value", "null_mean", "null_sd", "z")}
-                result[field.name] = {name: x if np.isfinite(x) else None for name, x in entries.items()}
+                plain = {name: x if np.isfinite(x) else None for name, x in entries.items()}
+                result[field.name] = plain | {"shuffles": scalar.shuffles}
         return result
 
 
 def measure(
-    mask: Any, shape: ImageShape | None, *, shuffles: int = 20, seed: int = 0, weights: Any = None
+    mask: Any,
+    shape: ImageShape | None,
+    *,
+    shuffles: int = SHUFFLES,
+    seed: int | None = None,
+    weights: Any = None,
 ) -> Observables:
     """Measure every scalar of a layer together with its null.
 
     mask: [n_out, n_in]; shape: (C, H, W) with C·H·W = n_in, or None for inputs without geometry (deeper
     layers, tables), whose spatial scalars are nan; weights: [n_out, n_in] for scaled_participation, nan
-    without. The null of the spatial scalars is ``shuffles`` masks with the same fan-ins at uniform
-    positions. Two scalars do not depend on positions and have other nulls: for the variance of the fan-in, random
-    pruning at the same density (binomial fan-ins); for the participation, normal weights on the same mask.
-    Random numbers are a function of the mask's content and of ``seed`` alone, so a mask always has the same null.
+    without. The null of the spatial scalars is masks with the same fan-ins at uniform positions: in closed form for
+    the locality, ``shuffles`` of them for anisotropy and radius of gyration, which have no z from fewer than 50.
+    The half-width has no null, because half of all random masks have none. Two scalars do not depend on positions and
+    have other nulls, in closed form: for the variance of the fan-in, as many weights anywhere in the layer; for the
+    participation, normal weights on the same mask.
+    Every null is a function of the mask's content alone. ``seed`` has had no effect since version 0.2.0.
     Raises InputError for shuffles < 0 or weights of another shape, and for a shape that does not fit.
     docs/science.md, "Scalars" and "Nulls".
     """
     if shuffles < 0:
         raise InputError(f"shuffles must be 0 or more, got {shuffles}")
+    if seed is not None:
+        warnings.warn(
+            "measure(seed=…) has no effect: a mask's null depends on the mask alone",
+            DeprecationWarning,
+            stacklevel=2,
+        )
     mask = Mask.of(mask)
-    content = mask.digest
-
-    def rngs(purpose: str) -> list[np.random.Generator]:
-        return [generator(seed, f"{purpose} of {content}", 0, k) for k in range(shuffles)]
-
-    local, half, axes, radius = _spatial(mask, shape, rngs("null"))
+    local, half, axes, radius = _spatial(mask, shape, shuffles)
+    connections = mask.fan_in
     return Observables(
-        fan_in_mean=float(mask.fan_in.mean()),
-        fan_in_variance_ratio=_against_binomial(mask, rngs("null-fan-in")),
+        fan_in_mean=float(connections.mean()),
+        fan_in_variance_ratio=Scalar.exactly(
+            variance_ratio(connections, mask.n_in), fan_in_ratio_null(mask.n_out, mask.n_in, mask.kept)
+        ),
         locality=local,
         half_width=half,
         anisotropy=axes,
         radius_of_gyration=radius,
-        scaled_participation=Scalar()
-        if weights is None
-        else _against_normal(mask, weights, rngs("null-weights")),
+        scaled_participation=Scalar() if weights is None else _against_normal(mask, weights),
     )
 
 
-def _spatial(mask: Mask, shape: ImageShape | None, rngs: list[np.random.Generator]) -> list[Scalar]:
-    """Return locality, half_width, anisotropy and radius_of_gyration of the mask against those of shuffled ones."""
+def _spatial(mask: Mask, shape: ImageShape | None, shuffles: int) -> list[Scalar]:
+    """Return locality, half_width, anisotropy and radius_of_gyration of the mask with their nulls."""
     if shape is None:
         return [Scalar()] * 4
-    null = uniform_null(mask.fan_in, shape)
-    of_pairs: list[Callable[[Locality, Locality], float]] = [locality_index, half_width, anisotropy]
-
-    def scalars(mask: Mask) -> list[float]:
-        counts = locality(mask, shape)
-        radii = radius_of_gyration(mask, shape)[mask.fan_in > 1]
-        return [*(scalar(counts, null) for scalar in of_pairs), float(radii.mean()) if radii.size else NAN]
-
-    values = scalars(mask)
-    # Shuffling a dense layer, or nodes without a pair, changes nothing.
-    free = (mask.fan_in > 1) & (mask.fan_in < mask.n_in)
-    nulls = [scalars(shuffle_at_fan_in(mask, rng)) if free.any() else values for rng in rngs]
-    return [Scalar.against(value, [null[i] for null in nulls]) for i, value in enumerate(values)]
-
-
-def _against_binomial(mask: Mask, rngs: list[np.random.Generator]) -> Scalar:
-    null = [variance_ratio(rng.binomial(mask.n_in, mask.density, mask.n_out), mask.n_in) for rng in rngs]
-    return Scalar.against(variance_ratio(mask.fan_in, mask.n_in), null)
-
-
-def _against_normal(mask: Mask, weights: Any, rngs: list[np.random.Generator]) -> Scalar:
     connections = mask.fan_in
+    null, counts = uniform_null(connections, shape), locality(mask, shape)
+    local = Scalar.exactly(
+        locality_index(counts, null), locality_null(connections, shape, reach=NEIGHBOURHOOD)
+    )
+    paired = connections > 1
 
-    def mean(ratios: NDArray[np.float64]) -> float:
-        finite = ratios[np.isfinite(ratios)]
-        return float(finite.mean()) if finite.size else NAN
+    def radius(one: Mask) -> float:
+        radii = radius_of_gyration(one, shape)[paired]
+        return float(radii.mean()) if radii.size else NAN
 
-    null = [mean(participation(rng.standard_normal(mask.kept), connections)) for rng in rngs]
-    return Scalar.against(mean(scaled_participation(weights, mask)), null)
+    values = [anisotropy(counts, null), radius(mask)]
+    if not (paired & (connections < mask.n_in)).any():
+        # Shuffling a dense layer, or nodes without a pair, changes nothing.
+        against = [Scalar.exactly(value, Moments(value, 0.0)) for value in values]
+    else:
+        nulls = [(null_anisotropy(one, shape, null), radius(one)) for one in shuffled_masks(mask, shuffles)]
+        against = [Scalar.against(value, [one[i] for one in nulls]) for i, value in enumerate(values)]
+    return [local, Scalar(half_width(counts, null)), *against]
+
+
+def _against_normal(mask: Mask, weights: Any) -> Scalar:
+    ratios = scaled_participation(weights, mask)
+    finite = ratios[np.isfinite(ratios)]
+    value = float(finite.mean()) if finite.size else NAN
+    # Nodes whose kept weights are all 0 have no ratio, and the null has none for them either.
+    return Scalar.exactly(value, participation_null(mask.fan_in[np.isfinite(ratios)]))

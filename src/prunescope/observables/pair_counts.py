@@ -8,6 +8,8 @@ from numpy.typing import NDArray
 from prunescope.mask import BoolArray, ImageShape
 
 Counts = tuple[NDArray[np.int64], NDArray[np.int64]]
+# Pairs at (±k, 0) and (0, ±k), and at (±k, ±k), summed over the signs and indexed by k.
+Rays = tuple[NDArray[np.float64], NDArray[np.float64]]
 
 # Spectra of this many bytes are in memory at once, so that they stay in a second-level cache (measured).
 SPECTRA_BYTES = 1 << 19
@@ -60,6 +62,33 @@ def transformed_pairs(images: NDArray[np.bool_] | NDArray[np.int64]) -> Counts:
     different = displacements(all_channels) - same_counts
     same_counts[height - 1, width - 1] = 0  # an input does not make a pair with itself
     return same_counts, different
+
+
+def ray_pairs(masks: BoolArray, shape: ImageShape, longest: int) -> Rays:
+    """Count the same-channel pairs of mask rows [n, C·H·W] on axes and diagonals, for k = 0 … ``longest``.
+
+    Each pixel holds one bit for every node, so that one operation on words compares a pair of pixels in 64 nodes.
+    """
+    packed = np.packbits(np.ascontiguousarray(masks.T), axis=1)
+    padded = np.zeros((len(packed), -(-packed.shape[1] // 8) * 8), np.uint8)
+    padded[:, : packed.shape[1]] = packed
+    words = padded.view(np.uint64).reshape(*shape, -1)
+    axes, diagonals = np.zeros(longest + 1), np.zeros(longest + 1)
+    for k in range(1, longest + 1):
+        up, down, left, right = words[:, k:], words[:, :-k], words[:, :, k:], words[:, :, :-k]
+        axes[k] = 2 * (_ones(up & down) + _ones(left & right))
+        diagonals[k] = 2 * (_ones(up[:, :, k:] & down[:, :, :-k]) + _ones(up[:, :, :-k] & down[:, :, k:]))
+    return axes, diagonals
+
+
+def _ones(words: NDArray[np.uint64]) -> int:
+    """Count the bits that are 1."""
+    if hasattr(np, "bitwise_count"):
+        return int(np.bitwise_count(words).sum(dtype=np.int64))
+    table = np.unpackbits(np.arange(256, dtype=np.uint8)[:, np.newaxis], axis=1).sum(
+        axis=1
+    )  # NumPy below 2.0
+    return int(table[words.view(np.uint8)].sum())
 
 
 def _add_power(total: NDArray[np.float64], spectra: NDArray[np.complex128]) -> None:

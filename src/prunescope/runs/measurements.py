@@ -74,7 +74,7 @@ def level_observations(level: Level, trained: Trained, setting: Setting, engine:
     arrays |= _second_layer(experiment, trained, dataset)
     inputs = first_layer_inputs(trained.model, experiment.network.norm, dataset)
     weights = trained.model.layers[0].weight
-    return arrays | kurtosis_observations(weights, mask, inputs, seed, level.number)
+    return arrays | kurtosis_observations(weights, mask, inputs)
 
 
 def _second_layer(experiment: Experiment, trained: Trained, dataset: Dataset) -> Arrays:

@@ -9,11 +9,10 @@ from prunescope.data import Dataset
 from prunescope.mask import Mask
 from prunescope.model import Arrays, FloatArray, Model
 from prunescope.network.forward import EPSILON
-from prunescope.randomness import generator
+from prunescope.observables.null_masks import SHUFFLES, null_generators
 
 IMAGES = 2000
 CAVITY_NODES = 24
-SHUFFLES = 4
 
 
 def first_layer_inputs(model: Model, norm: str, dataset: Dataset, images: int = IMAGES) -> FloatArray:
@@ -37,20 +36,18 @@ def first_layer_inputs(model: Model, norm: str, dataset: Dataset, images: int = 
     return np.asarray((inputs - first.mean) * (first.gamma * dataset.live_pixels / spread), np.float32)
 
 
-def kurtosis_observations(
-    weights: FloatArray, mask: Mask, inputs: FloatArray, seed: int, level: int
-) -> Arrays:
+def kurtosis_observations(weights: FloatArray, mask: Mask, inputs: FloatArray) -> Arrays:
     """Measure the excess kurtosis of the first layer's preactivations, and the cavity effects in a sample of nodes.
 
     ``weights`` [n_out, n0] multiply ``inputs`` [images, n0], as first_layer_inputs returns them; the random positions
-    of the null depend on ``seed`` and ``level`` alone.
+    of the null are a function of what the mask keeps.
 
     Returns ``kurtosis`` float32 [n_out], nan where a node's preactivation does not vary; ``kurtosis_null``
     [SHUFFLES], its mean over nodes with each node's weights at random positions; ``cavity_place`` int32 [M, 2], node
     and input of every kept weight of up to CAVITY_NODES nodes spread over the ranks of fan-in; ``cavity_effect``
     float32 [M]. Definitions: docs/science.md, "Kurtosis" and "Cavity".
     """
-    rngs = [generator(seed, "null-kurtosis", level, shuffle) for shuffle in range(SHUFFLES)]
+    rngs = null_generators(mask, "null-kurtosis", SHUFFLES)
     null = [_mean(observables.shuffled_kurtosis(weights, mask, inputs, rng)) for rng in rngs]
     ranked = observables.most_connected(mask, int(np.count_nonzero(mask.fan_in)))
     spread = np.linspace(0, len(ranked) - 1, min(CAVITY_NODES, len(ranked)))
