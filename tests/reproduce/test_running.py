@@ -1,11 +1,14 @@
 """prunescope reproduce with tiny runs: run with `pytest tests/reproduce/test_running.py`."""
 
+from dataclasses import replace
+
 import pytest
 
+import tiny
 from prunescope.cli import main
 from prunescope.experiment import load
 from prunescope.pruning.running import run
-from prunescope.reproduce import Request, needed, reproduce
+from prunescope.reproduce import Request, missing, needed, reproduce
 from prunescope.reproduce.request import stored
 
 TINY = (
@@ -116,3 +119,43 @@ def test_scale_is_an_override_of_run_too(command):
     assert code == 0
     assert 'name = "mini/main"' in stdout
     assert load("paper/main", fields).identity in stdout
+
+
+def test_finished_runs_of_other_images_are_not_taken(request_of, tmp_path, command, images_file):
+    other = tmp_path / "elsewhere" / "tiny.npz"
+    other.parent.mkdir()
+    tiny.write_images(other, seed=5)
+    out = tmp_path / "runs"
+    requests = [
+        Request(
+            ("1a",), "laptop", (f"npz={root}",), out, tmp_path / "figures", 1, (*TINY, f"data.name={name}")
+        )
+        for root, name in ((images_file, "one"), (other, "two"))
+    ]
+    for request in requests:
+        assert reproduce(request).failed == {}
+    made = [stored(request, needed(request)) for request in requests]
+    assert [len(runs) for runs in made] == [1, 1]
+    assert [runs[0].experiment.name for runs in made] == ["laptop/main-one", "laptop/main-two"]
+    assert made[0][0].data["fingerprint"] != made[1][0].data["fingerprint"]
+    swapped = replace(requests[0], data=(f"npz={other}",))  # these images under the other name
+    assert missing(swapped) == []
+    assert [run.path for run in stored(swapped, needed(swapped))] == [made[1][0].path]
+    code, _, err = command(*words(replace(requests[0], data=("npz=/no/such.npz",))))
+    assert (code, err.count("\n")) == (2, 1)
+    assert "/no/such.npz: no such file or folder" in err
+    code, _, err = command(*words(replace(requests[0], data=("npz",))))
+    assert code == 2
+    assert "are of different images: say by --data which are meant" in err
+
+
+def test_finished_runs_need_no_data(request_of, tmp_path, images_file):
+    gone = tmp_path / "gone.npz"
+    gone.write_bytes(images_file.read_bytes())
+    request = Request(("1a",), "laptop", (f"npz={gone}",), tmp_path / "runs", tmp_path / "figures", 1, TINY)
+    assert reproduce(request).failed == {}
+    gone.unlink()
+    without = replace(request, data=("npz",))
+    result = reproduce(without)
+    assert (result.failed, result.undrawn) == ({}, {})
+    assert [path.name for path in result.written] == ["figure-1a.pdf", "figure-1a.png", "figure-1a.csv"]
