@@ -23,6 +23,7 @@ def group_data(group: Group) -> dict[str, Any]:
         ],
         "facts": facts(rows, group),
         "opens_at": group.told_level()[0],
+        "notes": list(group.notes),
     }
 
 
@@ -57,9 +58,9 @@ def facts(rows: list[dict[str, Any]], group: Group) -> list[dict[str, str]]:
 
 
 def _images(group: Group) -> str:
-    """Return " of 10,000 images" where every run says how many images choose the best step, and all agree."""
+    """Return " on 10,000 images", the number that choose the best step; it says so where that is not stored."""
     count = group.images("validation")
-    return f" on {count:,} images" if count else ""
+    return f" on {count:,} images" if count else ", number of images not stored,"
 
 
 def _accuracy_fact(dense: dict[str, Any] | None, best: dict[str, Any], images: str) -> dict[str, str]:
