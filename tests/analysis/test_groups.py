@@ -2,7 +2,8 @@
 
 import pytest
 
-from prunescope.analysis.groups import groups
+from level_tables import write
+from prunescope.analysis.groups import FigureOptions, groups, shown_levels
 from prunescope.runs.directory import Run
 from prunescope.runs.writer import open_run
 from stored_runs import write_run
@@ -72,13 +73,6 @@ def test_a_run_of_a_method_that_is_not_installed_is_called_as_it_was_stored(seed
     assert [group.label for group in groups([seeds[0], stored])] == ["IMP", "FE"]
 
 
-def test_the_level_that_is_told_of(seeds):
-    [group] = groups(seeds)
-    level, why = group.told_level()
-    assert level == group.sparsest_no_worse()
-    assert why == "the sparsest level no worse than dense"
-
-
 def test_runs_of_two_data_sets_are_labelled_by_their_names(seeds):
     def of(run, name, fingerprint):
         path = run.path / "experiment.toml"
@@ -116,3 +110,51 @@ def test_precisions_are_never_one_group(tmp_path):
         for seed, kind in enumerate(("float32", "bf16"))
     ]
     assert [len(group.runs) for group in groups(runs)] == [1, 1]
+
+
+def curve(out, accuracies, method="imp", first=0, **more):
+    """Return the group of one run with these accuracies at u = 0.5^level."""
+    [group] = groups([write(out, method, 0, accuracies, first=first, **more)])
+    return group
+
+
+def test_the_level_that_is_told_of(tmp_path):
+    group = curve(tmp_path, (0.5, 0.6, 0.7, 0.6, 0.55, 0.4))
+    assert group.told_level() == (4, "the sparsest level no worse than dense")
+
+
+NEAREST = "the level nearest u = 1 %"
+
+
+def test_a_level_of_dense_masks_or_ruined_accuracy_is_not_told_of(tmp_path):
+    """u = 0.5^7 = 0.78 % is nearest to 1 %; the sparsest level, 9, has an accuracy of guessing."""
+    ruined = (0.5, 0.52, 0.4, 0.4, 0.4, 0.3, 0.3, 0.3, 0.2, 0.1)
+    group = curve(tmp_path / "a", ruined)
+    assert group.told_level() == (7, f"{NEAREST}; the sparsest no worse than dense has u = 50 %")
+    group = curve(tmp_path / "b", (0.6, *ruined[1:]))
+    assert group.told_level() == (7, f"{NEAREST}; none is as good as dense")
+    assert curve(tmp_path / "c", ruined[1:], "snip", first=1).told_level() == (7, NEAREST)
+    assert curve(tmp_path / "d", (0.5,)).told_level() == (0, "the only level so far")
+    assert curve(tmp_path / "e", (0.5, 0.6)).told_level() == (1, "the sparsest level no worse than dense")
+
+
+def test_masks_are_shown_at_the_best_level_or_near_one_percent_where_its_masks_are_dense(tmp_path):
+    group = curve(tmp_path / "a", (0.5, 0.6, 0.6, 0.7, 0.4))
+    assert group.shown_level() == (3, "the best validation accuracy")
+    assert shown_levels(group, FigureOptions()) == [1, 3, 4]
+    group = curve(tmp_path / "b", (0.5, 0.52, 0.4, 0.4, 0.4, 0.3, 0.3, 0.3, 0.2, 0.1))
+    level, why = group.shown_level()
+    assert level == 7
+    assert (
+        why
+        == f"{NEAREST}; the best validation accuracy is at level 1, u = 50 %, with masks that are still dense"
+    )
+    assert shown_levels(group, FigureOptions()) == [5, 7, 9]  # 4, 1 and 0.3 times 0.78 %
+    assert shown_levels(group, FigureOptions(levels=(1,))) == [1]
+    assert curve(tmp_path / "c", (0.5,)).shown_level() == (0, "the only level so far")
+
+
+def test_the_first_layers_own_density_decides_whether_masks_are_dense(tmp_path):
+    """SNIP may keep little of the first layer at a u of 50 %."""
+    group = curve(tmp_path, (0.6, 0.5), "snip", first=1, weight_density=0.15)
+    assert group.shown_level() == (1, "the best validation accuracy")

@@ -122,6 +122,40 @@ def test_a_run_without_top_images_is_refused_in_a_line(missing, grey, tmp_path, 
     assert not list(tmp_path.iterdir())
 
 
+def described(figure, runs, out, **options):
+    [png] = [path for path in draw(figure, runs, out, **options) if path.suffix == ".png"]
+    with Image.open(png) as picture:
+        return picture.text.get("Description", ""), picture.size
+
+
+def test_below_a_figure_are_its_images_its_layer_and_why_it_shows_a_level(seeds, tmp_path):
+    told, (_, height) = described("1c", seeds, tmp_path)
+    assert told == (
+        "Accuracies are on 200 validation images, the same for all seeds. "
+        "Masks and what is measured of them are those of layer 1, the first hidden layer. "
+        "Shown is level 9 (u = 4 %): the best validation accuracy."
+    )
+    given, (_, lower) = described("1c", seeds[:1], tmp_path / "one", levels=[7])
+    assert given.startswith("Accuracies are on 200 validation images. Masks")
+    assert "Shown is" not in given
+    assert lower < height  # The notes lie below the figure, a line for each that they need.
+    assert described("1a", seeds, tmp_path / "a")[0] == told.partition(" Masks")[0]
+    assert "Levels are chosen around level 9 (u = 4 %): the best" in described("2b", seeds, tmp_path / "b")[0]
+    assert described("2a", [], tmp_path / "none")[0] == ""
+
+
+def test_a_figure_of_a_run_whose_best_masks_are_dense_says_so(tmp_path):
+    run = write_run(tmp_path / "runs", hidden=(8,), shape=(1, 6, 6))
+    best = polars.when(polars.col("level") == 1).then(0.99).otherwise("best_val_accuracy")
+    with open_run(run.experiment, 0, tmp_path / "runs") as writer:
+        writer.write_table(run.table.with_columns(best_val_accuracy=best).to_dicts(), run.table.schema)
+    told, _ = described("3a", [Run(run.path)], tmp_path)
+    assert (
+        "Shown is level 11 (u = 2 %): the level nearest u = 1 %; the best validation accuracy is at level 1"
+        in told
+    )
+
+
 def test_no_runs(tmp_path):
     with pytest.raises(InputError, match="figure 1a needs runs"):
         draw("1a", [], tmp_path)

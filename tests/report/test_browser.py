@@ -5,6 +5,7 @@ import polars
 import pytest
 
 from prunescope.report import write_report
+from prunescope.runs.directory import Run
 from prunescope.runs.writer import open_run
 from stored_runs import write_run
 
@@ -228,6 +229,57 @@ def test_grey_images_and_two_experiments(open_page, tmp_path, seeds):
     assert page.locator("#different-figure").is_visible()
     assert page.locator("#facts").inner_text() != facts
     assert _rgb(page, FIRST_MASK).shape == (12, 12, 3)
+
+
+def test_each_fact_is_of_the_run_that_is_chosen(open_page, tmp_path, seeds):
+    """Classes, channels, images and what is known of the dense network are of one experiment, and change with it."""
+    grey = write_run(
+        tmp_path / "grey",
+        shape=(1, 10, 8),
+        hidden=(16, 12),
+        name="grey",
+        classes=("A", "B"),
+        densities=(0.1, 0.03),
+    )
+    with open_run(grey.experiment, 0, tmp_path / "grey") as writer:
+        writer.write_about(data=grey.data | {"validation_images": 4000})
+        writer.write_table(
+            [row | {"heldout_accuracy": None, "heldout_images": 0} for row in grey.table.to_dicts()],
+            grey.table.schema,
+        )
+    page = open_page(write_report([Run(grey.path), seeds[0]], tmp_path / "both.html"))
+
+    def said():
+        return page.locator("body").inner_text()
+
+    assert "classes A, B" in said()
+    assert "kept weights white;" in said()
+    assert "one colour for each image channel" not in said()
+    assert "of 4,000 images" in page.locator("#reading").inner_text()
+    assert "no held-out images" in page.locator("#numbers").inner_text()
+    assert "(1 seed on 4,000 images)" in page.locator("#accuracy ~ figcaption").inner_text()
+    assert page.locator("#dense-key").is_hidden()
+    first = page.locator(".of-group").inner_text()
+    page.locator("#run").select_option("1")
+    assert "classes A, B" not in said()
+    assert f"classes {seeds[0].classes[0]}, {seeds[0].classes[1]}" in said()
+    assert "one colour for each image channel" in said()
+    assert "kept weights white;" not in said()
+    assert "of 200 images" in page.locator("#reading").inner_text()
+    assert "held-out accuracy on 500 images" in page.locator("#numbers").inner_text()
+    assert "(1 seed on 200 images)" in page.locator("#accuracy ~ figcaption").inner_text()
+    assert "Validation accuracy on 200 images" in page.locator("#ablation ~ figcaption").inner_text()
+    assert page.locator("#dense-key").is_visible()
+    assert page.locator(".of-group").inner_text() != first
+
+
+def test_what_all_experiments_agree_in_is_said_once(open_page, tmp_path, seeds):
+    other = write_run(
+        tmp_path / "other", seed=0, classes=seeds[0].classes, flip=True, levels=5, hidden=(16, 12)
+    )
+    page = open_page(write_report([seeds[0], other], tmp_path / "both.html"))
+    assert page.locator(".classes").first.inner_text().startswith("Classes: ")
+    assert page.locator("#classes").count() == 0
 
 
 def test_seeds_of_which_one_has_gone_further(open_page, tmp_path):

@@ -96,7 +96,7 @@ def test_facts_when_no_pruned_level_is_as_good_as_dense(tmp_path):
     group = _data(write_report([run], tmp_path / "report.html").read_text("utf-8"))["groups"][0]
     assert group["facts"][0]["value"] == "50.0 %"
     assert "no pruned one is better" in group["facts"][0]["text"]
-    assert "the sparsest level; none is as good as dense" in group["facts"][1]["text"]
+    assert "the level nearest u = 1 %; none is as good as dense" in group["facts"][1]["text"]
     assert group["opens_at"] == 3
 
 

@@ -78,6 +78,16 @@ def at_best(found: Sequence[Group], options: FigureOptions) -> list[ExperimentLe
     return [ExperimentLevel(group, group.best_level()) for group in found]
 
 
+def at_shown(found: Sequence[Group], options: FigureOptions) -> list[ExperimentLevel]:
+    """Return every experiment at the level at which its masks are shown (``Group.shown_level``).
+
+    It is the first of ``options.levels`` where they are given. Raises InputError as ``at_best`` does.
+    """
+    if options.levels is not None:
+        return at_best(found, options)
+    return [ExperimentLevel(group, group.shown_level()[0]) for group in found]
+
+
 def at_compared_densities(found: Sequence[Group], options: FigureOptions) -> list[ExperimentLevel]:
     """Return every experiment at its levels with u nearest to 10 % and 1 %, or at all of them where they are few.
 
@@ -106,6 +116,7 @@ def level_table(shown: Sequence[ExperimentLevel]) -> polars.DataFrame:
                 "nominal_density": one.density,
                 "seeds": len(one.group.runs),
                 "best_val_accuracy": one.mean("best_val_accuracy"),
+                "validation_images": one.group.images("validation"),
                 "locality": one.mean("locality"),
             }
             for one in shown

@@ -67,5 +67,6 @@ def ablation(group: Group, level: int, order: str) -> polars.DataFrame:
             "relative_accuracy": mean,
             "relative_accuracy_sd": sd,
             "guessing": np.full(len(removed), np.mean(guessing)),
+            "validation_images": [group.images("validation")] * len(removed),
         }
     )

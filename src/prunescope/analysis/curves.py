@@ -45,8 +45,14 @@ def summary(found: Sequence[Group]) -> polars.DataFrame:
     for group in found:
         table = group.first_layer
         names = [column.name for column in shown_on("curves") if column.name in table.columns]
-        parts.append(over_seeds(table, names, experiment=group.label))
+        parts.append(_with_images(over_seeds(table, names, experiment=group.label), group))
     return polars.concat(parts, how="diagonal_relaxed")
+
+
+def _with_images(table: polars.DataFrame, group: Group) -> polars.DataFrame:
+    """Return a table of accuracies with the numbers of images they are on, null where seeds differ in them."""
+    counts = {f"{kind}_images": group.images(kind) for kind in ("validation", "heldout")}
+    return table.with_columns(polars.lit(n, dtype=polars.Int64).alias(name) for name, n in counts.items())
 
 
 def gains(found: Sequence[Group]) -> polars.DataFrame:
@@ -61,7 +67,7 @@ def gains(found: Sequence[Group]) -> polars.DataFrame:
     for group in found:
         table = with_gain(group, found)
         if len(table):
-            parts.append(over_seeds(table, ["gain", "dense"], experiment=group.label))
+            parts.append(_with_images(over_seeds(table, ["gain", "dense"], experiment=group.label), group))
     if not parts:
         raise InputError(
             "the gain is over the dense network, level 0, which none of the runs has: give a run of "

@@ -20,7 +20,7 @@ def gabor_r2(group: Group, levels: Sequence[int], given: np.ndarray | None, node
     ``given``: the nodes to fit, [K]; None for the ``nodes`` most connected ones of each seed at the best level. In the
     result ``r2`` is [seeds, levels, K], ``null_r2`` the same of shuffled weights, and ``nodes`` [seeds, K].
     """
-    best = group.best_level()
+    best = group.shown_level()[0]
     chosen = [most_connected(run.mask(best), nodes) if given is None else given for run in group.runs]
     fits = [
         [run_gabor(run, level, own, shuffles=SHUFFLES) for level in levels]

@@ -27,7 +27,8 @@ def dense_and_best(found: Sequence[Group]) -> polars.DataFrame:
         best = spread(list(group.by_seed("best_val_accuracy", level).values()))
         row = {"experiment": group.label, "dense_mean": dense.mean, "dense_sd": dense.sd}
         row |= {"best_mean": best.mean, "best_sd": best.sd, "best_level": level}
-        rows.append(row | {"best_density": group.density(level), "seeds": best.n})
+        row |= {"best_density": group.density(level), "seeds": best.n}
+        rows.append(row | {"validation_images": group.images("validation")})
     return polars.DataFrame(rows)
 
 
@@ -41,5 +42,6 @@ def largest_against_data(found: Sequence[Group]) -> polars.DataFrame:
         largest = spread(largest_gains(group, found))
         fraction = group.runs[0].experiment.data.fraction
         row = {"experiment": group.label, "fraction": fraction, "seeds": largest.n}
-        rows.append(row | {"largest_mean": largest.mean, "largest_sd": largest.sd})
+        row |= {"largest_mean": largest.mean, "largest_sd": largest.sd}
+        rows.append(row | {"validation_images": group.images("validation")})
     return polars.DataFrame(rows)

@@ -23,6 +23,10 @@ from prunescope.runs.directory import Run
 # sparsest of them is shown at FURTHER multiples instead.
 AROUND_BEST = (4.0, 1.0, 0.3)
 FURTHER = (16.0, 64.0)
+# A first layer with more of its weights than this has masks that show noise: one input in five is kept.
+SHOWING = 0.2
+# The u at which masks are shown where the level that is asked for shows none: the paper's own optimum.
+FIXED = 0.01
 
 
 @dataclass(frozen=True)
@@ -129,23 +133,46 @@ class Group:
         """Return the sparsest pruned level no worse than dense on the mean over seeds, None where there is none."""
         return best_levels.sparsest_no_worse(self.densities, self.accuracies)
 
+    def shown_level(self) -> tuple[int, str]:
+        """Return the level at which figures show masks, and in words why (docs/science.md, "Levels that are shown").
+
+        It is the best level, or the level nearest to u = 1 % where the masks of the best level are still dense.
+        """
+        best = self.best_level()
+        found = best if self._shows(best) else self.nearest(FIXED)
+        if found != best:
+            dense = f"u = {percent(self.density(best))}, with masks that are still dense"
+            return (
+                found,
+                f"the level nearest u = 1 %; the best validation accuracy is at level {best}, {dense}",
+            )
+        return best, "the only level so far" if best == best_levels.DENSE else "the best validation accuracy"
+
     def told_level(self) -> tuple[int, str]:
         """Return the level that a page shows first and describes, and in words why.
 
-        It is the sparsest level no worse than dense, or the sparsest where there is none.
+        It is the sparsest level no worse than dense. Where there is none, or its masks are still dense, it is the level
+        nearest to u = 1 %, and not the sparsest, whose accuracy may be ruined.
         """
         found = self.sparsest_no_worse()
-        if found is not None:
-            return found, "the sparsest level no worse than dense"
-        last = self.densest_first()[-1]
+        level = found if found is not None and self._shows(found) else self.nearest(FIXED)
+        if level == best_levels.DENSE:
+            return level, "the only level so far"
+        if level == found:
+            return level, "the sparsest level no worse than dense"
         if best_levels.DENSE not in self.levels:
-            return last, "the sparsest level"
+            return level, "the level nearest u = 1 %"
+        if found is None:
+            return level, "the level nearest u = 1 %; none is as good as dense"
         return (
-            last,
-            "the only level so far"
-            if last == best_levels.DENSE
-            else "the sparsest level; none is as good as dense",
+            level,
+            f"the level nearest u = 1 %; the sparsest no worse than dense has u = {percent(self.density(found))}",
         )
+
+    def _shows(self, level: int) -> bool:
+        """Return whether the first layer's masks are sparse enough at a level to show more than noise."""
+        own = self.by_seed("weight_density", level).values()
+        return (fmean(own) if own else self.density(level)) <= SHOWING
 
     def densest_first(self) -> list[int]:
         """Return the levels from dense to sparse, which need not be the order of their numbers."""
@@ -282,7 +309,7 @@ def one_group(runs: Sequence[Run], figure: str) -> Group:
 
 
 def shown_levels(group: Group, options: FigureOptions, count: int = 3) -> list[int]:
-    """Return ``options.levels``, or ``count`` levels with u about 4, 1 and 0.3 times that of the best level.
+    """Return ``options.levels``, or ``count`` levels with u about 4, 1 and 0.3 times that of ``Group.shown_level``.
 
     Levels that are chosen here go from dense to sparse. The dense level 0, whose masks show nothing, is taken only
     where there is no other. Raises InputError for a level that is not finished.
@@ -294,10 +321,10 @@ def shown_levels(group: Group, options: FigureOptions, count: int = 3) -> list[i
         if not options.levels:
             raise InputError(f"no level given; finished levels are {group.levels}")
         return list(options.levels)
-    best = group.density(group.best_level())
+    centre = group.density(group.shown_level()[0])
     chosen: list[int] = []
     for factor in (1.0, *AROUND_BEST, *FURTHER):
-        nearest = group.nearest(best * factor)
+        nearest = group.nearest(centre * factor)
         if nearest not in chosen and len(chosen) < count:
             chosen.append(nearest)
     return sorted(chosen, key=group.density, reverse=True)

@@ -37,12 +37,14 @@ def draw(
     spec = find_figure(figure_id)
     if len(runs) < spec.fewest:
         raise InputError(f"figure {figure_id} needs {spec.needs}; none given")
+    from dataclasses import replace
     from importlib import import_module
 
     from matplotlib import rc_context
 
     from prunescope.analysis.groups import FigureOptions
     from prunescope.figures.parts.drawing import write
+    from prunescope.figures.parts.notes import figure_notes
     from prunescope.figures.parts.style import STYLE
 
     module, function = spec.source.split(":")
@@ -51,4 +53,6 @@ def draw(
         None if levels is None else tuple(levels), None if nodes is None else tuple(nodes)
     )
     with rc_context(STYLE):
-        return write(make(list(runs), options), Path(out), f"figure-{figure_id}")
+        drawing = make(list(runs), options)
+        drawing = replace(drawing, notes=(*drawing.notes, *figure_notes(spec, runs, options)))
+        return write(drawing, Path(out), f"figure-{figure_id}")

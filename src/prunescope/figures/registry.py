@@ -6,8 +6,12 @@ from dataclasses import dataclass
 from importlib import import_module
 from pkgutil import iter_modules
 from types import ModuleType
+from typing import Literal
 
 from prunescope.errors import InputError
+
+# How a figure chooses the levels that it shows: that of Group.shown_level, levels around it, or that of Group.told_level.
+Rule = Literal["shown", "around", "told"]
 
 
 @dataclass(frozen=True)
@@ -15,7 +19,9 @@ class FigureSpec:
     """A figure that can be drawn: ``id``, its name on the command line, and what it shows and needs.
 
     ``title`` says what it shows and ``needs`` which runs it takes, both in words. ``source`` is the function that
-    draws it, as ``module:function`` within prunescope.figures. ``fewest`` is the smallest number of runs.
+    draws it, as ``module:function`` within prunescope.figures. ``fewest`` is the smallest number of runs. The others
+    decide which notes are below the figure: ``accuracies``, that it shows some; ``first_layer``, that its masks and
+    what follows from them are those of the first layer alone; ``levels``, by which rule it chooses levels.
     """
 
     id: str
@@ -23,6 +29,14 @@ class FigureSpec:
     needs: str
     source: str
     fewest: int = 1
+    accuracies: bool = False
+    first_layer: bool = False
+    levels: Rule | None = None
+
+    @property
+    def one_run(self) -> bool:
+        """Whether it shows the first run alone."""
+        return self.needs in (ONE, PERHAPS)
 
 
 SEEDS = "runs of one experiment (any number of seeds)"
@@ -35,65 +49,234 @@ FIGURES: dict[str, FigureSpec] = {
     spec.id: spec
     for spec in (
         FigureSpec(
-            "levels", "Accuracy, locality and fan-in variance against u", ANY, "paper.accuracy:levels"
+            "levels",
+            "Accuracy, locality and fan-in variance against u",
+            ANY,
+            "paper.accuracy:levels",
+            accuracies=True,
+            first_layer=True,
         ),
-        FigureSpec("atlas", "Masks and weights beside shuffled ones", ONE, "extra.atlas:figure_atlas"),
-        FigureSpec("1a", "Best validation accuracy against u", ANY, "paper.accuracy:figure_1a"),
-        FigureSpec("1b", "Fan-in histograms at three u's", SEEDS, "paper.connectivity:figure_1b"),
         FigureSpec(
-            "1c", "Accuracy against the number of removed nodes", SEEDS, "paper.connectivity:figure_1c"
+            "atlas",
+            "Masks and weights beside shuffled ones",
+            ONE,
+            "extra.atlas:figure_atlas",
+            first_layer=True,
+            levels="told",
+        ),
+        FigureSpec(
+            "1a", "Best validation accuracy against u", ANY, "paper.accuracy:figure_1a", accuracies=True
+        ),
+        FigureSpec(
+            "1b",
+            "Fan-in histograms at three u's",
+            SEEDS,
+            "paper.connectivity:figure_1b",
+            first_layer=True,
+            levels="around",
+        ),
+        FigureSpec(
+            "1c",
+            "Accuracy against the number of removed nodes",
+            SEEDS,
+            "paper.connectivity:figure_1c",
+            accuracies=True,
+            first_layer=True,
+            levels="shown",
         ),
         FigureSpec("2a", "What S(d) counts, on a small mask", NO_RUN, "paper.sketch:figure_2a", 0),
-        FigureSpec("2b", "Locality maps S_sc and S_dc at three u's", SEEDS, "paper.locality:figure_2b"),
         FigureSpec(
-            "g", "g(d) = S/E S, as maps and against distance", SEEDS, "extra.relative_locality:figure_g"
+            "2b",
+            "Locality maps S_sc and S_dc at three u's",
+            SEEDS,
+            "paper.locality:figure_2b",
+            first_layer=True,
+            levels="around",
         ),
         FigureSpec(
-            "gain", "Gain in accuracy over the dense network against u", ANY, "paper.accuracy:figure_gain"
+            "g",
+            "g(d) = S/E S, as maps and against distance",
+            SEEDS,
+            "extra.relative_locality:figure_g",
+            first_layer=True,
+            levels="around",
         ),
         FigureSpec(
-            "methods", "Accuracy and locality of all methods against u", ANY, "extra.methods:figure_methods"
+            "gain",
+            "Gain in accuracy over the dense network against u",
+            ANY,
+            "paper.accuracy:figure_gain",
+            accuracies=True,
         ),
-        FigureSpec("3a", "Masks of the 30 most connected nodes", ONE, "paper.masks:figure_3a"),
-        FigureSpec("3b", "Mask, weights and top images of chosen nodes", ONE, "paper.masks:figure_3b"),
-        FigureSpec("4", "The same nodes under different pruning", ANY, "paper.same_nodes:figure_4"),
-        FigureSpec("5", "S_sc, fan-in and masks of several experiments", ANY, "paper.comparison:figure_5"),
-        FigureSpec("6", "Minimisers: accuracy and training curves", ANY, "paper.convergence:figure_6"),
-        FigureSpec("7", "Architectures: accuracy, training, S_sc, fan-in", ANY, "paper.convergence:figure_7"),
         FigureSpec(
-            "8", "Pruning parameters: accuracy, training, locality", ANY, "paper.convergence:figure_8"
+            "methods",
+            "Accuracy and locality of all methods against u",
+            ANY,
+            "extra.methods:figure_methods",
+            accuracies=True,
+            first_layer=True,
+        ),
+        FigureSpec(
+            "3a",
+            "Masks of the 30 most connected nodes",
+            ONE,
+            "paper.masks:figure_3a",
+            first_layer=True,
+            levels="shown",
+        ),
+        FigureSpec(
+            "3b",
+            "Mask, weights and top images of chosen nodes",
+            ONE,
+            "paper.masks:figure_3b",
+            first_layer=True,
+            levels="shown",
+        ),
+        FigureSpec(
+            "4",
+            "The same nodes under different pruning",
+            ANY,
+            "paper.same_nodes:figure_4",
+            accuracies=True,
+            first_layer=True,
+        ),
+        FigureSpec(
+            "5",
+            "S_sc, fan-in and masks of several experiments",
+            ANY,
+            "paper.comparison:figure_5",
+            first_layer=True,
+        ),
+        FigureSpec(
+            "6",
+            "Minimisers: accuracy and training curves",
+            ANY,
+            "paper.convergence:figure_6",
+            accuracies=True,
+        ),
+        FigureSpec(
+            "7",
+            "Architectures: accuracy, training, S_sc, fan-in",
+            ANY,
+            "paper.convergence:figure_7",
+            accuracies=True,
+            first_layer=True,
+            levels="shown",
+        ),
+        FigureSpec(
+            "8",
+            "Pruning parameters: accuracy, training, locality",
+            ANY,
+            "paper.convergence:figure_8",
+            accuracies=True,
+            first_layer=True,
+            levels="shown",
         ),
         FigureSpec("9", "S_sc of nodes pruned at random", PERHAPS, "paper.random_nodes:figure_9", 0),
-        FigureSpec("10", "Fan-out of each pixel, C_out,0", ANY, "paper.connectivity:figure_10"),
-        FigureSpec("11", "S_sc by fan-in", ANY, "paper.locality:figure_11"),
-        FigureSpec("12", "Most connected masks of every hidden layer", ONE, "paper.masks:figure_12"),
-        FigureSpec("13", "Most connected masks of several experiments", ANY, "paper.comparison:figure_13"),
-        FigureSpec("14", "S_sc and fan-in of pruning methods", ANY, "paper.comparison:figure_14"),
-        FigureSpec("15", "Second-layer nodes, what feeds them, top images", ONE, "paper.hierarchy:figure_15"),
-        FigureSpec("16", "Progressive pruning: curves, a traced node", ONE, "paper.progressive:figure_16"),
-        FigureSpec("17", "Classes, gain, S_sc and fan-in of tasks", ANY, "paper.tasks:figure_17"),
-        FigureSpec("18", "Tasks between semantic and random", ANY, "paper.tasks:figure_18"),
-        FigureSpec("19", "Gain, S_sc and fan-in against the amount of data", ANY, "paper.tasks:figure_19"),
         FigureSpec(
-            "20", "Rotated images: S_sc, S_dc, their direction, masks", SEEDS, "paper.variants:figure_20"
+            "10",
+            "Fan-out of each pixel, C_out,0",
+            ANY,
+            "paper.connectivity:figure_10",
+            first_layer=True,
+            levels="shown",
         ),
-        FigureSpec("21", "Larger images: accuracy, S_sc, S_dc, masks", SEEDS, "paper.variants:figure_21"),
+        FigureSpec("11", "S_sc by fan-in", ANY, "paper.locality:figure_11", first_layer=True, levels="shown"),
         FigureSpec(
-            "22", "Translated images: accuracy, S_sc, masks, weights", SEEDS, "paper.variants:figure_22"
+            "12", "Most connected masks of every hidden layer", ONE, "paper.masks:figure_12", levels="shown"
+        ),
+        FigureSpec(
+            "13",
+            "Most connected masks of several experiments",
+            ANY,
+            "paper.comparison:figure_13",
+            first_layer=True,
+        ),
+        FigureSpec(
+            "14", "S_sc and fan-in of pruning methods", ANY, "paper.comparison:figure_14", first_layer=True
+        ),
+        FigureSpec("15", "Second-layer nodes, what feeds them, top images", ONE, "paper.hierarchy:figure_15"),
+        FigureSpec(
+            "16",
+            "Progressive pruning: curves, a traced node",
+            ONE,
+            "paper.progressive:figure_16",
+            accuracies=True,
+        ),
+        FigureSpec(
+            "17",
+            "Classes, gain, S_sc and fan-in of tasks",
+            ANY,
+            "paper.tasks:figure_17",
+            accuracies=True,
+            first_layer=True,
+        ),
+        FigureSpec(
+            "18",
+            "Tasks between semantic and random",
+            ANY,
+            "paper.tasks:figure_18",
+            accuracies=True,
+            first_layer=True,
+        ),
+        FigureSpec(
+            "19",
+            "Gain, S_sc and fan-in against the amount of data",
+            ANY,
+            "paper.tasks:figure_19",
+            accuracies=True,
+            first_layer=True,
+        ),
+        FigureSpec(
+            "20",
+            "Rotated images: S_sc, S_dc, their direction, masks",
+            SEEDS,
+            "paper.variants:figure_20",
+            first_layer=True,
+            levels="shown",
+        ),
+        FigureSpec(
+            "21",
+            "Larger images: accuracy, S_sc, S_dc, masks",
+            SEEDS,
+            "paper.variants:figure_21",
+            accuracies=True,
+            first_layer=True,
+            levels="shown",
+        ),
+        FigureSpec(
+            "22",
+            "Translated images: accuracy, S_sc, masks, weights",
+            SEEDS,
+            "paper.variants:figure_22",
+            accuracies=True,
+            first_layer=True,
+            levels="shown",
         ),
         FigureSpec(
             "table1", "The macro-classes beside the paper's", PERHAPS, "paper.superclasses:figure_table1", 0
         ),
         FigureSpec(
-            "videos", "Masks and weights over the levels, as movies", ONE, "paper.videos:figure_videos"
+            "videos",
+            "Masks and weights over the levels, as movies",
+            ONE,
+            "paper.videos:figure_videos",
+            accuracies=True,
+            first_layer=True,
         ),
         FigureSpec(
             "densities", "Densities of the layers against Erdős–Rényi's", ANY, "extra.flow:figure_densities"
         ),
         FigureSpec("flow", "Magnitude of the layers and its flow", ANY, "extra.flow:figure_flow"),
-        FigureSpec("gabor", "R² of Gabor fits over the levels", SEEDS, "extra.gabor:figure_gabor"),
         FigureSpec(
-            "kurtosis", "Kurtosis and cavity effect over the levels", ANY, "extra.kurtosis:figure_kurtosis"
+            "gabor", "R² of Gabor fits over the levels", SEEDS, "extra.gabor:figure_gabor", first_layer=True
+        ),
+        FigureSpec(
+            "kurtosis",
+            "Kurtosis and cavity effect over the levels",
+            ANY,
+            "extra.kurtosis:figure_kurtosis",
+            first_layer=True,
         ),
     )
 }

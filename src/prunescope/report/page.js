@@ -48,6 +48,7 @@ function nearest(plot, pixel) {
 
 function showCurves() {
   const dense = DATA.groups[run().group].curves.find((row) => row.level === 0);
+  find("dense-key").hidden = !dense;
   const reference = dense ? 100 * dense.best_val_accuracy_mean : undefined;
   showCurve(plots.accuracy, "best_val_accuracy", "Best validation accuracy against unpruned weights", { factor: 100, reference, format: (v) => `${v} %` });
   showCurve(plots.locality, "locality", "Locality of the first layer against unpruned weights", { null: true, within: [0.9, 1.2] });
@@ -62,7 +63,7 @@ function showReading() {
   slider.setAttribute("aria-valuetext", `level ${number}, ${percent(u)} of the weights unpruned`);
   const bold = document.createElement("b");
   bold.textContent = `level ${number} · u = ${percent(u)}`;
-  find("reading").replaceChildren(bold, ` · accuracy ${accuracyText(best_val_accuracy)} · locality ${fixed(locality, 2)}`);
+  find("reading").replaceChildren(bold, ` · accuracy ${accuracyText(best_val_accuracy)}${Number.isFinite(best_val_accuracy) ? ofImages(run().validation_images) : ""} · locality ${fixed(locality, 2)}`);
   for (const place of document.querySelectorAll(".at")) place.textContent = `at level ${number}, u = ${percent(u)}`;
 }
 
@@ -128,9 +129,15 @@ function showFacts() {
       return item;
     }),
   );
-  const several = group.seeds > 1 ? `(mean ± sd of ${group.seeds} seeds; thin: the run chosen)` : "(1 seed)";
+  const images = onImages(run().validation_images);
+  const several = group.seeds > 1 ? `(mean ± sd of ${group.seeds} seeds${images}, the same for all; thin: the run chosen)` : `(1 seed${images})`;
+  for (const place of document.querySelectorAll(".of-images")) place.textContent = images;
+  for (const place of document.querySelectorAll(".of-group")) place.textContent = group.label;
+  for (const place of document.querySelectorAll(".in-colour")) place.hidden = run().shape[0] === 1;
+  for (const place of document.querySelectorAll(".in-grey")) place.hidden = run().shape[0] > 1;
+  if (find("classes")) find("classes").textContent = group.classes;
   for (const place of document.querySelectorAll(".of-seeds")) place.textContent = several;
-  find("footer").textContent = `${run().name}, identity ${run().identity}, seed ${run().seed}, ${run().status}. Locality: the share of same-channel pairs of ${run().unit} of a node that lie within 2 ${run().unit} of each other, over that share at random places.`;
+  find("footer").textContent = `${run().name}, identity ${run().identity}, seed ${run().seed}, ${run().status}. Locality: the share of same-channel pairs of ${run().unit} of a node that lie within 2 ${run().unit} of each other, over that share at random places. ${group.notes.join(". ")}`;
 }
 
 /** A picture of the sheet on a canvas, and its activation. */

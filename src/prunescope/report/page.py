@@ -31,6 +31,9 @@ def html(runs: Sequence[Run]) -> str:
     ordered = [(number, run) for number, group in enumerate(found) for run in group.runs]
     curves = [group_data(group) for group in found]
     data = {"runs": [run_data(run, number) for number, run in ordered], "groups": curves}
+    classes = [_class_names(group.runs[0]) for group in found]
+    for of_group, own in zip(curves, classes, strict=True):
+        of_group["classes"] = ", ".join(own)
     values = {
         "title": ", ".join(dict.fromkeys(group.runs[0].experiment.name for group in found)),
         "lines": [
@@ -40,11 +43,13 @@ def html(runs: Sequence[Run]) -> str:
         "data": as_script(data),
         "facts": curves[0]["facts"],
         "runs": [f"{found[number].label}, seed {run.seed}" for number, run in ordered],
-        "classes_of": found[0].label,
-        "classes": _class_names(ordered[0][1]),
-        "colour": ordered[0][1].shape[0] > 1,
+        # What the groups agree in is said once; else each is shown with the run that is chosen.
+        "label": found[0].label if len(found) > 1 else "",
+        "classes": classes[0],
+        "classes_agree": all(own == classes[0] for own in classes),
+        "colour": any(run.shape[0] > 1 for _, run in ordered),
+        "grey": any(run.shape[0] == 1 for _, run in ordered),
         "series": inputs.inputs(ordered[0][1]) == "series",
-        "any_colour": any(run.shape[0] > 1 for _, run in ordered),
     }
     return render("prunescope.report", values, SCRIPTS)
 

@@ -143,13 +143,15 @@ function showAblation(plot, ablation, classes) {
   });
 }
 
-const ofImages = (count) => (Number.isFinite(count) ? `, ${count.toLocaleString("en")} ${run().inputs}` : "");
+const images = (count) => (count === 1 && run().inputs === "images" ? "1 image" : `${count.toLocaleString("en")} ${run().inputs}`);
+const onImages = (count) => (Number.isFinite(count) ? ` on ${images(count)}` : `, number of ${run().inputs} not stored`);
+const ofImages = (count) => (Number.isFinite(count) ? ` of ${images(count)}` : "");
 
 function showNumbers(level, validationImages) {
   const z = Number.isFinite(level.locality_z) ? ` (z = ${level.locality_z.toFixed(0)})` : "";
   const dense = level.weight_density === 1; // no spread, no excess of near pairs
   const entries = [
-    ["unpruned weights, first layer", Number.isFinite(level.weight_density) ? percent(level.weight_density) : NOT_MEASURED],
+    ["weight density of layer 1", Number.isFinite(level.weight_density) ? percent(level.weight_density) : NOT_MEASURED],
     ["connected nodes", `${level.units_alive ?? NOT_MEASURED} of ${level.units ?? "?"}`],
     ["fan-in, mean and largest", `${fixed(level.fan_in_mean, 1)}, ${level.fan_in_max ?? NOT_MEASURED}`],
     ["fan-in variance / binomial", dense && level.fan_in_var_ratio == null ? NOT_DEFINED : fixed(level.fan_in_var_ratio, 2)],
@@ -157,9 +159,11 @@ function showNumbers(level, validationImages) {
     ["half-width of g", dense && level.half_width == null ? NOT_DEFINED : fixed(level.half_width, 2, ` ${run().unit}`)],
     ...(isSeries(run().shape) ? [] : [["axes over diagonals of g", fixed(level.anisotropy, 2)]]),
     ["radius of gyration, mean", fixed(level.radius_of_gyration, 2, ` ${run().unit}`)],
-    [`best validation accuracy${ofImages(validationImages)}`, accuracyText(level.best_val_accuracy)],
-    [`final validation accuracy${ofImages(validationImages)}`, accuracyText(level.final_val_accuracy)],
-    [`held-out accuracy${ofImages(level.heldout_images)}`, accuracyText(level.heldout_accuracy)],
+    [`best validation accuracy${onImages(validationImages)}`, accuracyText(level.best_val_accuracy)],
+    [`final validation accuracy${onImages(validationImages)}`, accuracyText(level.final_val_accuracy)],
+    level.heldout_images === 0
+      ? ["held-out accuracy", `no held-out ${run().inputs}`]
+      : [`held-out accuracy${onImages(level.heldout_images)}`, accuracyText(level.heldout_accuracy)],
     ...level.further,
   ];
   document.getElementById("numbers").replaceChildren(

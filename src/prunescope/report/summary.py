@@ -24,6 +24,7 @@ def group_data(group: Group) -> dict[str, Any]:
         ],
         "facts": facts(rows, group),
         "opens_at": group.told_level()[0],
+        "notes": list(group.notes),
     }
 
 
@@ -58,9 +59,10 @@ def facts(rows: list[dict[str, Any]], group: Group) -> list[dict[str, str]]:
 
 
 def _images(group: Group) -> str:
-    """Return " of 10,000 images" where every run says how many images choose the best step, and all agree."""
+    """Return " on 10,000 images", the number that choose the best step; it says so where that is not stored."""
     count = group.images("validation")
-    return f" on {count:,} {inputs.inputs(group.runs[0])}" if count else ""
+    of = inputs.inputs(group.runs[0])
+    return f" on {count:,} {of}" if count else f", number of {of} not stored,"
 
 
 def _accuracy_fact(dense: dict[str, Any] | None, best: dict[str, Any], images: str) -> dict[str, str]:

@@ -39,7 +39,7 @@ def figure_densities(runs: Sequence[Run], options: FigureOptions) -> Drawing:
         colour = PALETTE[(layer - 1) % len(PALETTE)]
         axes.plot(rows["density"], rows["erk"] / rows["density"], "-.", color=colour, lw=0.6, zorder=1)
     density_axis(axes, table["density"].to_list())
-    axes.set_xlabel("unpruned hidden weights (%)")
+    axes.set_xlabel("measured weight density of all hidden layers (%)")
     axes.set_ylabel("density of the layer / of all layers")
     extra = [Line2D([], [], color=MUTED, ls="-.", lw=0.6, label="Erdős–Rényi")]
     _legend(figure, found, sorted(set(table["layer"])), extra)

@@ -36,7 +36,7 @@ def figure_gabor(runs: Sequence[Run], options: FigureOptions) -> Drawing:
     levels = _spread(group.densest_first()) if options.levels is None else shown_levels(group, options)
     given = given_nodes(group.runs[0], options)
     data = gabor_r2(group, levels, given, nodes=NODES)
-    best, run = group.best_level(), group.runs[0]
+    best, run = group.shown_level()[0], group.runs[0]
     examples = run_gabor(run, best, data["nodes"][0][: columns_for(run.shape, EXAMPLES)], shuffles=SHUFFLES)
     masked = run.model(best).layers[0].weight * run.mask(best).array
     data |= {

@@ -53,7 +53,7 @@ def figure_1c(runs: Sequence[Run], options: FigureOptions) -> Drawing:
     and number removed. docs/science.md, "Ablation". Paper Fig. 1c.
     """
     group = one_group(runs, "1c")
-    shown = [group.best_level()] if options.levels is None else shown_levels(group, options)
+    shown = [group.shown_level()[0]] if options.levels is None else shown_levels(group, options)
     figure = Figure(figsize=(COLUMN * min(2, max(1, 0.7 * len(shown))), 2.2))
     parts = []
     for axes, level in zip(grid(figure, 1, len(shown))[0], shown, strict=True):
@@ -92,7 +92,7 @@ def figure_10(runs: Sequence[Run], options: FigureOptions) -> Drawing:
     places = grid(figure, -(-len(shown) // columns), columns)
     data, maps = {}, []
     for number, (group, run) in enumerate(shown):
-        level = shown_levels(group, options)[0] if options.levels else group.best_level()
+        level = shown_levels(group, options)[0] if options.levels else group.shown_level()[0]
         image = fan_out_image(run.mask(level), run.shape)
         data[f"run{number}_{run.experiment.name.replace('/', '_')}_seed{run.seed}_level{level}"] = image
         maps.append((f"{run.experiment.name}, seed {run.seed}\n$u$ = {percent(group.density(level))}", image))

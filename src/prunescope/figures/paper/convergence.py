@@ -13,7 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure, FigureBase
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
-from prunescope.analysis.compared_levels import at_best
+from prunescope.analysis.compared_levels import at_best, at_shown
 from prunescope.analysis.curves import of, summary
 from prunescope.analysis.groups import FigureOptions, Group, groups
 from prunescope.analysis.training_curves import training_curves
@@ -45,7 +45,9 @@ def figure_6(runs: Sequence[Run], options: FigureOptions) -> Drawing:
 
 
 def figure_7(runs: Sequence[Run], options: FigureOptions) -> Drawing:
-    """Draw the panels of Fig. 6, and S_sc and the fan-in's histogram of each experiment at its best level (d).
+    """Draw the panels of Fig. 6, and S_sc and the fan-in's histogram of each experiment (d).
+
+    d is at the level at which masks are shown, which is the best one where its masks are sparse (``Group.shown_level``).
 
     S_sc is summed and histograms are averaged over seeds. Data: tables, and ``columnK_same`` of experiment K.
     Paper Fig. 7.
@@ -62,7 +64,7 @@ def figure_8(runs: Sequence[Run], options: FigureOptions) -> Drawing:
 
 
 def _with_columns(found: Sequence[Group], options: FigureOptions, *, locality: bool) -> Drawing:
-    shown = at_best(found, options)
+    shown = at_shown(found, options)
     top = (TALL if locality else TOP) + _legend_height(found)
     bottom = height_of(shown, COLUMNS)
     figure = Figure(figsize=(PAGE, top + bottom))
@@ -109,7 +111,8 @@ def _training_row(
     for group, level in shown:
         part = training_curves(group, level)
         parts.append(part)
-        style = colours[group.label] | {"marker": ""}
+        # A single evaluation is a point, of which a line would show nothing.
+        style = colours[group.label] | ({"marker": ""} if len(part) > 1 else {})
         for axes, (name, scale) in zip(places, (("train_loss", 1), ("validation_error", 100)), strict=True):
             axes.plot(part["step"], scale * part[name], **style)
     for axes, name in zip(places, MEASURES.values(), strict=True):

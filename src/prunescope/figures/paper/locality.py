@@ -97,7 +97,7 @@ def figure_11(runs: Sequence[Run], options: FigureOptions) -> Drawing:
     places = grid(figure, len(shown), MOST_BINS)
     data: Arrays = {}
     for row, (group, run) in enumerate(shown):
-        level = shown_levels(group, options)[0] if options.levels else group.best_level()
+        level = shown_levels(group, options)[0] if options.levels else group.shown_level()[0]
         mask = run.mask(level)
         connections = fan_in(mask)
         # The width is chosen without the most connected 5 %, the long tail that the last bin takes.

@@ -94,7 +94,7 @@ def figure_12(runs: Sequence[Run], options: FigureOptions) -> Drawing:
     and effective masks". Paper Fig. 12.
     """
     run, group, _ = _one_run(runs, FigureOptions())
-    default = sorted({group.best_level(), group.levels[-1]})
+    default = sorted({group.shown_level()[0], group.levels[-1]})
     shown = default if options.levels is None else shown_levels(group, options)
     sheets = []
     data: Arrays = {}
@@ -112,7 +112,7 @@ def figure_12(runs: Sequence[Run], options: FigureOptions) -> Drawing:
 def _one_run(runs: Sequence[Run], options: FigureOptions) -> tuple[Run, Group, int]:
     """Return the first run, its group (itself alone) and the level shown."""
     group = groups(runs[:1])[0]
-    level = shown_levels(group, options)[0] if options.levels is not None else group.best_level()
+    level = shown_levels(group, options)[0] if options.levels is not None else group.shown_level()[0]
     return runs[0], group, level
 
 

@@ -31,7 +31,7 @@ TREE = TreeLayout(left=0.85, right=PAGE, largest_tile=0.62)
 class Stage:
     """The pruning of one layer in a progressive run: the levels, from the one that it starts from.
 
-    ``densities`` are the layer's own u and ``accuracies`` the best validation accuracies at these levels, shares
+    ``densities`` are the layer's weight densities and ``accuracies`` the best validation accuracies at these levels, shares
     of 1. ``kept`` is the level whose mask the layer keeps: the last that is at least as accurate as the dense
     network, or the start where none is.
     """
@@ -81,7 +81,7 @@ def stages(run: Run, through: Sequence[int] | None = None) -> list[Stage]:
 
 
 def figure_16(runs: Sequence[Run], options: FigureOptions) -> Drawing:
-    """Draw accuracy against each layer's own u as layers are pruned in turn (a) and a traced third-layer node (b).
+    """Draw accuracy against each layer's weight density as layers are pruned in turn (a) and a traced third-layer node (b).
 
     White dots mark the last level that is at least as accurate as the dense network, from which the next layer
     starts; the dotted line is ``prune.tolerance`` below the dense network, where the pruning of a layer ends. b shows
@@ -131,7 +131,7 @@ def _curves(axes: Axes, group: Group, found: Sequence[Stage], tolerance: float) 
         least = f"dense - {100 * tolerance:g}"
         axes.axhline(dense - 100 * tolerance, color=MUTED, lw=0.7, ls=":", zorder=1, label=least)
     density_axis(axes, [u for stage in found for u in stage.densities])
-    axes.set_xlabel("unpruned weights of the layer being pruned (%)")
+    axes.set_xlabel("weight density of the layer being pruned (%)")
     axes.set_ylabel("best validation accuracy (%)")
     axes.set_title(f"{group.label}, n = 1")
     axes.legend(loc="upper left", bbox_to_anchor=(1.01, 1.02))

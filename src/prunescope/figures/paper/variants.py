@@ -166,7 +166,7 @@ def figure_22(runs: Sequence[Run], options: FigureOptions) -> Drawing:
 
 def _shown(runs: Sequence[Run], options: FigureOptions, figure: str, masks: int) -> ShownExperiment:
     group = one_group(runs, figure)
-    level = shown_levels(group, options)[0] if options.levels is not None else group.best_level()
+    level = shown_levels(group, options)[0] if options.levels is not None else group.shown_level()[0]
     nodes = most_connected(group.runs[0].mask(level), masks)
     return ShownExperiment(group, level, summed_locality(group, level), nodes)
 

@@ -88,7 +88,7 @@ def _reel(run: Run, options: FigureOptions) -> MaskMovie:
     levels = group.densest_first() if options.levels is None else shown_levels(group, options)
     nodes = given_nodes(run, options)
     if nodes is None:
-        best = run.mask(group.best_level())
+        best = run.mask(group.shown_level()[0])
         nodes = most_connected(best, Layout.of(min(NODES, best.n_out), *moving_shape(run.shape)).count)
     masks = np.stack([run.mask(level).array[nodes] for level in levels])
     weights = np.stack([run.model(level).layers[0].weight[nodes] for level in levels])

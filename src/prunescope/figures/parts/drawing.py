@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 
 from prunescope.errors import InputError
 from prunescope.figures.parts.movie import Movie, write_movie
+from prunescope.figures.parts.notes import write_below
 from prunescope.model import Arrays
 
 PNG_DPI = 300
@@ -18,11 +19,15 @@ PNG_DPI = 300
 
 @dataclass(frozen=True, eq=False)
 class Drawing:
-    """A drawn figure with the numbers in it, as a tidy table or as named arrays, and the movies that go with it."""
+    """A drawn figure with the numbers in it, as a tidy table or as named arrays, and the movies that go with it.
+
+    ``notes``: sentences that are written below the figure.
+    """
 
     figure: Figure
     data: polars.DataFrame | Arrays
     movies: tuple[Movie, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 def write(drawing: Drawing, out: Path, name: str) -> list[Path]:
@@ -33,9 +38,12 @@ def write(drawing: Drawing, out: Path, name: str) -> list[Path]:
     try:
         out.mkdir(parents=True, exist_ok=True)
         pdf, png = out / f"{name}.pdf", out / f"{name}.png"
+        box, told = write_below(drawing.figure, drawing.notes), " ".join(drawing.notes)
         # Without a creation date the same run draws the same bytes.
-        drawing.figure.savefig(pdf, metadata={"CreationDate": None, "Creator": "prunescope"})
-        drawing.figure.savefig(png, dpi=PNG_DPI)
+        about = {"CreationDate": None, "Creator": "prunescope"} | ({"Subject": told} if told else {})
+        drawing.figure.savefig(pdf, metadata=about, bbox_inches=box)
+        about = {"Description": told} if told else {}
+        drawing.figure.savefig(png, dpi=PNG_DPI, metadata=about, bbox_inches=box)
         movies = [write_movie(movie, out, name) for movie in drawing.movies]
         return [pdf, png, *movies, _write_data(drawing.data, out / name)]
     except (FileExistsError, NotADirectoryError, PermissionError) as error:

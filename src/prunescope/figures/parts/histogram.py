@@ -24,4 +24,4 @@ def draw_histogram(axes: Axes, part: polars.DataFrame, colour: str) -> None:
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     axes.set_ylim(0.3, 2 * max(part["nodes"].to_numpy().max(), part["nodes_if_random"].to_numpy().max()))
     mean = float(part["binomial_mean"][0])
-    axes.plot([mean], [0.3], "^", color=INK, ms=5, clip_on=False, zorder=5, label="mean $n_0 u$")
+    axes.plot([mean], [0.3], "^", color=INK, ms=5, clip_on=False, zorder=5, label="mean")
