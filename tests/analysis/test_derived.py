@@ -81,9 +81,7 @@ def test_runs_without_cavities_still_read(finished_run, tmp_path):
 def test_gabors_and_hierarchies_of_a_run(finished_run):
     fits = run_gabor(finished_run, 2, [3, 0], shuffles=1)
     weights = finished_run.model(2).layers[0].weight
-    again = observables.gabor_fit(
-        weights, finished_run.mask(2), finished_run.shape, nodes=[0], shuffles=1, seed=finished_run.seed
-    )
+    again = observables.gabor_fit(weights, finished_run.mask(2), finished_run.shape, nodes=[0], shuffles=1)
     assert fits.r2[1] == again.r2[0]
     assert fits.null_r2[1, 0] == again.null_r2[0, 0]
     top, bottom = run_hierarchy(finished_run, 2, 2, 4, top=5)

@@ -110,7 +110,12 @@ def test_gabors_stand_out_from_their_shuffles_and_noise_does_not():
     assert abs(fits.r2[2:].mean() - fits.null_r2[2:].mean()) < 2 * spread
     again = observables.gabor_fit(both, dense(both), SHAPE, nodes=[5], shuffles=2)
     np.testing.assert_array_equal(again.null_r2[0], fits.null_r2[5])  # whatever else was asked for
-    other = observables.gabor_fit(both, dense(both), SHAPE, nodes=[5], shuffles=2, seed=1)
+    with pytest.warns(DeprecationWarning, match="has no effect"):
+        seeded = observables.gabor_fit(both, dense(both), SHAPE, nodes=[5], shuffles=2, seed=1)
+    np.testing.assert_array_equal(seeded.null_r2, again.null_r2)
+    less = dense(both)
+    less[0, 0] = False
+    other = observables.gabor_fit(both, less, SHAPE, nodes=[5], shuffles=2)
     assert (other.null_r2 != again.null_r2).all()
 
 

@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from prunescope.errors import InputError
+from prunescope.mask import Mask
 from prunescope.observables import (
     fan_out_image,
     inhomogeneous_null,
@@ -16,6 +17,7 @@ from prunescope.observables import (
     shuffle_at_fan_in,
     uniform_null,
 )
+from prunescope.observables.locality import same_channel_pairs
 from prunescope.randomness import generator
 from reference.locality import pair_counts, weighted_pairs
 
@@ -104,6 +106,12 @@ def test_moving_masks_within_the_image_keeps_their_pairs(dy, dx, seed):
     first, second = (locality(m.reshape(4, -1), (3, 9, 10)) for m in (at_corner, moved))
     assert np.array_equal(first.same, second.same)
     assert np.array_equal(first.different, second.different)
+
+
+@given(SHAPES, st.integers(0, 2**32 - 1))
+def test_pairs_of_the_same_channel_alone_are_those_among_all(shape, seed):
+    mask = Mask(random_mask(shape, 4, 0.4, seed))
+    assert np.array_equal(same_channel_pairs(mask, shape), locality(mask, shape).same)
 
 
 @given(SHAPES, st.integers(0, 2**32 - 1))

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from prunescope.mask import Mask
 from prunescope.observables import (
     Locality,
     anisotropy,
@@ -12,6 +13,7 @@ from prunescope.observables import (
     radius_of_gyration,
     uniform_null,
 )
+from prunescope.observables.scalars import null_anisotropy
 
 SHAPE = (1, 8, 8)
 
@@ -39,6 +41,15 @@ def neighbour_share_at_random(height, width):
     pixels = [(y, x) for y in range(height) for x in range(width)]
     pairs = [(abs(a - c), abs(b - d)) for a, b in pixels for c, d in pixels if (a, b) != (c, d)]
     return sum(max(pair) <= 2 for pair in pairs) / len(pairs)
+
+
+@pytest.mark.parametrize("shape", [(1, 4, 4), (3, 9, 7), (2, 16, 20), (1, 3, 12), (3, 1, 30)])
+@pytest.mark.parametrize("n_out", [1, 64, 70])
+def test_pairs_on_the_rays_alone_give_the_same_anisotropy(shape, n_out):
+    mask = np.random.default_rng(n_out).random((n_out, int(np.prod(shape)))) < 0.4
+    null = uniform_null(mask.sum(axis=1), shape)
+    found, expected = null_anisotropy(Mask(mask), shape, null), anisotropy(locality(mask, shape), null)
+    assert found == expected or (np.isnan(found) and np.isnan(expected))
 
 
 def test_locality_index_of_written_out_masks():

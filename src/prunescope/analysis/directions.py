@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from prunescope.analysis.groups import Group
-from prunescope.analysis.locality import SHUFFLES, expected_pairs, shuffled_masks
+from prunescope.analysis.locality import expected_pairs
 from prunescope.mask import ImageShape, Mask
 from prunescope.observables import (
     inhomogeneous_null,
@@ -18,7 +18,8 @@ from prunescope.observables import (
     radial_profile,
     relative_density,
 )
-from prunescope.observables.locality import rings
+from prunescope.observables.locality import rings, same_channel_pairs
+from prunescope.observables.null_masks import SHUFFLES, shuffled_masks
 
 SECTOR = 10
 # Pixels; shorter displacements have too few directions, and beyond half of the image too few pairs are left.
@@ -42,16 +43,18 @@ def angular_density(group: Group, level: int, shuffles: int = SHUFFLES) -> Angul
     """Return the density of the first layer's same-channel pairs by direction at a level, of all seeds together.
 
     It counts pairs from 2.5 pixels to half of the image's smaller side apart. ``shuffles``: the number of shuffled
-    masks of each seed. Raises InputError for inputs without geometry.
+    masks of each seed, which are a function of what its mask keeps. Raises InputError for inputs without geometry.
     """
     masks, shape = [run.mask(level) for run in group.runs], group.runs[0].shape
     expected = expected_pairs(masks, shape)
 
     def density(chosen: Sequence[Mask]) -> NDArray[np.float64]:
-        counts = np.sum([locality(mask, shape).same for mask in chosen], axis=0)
+        counts = np.sum([same_channel_pairs(mask, shape) for mask in chosen], axis=0)
         return relative_density(by_sector(counts), by_sector(isotropic(counts, expected)))
 
-    shuffled = [density(random) for random in shuffled_masks(group, level, shuffles)]
+    shuffled = [
+        density(random) for random in zip(*(shuffled_masks(mask, shuffles) for mask in masks), strict=True)
+    ]
     degrees = np.arange(0, 180, SECTOR, dtype=np.float64)
     return AngularDensity(degrees, density(masks), np.array(shuffled))
 

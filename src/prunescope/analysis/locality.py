@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,12 +17,9 @@ from prunescope.observables import (
     locality,
     radial_profile,
     relative_density,
-    shuffle_at_fan_in,
     uniform_null,
 )
-from prunescope.randomness import generator
-
-SHUFFLES = 10
+from prunescope.observables.null_moments import radial_null_sd
 
 
 def summed_locality(group: Group, level: int) -> Locality:
@@ -39,50 +36,35 @@ def expected_pairs(masks: Sequence[Mask], shape: ImageShape) -> NDArray[np.float
     return np.asarray(np.sum([uniform_null(fan_in(mask), shape).same for mask in masks], axis=0))
 
 
-def shuffled_masks(group: Group, level: int, shuffles: int = SHUFFLES) -> Iterator[list[Mask]]:
-    """Yield ``shuffles`` times the first layer's mask of each seed at a level, shuffled at matched fan-in.
-
-    The shuffled masks are a function of the run's seed, the level and the number of the shuffle.
-    """
-    masks = [run.mask(level) for run in group.runs]
-    for number in range(shuffles):
-        rngs = [generator(run.seed, "null", level, number) for run in group.runs]
-        yield [shuffle_at_fan_in(mask, rng) for mask, rng in zip(masks, rngs, strict=True)]
-
-
 @dataclass(frozen=True, eq=False)
 class RelativeDensity:
     """The relative density g of same-channel pairs at a level.
 
     ``map``: g(d), [2H-1, 2W-1]. ``expected``: the uniform null of the pairs, [2H-1, 2W-1]. ``radial``: the radial
-    profile of g, [rings]. ``radial_inhomogeneous``: that relative to the inhomogeneous null, [rings]. ``shuffled``: the
-    radial profiles of shuffled masks, [shuffles, rings].
+    profile of g, [rings]. ``radial_null_sd``: the sd of that of shuffled masks, whose mean is 1, [rings].
+    ``radial_inhomogeneous``: the profile relative to the inhomogeneous null, [rings].
     """
 
     map: np.ndarray
     expected: np.ndarray
     radial: np.ndarray
     radial_inhomogeneous: np.ndarray
-    shuffled: np.ndarray
+    radial_null_sd: np.ndarray
 
 
-def relative_locality(group: Group, level: int, shuffles: int = SHUFFLES) -> RelativeDensity:
+def relative_locality(group: Group, level: int) -> RelativeDensity:
     """Return g of the first layer at a level, of the pairs of all seeds together (docs/science.md, "Relative density").
 
-    ``shuffles``: the number of shuffled masks of each seed. Raises InputError for inputs without geometry.
+    Raises InputError for inputs without geometry.
     """
     masks, shape = [run.mask(level) for run in group.runs], group.runs[0].shape
     counts = summed_locality(group, level).same
     expected = expected_pairs(masks, shape)
     centred = np.sum([inhomogeneous_null(mask, shape).same for mask in masks], axis=0)
-    shuffled = []
-    for random in shuffled_masks(group, level, shuffles):
-        pairs = np.sum([locality(mask, shape).same for mask in random], axis=0)
-        shuffled.append(radial_profile(pairs, expected))
     return RelativeDensity(
         map=relative_density(counts, expected),
         expected=expected,
         radial=radial_profile(counts, expected),
         radial_inhomogeneous=radial_profile(counts, centred),
-        shuffled=np.array(shuffled),
+        radial_null_sd=radial_null_sd(np.concatenate([mask.fan_in for mask in masks]), shape),
     )

@@ -73,7 +73,7 @@ def run_gabor(
     ``nodes``: indices, [K]. ``shuffles``: how often the weights of each node are shuffled and fitted as a null.
     """
     weights, mask = run.model(level).layers[0].weight, run.ticket(level).masks[0]
-    return gabor_fit(weights, mask, run.shape, nodes=nodes, shuffles=shuffles, seed=run.seed)
+    return gabor_fit(weights, mask, run.shape, nodes=nodes, shuffles=shuffles)
 
 
 def run_hierarchy(  # noqa: PLR0913  (public since 0.1.0)

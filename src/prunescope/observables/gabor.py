@@ -5,6 +5,7 @@ The paper calls these images "reminiscent of Gabor filters" (Section 4).
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 from typing import Any
 
@@ -77,7 +78,7 @@ def gabor_fit(  # noqa: PLR0913  (public since 0.1.0)
     *,
     nodes: Any = None,
     shuffles: int = SHUFFLES,
-    seed: int = 0,
+    seed: int | None = None,
 ) -> GaborFits:
     """Fit a Gabor function to the weight image w ⊙ m of each node by least squares; pruned weights count as 0.
 
@@ -87,7 +88,7 @@ def gabor_fit(  # noqa: PLR0913  (public since 0.1.0)
     The null repeats the fit with each node's pixels at permuted positions (``shuffles`` times, all channels of
     a pixel together), because few connections, or smooth weights of no
     particular shape, can give a high R² too.
-    The result is a function of the arguments alone. Raises InputError for weights of another shape than the mask's,
+    The permutations are a function of what the mask keeps; ``seed`` has had no effect since version 0.2.0. Raises InputError for weights of another shape than the mask's,
     for images with too few pixels for the parameters of a Gabor, for weights that are not finite and for
     shuffles < 0, and unless C·H·W = n_in. docs/science.md, "Gabor fits".
     """
@@ -96,9 +97,16 @@ def gabor_fit(  # noqa: PLR0913  (public since 0.1.0)
     if weights.shape != mask.array.shape:
         raise InputError(f"weights have shape {weights.shape}, but the mask has {mask.array.shape}")
     _check(mask, shape, shuffles)
+    if seed is not None:
+        warnings.warn(
+            "gabor_fit(seed=…) has no effect: the null depends on the mask alone",
+            DeprecationWarning,
+            stacklevel=2,
+        )
     chosen = np.arange(mask.n_out) if nodes is None else np.atleast_1d(as_array(nodes)).astype(np.int64)
     fits = np.zeros((len(chosen), PARAMETERS + 2 * shape[0] + 1))
     null = np.full((len(chosen), shuffles), np.nan)
+    content = mask.digest
     for k, node in enumerate(chosen):
         row = np.where(mask.array[node], weights[node], 0).astype(np.float64)
         if not np.isfinite(row).all():
@@ -106,7 +114,9 @@ def gabor_fit(  # noqa: PLR0913  (public since 0.1.0)
         channels = row.reshape(shape[0], -1)
         fits[k] = _fit(channels, shape)
         for shuffle in range(shuffles):
-            order = generator(seed, "null-gabor", int(node), shuffle).permutation(channels.shape[1])
+            order = generator(0, f"null-gabor of {content}", int(node), shuffle).permutation(
+                channels.shape[1]
+            )
             null[k, shuffle] = _fit(channels[:, order], shape)[-1]
     return _fits(shape, chosen, fits, null)
 

@@ -8,6 +8,7 @@ from prunescope.analysis import inputs
 from prunescope.analysis.groups import groups
 from prunescope.analysis.labels import SOURCES
 from prunescope.analysis.methods import sentence
+from prunescope.experiment import Experiment
 from prunescope.report.run_data import run_data
 from prunescope.report.standalone import as_script, render
 from prunescope.report.summary import group_data
@@ -60,10 +61,16 @@ def describe(run: Run) -> str:
     layers = " × ".join(map(str, experiment.network.hidden))
     return (
         f"A fully connected network with hidden layers {layers}, trained on "
-        f"{DESCRIBED.get(experiment.data.source, experiment.data.source)} ({inputs.size(run)}, "
+        f"{_data_set(experiment)} ({inputs.size(run)}, "
         f"{len(run.classes)} classes), for {experiment.train.steps:,} steps a level; "
         f"{sentence(run)}."
     )
+
+
+def _data_set(experiment: Experiment) -> str:
+    """Return the name of an experiment's data set, and in words where it comes from."""
+    source = DESCRIBED.get(experiment.data.source, experiment.data.source)
+    return f"{experiment.data.set_name}, {source}" if experiment.data.set_name else source
 
 
 def _class_names(run: Run) -> list[str]:

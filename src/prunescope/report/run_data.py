@@ -14,23 +14,17 @@ from prunescope.analysis.connectivity import fan_in_histogram
 from prunescope.analysis.formats import number as written
 from prunescope.analysis.groups import Group
 from prunescope.analysis.locality import relative_locality, summed_locality
-from prunescope.analysis.statistics import band
 from prunescope.errors import InputError
 from prunescope.mask import ImageShape, Mask
 from prunescope.model import Arrays
-from prunescope.observables import (
-    most_connected,
-    radius_of_gyration,
-    shuffle_at_fan_in,
-)
-from prunescope.randomness import generator
+from prunescope.observables import most_connected, radius_of_gyration
+from prunescope.observables.null_masks import shuffled_masks
 from prunescope.report import encoding
 from prunescope.report.encoding import SpriteSheet, number, numbers
 from prunescope.runs.columns import shown_on
 from prunescope.runs.directory import Run
 
 ATLAS_NODES = 32
-SHUFFLES = 8
 BARS = 32
 
 
@@ -119,8 +113,7 @@ class _FirstLayer:
 
 def _first_layer(run: Run, level: int) -> _FirstLayer:
     mask = run.mask(level)
-    shuffled = shuffle_at_fan_in(mask, generator(run.seed, "null", level, 0))
-    return _FirstLayer(run.model(level).layers[0].weight, mask, shuffled, run.shape)
+    return _FirstLayer(run.model(level).layers[0].weight, mask, next(shuffled_masks(mask)), run.shape)
 
 
 def _atlas(first: _FirstLayer, observations: Arrays, sheet: SpriteSheet) -> dict[str, Any]:
@@ -159,8 +152,8 @@ def _atlas(first: _FirstLayer, observations: Arrays, sheet: SpriteSheet) -> dict
 def _locality(group: Group, level: int) -> dict[str, Any]:
     """Return S(d), the number of ordered pairs, and g by distance with the band of shuffled masks."""
     run, pairs = group.runs[0], summed_locality(group, level)
-    relative = relative_locality(group, level, SHUFFLES)
-    low, high = band(relative.shuffled)
+    relative = relative_locality(group, level)
+    low, high = 1 - 2 * relative.radial_null_sd, 1 + 2 * relative.radial_null_sd
     connections = run.mask(level).fan_in.astype(np.float64)
     return {
         "same": encoding.counts(pairs.same),

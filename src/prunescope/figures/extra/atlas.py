@@ -12,8 +12,8 @@ from prunescope.figures.parts.pictures import mask_picture, weight_picture
 from prunescope.figures.parts.series import columns_for
 from prunescope.figures.parts.style import PAGE
 from prunescope.figures.parts.tiles import TileSheet, stacked
-from prunescope.observables import most_connected, shuffle_at_fan_in
-from prunescope.randomness import generator
+from prunescope.observables import most_connected
+from prunescope.observables.null_masks import shuffled_masks
 from prunescope.runs.directory import Run
 
 NODES = 24
@@ -31,8 +31,7 @@ def figure_atlas(runs: Sequence[Run], options: FigureOptions) -> Drawing:
     level = shown_levels(group, options)[0] if options.levels is not None else group.told_level()[0]
     mask, weight = run.mask(level), run.model(level).layers[0].weight
     nodes = most_connected(mask, NODES)
-    rng = generator(run.seed, "shuffled atlas", level)
-    shuffled_mask = shuffle_at_fan_in(mask, rng).array[nodes]
+    shuffled_mask = next(shuffled_masks(mask)).array[nodes]
     masks, weights = mask.array[nodes], (weight * mask.array)[nodes]
     shuffled_weights = np.zeros_like(weights)
     # Both masks keep the same number of weights in each row, so that every weight finds a place in its own row.

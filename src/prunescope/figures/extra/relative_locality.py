@@ -15,7 +15,6 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLoca
 
 from prunescope.analysis.groups import FigureOptions, Group, one_group, shown_levels
 from prunescope.analysis.locality import RelativeDensity, relative_locality
-from prunescope.analysis.statistics import band
 from prunescope.figures.parts.drawing import Drawing
 from prunescope.figures.parts.locality_maps import label_displacements, show_pairs
 from prunescope.figures.parts.series import is_series
@@ -36,7 +35,7 @@ AXIS_TICKS = (
 def figure_g(runs: Sequence[Run], options: FigureOptions) -> Drawing:
     """Draw g(d) of same-channel pairs as maps (top) and against the distance (bottom).
 
-    Series have no maps, since g is the same at both lags of a distance. Chance gives 1. The grey band is the mean ± 2 sd of masks shuffled at matched fan-in; the dotted line is g against
+    Series have no maps, since g is the same at both lags of a distance. Chance gives 1. The grey band is 1 ± 2 sd of masks shuffled at matched fan-in, in closed form; the dotted line is g against
     the null that keeps each pixel's fan-out, which removes the bias towards the centre. Data: arrays for each level.
     docs/science.md, "Relative density" and "Inhomogeneous null".
     """
@@ -90,7 +89,10 @@ def _over_lags(group: Group, shown: Sequence[int], measured: Sequence[RelativeDe
 
 def _radial(axes: Axes, one: RelativeDensity) -> None:
     distance = np.arange(len(one.radial))
-    axes.fill_between(distance, *band(one.shuffled), color=MUTED, alpha=0.35, lw=0, label="shuffled ± 2 sd")
+    spread = 2 * one.radial_null_sd
+    axes.fill_between(
+        distance, 1 - spread, 1 + spread, color=MUTED, alpha=0.35, lw=0, label="shuffled ± 2 sd"
+    )
     axes.plot(distance, one.radial_inhomogeneous, ":", color=INK, lw=0.9, label="fan-out kept")
     axes.plot(distance, one.radial, "-o", color=VERMILION, ms=2.2, label="trained")
     axes.axhline(1, color=MUTED, lw=0.6)
