@@ -92,7 +92,10 @@ function showMap(id, shape, level, relative) {
   const bar = document.createElement("canvas");
   bar.className = "scale";
   paint(bar, coloured(Float64Array.from({ length: 64 }, (_, i) => i / 63), 1, 64, stops));
-  const reach = `d from −${(columns - 1) / 2} to ${(columns - 1) / 2} pixels across`;
+  canvas.style.aspectRatio = `${columns} / ${rows}`;
+  const within = (count) => `−${(count - 1) / 2} to ${(count - 1) / 2}`;
+  const down = rows === columns ? "" : `, ${within(rows)} down`;
+  const reach = `d from ${within(columns)} pixels across${down}`;
   document.getElementById(`${id}-caption`).replaceChildren(text[0], bar, text[1], document.createElement("br"), reach);
 }
 

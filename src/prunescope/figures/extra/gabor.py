@@ -21,6 +21,7 @@ from prunescope.observables import GaborFits
 from prunescope.runs.directory import Run
 
 NODES, LEVELS, EXAMPLES = 10, 9, 5
+LEAST_UPRIGHT = 0.32  # Inches: the height of an example from which the names of rows fit upright.
 
 
 def figure_gabor(runs: Sequence[Run], options: FigureOptions) -> Drawing:
@@ -95,6 +96,7 @@ def _draw_examples(page: Axes, run: Run, data: Arrays, fits: GaborFits) -> None:
         if is_series(run.shape):
             time_axis(page, (x, top + 2 * height + GAP), side, run.shape[2], words=k == 0)
         write(page, x + side / 2, numbers, f"{fits.r2[k]:.2f}", va="baseline", fontsize=6)
-    write(page, left - 0.08, top + height / 2, "weights", rotation=90, ha="right", va="center")
-    write(page, left - 0.08, top + 1.5 * height + GAP, "fit", rotation=90, ha="right", va="center")
+    turned = 90 if height > LEAST_UPRIGHT else 0
+    write(page, left - 0.08, top + height / 2, "weights", rotation=turned, ha="right", va="center")
+    write(page, left - 0.08, top + 1.5 * height + GAP, "fit", rotation=turned, ha="right", va="center")
     write(page, left - 0.05, numbers, "$R^2$", ha="right", va="baseline", fontsize=6)

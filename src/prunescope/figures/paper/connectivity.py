@@ -15,6 +15,7 @@ from prunescope.analysis.formats import percent
 from prunescope.analysis.groups import FigureOptions, Group, groups, one_group, shown_levels
 from prunescope.figures.parts.drawing import Drawing
 from prunescope.figures.parts.histogram import draw_histogram
+from prunescope.figures.parts.pictures import flatness
 from prunescope.figures.parts.series import draw_over_time, is_series
 from prunescope.figures.parts.style import BLUE, COLUMN, INK, MUTED, PAGE, PALETTE, VERMILION, frame, grid
 from prunescope.model import Arrays
@@ -83,8 +84,10 @@ def figure_10(runs: Sequence[Run], options: FigureOptions) -> Drawing:
     ``options.levels[0]``. Data: int64 [C, H, W] for each run. docs/science.md, "Fan-in and fan-out". Paper Fig. 10.
     """
     shown = [(group, run) for group in groups(runs) for run in group.runs]
+    flat = max(0.6, *(flatness(run.shape) for _, run in shown))
     figure = Figure(
-        figsize=(max(COLUMN, min(PAGE, 1.5 * len(shown))), 1.9 * -(-len(shown) // 4)), layout="compressed"
+        figsize=(max(COLUMN, min(PAGE, 1.5 * len(shown))), 1.9 * flat * -(-len(shown) // 4)),
+        layout="compressed",
     )
     if all(is_series(run.shape) for _, run in shown):
         return _fan_out_over_time(shown, options)

@@ -14,6 +14,7 @@ from prunescope.analysis.locality import summed_locality
 from prunescope.figures.parts.drawing import Drawing
 from prunescope.figures.parts.lags import chance, label_lags, show_lags
 from prunescope.figures.parts.locality_maps import draw_pairs, label_displacements, show_pairs
+from prunescope.figures.parts.pictures import flatness
 from prunescope.figures.parts.series import is_series
 from prunescope.figures.parts.style import COLUMN, MUTED, PAGE, frame, grid
 from prunescope.model import Arrays
@@ -21,6 +22,7 @@ from prunescope.observables import Locality, fan_in, locality_by_fan_in
 from prunescope.runs.directory import Run
 
 MOST_BINS = 8
+UPRIGHT = {"ha": "right", "va": "center"}  # Of labels that are not turned, beside wide maps.
 LABEL = 18  # The characters in a line of a row's label.
 
 
@@ -38,8 +40,10 @@ def figure_2b(runs: Sequence[Run], options: FigureOptions) -> Drawing:
     kinds = ("same", "different") if colour else ("same",)
     if is_series(group.runs[0].shape):
         return _over_lags(group, shown, counts, kinds)
+    flat = flatness(group.runs[0].shape)
     figure = Figure(
-        figsize=(max(COLUMN, 1.75 * len(shown) + 0.6), 1.62 * len(kinds) + 0.3), layout="compressed"
+        figsize=(max(COLUMN, 1.75 * len(shown) + 0.6), max(1.62 * len(kinds) * flat, 1.2) + 0.3),
+        layout="compressed",
     )
     places = grid(figure, len(kinds), len(shown))
     data: Arrays = {}
@@ -55,7 +59,9 @@ def figure_2b(runs: Sequence[Run], options: FigureOptions) -> Drawing:
             )
         places[0, column].set_title(group.title(level))
     for row, text in enumerate(("$S_{sc}$, same channel", "$S_{dc}$, different channels")[: len(kinds)]):
-        places[row, 0].set_ylabel(f"{text}\n$d_y$ (pixels)")
+        turned = 90 if flat == 1 else 0
+        short = text if flat == 1 else text.split(",")[0]
+        places[row, 0].set_ylabel(f"{short}\n$d_y$ (pixels)", rotation=turned, **({} if turned else UPRIGHT))
     bar = figure.colorbar(drawn, ax=list(places.flat), shrink=0.6, aspect=25, ticks=[0, 1])
     bar.ax.set_yticklabels(["0", "max"])
     bar.set_label(f"connected pairs ({group.seeds})")

@@ -23,6 +23,8 @@ from prunescope.observables import effective_masks, most_connected
 from prunescope.runs.directory import Run
 
 MASKS = 30
+# The height over the width of an image from which the names of rows beside it fit upright.
+LEAST_UPRIGHT = 0.6
 CHOSEN_NODES = 8
 LARGEST_TILE = 0.8
 # The same for series, whose curves need the width.
@@ -118,8 +120,9 @@ def _one_run(runs: Sequence[Run], options: FigureOptions) -> tuple[Run, Group, i
 
 def _columns(title: str, columns: Sequence[Sequence[Picture]], captions: Sequence[str]) -> Figure:
     """Return a page of pictures in labelled rows, one column for each node."""
-    left, top = 0.25, 0.55
     picture = columns[0][0]
+    wide = not isinstance(picture, SeriesPicture) and picture.shape[0] / picture.shape[1] < LEAST_UPRIGHT
+    left, top = (0.55 if wide else 0.25), 0.55
     series = isinstance(picture, SeriesPicture)
     side = min(LARGEST_SERIES if series else LARGEST_TILE, (PAGE - left - GAP) / max(1, len(columns)) - GAP)
     height, width = picture.shape[:2]
@@ -133,7 +136,10 @@ def _columns(title: str, columns: Sequence[Sequence[Picture]], captions: Sequenc
     figure, axes = blank(page_width, top + len(names) * step + AXIS * series)
     write(axes, left, 0.2, title, ha="left")
     for row, name in enumerate(names):
-        write(axes, 0.13, top + (row + 0.5) * step, name, rotation=90, va="center")
+        if wide:
+            write(axes, left - GAP, top + (row + 0.5) * step, name, ha="right", va="center", fontsize=6)
+        else:
+            write(axes, 0.13, top + (row + 0.5) * step, name, rotation=90, va="center")
     for column, (images, caption) in enumerate(zip(columns, captions, strict=True)):
         for row, image in enumerate(images):
             x, y = left + column * (side + GAP), top + row * step

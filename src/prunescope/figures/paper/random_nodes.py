@@ -12,6 +12,7 @@ from prunescope.analysis.groups import FigureOptions, Group, groups
 from prunescope.figures.parts.drawing import Drawing
 from prunescope.figures.parts.lags import chance
 from prunescope.figures.parts.locality_maps import draw_pairs, label_pairs
+from prunescope.figures.parts.pictures import flatness
 from prunescope.figures.parts.series import is_series
 from prunescope.figures.parts.style import MUTED, PAGE, grid
 from prunescope.mask import ImageShape, Mask
@@ -24,6 +25,8 @@ from prunescope.runs.directory import Run
 PAPER_SHAPE: ImageShape = (3, 32, 32)
 DENSITIES = (1.0, 0.3, 0.1, 0.03, 0.01)
 MANY = 256
+# The flatness of an image below which the labels of its rows are not turned, because they would not fit.
+LEAST_TURNED = 0.6
 
 
 def figure_9(runs: Sequence[Run], options: FigureOptions) -> Drawing:
@@ -38,7 +41,7 @@ def figure_9(runs: Sequence[Run], options: FigureOptions) -> Drawing:
     shape = group.runs[0].shape if group else PAPER_SHAPE
     levels = [_nearest(group, u) for u in DENSITIES] if group else []
     names = ["one random\nnode", f"{MANY} random\nnodes", "one trained\nnode"][: 3 if group else 2]
-    size = (PAGE, 1.33 * len(names) + 0.35)
+    size = (PAGE, 1.33 * len(names) * max(0.55, flatness(shape)) + 0.35)
     figure = Figure(figsize=size, layout="compressed")
     places = grid(figure, len(names), len(DENSITIES))
     data: Arrays = {}
@@ -62,7 +65,8 @@ def figure_9(runs: Sequence[Run], options: FigureOptions) -> Drawing:
             axes.set_title(title)
             data[f"{'_'.join(names[row].split())}_u{u:g}"] = values
     for row, name in enumerate(names):
-        places[row, 0].set_ylabel(name if is_series(shape) else f"{name}, $d_y$")
+        upright = {"rotation": 0, "ha": "right", "va": "center"} if flatness(shape) < LEAST_TURNED else {}
+        places[row, 0].set_ylabel(name if is_series(shape) else f"{name}, $d_y$", **upright)
     figure.supxlabel(
         "$S_{sc}(d)$; dashed: by chance" if is_series(shape) else "$S_{sc}(d)$, each from 0 to its maximum",
         fontsize=6.5,

@@ -29,6 +29,7 @@ from prunescope.runs.directory import Run
 NODES = 10
 LEFT, RIGHT, TOP = 1.15, 0.85, 0.34
 LARGEST_TILE = 0.6
+LEAST_ROW = 0.26  # The height in inches that the name of a row takes.
 
 
 @dataclass(frozen=True)
@@ -104,9 +105,10 @@ def _draw(rows: Sequence[PruningRow], nodes: Sequence[int]) -> Figure:
     shape = rows[0].run.shape
     series = is_series(shape)
     side = min(LARGEST_TILE * (1 + series), (PAGE - LEFT - RIGHT) / len(nodes) - GAP)
-    step = side * height_over_width(shape) + GAP
+    tall = side * height_over_width(shape)
+    step = max(tall, LEAST_ROW) + GAP
     page = LEFT + len(nodes) * (side + GAP) + RIGHT
-    middle = (step - GAP) / 2 if series else side / 2
+    middle = tall / 2
     figure, axes = blank(page, TOP + len(rows) * step + GAP + AXIS * series)
     write(axes, page - RIGHT / 2, TOP - 0.04, "best validation\naccuracy", fontsize=6)
     for column, node in enumerate(nodes):

@@ -56,10 +56,11 @@ def show_pairs(axes: Axes, values: np.ndarray, *, without_centre: bool, **colour
 def label_displacements(axes: Axes, *, bottom: bool, left: bool) -> None:
     """Set ticks at -L, 0 and L pixels of each axis, with labels only where ``bottom`` and ``left`` say so.
 
-    L is the largest multiple of 5 pixels within the map, and at least 5. Panels inside a grid have no labels.
+    L is the largest multiple of 5 pixels within the map, or the largest displacement where that is below 5. Panels inside a grid have no labels.
     """
     for axis, limits, shown in ((axes.xaxis, axes.get_xlim(), bottom), (axes.yaxis, axes.get_ylim(), left)):
-        reach = 5 * max(1, int(max(map(abs, limits)) // 5))
+        farthest = int(max(map(abs, limits)))
+        reach = 5 * (farthest // 5) or max(1, farthest)
         axis.set_ticks([-reach, 0, reach])
         if not shown:
             axis.set_ticklabels([])

@@ -14,6 +14,8 @@ from prunescope.figures.parts.series import SeriesPicture, is_series, tile_ratio
 from prunescope.mask import ImageShape
 from prunescope.observables import mask_image, weight_image
 
+# The least share of a square panel that is left for a wide image, so that its labels fit.
+LEAST_FLAT = 0.4
 Picture: TypeAlias = "np.ndarray | SeriesPicture"
 
 
@@ -46,3 +48,8 @@ def input_picture(pixels: np.ndarray, shape: ImageShape) -> Picture:
 def height_over_width(shape: ImageShape) -> float:
     """Return the height of a picture of inputs of this shape over its width."""
     return tile_ratio(shape) if is_series(shape) else shape[1] / shape[2]
+
+
+def flatness(shape: ImageShape) -> float:
+    """Return the share of a square panel's height that a map of inputs of this shape needs: 1 unless it is wide."""
+    return 1.0 if is_series(shape) else min(1.0, max(LEAST_FLAT, shape[1] / shape[2]))

@@ -21,6 +21,7 @@ from prunescope.figures.parts.curves import table_arrays
 from prunescope.figures.parts.histogram import draw_histogram
 from prunescope.figures.parts.lags import LAG, chance
 from prunescope.figures.parts.locality_maps import draw_pairs, label_pairs
+from prunescope.figures.parts.pictures import flatness
 from prunescope.figures.parts.series import draw_raster, is_series
 from prunescope.figures.parts.style import BLUE, FAINT, MUTED, PAGE, frame
 from prunescope.model import Arrays
@@ -69,7 +70,16 @@ def height_of(shown: Sequence[ExperimentLevel], layout: ColumnLayout) -> float:
     own = layout.width / columns
     lines = max(_title(one, own).count("\n") + 1 for one in shown)
     axes = AXIS * sum(row != "masks" for row in layout.rows)
-    return blocks * (sum(HEIGHTS[row] for row in layout.rows) * own + axes + lines * TITLE_LINE) + LEGEND
+    return (
+        blocks * (sum(_row_height(row, shown) for row in layout.rows) * own + axes + lines * TITLE_LINE)
+        + LEGEND
+    )
+
+
+def _row_height(row: Row, shown: Sequence[ExperimentLevel]) -> float:
+    """Return the height of a row over the width of its column, less for wide images than for square ones."""
+    flat = 1.0 if row == "fan_in" else max(flatness(one.group.runs[0].shape) for one in shown)
+    return HEIGHTS[row] * flat
 
 
 def beside_panels(
@@ -109,7 +119,7 @@ def draw_columns(
     """
     rows = layout.rows
     blocks, columns = shape_of(len(shown), page=layout.page)
-    heights = [HEIGHTS[row] for row in rows] * blocks
+    heights = [_row_height(row, shown) for row in rows] * blocks
     places = np.asarray(figure.subplots(blocks * len(rows), columns, squeeze=False, height_ratios=heights))
     data: Arrays = table_arrays("columns", level_table(shown))
     bars = []
