@@ -73,7 +73,7 @@ def open_dataset(
         sampler=sampler,
         geometry=data.geometry,
         split_rule=rule,
-        notes=splits.split_notes(validation, heldout, data.validation, task.classes),
+        notes=prepared.notes + splits.split_notes(validation, heldout, data.validation, task.classes),
     )
 
 

@@ -39,6 +39,11 @@ class Raw:
 
     ``parameters``: the options that decide which images come out; with the files they name the prepared folder.
     ``dtype``: the NumPy type of the rows, "|u1" for uint8 pixels or "<f4" for float32 network input.
+    ``reader``: increased when a newer reader gives other images of the same files. It is part of the prepared
+    folder's name, so that images read the old way are not used again, and of no fingerprint.
+    ``notes``: called once all images are read; returns lines about what was left out or simplified.
+    ``settle``: called before images are read for what takes all files to tell, such as the number of channels;
+    returns the source to read. Until then ``shape`` may have fewer channels.
     """
 
     source: str
@@ -49,6 +54,9 @@ class Raw:
     files: tuple[Path, ...] = ()
     parameters: dict[str, Any] = field(default_factory=dict)
     dtype: str = "|u1"
+    reader: int = 1
+    notes: Callable[[], tuple[str, ...]] = tuple
+    settle: Callable[[Progress | None], Raw] | None = None
 
 
 def to_planes(images: NDArray[Any]) -> Pixels:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import stat
 from pathlib import Path
 from typing import Any
 
@@ -49,12 +50,12 @@ def prepare(
             return base
     else:
         raw = open_raw(data)
-        target = Path(out) if out is not None and not data.rotate else store / _name(raw)
+        target = Path(out) if out is not None and not data.rotate else store / prepared_name(raw)
         base = writing.write(raw, target, progress)
     if not data.rotate:
         return base
     turned = rotation.rotated(open_prepared(base), data.rotate)
-    return writing.write(turned, Path(out) if out is not None else store / _name(turned), progress)
+    return writing.write(turned, Path(out) if out is not None else store / prepared_name(turned), progress)
 
 
 def find_prepared(data: experiment.Data, cache: str | Path | None = None) -> Path | None:
@@ -67,7 +68,7 @@ def find_prepared(data: experiment.Data, cache: str | Path | None = None) -> Pat
     if data.root and is_prepared(Path(data.root)):
         return Path(data.root)
     try:
-        folder = (Path(cache) if cache else cache_folder()) / _name(open_raw(data))
+        folder = (Path(cache) if cache else cache_folder()) / prepared_name(open_raw(data))
     except InputError:
         return None
     return folder if is_prepared(folder) else None
@@ -129,9 +130,27 @@ def _matching(root: Path, data: experiment.Data) -> Path:
     return root
 
 
-def _name(raw: Raw) -> str:
+def prepared_name(raw: Raw) -> str:
     """Return the folder's name in the cache: the source and a digest of what it is made from."""
-    stats = [(str(path.resolve()), path.stat().st_size, path.stat().st_mtime_ns) for path in raw.files]
+    folders: dict[Path, Path] = {}
+    stats = [_stamp(path, folders) for path in raw.files]
     parameters = {key: value for key, value in raw.parameters.items() if key != rotation.HISTORY}
-    made_from = json.dumps([writing.FORMAT, raw.source, raw.shape, parameters, stats], sort_keys=True)
-    return f"{raw.source}-{hashlib.sha256(made_from.encode()).hexdigest()[:12]}"
+    made_from: list[Any] = [writing.FORMAT, raw.source, raw.shape, parameters, stats]
+    if raw.reader > 1:  # readers that never changed keep the names they gave
+        made_from.append(raw.reader)
+    text = json.dumps(made_from, sort_keys=True)
+    return f"{raw.source}-{hashlib.sha256(text.encode()).hexdigest()[:12]}"
+
+
+def _stamp(path: Path, folders: dict[Path, Path]) -> tuple[str, int, int]:
+    """Return the resolved path, the size and the time of change of a file.
+
+    ``folders``: the resolved paths of folders seen so far. Resolving a million files one by one takes a minute.
+    """
+    status = path.lstat()
+    if stat.S_ISLNK(status.st_mode):
+        status, place = path.stat(), path.resolve()
+    else:
+        parent = path.parent
+        place = folders.setdefault(parent, folders.get(parent) or parent.resolve()) / path.name
+    return str(place), status.st_size, status.st_mtime_ns
