@@ -26,11 +26,13 @@ class Split:
     """One part of a source, training or validation.
 
     ``chunks()`` yields pieces (rows [n, n0], labels int64 [n]) in file order.
-    ``total``: the number of images when it is known beforehand, else 0; only progress messages use it.
+    ``total``: the number of images when it is known beforehand, else 0.
+    ``labels``: the labels of all images in file order where they are known before images are read, else None.
     """
 
     chunks: Callable[[], Iterator[Chunk]]
     total: int = 0
+    labels: Labels | None = None
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import stat
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from prunescope.data.prepared import rotation, writing
 from prunescope.data.prepared.reading import is_prepared, open_prepared
 from prunescope.data.raw import Progress, Raw
 from prunescope.data.sources import photographs
+from prunescope.data.tasks.resolving import resolve
 from prunescope.errors import InputError
 
 STREAMS = ("nlgp", "nlgp-clone")
@@ -30,6 +32,7 @@ def prepare(
     out: str | Path | None = None,
     progress: Progress | None = None,
     cache: str | Path | None = None,
+    check: Callable[[Raw], None] | None = None,
 ) -> Path:
     """Convert the source of ``data`` once and return the prepared folder.
 
@@ -37,25 +40,42 @@ def prepare(
     the source and by a digest of its options and of the paths, sizes and times of its files.
     ``data.root``: the source's files, or a folder that is prepared already.
     ``progress``: called as progress(done, total, what) while images are read and files hashed.
-    Raises InputError for streams, for missing or damaged files, and for a prepared folder made with other options.
+    ``check``: called with the source before any image of it is read.
+    Raises InputError for streams, for missing or damaged files, for a prepared folder made with other options, and,
+    before images are read, for a task that the classes do not allow or that leaves one class.
     """
     store = Path(cache) if cache else cache_folder()
     if data.source in STREAMS:
         raise InputError(f"data.source={data.source} is drawn as it is needed: there is nothing to prepare")
     if data.root and is_prepared(Path(data.root)):
         base = _matching(Path(data.root), data)
-        if open_prepared(base).parameters.get("rotate", 0.0) == data.rotate:
+        found = open_prepared(base)
+        check_task(data, found.classes)
+        if found.parameters.get("rotate", 0.0) == data.rotate:
             if out is not None:
                 raise InputError(f"data.root={data.root} is already prepared")
             return base
     else:
         raw = open_raw(data)
+        check_task(data, raw.classes)
+        if check:
+            check(raw)
         target = Path(out) if out is not None and not data.rotate else store / prepared_name(raw)
         base = writing.write(raw, target, progress)
     if not data.rotate:
         return base
     turned = rotation.rotated(open_prepared(base), data.rotate)
     return writing.write(turned, Path(out) if out is not None else store / prepared_name(turned), progress)
+
+
+def check_task(data: experiment.Data, classes: Sequence[str]) -> None:
+    """Raise InputError for a task that the source's ``classes`` do not allow, and for one that leaves one class."""
+    task = resolve(data, classes)
+    if len(task.classes) < 2:
+        raise InputError(
+            f"data.task={data.task} on {len(classes)} class{'es' * (len(classes) != 1)} leaves one, "
+            f"{task.classes[0]}: a network needs at least two to tell apart"
+        )
 
 
 def find_prepared(data: experiment.Data, cache: str | Path | None = None) -> Path | None:

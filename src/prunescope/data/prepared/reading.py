@@ -52,12 +52,14 @@ class Prepared:
         return dict(self.manifest["provenance"]["parameters"])
 
     @property
-    def notes(self) -> tuple[str, ...]:
-        """Lines about what was left out or simplified when the images were read, and about images in both splits.
+    def notes_of_reading(self) -> tuple[str, ...]:
+        """Lines about what was left out or simplified when the images were read; none in older folders."""
+        return tuple(map(str, self.manifest["provenance"].get("notes", ())))
 
-        Folders that earlier versions made have none.
-        """
-        told = tuple(map(str, self.manifest["provenance"].get("notes", ())))
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """The lines of ``notes_of_reading``, and one about images in both splits where the manifest counts some."""
+        told = self.notes_of_reading
         common, total = int(self.manifest.get(SHARED, 0)), self.manifest["arrays"]["validation"]["shape"][0]
         if common:
             told += (

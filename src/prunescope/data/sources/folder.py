@@ -50,8 +50,10 @@ def read(root: Path, size: int) -> Raw:
             source="folder",
             shape=(1 if grey else 3, size, size),
             classes=tuple(classes),
-            train=Split(partial(_chunks, *train, size, mode, tally), len(train[0])),
-            validation=Split(partial(_chunks, *validation, size, mode, tally), len(validation[0])),
+            train=Split(partial(_chunks, *train, size, mode, tally), len(train[0]), train[1]),
+            validation=Split(
+                partial(_chunks, *validation, size, mode, tally), len(validation[0]), validation[1]
+            ),
             files=(*train[0], *validation[0]),
             parameters={"size": size},
             reader=READER,
