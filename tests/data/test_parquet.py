@@ -2,7 +2,6 @@
 
 import io
 import json
-import logging
 
 import numpy as np
 import polars as pl
@@ -148,7 +147,7 @@ def test_class_names_agree_and_all_have_an_image(write):
 # columns and splits
 
 
-def test_columns_of_cifar100_and_a_note_on_the_one_taken(write, caplog):
+def test_columns_of_cifar100_and_a_note_on_the_one_taken(write):
     fine = {"_type": "ClassLabel", "names": ["a", "b", "c"]}
     coarse = {"_type": "ClassLabel", "names": ["x", "y"]}
     for name in ("cifar100/train-00000-of-00001.parquet", "cifar100/test-00000-of-00001.parquet"):
@@ -156,19 +155,15 @@ def test_columns_of_cifar100_and_a_note_on_the_one_taken(write, caplog):
             name, image="img", fine_label=[0, 1, 2] * 4, coarse_label=[0, 1] * 6,
             features={"fine_label": fine, "coarse_label": coarse},
         )  # fmt: skip
-    with caplog.at_level(logging.WARNING):
-        found = prepared(root)
+    found = prepared(root)
     assert found.classes == ("a", "b", "c")
-    assert (
-        f"{root}: labels are column 'fine_label'; data.label_column chooses another (coarse_label)"
-        in caplog.text
-    )
-    caplog.clear()
+    note = "labels are column 'fine_label'; data.label_column chooses another (coarse_label)"
+    assert found.notes_of_reading == (note,)
     chosen = prepared(root, label_column="coarse_label")
     assert chosen.classes == ("x", "y")
     assert chosen.labels("train").tolist() == [0, 1] * 6
     assert chosen.path != found.path
-    assert not caplog.text
+    assert chosen.notes_of_reading == ()
     with pytest.raises(InputError, match=r"was prepared with data\.label_column='coarse_label', not ''"):
         prepared(chosen.path)
     assert prepared(chosen.path, label_column="coarse_label").path == chosen.path
@@ -287,7 +282,11 @@ def test_one_colour_image_late_in_the_training_set_makes_all_of_them_colour(tmp_
         pl.DataFrame({"image": [*rows[1:], encode(red, form)], "label": labels}).write_parquet(
             root / "val-0.parquet"
         )
-        refused("val-0.parquet: image 149 is in colour, the training images are grey", root)
+        found = prepared(root)
+        assert found.shape == (1, 4, 4)
+        assert found.notes_of_reading == (
+            "1 validation images in colour made grey, as all training images are",
+        )
 
 
 def test_sixteen_bits_keep_their_brightness(tmp_path):

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from prunescope.data import info, prepare, verify
-from prunescope.data.prepared import writing
+from prunescope.data.prepared import preparation, writing
 from prunescope.data.prepared.reading import open_prepared
 from prunescope.data.raw import Raw, Split
 from prunescope.errors import InputError
@@ -123,6 +123,45 @@ def test_a_folder_with_other_things_is_not_overwritten(tmp_path):
 def test_a_split_without_images_is_refused(tmp_path):
     with pytest.raises(InputError, match="no validation image"):
         writing.write(raw_of(lambda: iter([chunk()]), lambda: iter([])), tmp_path / "out")
+
+
+@pytest.mark.parametrize("dtype", ["|u1", "<f4"])
+@pytest.mark.parametrize("n0", [12, 15])  # 15 bytes do not fill words of four
+def test_validation_images_that_are_training_images_are_counted(tmp_path, dtype, n0):
+    rng = np.random.default_rng(0)
+    train, own = (rng.integers(0, 256, (count, n0)).astype(dtype) for count in (2500, 5))
+    nearly = train[:1].copy()
+    nearly[0, -1] += 1
+    validation = np.concatenate([train[[3, 2400, 3]], own, nearly])
+    labels = np.arange(2500) % 2
+
+    def split(rows):
+        return Split(lambda: iter([(rows[:2], labels[:2]), (rows[2:], labels[2 : len(rows)])]))
+
+    raw = Raw("npz", (1, 1, n0), ("a", "b"), split(train), split(validation), dtype=dtype)
+    out = writing.write(raw, tmp_path / "out")
+    manifest = json.loads((out / "prepared.json").read_text())
+    assert manifest["validation_images_in_training"] == 3
+    assert info(out)["validation_images_in_training"] == 3
+    assert "3 of 9 images of the validation part are also training images" in open_prepared(out).notes[0]
+    del manifest["validation_images_in_training"]  # as earlier versions wrote it
+    (out / "prepared.json").write_text(json.dumps(manifest))
+    assert info(out)["validation_images_in_training"] == 3
+    assert open_prepared(out).notes == ()
+
+
+def test_a_set_without_shared_images_has_no_note(tmp_path):
+    out = writing.write(raw_of(lambda: iter([chunk(5)])), tmp_path / "out")
+    assert info(out)["validation_images_in_training"] == 0
+    assert open_prepared(out).notes == ()
+
+
+def test_images_read_by_an_older_reader_are_not_used_again(tmp_path):
+    def name(reader):
+        return preparation.prepared_name(Raw(**{**raw_of(lambda: iter([])).__dict__, "reader": reader}))
+
+    assert name(1) != name(2) != name(3)
+    assert name(1) == "npz-eb1c29b380b0"  # the name that 0.1.0 gave
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -16,12 +17,19 @@ def prepare_command(
     overrides: Overrides = None,
     out: Annotated[Path | None, typer.Option(help="folder to prepare into, instead of the cache")] = None,
 ) -> None:
-    """Convert an experiment's images once into a memory-mapped array; prints the folder."""
+    """Convert an experiment's images once into a memory-mapped array; prints the folder.
+
+    What was left out or simplified, and how many images are in both parts, is said on stderr.
+    """
     from prunescope.cli.progress import Lines
     from prunescope.data import prepare
+    from prunescope.data.prepared.reading import open_prepared
     from prunescope.experiment import load
 
-    print(prepare(load(experiment, overrides or ()).data, out=out, progress=Lines().preparing))
+    folder = prepare(load(experiment, overrides or ()).data, out=out, progress=Lines().preparing)
+    for note in open_prepared(folder).notes:
+        print(f"note: {note}", file=sys.stderr)
+    print(folder)
 
 
 def info_command(

@@ -15,7 +15,7 @@ from prunescope.data import splits
 from prunescope.data.dataset import ArraySampler, Dataset, with_noise
 from prunescope.data.prepared.preparation import STREAMS, prepare
 from prunescope.data.prepared.reading import Prepared, open_prepared
-from prunescope.data.raw import Labels, Progress
+from prunescope.data.raw import Labels, Progress, Raw
 from prunescope.data.tasks.resolving import Task, resolve
 from prunescope.data.transforms import value_range
 from prunescope.errors import InputError
@@ -40,13 +40,16 @@ def open_dataset(
     ``cache``: the folder for prepared data, by default $PRUNESCOPE_CACHE or ~/.cache/prunescope.
     ``split_rule``: how validation images are chosen, "source order" or "stratified"; None: as suits the source.
     Raises InputError for files that are missing or wrong, options that contradict the data, a class without a
-    training image, and data without a validation image.
+    training image, data without a validation image, and training images that are all the same. What the names and the
+    labels of a source tell is refused before its images are read.
     """
     if data.source in STREAMS:
         from prunescope.data.sources.streams import open_stream
 
         return open_stream(data)
-    prepared = open_prepared(prepare(data, progress=progress, cache=cache))
+    prepared = open_prepared(
+        prepare(data, progress=progress, cache=cache, check=lambda raw: _check_subset(data, raw, seed))
+    )
     task = resolve(data, prepared.classes)
     labels = task.labels[prepared.labels("train")]
     size, rows = _subset(data, len(labels), seed)
@@ -55,7 +58,13 @@ def open_dataset(
     sampler = ArraySampler(
         prepared.images("train"), labels, size, rows, prepared.shape, data.translate, data.flip
     )
-    low, high = value_range(*_extremes(prepared, size, rows), prepared.shape, data.translate, data.flip)
+    extremes = _extremes(prepared, size, rows)
+    if (extremes[0] == extremes[1]).all():
+        raise InputError(
+            f"data.source={data.source}, data.root={data.root}: all {size:,} training images used are the same: "
+            "there is nothing to learn from"
+        )
+    low, high = value_range(*extremes, prepared.shape, data.translate, data.flip)
     pixels, numbers = prepared.images("validation"), prepared.labels("validation")
     if not len(pixels):
         raise InputError(f"data.root={data.root}: no validation image; some are needed to pick the best step")
@@ -73,7 +82,7 @@ def open_dataset(
         sampler=sampler,
         geometry=data.geometry,
         split_rule=rule,
-        notes=splits.split_notes(validation, heldout, data.validation, task.classes),
+        notes=prepared.notes + splits.split_notes(validation, heldout, data.validation, task.classes),
     )
 
 
@@ -92,6 +101,17 @@ def _subset(data: experiment.Data, total: int, seed: int) -> tuple[int, Labels |
         return size, None
     # Sorted rows let the images be read from the file in one direction.
     return size, np.sort(generator(seed, "subset").permutation(total)[:size])
+
+
+def _check_subset(data: experiment.Data, raw: Raw, seed: int) -> None:
+    """Raise InputError for a subset that is empty or lacks a class, as far as is known before images are read."""
+    if not raw.train.total:
+        return
+    size, rows = _subset(data, raw.train.total, seed)
+    if raw.train.labels is not None:
+        task = resolve(data, raw.classes)
+        labels = task.labels[raw.train.labels]
+        _check_classes(labels[:size] if rows is None else labels[rows], task)
 
 
 def _check_classes(labels: Labels, task: Task) -> None:

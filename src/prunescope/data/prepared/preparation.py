@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-import logging
 import os
+import stat
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +15,8 @@ from prunescope.data.prepared import rotation, writing
 from prunescope.data.prepared.reading import is_prepared, open_prepared
 from prunescope.data.raw import Progress, Raw, check_no_root
 from prunescope.data.sources import photographs
+from prunescope.data.tasks.resolving import resolve
 from prunescope.errors import InputError
-
-log = logging.getLogger(__name__)
 
 STREAMS = ("nlgp", "nlgp-clone")
 
@@ -32,6 +32,7 @@ def prepare(
     out: str | Path | None = None,
     progress: Progress | None = None,
     cache: str | Path | None = None,
+    check: Callable[[Raw], None] | None = None,
 ) -> Path:
     """Convert the source of ``data`` once and return the prepared folder.
 
@@ -39,27 +40,42 @@ def prepare(
     the source and by a digest of its options and of the paths, sizes and times of its files.
     ``data.root``: the source's files, or a folder that is prepared already.
     ``progress``: called as progress(done, total, what) while images are read and files hashed.
-    Raises InputError for streams, for missing or damaged files, and for a prepared folder made with other options.
+    ``check``: called with the source before any image of it is read.
+    Raises InputError for streams, for missing or damaged files, for a prepared folder made with other options, and,
+    before images are read, for a task that the classes do not allow or that leaves one class.
     """
     store = Path(cache) if cache else cache_folder()
     if data.source in STREAMS:
         raise InputError(f"data.source={data.source} is drawn as it is needed: there is nothing to prepare")
     if data.root and is_prepared(Path(data.root)):
         base = _matching(Path(data.root), data)
-        if open_prepared(base).parameters.get("rotate", 0.0) == data.rotate:
+        found = open_prepared(base)
+        check_task(data, found.classes)
+        if found.parameters.get("rotate", 0.0) == data.rotate:
             if out is not None:
                 raise InputError(f"data.root={data.root} is already prepared")
             return base
     else:
         raw = open_raw(data)
-        for note in raw.notes:
-            log.warning("prunescope: %s", note)
-        target = Path(out) if out is not None and not data.rotate else store / _name(raw)
+        check_task(data, raw.classes)
+        if check:
+            check(raw)
+        target = Path(out) if out is not None and not data.rotate else store / prepared_name(raw)
         base = writing.write(raw, target, progress)
     if not data.rotate:
         return base
     turned = rotation.rotated(open_prepared(base), data.rotate)
-    return writing.write(turned, Path(out) if out is not None else store / _name(turned), progress)
+    return writing.write(turned, Path(out) if out is not None else store / prepared_name(turned), progress)
+
+
+def check_task(data: experiment.Data, classes: Sequence[str]) -> None:
+    """Raise InputError for a task that the source's ``classes`` do not allow, and for one that leaves one class."""
+    task = resolve(data, classes)
+    if len(task.classes) < 2:
+        raise InputError(
+            f"data.task={data.task} on {len(classes)} class{'es' * (len(classes) != 1)} leaves one, "
+            f"{task.classes[0]}: a network needs at least two to tell apart"
+        )
 
 
 def find_prepared(data: experiment.Data, cache: str | Path | None = None) -> Path | None:
@@ -72,7 +88,7 @@ def find_prepared(data: experiment.Data, cache: str | Path | None = None) -> Pat
     if data.root and is_prepared(Path(data.root)):
         return Path(data.root)
     try:
-        folder = (Path(cache) if cache else cache_folder()) / _name(open_raw(data))
+        folder = (Path(cache) if cache else cache_folder()) / prepared_name(open_raw(data))
     except InputError:
         return None
     return folder if is_prepared(folder) else None
@@ -155,9 +171,27 @@ def _matching(root: Path, data: experiment.Data) -> Path:
     return root
 
 
-def _name(raw: Raw) -> str:
+def prepared_name(raw: Raw) -> str:
     """Return the folder's name in the cache: the source and a digest of what it is made from."""
-    stats = [(str(path.resolve()), path.stat().st_size, path.stat().st_mtime_ns) for path in raw.files]
+    folders: dict[Path, Path] = {}
+    stats = [_stamp(path, folders) for path in raw.files]
     parameters = {key: value for key, value in raw.parameters.items() if key != rotation.HISTORY}
-    made_from = json.dumps([writing.FORMAT, raw.source, raw.shape, parameters, stats], sort_keys=True)
-    return f"{raw.source}-{hashlib.sha256(made_from.encode()).hexdigest()[:12]}"
+    made_from: list[Any] = [writing.FORMAT, raw.source, raw.shape, parameters, stats]
+    if raw.reader > 1:  # readers that never changed keep the names they gave
+        made_from.append(raw.reader)
+    text = json.dumps(made_from, sort_keys=True)
+    return f"{raw.source}-{hashlib.sha256(text.encode()).hexdigest()[:12]}"
+
+
+def _stamp(path: Path, folders: dict[Path, Path]) -> tuple[str, int, int]:
+    """Return the resolved path, the size and the time of change of a file.
+
+    ``folders``: the resolved paths of folders seen so far. Resolving a million files one by one takes a minute.
+    """
+    status = path.lstat()
+    if stat.S_ISLNK(status.st_mode):
+        status, place = path.stat(), path.resolve()
+    else:
+        parent = path.parent
+        place = folders.setdefault(parent, folders.get(parent) or parent.resolve()) / path.name
+    return str(place), status.st_size, status.st_mtime_ns

@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from prunescope.data.prepared.writing import FORMAT, MANIFEST
+from prunescope.data.prepared.duplicates import count_shared, row_digests
+from prunescope.data.prepared.writing import FORMAT, MANIFEST, SHARED
 from prunescope.data.raw import SPLITS, Labels
 from prunescope.errors import InputError
 from prunescope.mask import ImageShape
@@ -49,6 +50,30 @@ class Prepared:
     def parameters(self) -> dict[str, Any]:
         """The options with which the folder was made, such as ``size`` and ``rotate``."""
         return dict(self.manifest["provenance"]["parameters"])
+
+    @property
+    def notes_of_reading(self) -> tuple[str, ...]:
+        """Lines about what was left out or simplified when the images were read; none in older folders."""
+        return tuple(map(str, self.manifest["provenance"].get("notes", ())))
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """The lines of ``notes_of_reading``, and one about images in both splits where the manifest counts some."""
+        told = self.notes_of_reading
+        common, total = int(self.manifest.get(SHARED, 0)), self.manifest["arrays"]["validation"]["shape"][0]
+        if common:
+            told += (
+                f"{common:,} of {total:,} images of the validation part are also training images, pixel by pixel: "
+                "accuracies on them say nothing about new images",
+            )
+        return told
+
+    def count_shared(self) -> int:
+        """Return how many validation images are also training images, counted anew where the manifest is older."""
+        if SHARED in self.manifest:
+            return int(self.manifest[SHARED])
+        images = {split: self.images(split) for split in SPLITS}
+        return count_shared({split: row_digests(rows) for split, rows in images.items()}, images)
 
     def images(self, split: str) -> NDArray[Any]:
         """Return the images of "train" or "validation", uint8 or float32 [N, n0], mapped into memory."""
@@ -117,8 +142,9 @@ def open_prepared(path: Path) -> Prepared:
 def info(path: str | Path) -> dict[str, Any]:
     """Return what a prepared folder holds: path, source, shape, classes, counts of images, and provenance.
 
-    ``images`` counts each split's images, ``per_class`` those of each class; ``provenance`` says from which files and
-    options the folder was made. Raises InputError when ``path`` is not a prepared folder or is damaged.
+    ``images`` counts each split's images, ``per_class`` those of each class, ``validation_images_in_training`` those
+    of the validation part whose pixels are also a training image's; ``provenance`` says from which files and options
+    the folder was made, and what was left out. Raises InputError when ``path`` is not a prepared folder or is damaged.
     """
     prepared = open_prepared(Path(path))
     counts = {
@@ -132,6 +158,7 @@ def info(path: str | Path) -> dict[str, Any]:
         "images": {split: sum(numbers) for split, numbers in counts.items()},
         "classes": list(prepared.classes),
         "per_class": counts,
+        SHARED: prepared.count_shared(),
         "provenance": prepared.manifest["provenance"],
     }
 

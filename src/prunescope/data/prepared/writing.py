@@ -17,12 +17,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from prunescope.data.prepared.duplicates import Digests, count_shared, row_digests
 from prunescope.data.raw import SPLITS, Chunk, Progress, Raw, Split
 from prunescope.errors import InputError
 from prunescope.locks import held
 
 FORMAT = 1
 MANIFEST = "prepared.json"
+SHARED = "validation_images_in_training"  # in the manifest since 0.2.0
 
 
 @dataclass
@@ -104,7 +106,7 @@ def write(raw: Raw, out: Path, progress: Progress | None = None) -> Path:
     with _alone(out) as partial:
         if partial is None:
             return out
-        manifest = _fill(raw, partial, progress)
+        manifest = _fill(raw.settle(progress) if raw.settle else raw, partial, progress)
         (partial / MANIFEST).write_text(json.dumps(manifest, indent=1) + "\n", "utf-8")
         if out.is_dir() and not any(out.iterdir()):
             out.rmdir()
@@ -116,8 +118,10 @@ def _fill(raw: Raw, folder: Path, progress: Progress | None) -> dict[str, Any]:
     """Write all arrays into ``folder`` and return the manifest."""
     statistics = _Statistics(int(np.prod(raw.shape)), raw.dtype)
     arrays: dict[str, Any] = {}
+    digests: dict[str, Digests] = {}
     for name in SPLITS:
-        arrays |= _fill_split(raw, name, folder, statistics if name == "train" else None, progress)
+        entries, digests[name] = _fill_split(raw, name, folder, statistics, progress)
+        arrays |= entries
     for name, values in (
         ("mean", statistics.sums.astype(np.float64) / statistics.count),
         ("min", statistics.low),
@@ -126,14 +130,19 @@ def _fill(raw: Raw, folder: Path, progress: Progress | None) -> dict[str, Any]:
         with _GrowingArray(folder / f"{name}.npy", values.dtype.str, ()) as array:
             array.append(values)
         arrays[name] = array.entry()
-    return _manifest(raw, arrays, progress)
+    images = {name: np.load(folder / f"{name}.npy", mmap_mode="r") for name in SPLITS}
+    return _manifest(raw, arrays, progress) | {SHARED: count_shared(digests, images)}
 
 
 def _fill_split(
-    raw: Raw, name: str, folder: Path, statistics: _Statistics | None, progress: Progress | None
-) -> dict[str, Any]:
-    """Write the images and labels of one split and return their entries of the manifest."""
+    raw: Raw, name: str, folder: Path, statistics: _Statistics, progress: Progress | None
+) -> tuple[dict[str, Any], Digests]:
+    """Write the images and labels of one split; return their entries of the manifest and the rows' digests.
+
+    ``statistics``: includes the training images afterwards.
+    """
     split: Split = getattr(raw, name)
+    digests: list[Digests] = []
     n0 = int(np.prod(raw.shape))
     with (
         _GrowingArray(folder / f"{name}.npy", raw.dtype, (n0,)) as pixels,
@@ -143,13 +152,14 @@ def _fill_split(
             _check_chunk((images, numbers), n0, raw)
             pixels.append(images)
             labels.append(numbers)
-            if statistics:
+            digests.append(row_digests(images))
+            if name == "train":
                 statistics.add(images)
             if progress:
                 progress(pixels.rows, max(split.total, pixels.rows), f"{name} images")
     if pixels.rows == 0:
         raise InputError(f"data.source={raw.source}: no {name} image in it")
-    return {name: pixels.entry(), f"{name}-labels": labels.entry()}
+    return {name: pixels.entry(), f"{name}-labels": labels.entry()}, np.concatenate(digests)
 
 
 def _check_chunk(chunk: Chunk, n0: int, raw: Raw) -> None:
@@ -171,6 +181,7 @@ def _manifest(raw: Raw, arrays: dict[str, Any], progress: Progress | None) -> di
         "arrays": arrays,
         "provenance": {
             "parameters": raw.parameters,
+            "notes": list(raw.notes()),
             "files": _file_records(raw.files, progress),
             "prunescope": _version(),
             "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),

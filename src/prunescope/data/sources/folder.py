@@ -9,13 +9,15 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from prunescope.data.raw import Chunk, Labels, Pixels, Raw, Split, to_planes
+from prunescope.data.raw import Chunk, Labels, Progress, Raw, Split, to_planes
+from prunescope.data.sources import folder_layout, pictures
+from prunescope.data.sources.folder_layout import LeftOut
 from prunescope.data.sources.npz import held_out
 from prunescope.errors import InputError
 
-_SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm"}
-_VALIDATION = ("val", "valid", "validation", "test")
+READER = 2  # to be increased when the same files give other images
 _ROWS = 1000
+_SAMPLE = 16  # headers read each time that the set is opened
 
 Listing = tuple[list[Path], Labels]
 
@@ -23,92 +25,109 @@ Listing = tuple[list[Path], Labels]
 def read(root: Path, size: int) -> Raw:
     """Open ``train/CLASS/*`` and ``val|valid|validation|test/CLASS/*``, or ``CLASS/*`` without a split.
 
-    Without a split a fixed tenth of each class is the validation split. Images are cropped to their central square
-    and averaged down (or enlarged) to ``size`` x ``size`` pixels; grey sets have one channel, others three. Classes
-    are in the order of their names, numbers in numerical order. Raises InputError for fewer than two classes, a class
-    without an image, and unreadable images.
+    Without a validation part a fixed tenth of each class is the validation part. Images are cropped to their central
+    square and averaged down (or enlarged) to ``size`` x ``size`` pixels; sets whose training images are all grey have
+    one channel, others three. Classes are in the order of their names, numbers in numerical order. Raises InputError
+    for fewer than two classes, a class without an image, unreadable images, and other things than such folders.
     """
     if not root.is_dir():
-        raise InputError(f"data.root={root}: not a folder")
-    train_root = root / "train"
-    if train_root.is_dir():
-        names = [name for name in _VALIDATION if (root / name).is_dir()]
-        if not names:
-            raise InputError(f"{root}: train but none of {', '.join(_VALIDATION)} in it")
-        classes = _classes(train_root)
-        train, validation = _list(train_root, classes), _list(root / names[0], classes, all_needed=False)
+        folder_layout.refuse_file(root)
+    layout, left = folder_layout.find_layout(root), LeftOut()
+    classes = folder_layout.class_names(layout.train)
+    train = _list(layout.train, classes, left)
+    if layout.validation is None:
+        chosen = held_out(train[1])
+        if not chosen.any():
+            raise InputError(f"{root}: one image a class, so that none can be held out for validation")
+        train, validation = _part(train, ~chosen), _part(train, chosen)
     else:
-        classes = _classes(root)
-        paths, labels = _list(root, classes)
-        chosen = held_out(labels)
-        train, validation = _part(paths, labels, ~chosen), _part(paths, labels, chosen)
-    mode = "L" if all(_mode(path) in ("1", "L") for path in train[0][:64]) else "RGB"
-    return Raw(
-        source="folder",
-        shape=(1 if mode == "L" else 3, size, size),
-        classes=tuple(classes),
-        train=Split(partial(_chunks, *train, size, mode), len(train[0])),
-        validation=Split(partial(_chunks, *validation, size, mode), len(validation[0])),
-        files=(*train[0], *validation[0]),
-        parameters={"size": size},
-    )
+        validation = _validation(layout.validation, classes, left)
+    tally = pictures.Tally()
+
+    def raw(grey: bool) -> Raw:
+        mode = "L" if grey else "RGB"
+        return Raw(
+            source="folder",
+            shape=(1 if grey else 3, size, size),
+            classes=tuple(classes),
+            train=Split(partial(_chunks, *train, size, mode, tally), len(train[0]), train[1]),
+            validation=Split(
+                partial(_chunks, *validation, size, mode, tally), len(validation[0]), validation[1]
+            ),
+            files=(*train[0], *validation[0]),
+            parameters={"size": size},
+            reader=READER,
+            notes=lambda: (*layout.notes, *left.notes(), *tally.notes()),
+            settle=(lambda progress: raw(_all_grey(train[0], progress))) if grey else None,
+        )
+
+    for path in _spread(validation[0], _SAMPLE):
+        pictures.check(path)
+    found = [pictures.check(path) for path in _spread(train[0], _SAMPLE)]
+    return raw(all(found))
 
 
-def _classes(root: Path) -> list[str]:
-    names = [path.name for path in root.iterdir() if path.is_dir() and not path.name.startswith(".")]
-    if len(names) < 2:
-        raise InputError(f"{root}: {len(names)} class folders in it, at least 2 are needed")
-    numbers = all(name.isdigit() for name in names)
-    return sorted(names, key=lambda name: (int(name), name) if numbers else (0, name))
-
-
-def _list(root: Path, classes: list[str], all_needed: bool = True) -> Listing:
-    unknown = [path.name for path in root.iterdir() if path.is_dir() and path.name not in classes]
-    unknown = [name for name in unknown if not name.startswith(".")]
-    if unknown:
-        raise InputError(f"{root / sorted(unknown)[0]}: not a class of the training images")
+def _list(root: Path, classes: list[str], left: LeftOut) -> Listing:
+    """Return the pictures of every class; raise InputError for a class that has none."""
     paths: list[Path] = []
     labels: list[int] = []
+    folder_layout.count_loose(root, left)
     for label, name in enumerate(classes):
-        folder = root / name
-        found = sorted(path for path in folder.rglob("*") if path.suffix.lower() in _SUFFIXES)
-        if not found and all_needed:
-            raise InputError(f"{folder}: class without an image")
+        own = LeftOut()
+        found = folder_layout.pictures_below(root / name, own)
+        if not found:
+            there = f" (in it: {own})" if str(own) else ""
+            raise InputError(f"{root / name}: class without an image{there}")
+        left.add(own)
         paths += found
         labels += [label] * len(found)
     return paths, np.array(labels, dtype=np.int64)
 
 
-def _part(paths: list[Path], labels: Labels, chosen: NDArray[np.bool_]) -> Listing:
+def _validation(root: Path, classes: list[str], left: LeftOut) -> Listing:
+    """Return the pictures of the validation part, whose classes are folders or lines of val_annotations.txt."""
+    numbers = {name: label for label, name in enumerate(classes)}
+    names = folder_layout.folders(root)
+    if not set(names) & set(classes) and set(names) <= {"images"}:
+        pairs = folder_layout.annotated(root)
+    else:
+        folder_layout.count_loose(root, left)
+        pairs = [(name, path) for name in names for path in folder_layout.pictures_below(root / name, left)]
+    unknown = sorted(({name for name, _ in pairs} | set(names) - {"images"}) - set(classes))
+    if unknown:
+        raise InputError(f"{root / unknown[0]}: not a class of the training images")
+    if not pairs:
+        raise InputError(f"{root}: no image in it")
+    pairs.sort(key=lambda pair: (numbers[pair[0]], pair[1]))
+    return [path for _, path in pairs], np.array([numbers[name] for name, _ in pairs], dtype=np.int64)
+
+
+def _part(listing: Listing, chosen: NDArray[np.bool_]) -> Listing:
+    paths, labels = listing
     rows = np.flatnonzero(chosen)
     return [paths[row] for row in rows], labels[rows]
 
 
-def _mode(path: Path) -> str:
-    from PIL import Image
-
-    try:
-        with Image.open(path) as image:
-            return str(image.mode)
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
-        raise InputError(f"{path}: not a readable image") from None
+def _spread(paths: list[Path], count: int) -> list[Path]:
+    """Return at most ``count`` of the paths, at equal distances."""
+    rows = np.unique(np.linspace(0, len(paths) - 1, min(count, len(paths))).round().astype(int))
+    return [paths[row] for row in rows]
 
 
-def _chunks(paths: list[Path], labels: Labels, size: int, mode: str) -> Iterator[Chunk]:
+def _all_grey(paths: list[Path], progress: Progress | None) -> bool:
+    """Return whether all pictures are grey by their headers, which are read up to the first in colour."""
+    for number, path in enumerate(paths, 1):
+        if not pictures.check(path):
+            return False
+        if progress and (number % _ROWS == 0 or number == len(paths)):
+            progress(number, len(paths), "image headers")
+    return True
+
+
+def _chunks(
+    paths: list[Path], labels: Labels, size: int, mode: str, tally: pictures.Tally
+) -> Iterator[Chunk]:
     for start in range(0, len(paths), _ROWS):
-        images = np.stack([_load(path, size, mode) for path in paths[start : start + _ROWS]])
-        yield to_planes(images), labels[start : start + _ROWS]
-
-
-def _load(path: Path, size: int, mode: str) -> Pixels:
-    from PIL import Image
-
-    try:
-        with Image.open(path) as opened:
-            image = opened.convert(mode)
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
-        raise InputError(f"{path}: truncated or not an image") from None
-    side = min(image.size)
-    left, top = (image.width - side) // 2, (image.height - side) // 2
-    square = image.crop((left, top, left + side, top + side))
-    return np.asarray(square if side == size else square.resize((size, size), Image.Resampling.BOX))
+        with pictures.without_warnings():
+            images = [pictures.square(path, size, mode, tally) for path in paths[start : start + _ROWS]]
+        yield to_planes(np.stack(images)), labels[start : start + _ROWS]

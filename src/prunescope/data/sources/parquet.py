@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,10 +18,10 @@ from numpy.typing import NDArray
 from prunescope import experiment
 from prunescope.data.raw import Chunk, Labels, Raw, Split, to_planes
 from prunescope.data.sources import parquet_files
-from prunescope.data.sources.decoding import flat, is_grey, upright
 from prunescope.data.sources.npz import chosen_keys, held_out
 from prunescope.data.sources.parquet_labels import class_numbers
 from prunescope.data.sources.parquet_table import ParquetTable, image_column, label_column
+from prunescope.data.sources.pictures import Tally, eight_bits, is_grey, without_warnings
 from prunescope.errors import InputError
 
 if TYPE_CHECKING:
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 _ROWS = 10_000  # images decoded at a time
 _SAMPLE = 64
+READER = 2  # the first gave other pixels for 16 bits, transparency, EXIF orientations and late colour
 _PNG = b"\x89PNG\r\n\x1a\n"
 _PNG_COLOURS = (2, 3, 6)  # the colour types of RGB, palettes and RGBA
 
@@ -53,9 +54,10 @@ def read(root: Path, data: experiment.Data) -> Raw:
     else:
         rows = None, None
     grey = _all_grey(train, image)
-    size = _first(train[0], image, grey).size
-    decoder = _Decoder(image, "L" if grey else "RGB", size)
-    decoder.open(held[0], 0, held[0].images(image, 0, 1)[0])
+    mode, tally = "L" if grey else "RGB", Tally()
+    size = _decoded(train[0].images(image, 0, 1)[0], train[0], 0, mode, Tally()).size
+    decoder = _Decoder(image, mode, size, tally)
+    decoder.check(held[0], 0, held[0].images(image, 0, 1)[0])
     return Raw(
         source="parquet",
         shape=(1 if grey else 3, size[1], size[0]),
@@ -64,7 +66,12 @@ def read(root: Path, data: experiment.Data) -> Raw:
         validation=_split(decoder, held, others, rows[1]),
         files=tuple(dict.fromkeys(table.path for table in (*train, *held))),
         parameters=chosen_keys(data),
-        notes=(*_note(root, "images", image, more_images), *_note(root, "labels", label, more_labels)),
+        reader=READER,
+        notes=lambda: (
+            *_note("images", image, more_images),
+            *_note("labels", label, more_labels),
+            *tally.notes(),
+        ),
     )
 
 
@@ -92,12 +99,12 @@ def _files(root: Path, data: experiment.Data) -> tuple[list[Path], list[Path]]:
     return train, held
 
 
-def _note(root: Path, what: str, column: str, others: Sequence[str]) -> tuple[str, ...]:
+def _note(what: str, column: str, others: Sequence[str]) -> tuple[str, ...]:
     """Return a note that says which of several columns was taken, none where there is one."""
     if not others:
         return ()
     field = "image_column" if what == "images" else "label_column"
-    return (f"{root}: {what} are column {column!r}; data.{field} chooses another ({', '.join(others)})",)
+    return (f"{what} are column {column!r}; data.{field} chooses another ({', '.join(others)})",)
 
 
 def _all_grey(tables: Sequence[ParquetTable], column: str) -> bool:
@@ -119,15 +126,6 @@ def _all_grey(tables: Sequence[ParquetTable], column: str) -> bool:
     return True
 
 
-def _first(table: ParquetTable, column: str, grey: bool) -> PillowImage:
-    """Return the first image of a table, upright, so that its size is the one that its pixels will have."""
-    image = _opened(table.images(column, 0, 1)[0], table.path, 0)
-    try:
-        return upright(image)
-    except (OSError, ValueError, SyntaxError):
-        raise InputError(f"{table.path}: image 0 is truncated or damaged") from None
-
-
 def _opened(data: bytes | None, path: Path, row: int) -> PillowImage:
     from PIL import Image, UnidentifiedImageError
 
@@ -141,23 +139,37 @@ def _opened(data: bytes | None, path: Path, row: int) -> PillowImage:
         raise InputError(f"{path}: image {row} is not a PNG, JPEG or WebP image") from None
 
 
+def _decoded(data: bytes | None, table: ParquetTable, row: int, mode: str, tally: Tally) -> PillowImage:
+    """Return an image, upright, in ``mode``, "L" or "RGB"; raise InputError for a damaged one."""
+    with without_warnings():
+        image = _opened(data, table.path, row)
+        try:
+            return eight_bits(image, mode, f"{table.path}: image {row}", tally)
+        except (InputError, MemoryError):
+            raise
+        except Exception:  # decoders of the many formats raise errors of many classes
+            raise InputError(f"{table.path}: image {row} is truncated or damaged") from None
+
+
 @dataclass(frozen=True)
 class _Decoder:
-    """Decodes images of one column into pixels of one mode, "L" or "RGB", and one size (width, height)."""
+    """Decodes images of one column into pixels of one mode, "L" or "RGB", and one size (width, height).
+
+    ``tally`` counts what is simplified.
+    """
 
     column: str
     mode: str
     size: tuple[int, int]
+    tally: Tally
+
+    def check(self, table: ParquetTable, row: int, data: bytes | None) -> None:
+        """Raise InputError for an image that ``open`` would refuse; it is not counted."""
+        replace(self, tally=Tally()).open(table, row, data)
 
     def open(self, table: ParquetTable, row: int, data: bytes | None) -> PillowImage:
         """Return an image in the mode of the set; raise InputError for a damaged one and for another size."""
-        image = _opened(data, table.path, row)
-        try:
-            image = flat(image, self.mode, f"{table.path}: image {row}")
-        except InputError:
-            raise
-        except (OSError, ValueError, SyntaxError):
-            raise InputError(f"{table.path}: image {row} is truncated or damaged") from None
+        image = _decoded(data, table, row, self.mode, self.tally)
         if image.size != self.size:
             raise InputError(
                 f"{table.path}: image {row} is {image.width}x{image.height}, the first image is "

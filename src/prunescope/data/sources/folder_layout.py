@@ -1,0 +1,226 @@
+"""This module finds the pictures below a folder, and which folders are classes, the training and validation parts.
+
+What is left out is counted, and what cannot be understood is refused with what was found.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import NoReturn
+
+from prunescope.errors import InputError
+
+SUFFIXES = frozenset(
+    (".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm", ".pbm", ".pnm")
+)  # fmt: skip
+ANNOTATIONS = "val_annotations.txt"  # tiny-imagenet-200: file, wnid, box
+
+# Letters only and small, in the order of preference.
+_TRAIN = ("train", "training", "trainset", "trainingset", "trainingdata")
+_VALIDATION = ("val", "valid", "validation", "valset", "validset", "validationset", "dev", "devset", "eval",
+               "evaluation", "test", "testing", "testset")  # fmt: skip
+_LITTER = ("__macosx", "thumbs.db", "desktop.ini", "@eadir", "$recycle.bin")
+
+
+@dataclass
+class LeftOut:
+    """Counts of what lies among the pictures and is not read."""
+
+    folders: Counter[str] = field(default_factory=Counter)
+    files: Counter[str] = field(default_factory=Counter)
+
+    def add(self, other: LeftOut) -> None:
+        """Add the counts of ``other`` to these."""
+        self.folders += other.folders
+        self.files += other.files
+
+    def __str__(self) -> str:
+        """Return a list of all that was left out, empty if nothing was."""
+        parts = [_counted(count, "folder", name) for name, count in sorted(self.folders.items())]
+        return ", ".join(
+            parts + [_counted(count, "file", name) for name, count in sorted(self.files.items())]
+        )
+
+    def notes(self) -> tuple[str, ...]:
+        """Return one line that names all that was left out, or none."""
+        return (f"left out: {self}",) if str(self) else ()
+
+
+@dataclass(frozen=True)
+class FolderLayout:
+    """The folder whose folders are the classes, and the validation part, None where there is none."""
+
+    train: Path
+    validation: Path | None
+    notes: tuple[str, ...] = ()
+
+
+def find_layout(root: Path) -> FolderLayout:
+    """Return where the parts of an image set in ``root`` are.
+
+    Folders called train, training, … and val, validation, test, … in any case are the parts when there are folders in
+    them. Raises InputError for parts without a training part, two training parts, and classes without folders.
+    """
+    names = folders(root)
+    trains, parts = _called(names, _TRAIN), _called(names, _VALIDATION)
+    nested = [name for name in (*trains, *parts) if folders(root / name)]
+    if len(trains) > 1 and nested:
+        raise InputError(f"{root}: {trains[0]} and {trains[1]} in it: which has the training images?")
+    if trains and trains[0] not in nested and parts:
+        raise InputError(f"{root / trains[0]}: no class folders in it, expected {trains[0]}/CLASS/*")
+    if not trains or trains[0] not in nested:
+        if parts and (nested or len(parts) == len(names)):
+            raise InputError(
+                f"{root}: {', '.join(parts)} but no train in it, expected train/CLASS/* and {parts[0]}/CLASS/*"
+            )
+        doubtful = [*trains, *parts]
+        notes = [f"taken as classes, since no folder is in them: {', '.join(doubtful)}"] if doubtful else []
+        return FolderLayout(root, None, tuple(notes))
+    used = [trains[0], *parts[:1]]
+    unused = [name for name in names if name not in used]
+    notes = [f"folders beside {' and '.join(used)} are not used: {', '.join(unused)}"] if unused else []
+    if not parts:
+        notes.append(
+            f"{trains[0]} but no validation part: a fixed tenth of each of its classes is the validation part"
+        )
+    return FolderLayout(root / trains[0], root / parts[0] if parts else None, tuple(notes))
+
+
+def class_names(root: Path) -> list[str]:
+    """Return the names of the class folders in ``root``, sorted; numbers in numerical order.
+
+    Raises InputError for fewer than two, with what lies there instead.
+    """
+    names = folders(root)
+    if len(names) < 2:
+        raise InputError(
+            f"{root}: {len(names)} class folders in it, at least 2 are needed{_instead(root, names)}"
+        )
+    if all(name.isdecimal() for name in names):
+        return sorted(names, key=lambda name: (int(name), name))
+    return names
+
+
+def folders(root: Path) -> list[str]:
+    """Return the names of the folders in ``root``, sorted, without hidden ones."""
+    return sorted(entry.name for entry in _entries(root) if entry.is_dir() and not _is_litter(entry.name))
+
+
+def pictures_below(folder: Path, left: LeftOut) -> list[Path]:
+    """Return the pictures in ``folder`` and in the folders below it, those behind links included, sorted.
+
+    Hidden files and folders are left out. Raises InputError for broken links and for links to a folder above.
+    """
+    return sorted(_below(folder, left, ()))
+
+
+def annotated(folder: Path) -> list[tuple[str, Path]]:
+    """Return the class and the path of each picture of a validation part in tiny-imagenet's form, sorted.
+
+    ``folder`` holds val_annotations.txt and pictures, or a folder images with them. Raises InputError for pictures
+    without a line, lines without a picture, and a folder without the file.
+    """
+    file = folder / ANNOTATIONS
+    found = {path.name: path for path in pictures_below(folder, LeftOut())}
+    if found and not file.is_file():
+        raise InputError(
+            f"{folder}: {len(found):,} images but no class folders and no {ANNOTATIONS}: their classes are not known; "
+            f"move them to {folder.name}/CLASS/*"
+        )
+    if not found:
+        raise InputError(f"{folder}: no image in it, expected {folder.name}/CLASS/*")
+    pairs = []
+    try:
+        lines = file.read_text("utf-8").splitlines()
+    except (OSError, UnicodeDecodeError):
+        raise InputError(f"{file}: not a readable text file") from None
+    for number, line in enumerate(lines, 1):
+        cells = line.split()
+        if not cells:
+            continue
+        if len(cells) < 2 or cells[0] not in found:
+            what = (
+                "expected FILE<TAB>CLASS" if len(cells) < 2 else f"no image {cells[0]}, or two lines for it"
+            )
+            raise InputError(f"{file}: line {number}: {what}")
+        pairs.append((cells[1], found.pop(cells[0])))
+    if found:
+        others = f", nor for {len(found) - 1:,} others" if len(found) > 1 else ""
+        raise InputError(f"{file}: no line for the image {min(found)}{others}")
+    return sorted(pairs)
+
+
+def refuse_file(path: Path) -> NoReturn:
+    """Raise InputError for a root that is a file."""
+    raise InputError(f"data.root={path}: a file, not a folder of images")
+
+
+def count_loose(folder: Path, left: LeftOut) -> None:
+    """Count the pictures that lie directly in ``folder``, beside its class folders."""
+    for entry in _entries(folder):
+        if entry.is_file() and not _is_litter(entry.name) and _suffix(entry.name) in SUFFIXES:
+            left.files[f"beside the class folders in {folder.name}"] += 1
+
+
+def _below(folder: Path, left: LeftOut, above: tuple[tuple[int, int], ...]) -> Iterator[Path]:
+    status = folder.stat()
+    place = (status.st_dev, status.st_ino)
+    if place in above:
+        raise InputError(f"{folder}: a link to a folder above it: images would be read without end")
+    for entry in _entries(folder):
+        if entry.is_dir():
+            if _is_litter(entry.name):
+                left.folders[entry.name] += 1
+            else:
+                yield from _below(folder / entry.name, left, (*above, place))
+        elif not entry.is_file():
+            if entry.is_symlink():
+                raise InputError(f"{folder / entry.name}: a link to nowhere: mend or remove it")
+        elif _is_litter(entry.name):
+            if _suffix(entry.name) in SUFFIXES:
+                left.files["hidden"] += 1
+        elif _suffix(entry.name) in SUFFIXES:
+            yield folder / entry.name
+        else:
+            left.files[_suffix(entry.name) or "without suffix"] += 1
+
+
+def _entries(folder: Path) -> list[os.DirEntry[str]]:
+    try:
+        with os.scandir(folder) as entries:
+            return list(entries)
+    except OSError as error:
+        raise InputError(f"{folder}: {error.strerror or error}") from None
+
+
+def _counted(count: int, what: str, name: str) -> str:
+    return f"{count:,} {what}{'s' * (count != 1)} {name}"
+
+
+def _is_litter(name: str) -> bool:
+    return name.startswith(".") or name.lower() in _LITTER
+
+
+def _suffix(name: str) -> str:
+    return os.path.splitext(name)[1].lower()
+
+
+def _called(names: list[str], wanted: tuple[str, ...]) -> list[str]:
+    """Return the names that are one of ``wanted`` but for case and signs, in the order of ``wanted``."""
+    plain = {name: re.sub(r"[^a-z]", "", name.lower()) for name in names}
+    return sorted(
+        (name for name in names if plain[name] in wanted), key=lambda name: wanted.index(plain[name])
+    )
+
+
+def _instead(root: Path, names: list[str]) -> str:
+    """Return what lies in ``root`` in place of class folders, for the end of a message."""
+    if len(names) == 1 and len(folders(root / names[0])) > 1:
+        return f"; if the classes are in {names[0]}, say data.root={root / names[0]}"
+    count = sum(_suffix(entry.name) in SUFFIXES for entry in _entries(root))
+    return f"; {count:,} images lie directly in it: move them to CLASS/*" if count else ""

@@ -1,0 +1,203 @@
+"""This module turns picture files of every kind into 8-bit pixels, by one rule for each kind, or refuses them.
+
+docs/data.md, "Folders of images", lists the rules.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from prunescope.data.raw import Pixels
+from prunescope.errors import InputError
+
+if TYPE_CHECKING:
+    from PIL.Image import Image as PillowImage
+
+_GREY = {"1", "L", "LA", "I", "F"}
+_COLOUR = {"P", "PA", "RGB", "RGBA", "RGBa", "RGBX", "CMYK", "YCbCr", "HSV"}
+_WIDE = 65535  # white of 16 bits
+_NARROW = 16383  # 16-bit images that reach no further have 14 bits or fewer in truth
+_ORIENTATION = 0x0112  # EXIF
+_METADATA = {"exif", "xmp", "XML:com.adobe.xmp", "Raw profile type exif"}  # where Pillow finds an orientation
+_ANIMATED = ("GIF", "TIFF", "WEBP", "PNG")  # further frames of other formats are thumbnails
+
+
+@dataclass
+class Tally:
+    """Counts of what was simplified when pictures were read, and the first file of each sort."""
+
+    frames: int = 0
+    frames_first: str = ""
+    transparent: int = 0
+    colour_as_grey: int = 0
+    wide: int = 0
+    brightest: int = 0
+
+    def notes(self) -> tuple[str, ...]:
+        """Return a line for each sort of simplification that occurred."""
+        lines = []
+        if self.frames:
+            lines.append(
+                f"{self.frames:,} images of several frames: the first frame of each ({self.frames_first}, …)"
+            )
+        if self.transparent:
+            lines.append(f"{self.transparent:,} images with transparent pixels: put on black")
+        if self.colour_as_grey:
+            lines.append(
+                f"{self.colour_as_grey:,} validation images in colour made grey, as all training images are"
+            )
+        if self.wide and self.brightest <= _NARROW:
+            lines.append(
+                f"{self.wide:,} images of 16 bits reach {self.brightest:,} of {_WIDE:,}: divided by 257 they keep "
+                f"{round(self.brightest / 257) + 1} grey levels; scale them before"
+            )
+        return tuple(lines)
+
+
+@contextmanager
+def without_warnings() -> Iterator[None]:
+    """Silence, for a ``with`` block, what Pillow warns of: damaged EXIF data, many pixels."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[PillowImage]:
+    """Open a picture for a ``with`` block; errors in reading it become InputError with its path."""
+    from PIL import Image
+
+    try:
+        with Image.open(path) as image:
+            yield image
+    except (InputError, MemoryError):
+        raise
+    except Exception as error:  # decoders of the many formats raise errors of many classes
+        if isinstance(error, PermissionError):
+            raise InputError(f"{path}: {error.strerror}") from None
+        why = (
+            "too many pixels"
+            if isinstance(error, Image.DecompressionBombError)
+            else "truncated or not an image"
+        )
+        why = "empty file" if path.is_file() and not path.stat().st_size else why
+        raise InputError(f"{path}: {why}") from None
+
+
+def check(path: Path) -> bool:
+    """Return whether a picture is grey, by its header; a palette counts as colour.
+
+    Raises InputError for one that cannot be opened, and for numbers whose range is not known.
+    """
+    with without_warnings(), opened(path) as image:
+        if image.mode in ("F", "I") or not _is_known(image):
+            eight_bits(image, "L", path, Tally())
+        return is_grey(image)
+
+
+def _is_known(image: PillowImage) -> bool:
+    return is_grey(image) or image.mode in _COLOUR
+
+
+def is_grey(image: PillowImage) -> bool:
+    """Return whether an open picture has one channel of brightness, by its header."""
+    return image.mode.partition(";")[0] in _GREY
+
+
+def square(path: Path, size: int, mode: str, tally: Tally) -> Pixels:
+    """Return the picture's central square in ``mode``, "L" or "RGB", as ``size`` x ``size`` pixels.
+
+    Larger squares are averaged down. Raises InputError for a picture that cannot be read or whose range is unknown.
+    """
+    from PIL import Image
+
+    with opened(path) as image:
+        upright = eight_bits(image, mode, path, tally)
+        side = min(upright.size)
+        left, top = (upright.width - side) // 2, (upright.height - side) // 2
+        cut = upright.crop((left, top, left + side, top + side))
+        return np.asarray(cut if side == size else cut.resize((size, size), Image.Resampling.BOX))
+
+
+def eight_bits(image: PillowImage, mode: str, path: Path | str, tally: Tally) -> PillowImage:
+    """Return the first frame of an open picture, the right way up, in ``mode``, "L" or "RGB"."""
+    if image.format in _ANIMATED and getattr(image, "is_animated", False):
+        tally.frames += 1
+        tally.frames_first = tally.frames_first or str(path)
+        image.seek(0)
+    if not _is_known(image):
+        raise InputError(f"{path}: its colours are {image.mode}, which are not read: store RGB")
+    tally.colour_as_grey += mode == "L" and not is_grey(image)
+    image.load()
+    turned = _turned(image)
+    if turned.mode.startswith("I"):
+        turned = _from_integers(turned, image.format or "", path, tally)
+    elif turned.mode == "F":
+        turned = _from_floats(turned, path)
+    elif turned.has_transparency_data:
+        turned = _on_black(turned, tally)
+    return turned if turned.mode == mode else turned.convert(mode)
+
+
+def _turned(image: PillowImage) -> PillowImage:
+    """Return the picture as its EXIF orientation says that it is to be seen; TIFF files are turned on loading."""
+    from PIL import ImageOps
+
+    if not _METADATA & image.info.keys():
+        return image
+    with contextlib.suppress(Exception):  # damaged EXIF data says nothing
+        if image.getexif().get(_ORIENTATION, 1) in range(2, 9):
+            return ImageOps.exif_transpose(image)
+    return image
+
+
+def _on_black(image: PillowImage, tally: Tally) -> PillowImage:
+    """Return the picture in RGB with its transparent pixels on black."""
+    from PIL import Image
+
+    layer = image.convert("RGBA")
+    lowest, _ = layer.getchannel("A").getextrema()
+    if lowest == 255:
+        return layer.convert("RGB")
+    tally.transparent += 1
+    ground = Image.new("RGBA", layer.size, (0, 0, 0, 255))
+    ground.alpha_composite(layer)
+    return ground.convert("RGB")
+
+
+def _from_integers(image: PillowImage, form: str, path: Path | str, tally: Tally) -> PillowImage:
+    """Return 16-bit grey pixels divided by 257; raise InputError for integers whose white is unknown."""
+    from PIL import Image
+
+    values = np.asarray(image)
+    low, high = int(values.min()), int(values.max())
+    # Pillow reads PNG and PGM of 16 bits in 32, scaled so that white is 65535.
+    if image.mode == "I" and form not in ("PNG", "PPM"):
+        raise InputError(
+            f"{path}: 32-bit integers from {low} to {high}: which value is white is not known: store 8 or 16 bits"
+        )
+    tally.wide += 1
+    tally.brightest = max(tally.brightest, high)
+    return Image.fromarray(((values.astype(np.int64) * 255 + _WIDE // 2) // _WIDE).astype(np.uint8))
+
+
+def _from_floats(image: PillowImage, path: Path | str) -> PillowImage:
+    """Return float pixels in [0, 1] times 255; raise InputError for others."""
+    from PIL import Image
+
+    values = np.asarray(image, dtype=np.float64)
+    if not np.isfinite(values).all():
+        raise InputError(f"{path}: has NaN or infinite pixels")
+    if values.min() < 0 or values.max() > 1:
+        raise InputError(
+            f"{path}: float pixels from {values.min():g} to {values.max():g}, they must lie in [0, 1]"
+        )
+    return Image.fromarray(np.rint(255 * values).astype(np.uint8))
