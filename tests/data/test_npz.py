@@ -75,6 +75,28 @@ def test_of_medmnist_the_validation_images_are_those_called_val_unless_others_ar
         prepared(str(chosen.path))
 
 
+def test_a_validation_part_beside_keras_keys_is_named(file, caplog):
+    root = file(x_train=X, y_train=Y, x_val=X[:4], y_val=Y[:4], x_test=X[:5], y_test=Y[:5])
+    assert len(prepared(root).images("validation")) == 5
+    assert f"{root}: x_test is the validation part; data.validation_split=val takes x_val" in caplog.text
+    caplog.clear()
+    assert len(prepared(root, validation_split="val").images("validation")) == 4
+    assert not caplog.text
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.int64, np.float32])
+def test_dark_images_get_a_note(file, caplog, dtype):
+    found = prepared(file(images=(X // 16).astype(dtype), labels=Y))
+    assert found.images("train").max() == 15
+    assert (
+        "images: the brightest training pixel is 15 of 255; if it is white, scale the images" in caplog.text
+    )
+    caplog.clear()
+    prepared(file(images=X.astype(dtype), labels=Y))
+    prepared(file(images=X / 255, labels=Y))
+    assert not caplog.text
+
+
 def test_keys_can_be_chosen(file):
     root = file(pictures=X, fine=Y, coarse=Y % 2)
     refused(

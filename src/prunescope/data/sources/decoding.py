@@ -38,6 +38,9 @@ def flat(image: PillowImage, mode: str, where: str) -> PillowImage:
     """
     from PIL import Image
 
+    image.load()  # since a PNG image may state its orientation after its pixels
+    if image.mode == mode and image.format == "PNG" and not image.info:
+        return image  # as are most images of large sets, which shall not wait for the questions below
     if mode == "L" and not is_grey(image):
         raise InputError(
             f"{where} is in colour, the training images are grey: make all of them one or the other"
