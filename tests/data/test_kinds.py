@@ -76,3 +76,9 @@ def test_files_that_no_source_reads_say_what_to_do(tmp_path, name, message, sour
     (tmp_path / name).write_bytes(b"content")
     refused(rf"{name} {message}", source, tmp_path / name)
     refused(rf"{name} {message}", source, tmp_path)
+
+
+def test_a_table_beside_folders_of_images_is_no_obstacle(images, write_folder):
+    root = write_folder(images[0], images[1])
+    (root / "labels.csv").write_text("name,label\n")
+    assert prepare(Data(source="folder", root=str(root), size=8)).is_dir()

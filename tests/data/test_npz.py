@@ -75,6 +75,26 @@ def test_of_medmnist_the_validation_images_are_those_called_val_unless_others_ar
         prepared(str(chosen.path))
 
 
+def test_a_validation_part_beside_keras_keys_is_named(file):
+    root = file(x_train=X, y_train=Y, x_val=X[:4], y_val=Y[:4], x_test=X[:5], y_test=Y[:5])
+    found = prepared(root)
+    assert len(found.images("validation")) == 5
+    assert found.notes_of_reading == ("x_test is the validation part; data.validation_split=val takes x_val",)
+    chosen = prepared(root, validation_split="val")
+    assert len(chosen.images("validation")) == 4
+    assert chosen.notes_of_reading == ()
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.int64, np.float32])
+def test_dark_images_get_a_note(file, dtype):
+    found = prepared(file(images=(X // 16).astype(dtype), labels=Y))
+    assert found.images("train").max() == 15
+    [note] = found.notes_of_reading
+    assert note == "images: the brightest training pixel is 15 of 255; if it is white, scale the images"
+    assert prepared(file(images=X.astype(dtype), labels=Y)).notes_of_reading == ()
+    assert prepared(file(images=X / 255, labels=Y)).notes_of_reading == ()
+
+
 def test_keys_can_be_chosen(file):
     root = file(pictures=X, fine=Y, coarse=Y % 2)
     refused(

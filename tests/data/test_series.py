@@ -113,6 +113,10 @@ def test_values_that_cannot_be_are_refused(write, values):
         opened(write(np.ones((20, 5))))
     with pytest.raises(InputError, match=r"expected real numbers"):
         opened(write(values.astype(complex)))
+    held = values[:6].copy()
+    held[2, 0, 0] = np.nan
+    with pytest.raises(InputError, match=r"x_test\[2\] has NaN or infinite values"):
+        opened(write(values, held=held))
     values[7, 0, 3] = np.inf
     with pytest.raises(InputError, match=r"x_train\[7\] has NaN or infinite values"):
         opened(write(values))

@@ -101,9 +101,12 @@ def _folder(root: Path) -> bool:
 
 
 def _other_file(root: Path) -> Path | None:
-    """Return ``root`` or a file in it whose suffix is known, but read by no source."""
-    files = [root] if root.is_file() else sorted(islice(root.iterdir(), _SOME))
-    return next((path for path in files if path.is_file() and path.suffix.lower() in _FILES), None)
+    """Return ``root``, or a file in it if there are only files, whose suffix is known but read by no source."""
+    entries = [root] if root.is_file() else sorted(islice(root.iterdir(), _SOME))
+    shown = [path for path in entries if not path.name.startswith(".")]
+    if any(path.is_dir() for path in shown):
+        return None  # a table or an archive may lie beside what is meant
+    return next((path for path in shown if path.suffix.lower() in _FILES), None)
 
 
 _BATCHES = ("train_data_batch_1", "val_data")

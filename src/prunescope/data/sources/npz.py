@@ -5,7 +5,7 @@ from __future__ import annotations
 import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, cast
@@ -33,6 +33,7 @@ _VALIDATION = ("val", "valid", "validation", "dev", "test", "testing", "te")
 _VALUES = ("images", "image", "x", "data", "inputs", "features")
 _LABELS = ("labels", "label", "y", "targets", "target", "classes")
 _PIECE = 10_000
+_DARK = 64  # less than this of 255 as the brightest pixel deserves a note
 
 Keys = dict[str, tuple[tuple[int, ...], np.dtype[Any]]]  # the shape and the type of each array
 
@@ -62,6 +63,7 @@ def read(root: Path, data: experiment.Data) -> Raw:
         validation=Split(partial(pixels.chunks, validation), len(validation.labels)),
         files=(path,),
         parameters=chosen_keys(data),
+        notes=lambda: (*train.notes, *pixels.notes()),
     )
 
 
@@ -70,7 +72,8 @@ class NpzSplit:
     """A split of a file: its labels int64 [N], and its values [N, …], which are read when they are asked for.
 
     ``where`` names it in messages. ``shape`` and ``dtype`` are those that the file's header states, of all its rows.
-    ``rows``: which of them are the split, bool, or None for all. ``load`` reads all rows.
+    ``rows``: which of them are the split, bool, or None for all. ``load`` reads all rows. ``notes``: what the user is
+    to be told of the choice.
     """
 
     labels: Labels
@@ -80,6 +83,7 @@ class NpzSplit:
     dtype: np.dtype[Any]
     load: Callable[[], NDArray[Any]]
     rows: NDArray[np.bool_] | None = None
+    notes: tuple[str, ...] = ()
 
     @cached_property
     def values(self) -> NDArray[Any]:
@@ -120,13 +124,22 @@ def read_splits(root: Path, data: experiment.Data) -> tuple[Path, NpzSplit, NpzS
         return NpzSplit(labels, classes, f"{path}: {key}", shape, dtype, load, rows)
 
     if len(keys) == 4:
-        return path, part(keys[0], own), part(keys[2], held)
+        return path, replace(part(keys[0], own), notes=_unused(found, keys, data)), part(keys[2], held)
     chosen = held_out(own)
     if not chosen.any():
         raise InputError(
             f"{path}: {keys[0]} holds no image to hold out; training and validation each need some"
         )
     return path, part(keys[0], own[~chosen], ~chosen), part(keys[0], own[chosen], chosen)
+
+
+def _unused(found: Keys, keys: tuple[str, ...], data: experiment.Data) -> tuple[str, ...]:
+    """Return a note where a part called val is there but not read, since Keras' keys come first."""
+    first = None if chosen_keys(data) else _pair(found, _VALIDATION, _VALUES, _LABELS)
+    if first is None or first[0] == keys[2]:
+        return ()
+    split = next(name for name in _VALIDATION if _pair(found, (name,), _VALUES, _LABELS) == first)
+    return (f"{keys[2]} is the validation part; data.validation_split={split} takes {first[0]}",)
 
 
 def chosen_keys(data: experiment.Data) -> dict[str, str]:
@@ -365,6 +378,16 @@ class _Bytes:
                 f"{self.held.where} goes up to {highest[1]}, {self.train.where} to {highest[0]}: scale them alike"
             )
         return own, held
+
+    def notes(self) -> tuple[str, ...]:
+        """Return a line where the training images are dark, which they are where white is no 255."""
+        brightest = 255 if self.units[0] else self.train.values.max()
+        if brightest >= _DARK:
+            return ()
+        name = self.train.where.rpartition(": ")[2]
+        return (
+            f"{name}: the brightest training pixel is {brightest:g} of 255; if it is white, scale the images",
+        )
 
     def chunks(self, part: NpzSplit) -> Iterator[Chunk]:
         """Yield the images of a part as rows, and its labels, in pieces."""
