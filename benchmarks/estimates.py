@@ -4,7 +4,8 @@
 
 Each experiment is estimated and then run in processes of its own, in a temporary folder, without prepared images. On one
 thread, times are processor time of both, which other work on the machine changes less; with --wall they are those of the
-clock. Prints a Markdown table: estimate, truth and their ratio for seconds, peak memory (MB) and the run's directory (MB).
+clock. Prints a Markdown table: estimate, truth and their ratio for seconds, peak memory without memory-mapped images (MB), and
+the run's directory (MB).
 """
 
 from __future__ import annotations
@@ -125,7 +126,12 @@ def row(name: str, folder: Path, *, wall: bool) -> str:
         return f"| {name} | failed: {errors.strip().splitlines()[-1]} |"
     true = time.perf_counter() - began if wall else usage.ru_utime + usage.ru_stime
     size = sum(path.stat().st_size for path in (folder / "runs").rglob("*") if path.is_file())
-    cells = [pair(seconds, true, 1), pair(memory, 1024 * usage.ru_maxrss, 1e6), pair(disk, size, 1e6)]
+    mapped = sum(path.stat().st_size for path in (folder / "cache").rglob("*.npy"))
+    cells = [
+        pair(seconds, true, 1),
+        pair(memory, 1024 * usage.ru_maxrss - mapped, 1e6),
+        pair(disk, size, 1e6),
+    ]
     return f"| {name} | {' | '.join(cells)} | {took:.1f} s |"
 
 

@@ -95,7 +95,7 @@ def test_the_rule_that_may_end_a_run_is_said(pieces):
     assert estimate(an_experiment(levels=3, stop_units=0.0)).ends == ""
     assumed = estimate(an_experiment(levels=None)).assumed
     assert any(
-        "20 levels after the dense one (the run ends when a hidden layer has" in text for text in assumed
+        "20 levels after the dense one (the stop rule decides: a hidden layer has" in text for text in assumed
     )
 
 

@@ -82,4 +82,5 @@ def _facts(experiment: Experiment) -> MethodFacts:
         procedure=lambda setting: find_method(name)(setting),
         effort=traits.effort,
         each_level=traits.effort == "rounds",
+        dense_first=traits.dense_first,
     )

@@ -63,7 +63,9 @@ def level_by_level(prune: Prune, sizes: Sizes) -> Expected:
         return Expected(tuple((1 - prune.rate) ** level for level in range(prune.levels + 1)), ends=ends)
     return Expected(
         tuple((1 - prune.rate) ** level for level in range(ASSUMED_LEVELS + 1)),
-        (f"{ASSUMED_LEVELS} levels after the dense one (the run ends when {ends or 'no weight is left'})",),
+        (
+            f"{ASSUMED_LEVELS} levels after the dense one (the stop rule decides: {ends or 'no unit is left'})",
+        ),
     )
 
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from prunescope.experiment import Data, Experiment, Network
 from prunescope.model import layer_sizes
-from prunescope.runs.sample_images import Sample, sample_images
+from prunescope.runs.sample_images import SampleImages, sample_images
 from prunescope.runs.trial import (
     DENSITIES,
     END_DENSITIES,
@@ -28,6 +28,7 @@ from prunescope.training.state import MOMENTS
 
 __all__ = ["Estimate", "Expected", "MethodFacts", "estimate"]
 
+BASE_BYTES = 400_000_000  # of a process that has imported torch and the rest
 LINE_BYTES = 200  # of metrics.jsonl, an evaluation
 TABLE_BYTES = 40_000  # levels.parquet and run.json
 
@@ -67,7 +68,7 @@ class Estimate:
         return sum(left) - inside * left[0] if left else 0.0
 
 
-_samples: dict[Data, Sample] = {}
+_samples: dict[Data, SampleImages] = {}
 _pieces: dict[str, Pieces] = {}
 _crowding: dict[tuple[Network, int, int, int], float] = {}
 
@@ -97,8 +98,9 @@ def estimate(experiment: Experiment, method: MethodFacts) -> Estimate:
         seconds_per_step=pieces.step[0],
         engine=engine_note(experiment, method.update_rule),
         level_seconds=tuple(level_seconds.tolist()),
-        memory_bytes=_memory(experiment, sample, sizes),
-        disk_bytes=_disk(experiment, sample, pieces, sizes, counts),
+        memory_bytes=_memory(experiment, sample, method, sizes),
+        disk_bytes=_levels_bytes(experiment, sample, pieces, sizes, counts)
+        + (_model_bytes(sizes) if prune.rewind and method.dense_first else 0),  # rewind.safetensors
         assumed=(*sample.assumed, *expected.assumed),
         starting=pieces.start + sample.opening + (0.0 if method.each_level else before),
         preparing=sample.preparing,
@@ -119,7 +121,7 @@ def crowded(experiment: Experiment, method: MethodFacts, at_once: int) -> float:
 
 def _level_seconds(
     experiment: Experiment,
-    sample: Sample,
+    sample: SampleImages,
     pieces: Pieces,
     densities: tuple[float, ...],
     counts: np.ndarray,
@@ -140,7 +142,7 @@ def _at(densities: tuple[float, ...], known: tuple[float, ...], values: tuple[fl
     return np.interp(np.log(densities), np.log(known[::-1]), values[::-1])
 
 
-def _sample(data: Data) -> Sample:
+def _sample(data: Data) -> SampleImages:
     """Return the images of ``data``, found once; those that had to be prepared are sought again."""
     if data not in _samples:
         sample = sample_images(data)
@@ -150,7 +152,7 @@ def _sample(data: Data) -> Sample:
     return _samples[data]
 
 
-def _measured(experiment: Experiment, sample: Sample, method: MethodFacts) -> Pieces:
+def _measured(experiment: Experiment, sample: SampleImages, method: MethodFacts) -> Pieces:
     """Return the pieces of a run, which experiments share that differ in nothing that a piece depends on."""
     alike = experiment.train.model_copy(update={"steps": 1, "eval_every": 1, "lr": 0.1})
     place = experiment.run.model_copy(update={"checkpoint_seconds": 60.0, "gpus": None, "cpus": 0})
@@ -165,7 +167,7 @@ def _measured(experiment: Experiment, sample: Sample, method: MethodFacts) -> Pi
     return _pieces[key]
 
 
-def _memory(experiment: Experiment, sample: Sample, sizes: tuple[int, ...]) -> int:
+def _memory(experiment: Experiment, sample: SampleImages, method: MethodFacts, sizes: tuple[int, ...]) -> int:
     """Return the bytes that a run will take at its peak, beside memory-mapped images."""
     parameters = sum(a * b for a, b in pairwise(sizes))
     copies = 6 + MOMENTS[experiment.train.optimizer]
@@ -173,18 +175,28 @@ def _memory(experiment: Experiment, sample: Sample, sizes: tuple[int, ...]) -> i
     streams = 0
     if sample.dataset.train_size is None:
         streams = (sample.validation + sample.heldout) * sizes[0]
-    return 400_000_000 + 4 * (copies * parameters + activations + streams)
+    # The end of a level has END_IMAGES as floats several times, and masks of the first layer with their shuffles.
+    end = 4 * min(sample.validation, END_IMAGES) * sizes[0]
+    # Scores come from one batch in one piece, whose inputs and activations are there several times.
+    scored = experiment.prune.score_images if method.effort == "score_images" else 0
+    end = max(end, scored * (3 * sizes[0] + 6 * sum(sizes[1:])))
+    training = 4 * (copies * parameters + activations + streams + end)
+    # The reader of npz files has all images in memory, and copies of those that it splits.
+    loading = sample.prepared_bytes * 3 // 2 if experiment.data.source == "npz" else 0
+    return BASE_BYTES + max(training, loading)
 
 
-def _disk(
-    experiment: Experiment, sample: Sample, pieces: Pieces, sizes: tuple[int, ...], counts: np.ndarray
+def _model_bytes(sizes: tuple[int, ...]) -> int:
+    """Return the bytes of a model's file: weights, biases, and what batch norm has for each input."""
+    return 4 * (sum(a * b for a, b in pairwise(sizes)) + 4 * sum(sizes[:-1]) + sum(sizes[1:]))
+
+
+def _levels_bytes(
+    experiment: Experiment, sample: SampleImages, pieces: Pieces, sizes: tuple[int, ...], counts: np.ndarray
 ) -> int:
-    """Return the bytes of the run's directory when it is done: masks, parameters, observations, evaluations."""
-    products = [a * b for a, b in pairwise(sizes)]
-    model = 4 * (sum(products) + 4 * sum(sizes[:-1]) + sum(sizes[1:]))
+    """Return the bytes of what all levels store: parameters, masks, observations, evaluations and the table."""
     masks = hidden_weights(sizes) // 8
     correct = (sample.validation + sample.heldout) // 4
     evaluations = sum(math.ceil(count / experiment.train.eval_every) for count in counts)
-    levels = len(counts) * (model + masks + pieces.end_bytes + correct)
-    kept = model if experiment.prune.rewind and experiment.prune.method in ("imp",) else 0
-    return levels + kept + LINE_BYTES * evaluations + TABLE_BYTES
+    levels = len(counts) * (_model_bytes(sizes) + masks + pieces.end_bytes + correct)
+    return levels + LINE_BYTES * evaluations + TABLE_BYTES

@@ -33,7 +33,7 @@ SPLIT_SEED = 0
 
 
 @dataclass(frozen=True, eq=False)
-class Sample:
+class SampleImages:
     """A data set to time steps with, and what is known of the whole one.
 
     ``dataset``: the experiment's, or random images of its shape. ``validation`` and ``heldout``: the numbers of images
@@ -50,7 +50,7 @@ class Sample:
     assumed: tuple[str, ...] = ()
 
 
-def sample_images(data: Data) -> Sample:
+def sample_images(data: Data) -> SampleImages:
     """Return the images of ``data``: the real ones where they are drawn or prepared, else random ones.
 
     A raw source that can be read is opened for its shape and classes, and its first piece is prepared to know how long
@@ -71,24 +71,24 @@ def sample_images(data: Data) -> Sample:
         return _assumed(data, str(error))
 
 
-def _opened(data: Data) -> Sample:
+def _opened(data: Data) -> SampleImages:
     from prunescope.data import open_dataset
     from prunescope.runs.correct_images import split_digest
 
     began = clock.now()
     dataset = open_dataset(data, SPLIT_SEED)
     split_digest(dataset)
-    return Sample(dataset, len(dataset.validation), len(dataset.heldout), clock.now() - began)
+    return SampleImages(dataset, len(dataset.validation), len(dataset.heldout), clock.now() - began)
 
 
-def _to_be_turned(data: Data, folder: Path) -> Sample:
+def _to_be_turned(data: Data, folder: Path) -> SampleImages:
     """Return the images before their rotation, whose time is not known."""
     found = _opened(data.model_copy(update={"rotate": 0.0}))
     text = f"no time for rotating the images of {folder} once"
     return replace(found, assumed=(text,))
 
 
-def _to_be_prepared(data: Data) -> Sample:
+def _to_be_prepared(data: Data) -> SampleImages:
     from prunescope.data.prepared.preparation import open_raw
 
     raw = open_raw(data)
@@ -97,7 +97,7 @@ def _to_be_prepared(data: Data) -> Sample:
     setup, each = _preparation_seconds(raw)
     turned = 2 if data.rotate else 1  # Turned images are written from those prepared first.
     size = int(np.prod(raw.shape)) * np.dtype(raw.dtype).itemsize
-    return Sample(
+    return SampleImages(
         dataset=_random(data, raw.shape, _classes(data, len(raw.classes)), raw.dtype),
         validation=min(rest, data.validation),
         heldout=max(rest - data.validation, 0),
@@ -107,13 +107,13 @@ def _to_be_prepared(data: Data) -> Sample:
     )
 
 
-def _assumed(data: Data, why: str) -> Sample:
+def _assumed(data: Data, why: str) -> SampleImages:
     """Return random images of a source that cannot be opened here, for the reason ``why``."""
     shape, classes, _, rest = OFFICIAL.get(data.source, UNKNOWN)
     text = f"images {'x'.join(map(str, shape))} of {classes} classes that are prepared already ({why})"
     dataset = _random(data, shape, _classes(data, classes), "|u1")
     held = max(rest - data.validation, 0)
-    return Sample(dataset, min(rest, data.validation), held, 0.0, assumed=(text,))
+    return SampleImages(dataset, min(rest, data.validation), held, 0.0, assumed=(text,))
 
 
 def _classes(data: Data, classes: int) -> int:

@@ -19,7 +19,7 @@ from prunescope.experiment import Experiment
 from prunescope.mask import BoolArray, Mask
 from prunescope.model import Model, Ticket, initial, layer_sizes
 from prunescope.runs import clock
-from prunescope.runs.sample_images import Sample
+from prunescope.runs.sample_images import SampleImages
 from prunescope.training.engine import Engine, Score
 from prunescope.training.levels import Dynamics, Level, Procedure, Setting, UpdateRule
 
@@ -57,7 +57,8 @@ class MethodFacts:
 
     levels_for: returns the expected levels for the layer sizes (n0, …, nL). update_rule: which weights its steps change.
     procedure: its procedure, whose own work is measured. effort: the field of ``prune`` to which the work before training
-    is proportional, "" for none. each_level: whether that work is done for each level anew.
+    is proportional, "" for none. each_level: whether that work is done for each level anew. dense_first: whether a dense
+    level comes first, of which the run stores parameters to rewind to.
     """
 
     levels_for: Callable[[tuple[int, ...]], Expected]
@@ -65,6 +66,7 @@ class MethodFacts:
     procedure: Callable[[Setting], Procedure] | None = None
     effort: Literal["", "score_images", "rounds"] = ""
     each_level: bool = False
+    dense_first: bool = True
 
 
 @dataclass(frozen=True)
@@ -88,7 +90,7 @@ class Pieces:
 
 def measured_pieces(
     experiment: Experiment,
-    sample: Sample,
+    sample: SampleImages,
     update_rule: UpdateRule,
 ) -> Pieces:
     """Measure the pieces of a run of ``experiment`` on the images of ``sample``, in a few seconds."""
@@ -204,7 +206,7 @@ def random_ticket(sizes: tuple[int, ...], density: float) -> Ticket:
     return Ticket(tuple(masks), dense.biases)
 
 
-def crowding(experiment: Experiment, sample: Sample, at_once: int, update_rule: UpdateRule) -> float:
+def crowding(experiment: Experiment, sample: SampleImages, at_once: int, update_rule: UpdateRule) -> float:
     """Measure how many times longer a step takes while ``at_once`` runs go at a time, at least 1.
 
     The other runs are threads that do the same steps; both are measured at CROWDED_DENSITY.
@@ -311,35 +313,58 @@ class _Ends:
 
 def _ends(setting: Setting, update_rule: UpdateRule) -> _Ends:
     """Measure what happens at the end of a level, on few images and, of a wide network, few units."""
-    from prunescope.training import make_engine
-
-    experiment, whole = setting.experiment, setting.dataset
+    whole = setting.dataset
     assert whole is not None
     dataset = replace(
         whole, validation=first(whole.validation, END_IMAGES), heldout=first(whole.heldout, END_IMAGES)
     )
     most = max(END_WEIGHTS // setting.sizes[0], 16)
-    hidden = tuple(min(width, most) for width in experiment.network.hidden)
-    sizes = layer_sizes(setting.sizes[0], hidden, setting.sizes[-1])
-    narrow = experiment.model_copy(
-        update={"network": experiment.network.model_copy(update={"hidden": hidden})}
+    warm_up = () if _warm else (END_DENSITIES[-1],)
+    _warm.append(True)
+    times, end, counted = _end_times(
+        replace(setting, dataset=dataset), most, (*warm_up, *END_DENSITIES), update_rule
     )
-    engine = _Counting(make_engine(narrow, dataset.mean, dataset.live_pixels, update_rule))
-    times, size = [], 0
+    seconds = np.array(times[len(warm_up) :])
+    whole_weights, weights = hidden_weights(setting.sizes), hidden_weights(_narrow(setting, most).sizes)
+    if whole_weights > weights:
+        # What images take does not grow with the units; twice the units tell how much that is.
+        twice, _, _ = _end_times(replace(setting, dataset=dataset), 2 * most, END_DENSITIES[1:2], update_rule)
+        grown = hidden_weights(_narrow(setting, 2 * most).sizes) / weights
+        each = min(max((twice[0] - seconds[1]) / (grown - 1), 0.0), seconds[1])  # what ``weights`` take
+        fixed = np.minimum(seconds[1] - each, seconds)
+        seconds = fixed + (seconds - fixed) * whole_weights / weights
+    counts = [sum(images is every for images in counted) for every in (dataset.validation, dataset.heldout)]
+    size = sum(array.nbytes for array in end.observed.values())
+    return _Ends(tuple(seconds.tolist()), counts[0], counts[1], size)
+
+
+def _narrow(setting: Setting, most: int) -> Setting:
+    """Return the setting with at most so many units a hidden layer."""
+    hidden = tuple(min(width, most) for width in setting.experiment.network.hidden)
+    network = setting.experiment.network.model_copy(update={"hidden": hidden})
+    experiment = setting.experiment.model_copy(update={"network": network})
+    return replace(
+        setting, experiment=experiment, sizes=layer_sizes(setting.sizes[0], hidden, setting.sizes[-1])
+    )
+
+
+def _end_times(
+    setting: Setting, most: int, densities: tuple[float, ...], update_rule: UpdateRule
+) -> tuple[list[float], LevelEnd, list[Images]]:
+    """Measure the ends of levels of these densities with at most so many units: seconds, the last end, evaluations."""
+    from prunescope.training import make_engine
+
+    narrow, dataset = _narrow(setting, most), setting.dataset
+    assert dataset is not None
+    engine = _Counting(make_engine(narrow.experiment, dataset.mean, dataset.live_pixels, update_rule))
+    times = []
     with tempfile.TemporaryDirectory() as folder:
-        warm_up = () if _warm else (END_DENSITIES[-1],)
-        _warm.append(True)
-        for number, density in enumerate((*warm_up, *END_DENSITIES)):
+        for number, density in enumerate(densities):
             engine.counted.clear()
             began = clock.now()
-            end = _one_end(Setting(narrow, sizes, 0, dataset), engine, density, Path(folder) / str(number))
+            end = _one_end(narrow, engine, density, Path(folder) / str(number))
             times.append(clock.now() - began)
-            size = max(size, sum(array.nbytes for array in end.observed.values()))
-    ratio = hidden_weights(setting.sizes) / hidden_weights(sizes)
-    counts = [
-        sum(images is every for images in engine.counted) for every in (dataset.validation, dataset.heldout)
-    ]
-    return _Ends(tuple(seconds * ratio for seconds in times[len(warm_up) :]), counts[0], counts[1], size)
+    return times, end, engine.counted
 
 
 def hidden_weights(sizes: tuple[int, ...]) -> int:
@@ -377,7 +402,7 @@ def _one_end(setting: Setting, engine: Engine, density: float, folder: Path) -> 
     return end
 
 
-def methods_work(experiment: Experiment, sample: Sample, method: MethodFacts) -> tuple[float, float]:
+def methods_work(experiment: Experiment, sample: SampleImages, method: MethodFacts) -> tuple[float, float]:
     """Measure the seconds that a method takes before its first level, and inside a level for each step.
 
     Work that is proportional to a field of ``prune`` is measured with little of it, and scaled.
