@@ -8,6 +8,7 @@ from itertools import pairwise
 
 import numpy as np
 
+from prunescope.data.prepared.preparation import find_prepared
 from prunescope.experiment import Data, Experiment, Network
 from prunescope.model import layer_sizes
 from prunescope.runs.sample_images import SampleImages, sample_images
@@ -143,12 +144,10 @@ def _at(densities: tuple[float, ...], known: tuple[float, ...], values: tuple[fl
 
 
 def _sample(data: Data) -> SampleImages:
-    """Return the images of ``data``, found once; those that had to be prepared are sought again."""
-    if data not in _samples:
-        sample = sample_images(data)
-        if sample.preparing:
-            return sample
-        _samples[data] = sample
+    """Return the images of ``data``, found once; those that had to be prepared are sought again once they are."""
+    found = _samples.get(data)
+    if found is None or (found.preparing and find_prepared(data) is not None):
+        _samples[data] = sample_images(data)
     return _samples[data]
 
 
