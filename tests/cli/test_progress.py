@@ -2,6 +2,7 @@
 
 import io
 import time
+from pathlib import Path
 
 import pytest
 import rich.console
@@ -100,6 +101,36 @@ def test_lines_tell_the_steps_once_in_a_while_and_where_they_resume(capsys):
     quiet.level_started(level(), 0, (3, 2, 2))
     quiet.stepped(level(), 20)
     assert capsys.readouterr().err == ""
+
+
+def test_the_time_in_all_is_a_range_before_levels_tell_it_and_names_what_may_end_the_run(
+    terminal, monkeypatch, small_run
+):
+    now = [100.0]
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    reporter = Live()
+    try:
+        reporter.started(Path("run"), small_run(prune={"levels": 3, "rate": 0.5}), [])
+        rows = []
+        for number, (u, steps_take, end) in enumerate(((1.0, 10, 2), (0.5, 5, 2), (0.25, 2.5, 2))):
+            reporter.level_started(level(number), 0, (3, 2, 2))
+            now[0] += steps_take / 2
+            reporter.stepped(level(number), 20)
+            shown = view(reporter)
+            if number == 0:  # levels of 10 s, or of 5, 2.5 and 1.25
+                assert (
+                    "5 s left in this level, 13 s to 35 s left in all, less if before then a hidden" in shown
+                )
+            if number == 2:  # 1.25 s, the end, then 1.25 s and an end
+                assert ", about 6 s left in all" in shown
+            now[0] += steps_take / 2
+            reporter.stepped(level(number), 40)
+            now[0] += end
+            taken = {"level": number, "layer": 1, "nominal_density": u, "seconds": float(steps_take + end)}
+            rows.append(taken)
+            reporter.level_finished(rows)
+    finally:
+        reporter.close()
 
 
 def test_undefined_locality_is_a_dash():

@@ -7,6 +7,7 @@ from filelock import FileLock
 
 import tiny
 from prunescope.errors import InputError
+from prunescope.experiment import Place
 from prunescope.pruning.running import run
 from prunescope.runs.reporting import Reporter
 from prunescope.sweep import Job, plan
@@ -64,9 +65,11 @@ def test_the_time_of_a_done_run_stands_for_those_of_its_experiment(some_done):
     jobs, out = some_done
     found = plan(jobs, out)
     seconds = Run(jobs[0].path(out)).table.filter(layer=1).sort("level")["seconds"]
+    starting = found.runs[3].estimate.starting
     assert [p.seconds for p in found.runs] == pytest.approx(
-        [0, seconds[2:].sum(), seconds.sum(), seconds.sum()]
+        [0, *(starting + left for left in (seconds[2:].sum(), seconds.sum(), seconds.sum()))]
     )
+    assert plan(jobs[::-1], out).runs[0].estimate.level_seconds == tuple(seconds)  # in whichever order
 
 
 def test_a_directory_that_is_locked_is_in_use(some_done):
@@ -84,13 +87,71 @@ def planned(path, *seconds, memory=1, **place):
     """A new run whose levels take so long and that needs so much."""
     cost = plan([Job(tiny.experiment(), 0)], "nowhere").runs[0].estimate
     job = Job(tiny.experiment(run={"threads": 0, **place}), 0)
-    cost = replace(cost, level_seconds=seconds, memory_bytes=memory, disk_bytes=10**9)
+    cost = replace(
+        cost, level_seconds=seconds, memory_bytes=memory, disk_bytes=10**9, levels=len(seconds) - 1
+    )
+    cost = replace(cost, starting=0.0, preparing=0.0)
     return PlannedRun(job, path, "new", 0, cost.seconds, cost)
 
 
 def test_the_time_of_a_plan_is_that_of_the_longest_first(tmp_path):
     found = Plan(tmp_path, tuple(planned(tmp_path / str(s), s) for s in (1, 2, 3, 4, 5)))
     assert [found.seconds(n) for n in (1, 2, 5, 9)] == [15, 8, 5, 5]
+
+
+def test_runs_at_a_time_are_slower_unless_learned_from_such(tmp_path):
+    runs = tuple(planned(tmp_path / str(s), s) for s in (2, 4))
+    crowded = Plan(tmp_path, runs, crowding=lambda at_once: 1.5 if at_once > 1 else 1.0)
+    assert [crowded.seconds(n) for n in (1, 2)] == [6, 6]
+    status = SweepStatus(crowded, slots=2)
+    assert status.all_left() == 6
+    learned = tuple(replace(run, estimate=replace(run.estimate, learned=True)) for run in runs)
+    crowded = replace(crowded, runs=learned)
+    assert [crowded.seconds(n) for n in (1, 2)] == [6, 4]
+    assert SweepStatus(crowded, slots=2).all_left() == 4
+
+
+def test_starting_counts_for_every_run_and_preparing_for_each_data_set(tmp_path):
+    runs = [planned(tmp_path / str(s), s) for s in (1, 2)]
+    costs = [replace(run.estimate, starting=1.0, preparing=10.0) for run in runs]
+    runs = [
+        replace(run, estimate=cost, seconds=run.seconds + 1) for run, cost in zip(runs, costs, strict=True)
+    ]
+    assert Plan(tmp_path, tuple(runs)).seconds(1) == 15
+    status = SweepStatus(Plan(tmp_path, tuple(runs)), slots=1)
+    assert status.all_left() == 5
+    status.started(runs[0])
+    assert status.updated(runs[0], {"event": "stepped", "level": 0, "step": 1, "steps": 2}).left == 0.5
+
+
+def test_the_pace_of_runs_that_are_done_is_kept(tmp_path, monkeypatch):
+    now = [100.0]
+    monkeypatch.setattr("prunescope.sweep.status.time.monotonic", lambda: now[0])
+    runs = tuple(planned(tmp_path / str(n), 10.0) for n in range(2))
+    status = SweepStatus(Plan(tmp_path, runs), slots=1)
+    status.started(runs[0])
+    status.updated(runs[0], {"event": "level_started", "level": 0, "step": 0, "steps": 30})
+    now[0] += 30  # three times as long as was estimated
+    status.ended(runs[0], "done", "")
+    assert status.all_left() == 30
+
+
+def test_what_a_checkpoint_holds_of_a_level_is_not_left(some_done):
+    class StopsInside(Reporter):
+        def stepped(self, level, step):
+            if step == 15:
+                raise KeyboardInterrupt
+
+    jobs, out = some_done
+    job = Job(jobs[0].experiment.model_copy(update={"run": Place(checkpoint_seconds=1e-9)}), 7)
+    with pytest.raises(KeyboardInterrupt):
+        run(job.experiment, seed=7, out=out, reporter=StopsInside())
+    (found,) = plan([job], out).runs
+    cost = found.estimate
+    share = 15 / job.experiment.train.steps
+    assert found.seconds == pytest.approx(
+        cost.starting + sum(cost.level_seconds) - share * cost.level_seconds[0]
+    )
 
 
 def test_a_disk_that_does_not_hold_the_runs_is_said(tmp_path, monkeypatch):

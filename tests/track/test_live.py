@@ -87,7 +87,7 @@ def test_every_call_is_passed_on(small_run, tmp_path):
 
     reporter = reporter_of(Recording(), [], Hearing())
     reporter.preparing(1, 2, "images")
-    reporter.noted("no held-out image")
+    reporter.note("no held-out image")
     run_it(small_run(), out=tmp_path, reporter=reporter)
     reporter.close()
     hooks = {name for name, value in vars(Reporter).items() if callable(value) and not name.startswith("_")}

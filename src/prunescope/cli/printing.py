@@ -15,6 +15,7 @@ from prunescope.errors import InputError
 from prunescope.experiment import Experiment, preset_names, preset_text
 from prunescope.mask import ImageShape, Mask
 from prunescope.model import FloatArray
+from prunescope.runs.estimate import Estimate
 
 if TYPE_CHECKING:
     from prunescope.runs.directory import Run
@@ -33,13 +34,24 @@ def print_plan(experiment: Experiment, seed: int, out: Path) -> None:
     print(f"identity    {experiment.identity}")
     print(f"directory   {directory}")
     print(f"parameters  {cost.parameters:,}")
-    print(f"levels      {cost.levels + 1}, {cost.steps:,} steps in all")
-    print(f"time        about {span(cost.seconds)} ({1000 * cost.seconds_per_step:.1f} ms a dense step here)")
+    print(f"levels      {cost.levels + 1}, {cost.steps:,} steps in all{_ends(cost)}")
+    print(f"time        {time_text(cost)} ({1000 * cost.seconds_per_step:.1f} ms a dense step here)")
     print(f"engine      {cost.engine}")
     print(f"memory      about {gigabytes(cost.memory_bytes)}, plus the memory-mapped images")
-    print(f"disk        about {gigabytes(cost.disk_bytes, 2)}")
+    prepared = f", and {gigabytes(cost.prepared_bytes, 2)} of prepared images" if cost.prepared_bytes else ""
+    print(f"disk        about {gigabytes(cost.disk_bytes, 2)}{prepared}")
     for assumption in cost.assumed:
         print(f"assumed     {assumption}")
+
+
+def time_text(cost: Estimate) -> str:
+    """Return the estimated time, as in ``about 70 s for all levels, 15 s of it for preparing the images once``."""
+    text = f"about {span(cost.seconds + cost.preparing)}"
+    return f"{text}, {span(cost.preparing)} of it for preparing the images once" if cost.preparing else text
+
+
+def _ends(cost: Estimate) -> str:
+    return f"; fewer if before them {cost.ends}" if cost.ends else ""
 
 
 def print_presets() -> None:

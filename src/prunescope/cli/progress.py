@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +14,7 @@ from prunescope.analysis.image_counts import images_text
 from prunescope.analysis.nulls import sampled_z
 from prunescope.runs.columns import find_column, shown_on
 from prunescope.runs.reporting import Reporter
+from prunescope.runs.time_left import TimeLeft
 
 if TYPE_CHECKING:
     from rich.console import Group
@@ -75,9 +76,9 @@ class ProgressLines:
             self.say(f"{what}: {done} of {total}")
             self._last = time.monotonic()
 
-    def noted(self, text: str) -> None:
-        """Say what a reader of the numbers has to know about the data."""
-        self.say(f"note: {text}")
+    def note(self, text: str) -> None:
+        """Say what a reader of the numbers has to know."""
+        self.say(f"prunescope: {text}")
 
     def say(self, text: str) -> None:
         """Print a line to stderr at once."""
@@ -110,9 +111,9 @@ class ProgressView(ABC):
         """Show how far the preparation of data is."""
         self._note = f"{what}: {done:,} of {total:,}"
 
-    def noted(self, text: str) -> None:
-        """Print above the view what a reader of the numbers has to know about the data."""
-        self._live.console.print(f"note: {text}", highlight=False, markup=False)
+    def note(self, text: str) -> None:
+        """Print above the view what a reader of the numbers has to know."""
+        self._live.console.print(f"prunescope: {text}", highlight=False, markup=False)
 
     def close(self) -> None:
         """Stop redrawing and release the terminal."""
@@ -128,7 +129,7 @@ class Lines(ProgressLines, Reporter):
 
     def __init__(self, every: float = 60.0) -> None:
         super().__init__(every)
-        self._clock = _Clock()
+        self._forecast = _Forecast()
         self._images: int | None = None
 
     def say(self, text: str) -> None:
@@ -139,19 +140,21 @@ class Lines(ProgressLines, Reporter):
     def started(
         self, path: Path, experiment: Experiment, rows: list[dict[str, Any]], engine: str = ""
     ) -> None:
+        self._forecast = _Forecast(experiment, _first_layer(rows))
         self.say(f"{path}: {'resuming' if rows else 'starting'} {experiment.name}")
         if engine:
             self.say(f"engine {engine}")
 
     def level_started(self, level: Level, step: int, shape: ImageShape) -> None:
-        self._clock.start(level.steps, step)
+        self._forecast.start(level, step)
         if step:
             self.say(f"level {level.number}: resuming at step {step} of {level.steps}")
 
     def stepped(self, level: Level, step: int) -> None:
-        self._clock.at(step)
+        self._forecast.at(step)
         if self.due():
-            self.say(f"level {level.number}: step {step} of {level.steps}, {self._clock.rate:.0f} steps/s")
+            rate = f"{self._forecast.clock.rate:.0f} steps/s"
+            self.say(f"level {level.number}: step {step} of {level.steps}, {rate}{self._forecast.in_all()}")
 
     def evaluated(self, evaluation: Evaluation) -> None:
         if self._images != evaluation.val.images:
@@ -159,10 +162,8 @@ class Lines(ProgressLines, Reporter):
             self.say(f"accuracies are on {images_text([self._images], 'validation')}")
 
     def level_finished(self, rows: list[dict[str, Any]]) -> None:
+        self._forecast.finish(_first_layer(rows))
         self.say(level_line(_first_layer(rows)[-1]))
-
-    def note(self, text: str) -> None:
-        self.say(f"prunescope: {text}")
 
 
 class Live(ProgressView, Reporter):
@@ -170,11 +171,10 @@ class Live(ProgressView, Reporter):
 
     def __init__(self) -> None:
         self._rows: list[dict[str, Any]] = []
-        self._clock = _Clock()
+        self._forecast = _Forecast()
         self._level: Level | None = None
         self._evaluation: Evaluation | None = None
         self._heading = ""
-        self._planned: int | None = None
         super().__init__()
         self._live.start()
 
@@ -183,23 +183,21 @@ class Live(ProgressView, Reporter):
     ) -> None:
         self._heading = f"{path}, engine {engine}" if engine else str(path)
         self._note, self._rows = "", _first_layer(rows)
-        self._planned = experiment.prune.levels
+        self._forecast = _Forecast(experiment, self._rows)
 
     def level_started(self, level: Level, step: int, shape: ImageShape) -> None:
         self._level, self._evaluation, self._note = level, None, ""
-        self._clock.start(level.steps, step)
+        self._forecast.start(level, step)
 
     def stepped(self, level: Level, step: int) -> None:
-        self._clock.at(step)
+        self._forecast.at(step)
 
     def evaluated(self, evaluation: Evaluation) -> None:
         self._evaluation = evaluation
 
     def level_finished(self, rows: list[dict[str, Any]]) -> None:
         self._rows, self._level, self._note = _first_layer(rows), None, ""
-
-    def note(self, text: str) -> None:
-        self._live.console.print(f"prunescope: {text}", markup=False, highlight=False)
+        self._forecast.finish(self._rows)
 
     def _view(self) -> Group:
         from rich.console import Group
@@ -219,7 +217,7 @@ class Live(ProgressView, Reporter):
             table.add_row(*(number(row.get(column.name), column.format) for column in shown))
         parts: list[Any] = [Text(self._heading, style="dim"), table]
         if self._level is not None:
-            clock = self._clock
+            clock = self._forecast.clock
             # a bar alone does not end its line
             parts.append(Padding(ProgressBar(total=clock.total, completed=clock.step, width=60), 0))
             parts.append(
@@ -230,16 +228,9 @@ class Live(ProgressView, Reporter):
         return Group(*parts)
 
     def _ahead(self) -> str:
-        left = self._clock.left
-        text = f" of {self._planned}" if self._planned else ""
-        if left is None:
-            return text
-        text += f"  {span(left)} left in this level"
-        if self._planned and self._level:
-            levels = self._planned - self._level.number
-            # sparser levels are no slower than this one
-            text += f", at most {span(left + levels * self._clock.total / self._clock.rate)} in all"
-        return text
+        left = self._forecast.clock.left
+        text = self._forecast.of_levels()
+        return text if left is None else f"{text}  {span(left)} left in this level{self._forecast.in_all()}"
 
     def _seen(self) -> str:
         if self._evaluation is None:
@@ -250,6 +241,66 @@ class Live(ProgressView, Reporter):
         )
 
 
+class _Forecast:
+    """What is ahead of a run: the levels that its method expects, and the time that they will take."""
+
+    def __init__(self, experiment: Experiment | None = None, rows: Sequence[dict[str, Any]] = ()) -> None:
+        self.clock = _Clock()
+        self._experiment, self._seconds = experiment, [row["seconds"] for row in rows]
+        self._left: TimeLeft | None = None
+        self._last: int | None = None  # the number of the last level
+        self._assumed, self._condition = False, ""
+
+    def start(self, level: Level, step: int) -> None:
+        """Count the steps of a level from ``step`` on."""
+        if self._left is None and self._experiment is not None:
+            self._expect(self._experiment, level)
+        if self._left is not None:
+            self._left.learn(self._seconds)
+            self._last = level.number + len(self._left.densities) - len(self._seconds) - 1
+        self.clock.start(level.steps, step)
+
+    def _expect(self, experiment: Experiment, level: Level) -> None:
+        from prunescope.errors import InputError
+        from prunescope.pruning import find_traits
+
+        shapes = level.ticket.shapes
+        sizes = (shapes[0][1], *(n_out for n_out, _ in shapes), level.model.layers[-1].weight.shape[0])
+        try:
+            expected = find_traits(experiment.prune.method).expected(experiment.prune, sizes)
+        except InputError:  # The run itself reports what is wrong.
+            return
+        self._left = TimeLeft(expected.densities)
+        self._assumed = bool(expected.assumed)
+        if self._assumed:
+            self._condition = f" if {len(expected.densities)} levels are trained"
+        elif expected.ends:
+            self._condition = f", less if before then {expected.ends}"
+
+    def at(self, step: int) -> None:
+        """Take note that ``step`` updates of the level are done."""
+        self.clock.at(step)
+
+    def finish(self, rows: Sequence[dict[str, Any]]) -> None:
+        """Take note of the rows of all finished levels."""
+        self._seconds = [row["seconds"] for row in rows]
+        if self._left is not None:
+            self._left.learn_end(self.clock.since_last)
+
+    def of_levels(self) -> str:
+        """Return how many levels there will be, as in `` of 17``."""
+        return "" if self._last is None or self._assumed else f" of {self._last}"
+
+    def in_all(self) -> str:
+        """Return the time that is left in all: a range until finished levels tell how it falls with the density."""
+        left = self.clock.left
+        if left is None or self._left is None:
+            return ""
+        low, high = self._left.of_all(self.clock.total / self.clock.rate, left)
+        text = f"about {span(high)}" if low == high else f"{span(low)} to {span(high)}"
+        return f", {text} left in all{self._condition}"
+
+
 class _Clock:
     """A clock that measures the rate of steps of the current level since it started or resumed."""
 
@@ -258,9 +309,15 @@ class _Clock:
 
     def start(self, total: int, step: int) -> None:
         self.total, self.step, self._first, self._began = total, step, step, time.monotonic()
+        self._last = self._began
 
     def at(self, step: int) -> None:
-        self.step = step
+        self.step, self._last = step, time.monotonic()
+
+    @property
+    def since_last(self) -> float:
+        """The seconds since the last step."""
+        return time.monotonic() - self._last
 
     @property
     def rate(self) -> float:

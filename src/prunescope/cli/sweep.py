@@ -159,14 +159,17 @@ def _needs(planned: Plan, capacity: Capacity) -> list[str]:
     slots = capacity.slots(planned)
     estimates = [run.estimate for run in planned.todo if run.estimate]
     largest, free = gigabytes(planned.memory_bytes), gigabytes(free_disk(planned.out.absolute()))
+    preparing = f", {span(planned.preparing)} of it for preparing images once" if planned.preparing else ""
     lines = [
         f"at once  {_many(slots, 'run')}",
-        f"time     about {span(planned.seconds(slots))}",
+        f"time     about {span(planned.seconds(slots))}{preparing}",
         f"memory   about {largest} the largest run, {gigabytes(capacity.memory)} available",
         f"disk     about {gigabytes(planned.disk_bytes, 2)}, {free} free",
     ]
     if planned.memory_bytes > capacity.memory:
         lines.append("memory   too little for the largest run by its estimate: it will run alone")
+    ends = dict.fromkeys(estimate.ends for estimate in estimates if estimate.ends)
+    lines += [f"time     less where a run ends because {text}" for text in ends]
     assumed = dict.fromkeys(text for estimate in estimates for text in estimate.assumed)
     return lines + [f"assumed  {text}" for text in assumed]
 

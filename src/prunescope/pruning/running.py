@@ -12,7 +12,7 @@ from prunescope.runs.reporting import Reporter, silent
 
 if TYPE_CHECKING:
     from prunescope.runs.directory import Run
-    from prunescope.runs.estimate import Estimate
+    from prunescope.runs.estimate import Estimate, MethodFacts
     from prunescope.training.levels import ExplainedProcedure, Setting
 
 
@@ -72,6 +72,30 @@ def estimate(experiment: Experiment) -> Estimate:
     """
     from prunescope.runs.estimate import estimate as cost
 
-    check_method(experiment.prune.method)
-    traits = find_traits(experiment.prune.method)
-    return cost(experiment, lambda sizes: traits.expected(experiment.prune, sizes), traits.update_rule)
+    return cost(experiment, _facts(experiment))
+
+
+def crowding(experiment: Experiment, at_once: int) -> float:
+    """Return how many times longer a run takes while ``at_once`` like it go at a time on this machine, measured once.
+
+    Raises InputError for an unknown method.
+    """
+    from prunescope.runs.estimate import crowded
+
+    return crowded(experiment, _facts(experiment), at_once)
+
+
+def _facts(experiment: Experiment) -> MethodFacts:
+    from prunescope.runs.estimate import MethodFacts
+
+    name, prune = experiment.prune.method, experiment.prune
+    check_method(name)
+    traits = find_traits(name)
+    return MethodFacts(
+        levels_for=lambda sizes: traits.expected(prune, sizes),
+        update_rule=traits.update_rule,
+        procedure=lambda setting: find_method(name)(setting),
+        effort=traits.effort,
+        each_level=traits.effort == "rounds",
+        dense_first=traits.dense_first,
+    )

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Literal
 
 from prunescope.errors import InputError
 from prunescope.experiment import Prune
 from prunescope.pruning.pools import check_each_layer
-from prunescope.runs.estimate import Expected as Expected
+from prunescope.runs.trial import Expected as Expected
 from prunescope.training.levels import UpdateRule
 
 Sizes = tuple[int, ...]
@@ -29,6 +30,8 @@ class Traits:
     dense_first: whether level 0 is the dense network, over which a gain can be measured.
     reads: the fields of ``prune`` it reads that take part in an experiment's name: rate, rewind, scope, layout.
     update_rule: which weights one update changes.
+    effort: the field of ``prune`` to which the work before training is proportional, "" for none; ``rounds`` are done for
+    each level anew.
     """
 
     label: str
@@ -38,6 +41,7 @@ class Traits:
     order: int = 100
     reads: frozenset[str] = frozenset()
     update_rule: UpdateRule = "kept"
+    effort: Literal["", "score_images", "rounds"] = ""
 
     @property
     def iterative(self) -> bool:
@@ -53,11 +57,15 @@ class Traits:
 def level_by_level(prune: Prune, sizes: Sizes) -> Expected:
     """Return the dense level and those of density (1-p)^n until ``prune.levels`` or the stop rule."""
     del sizes
+    share = f"{100 * prune.stop_units:g} %"
+    ends = f"a hidden layer has at most {share} of its units left" if prune.stop_units else ""
     if prune.levels is not None:
-        return Expected(tuple((1 - prune.rate) ** level for level in range(prune.levels + 1)))
+        return Expected(tuple((1 - prune.rate) ** level for level in range(prune.levels + 1)), ends=ends)
     return Expected(
         tuple((1 - prune.rate) ** level for level in range(ASSUMED_LEVELS + 1)),
-        (f"{ASSUMED_LEVELS} levels after the dense one (the stop rule decides)",),
+        (
+            f"{ASSUMED_LEVELS} levels after the dense one (the stop rule decides: {ends or 'no unit is left'})",
+        ),
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
@@ -33,3 +34,16 @@ class Checkpoint:
             engine=EngineState.from_arrays(under(arrays, "engine/")),
             seconds=float(arrays["seconds"][0]),
         )
+
+
+def saved_step(run: Path) -> int:
+    """Return the step inside a level that the checkpoint of a run directory was made at; 0 without a readable one."""
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(
+            run / "checkpoint.safetensors", "numpy"
+        ) as file:  # One array is read, not the whole state.
+            return int(file.get_tensor("loop/progress")[0])
+    except (SafetensorError, OSError, ValueError):
+        return 0

@@ -129,7 +129,7 @@ class _Driver:
         found = described(dataset)
         check(self.directory, found)
         for note in dataset.notes:
-            self.reporter.noted(note)
+            self.reporter.note(note)
         if self.directory.status != "done":
             self.directory.write_about(data=self.directory.data | found)
         return dataset

@@ -1,35 +1,47 @@
-"""The estimate of an experiment's cost takes the time from a few measured steps, and memory and disk from its sizes."""
+"""The estimate of an experiment's cost adds up measured pieces of a run; memory and disk follow from its sizes."""
 
 from __future__ import annotations
 
-import functools
-import time
-from collections.abc import Callable
+import math
 from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
 
-from prunescope.experiment import Experiment, Network, Place, Prune, Train
-from prunescope.mask import ImageShape, Mask
-from prunescope.model import Ticket, initial, layer_sizes
+from prunescope.data.prepared.preparation import find_prepared
+from prunescope.experiment import Data, Experiment, Network
+from prunescope.model import layer_sizes
+from prunescope.runs.sample_images import SampleImages, sample_images
+from prunescope.runs.trial import (
+    DENSITIES,
+    END_DENSITIES,
+    END_IMAGES,
+    Expected,
+    MethodFacts,
+    Pieces,
+    crowding,
+    hidden_weights,
+    measured_pieces,
+    methods_work,
+)
 from prunescope.training import engine_note
-from prunescope.training.levels import UpdateRule
 from prunescope.training.state import MOMENTS
 
-KNOWN: dict[str, tuple[ImageShape, int, int | None]] = {
-    "imagenet32": ((3, 32, 32), 1000, 1_281_167),
-    "imagenet64": ((3, 64, 64), 1000, 1_281_167),
-    "cifar10": ((3, 32, 32), 10, 50_000),
-    "cifar100": ((3, 32, 32), 100, 50_000),
-}
-MEASURED_STEPS = 4
-DENSITIES = (1.0, 0.3, 0.1, 0.03, 0.01)
+__all__ = ["Estimate", "Expected", "MethodFacts", "estimate"]
+
+BASE_BYTES = 400_000_000  # of a process that has imported torch and the rest
+LINE_BYTES = 200  # of metrics.jsonl, an evaluation
+TABLE_BYTES = 40_000  # levels.parquet and run.json
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """The estimated cost of a run, in seconds and bytes; ``assumed`` names what was not known and had to be assumed."""
+    """The estimated cost of a run, in seconds and bytes; ``assumed`` names what was not known and had to be assumed.
+
+    ``level_seconds``: of each level, with its evaluations and what is measured and written at its end. ``starting``: the
+    seconds before the first level of every start, ``preparing``: those for preparing the images once. ``ends``: what may
+    end the run before all levels.
+    """
 
     levels: int
     steps: int
@@ -40,134 +52,150 @@ class Estimate:
     memory_bytes: int
     disk_bytes: int
     assumed: tuple[str, ...]
+    starting: float = 0.0
+    preparing: float = 0.0
+    prepared_bytes: int = 0
+    ends: str = ""
+    learned: bool = False  # level_seconds are those of a finished run
 
     @property
     def seconds(self) -> float:
-        """The time of all levels, in seconds."""
-        return sum(self.level_seconds)
+        """The time of a whole run in seconds, without preparing images."""
+        return self.starting + sum(self.level_seconds)
 
     def seconds_after(self, finished: int, inside: float = 0.0) -> float:
-        """Return the seconds left after ``finished`` levels and the share ``inside`` of the next, 0 to 1."""
+        """Return the seconds of the levels after ``finished`` ones and the share ``inside`` of the next, 0 to 1."""
         left = self.level_seconds[finished:]
         return sum(left) - inside * left[0] if left else 0.0
 
 
-@dataclass(frozen=True)
-class Expected:
-    """The levels that a run is expected to train: the nominal density of each, and what had to be assumed."""
-
-    densities: tuple[float, ...]
-    assumed: tuple[str, ...] = ()
+_samples: dict[Data, SampleImages] = {}
+_pieces: dict[str, Pieces] = {}
+_crowding: dict[tuple[Network, int, int, int], float] = {}
 
 
-def estimate(
-    experiment: Experiment,
-    levels_for: Callable[[tuple[int, ...]], Expected],
-    update_rule: UpdateRule = "kept",
-) -> Estimate:
-    """Estimate what ``experiment`` will cost on this machine, by timing a few steps and counting bytes.
+def estimate(experiment: Experiment, method: MethodFacts) -> Estimate:
+    """Estimate what ``experiment`` will cost on this machine, by timing pieces of its run and counting bytes.
 
-    ``levels_for``: returns the expected levels for the layer sizes (n0, …, nL); ``pruning.running.estimate`` calls
-    this with that of the experiment's method. ``update_rule``: which weights the method's steps change. No data is
-    needed: steps are timed on random pixels, under random masks of the DENSITIES, and the time of a level is
-    interpolated at its nominal density.
+    ``method``: what there is to know of the experiment's method; ``pruning.running.estimate`` gives it. The pieces are
+    timed under random masks of a few densities, on the experiment's images where they can be read at once, else on
+    random ones, and the time of a level is interpolated at its nominal density.
     """
-    assumed: list[str] = []
-    shape, classes, images = _geometry(experiment, assumed)
-    n_in = int(np.prod(shape))
-    sizes = layer_sizes(n_in, experiment.network.hidden, classes)
-    expected = levels_for(sizes)
-    assumed += expected.assumed
-    nominal, levels = expected.densities, len(expected.densities) - 1
-    parameters = sum(a * b + b for a, b in pairwise(sizes))
-    train, prune = experiment.train, experiment.prune
-    # These fields do not change a step's time, so that experiments that differ in them alone are measured once.
-    alike = train.model_copy(update={"steps": 1, "eval_every": 1, "lr": 0.1})
-    measured = _step_seconds(experiment.network, alike, experiment.run, sizes, update_rule)
-    later = train.steps - (prune.rewind_step if prune.retrain == "remaining" else 0)
-    per_step = np.interp(np.log(nominal), np.log(DENSITIES[::-1]), measured[::-1])
-    counts = np.array([train.steps] + [later] * levels)
-    steps = int(counts.sum())
-    # An evaluation is a forward pass, which has a third of a step's products, over its own number of images.
-    evaluation = experiment.data.validation / train.batch / 3
-    level_seconds = per_step * counts * (1 + evaluation / train.eval_every)
-    copies = 4 + MOMENTS[train.optimizer]
-    activations = 3 * train.batch * sum(sizes)
-    validation = experiment.data.validation * n_in if images is None else 0
+    sample = _sample(experiment.data)
+    dataset = sample.dataset
+    sizes = layer_sizes(len(dataset.mean), experiment.network.hidden, len(dataset.classes))
+    expected = method.levels_for(sizes)
+    pieces = _measured(experiment, sample, method)
+    before, inside = methods_work(experiment, sample, method)
+    prune, steps = experiment.prune, experiment.train.steps
+    later = steps - (prune.rewind_step if prune.retrain == "remaining" else 0)
+    counts = np.array([steps] + [later] * (len(expected.densities) - 1))
+    level_seconds = _level_seconds(experiment, sample, pieces, expected.densities, counts)
+    level_seconds += inside * counts + (before if method.each_level else 0.0)
     return Estimate(
-        levels=levels,
-        steps=steps,
-        parameters=parameters,
-        seconds_per_step=measured[0],
-        engine=engine_note(experiment, update_rule),
+        levels=len(expected.densities) - 1,
+        steps=int(counts.sum()),
+        parameters=sum(a * b + b for a, b in pairwise(sizes)),
+        seconds_per_step=pieces.step[0],
+        engine=engine_note(experiment, method.update_rule),
         level_seconds=tuple(level_seconds.tolist()),
-        memory_bytes=400_000_000 + 4 * (copies * parameters + activations + validation),
-        disk_bytes=4 * parameters * (levels + 5) + parameters // 8 * (levels + 1),
-        assumed=tuple(assumed),
+        memory_bytes=_memory(experiment, sample, method, sizes),
+        disk_bytes=_levels_bytes(experiment, sample, pieces, sizes, counts)
+        + (_model_bytes(sizes) if prune.rewind and method.dense_first else 0),  # rewind.safetensors
+        assumed=(*sample.assumed, *expected.assumed),
+        starting=pieces.start + sample.opening + (0.0 if method.each_level else before),
+        preparing=sample.preparing,
+        prepared_bytes=sample.prepared_bytes,
+        ends=expected.ends,
     )
 
 
-def _geometry(experiment: Experiment, assumed: list[str]) -> tuple[ImageShape, int, int | None]:
-    data = experiment.data
-    kind, _, count = data.task.partition(":")
-    if data.source in KNOWN:
-        shape, classes, images = KNOWN[data.source]
-    elif data.source == "photographs":
-        shape, classes, images = (3, data.size, data.size), 2, data.patches
-    elif data.source in ("nlgp", "nlgp-clone"):
-        shape, classes, images = (data.channels, data.size, data.size), len(data.lengths), None
-    else:
-        shape, classes, images = (3, 32, 32), 200, 100_000
-        assumed.append(f"images 3x32x32 of {classes} classes (open {data.source!r} to know)")
-    if kind in ("modulo", "random"):
-        classes = int(count)
-    return shape, 10 if kind.startswith("semantic") else classes, images
+def crowded(experiment: Experiment, method: MethodFacts, at_once: int) -> float:
+    """Return how many times longer a run takes on this machine while ``at_once`` like it go at a time, measured once."""
+    if at_once < 2 or experiment.run.device != "cpu":
+        return 1.0
+    key = (experiment.network, experiment.train.batch, experiment.run.threads, at_once)
+    if key not in _crowding:
+        _crowding[key] = crowding(experiment, _sample(experiment.data), at_once, method.update_rule)
+    return _crowding[key]
 
 
-@functools.cache
-def _step_seconds(
-    network: Network, train: Train, place: Place, sizes: tuple[int, ...], update_rule: UpdateRule
-) -> tuple[float, ...]:
-    """Measure the seconds of a step at each of DENSITIES."""
-    import torch
-
-    from prunescope.data import Batch
-    from prunescope.training import make_engine
-
-    experiment = Experiment(
-        name="measured", network=network, train=train, prune=Prune(rewind=False), run=place
-    )
-    before = torch.get_num_threads()
-    torch.set_num_threads(place.threads or before)
-    rng = np.random.Generator(np.random.Philox(key=0))
-    engine = make_engine(
-        experiment, np.full(sizes[0], 127, np.float32), np.ones(sizes[0], np.bool_), update_rule
-    )
-    model = initial(sizes, experiment.network.norm, 0)
-    pixels = rng.integers(0, 256, (experiment.train.batch, sizes[0]), dtype=np.uint8)
-    labels = rng.integers(0, sizes[-1], experiment.train.batch)
-    batch = Batch(pixels, np.arange(len(pixels)), labels)
-    seconds = []
-    for density in DENSITIES:
-        engine.start(model, _random_ticket(sizes, density, rng))
-        times = []
-        for _ in range(1 + MEASURED_STEPS):
-            began = time.perf_counter()
-            engine.step(batch)
-            engine.take_loss()  # This waits for devices that work asynchronously.
-            times.append(time.perf_counter() - began)
-        seconds.append(min(times[1:]))  # The shortest time is the least disturbed by other processes.
-    torch.set_num_threads(before)
-    return tuple(seconds)
+def _level_seconds(
+    experiment: Experiment,
+    sample: SampleImages,
+    pieces: Pieces,
+    densities: tuple[float, ...],
+    counts: np.ndarray,
+) -> np.ndarray:
+    """Return the seconds of levels of these nominal densities and numbers of steps."""
+    step = _at(densities, DENSITIES, pieces.step)
+    image = _at(densities, DENSITIES, pieces.image)
+    evaluations = np.ceil(counts / experiment.train.eval_every)
+    at_end = pieces.scored_validation * sample.validation + pieces.scored_heldout * sample.heldout
+    end = _at(densities, END_DENSITIES, pieces.end) + image * at_end
+    # The end was measured on END_IMAGES; all validation images go densely through the first two layers.
+    end = end + max(sample.validation - END_IMAGES, 0) * 1.5 * pieces.image[0]
+    return step * counts + image * sample.validation * evaluations + end
 
 
-def _random_ticket(sizes: tuple[int, ...], density: float, rng: np.random.Generator) -> Ticket:
-    dense = Ticket.dense(sizes)
-    if density == 1:
-        return dense
-    masks = []
-    for mask in dense.masks:
-        kept = rng.random(mask.array.shape) < density
-        kept[0, 0] = True  # Small layers must not end up empty.
-        masks.append(Mask(kept))
-    return Ticket(tuple(masks), dense.biases)
+def _at(densities: tuple[float, ...], known: tuple[float, ...], values: tuple[float, ...]) -> np.ndarray:
+    """Return values that are known at some densities, in falling order, at others: linear in the logarithm."""
+    return np.interp(np.log(densities), np.log(known[::-1]), values[::-1])
+
+
+def _sample(data: Data) -> SampleImages:
+    """Return the images of ``data``, found once; those that had to be prepared are sought again once they are."""
+    found = _samples.get(data)
+    if found is None or (found.preparing and find_prepared(data) is not None):
+        _samples[data] = sample_images(data)
+    return _samples[data]
+
+
+def _measured(experiment: Experiment, sample: SampleImages, method: MethodFacts) -> Pieces:
+    """Return the pieces of a run, which experiments share that differ in nothing that a piece depends on."""
+    alike = experiment.train.model_copy(update={"steps": 1, "eval_every": 1, "lr": 0.1})
+    place = experiment.run.model_copy(update={"checkpoint_seconds": 60.0, "gpus": None, "cpus": 0})
+    # Images matter by their form and by what is done to them; which ones they are does not.
+    given = {"validation": experiment.data.validation, "label_noise": 0.0, "fraction": 1.0, "task": "classes"}
+    data = experiment.data.model_copy(update=given)
+    sections = (data, experiment.network, alike, place)
+    form = (len(sample.dataset.classes), sample.dataset.shape, method.update_rule)
+    key = "".join(section.model_dump_json() for section in sections) + repr(form)
+    if key not in _pieces:
+        _pieces[key] = measured_pieces(experiment, sample, method.update_rule)
+    return _pieces[key]
+
+
+def _memory(experiment: Experiment, sample: SampleImages, method: MethodFacts, sizes: tuple[int, ...]) -> int:
+    """Return the bytes that a run will take at its peak, beside memory-mapped images."""
+    parameters = sum(a * b for a, b in pairwise(sizes))
+    copies = 6 + MOMENTS[experiment.train.optimizer]
+    activations = 3 * experiment.train.batch * sum(sizes)
+    streams = 0
+    if sample.dataset.train_size is None:
+        streams = (sample.validation + sample.heldout) * sizes[0]
+    # The end of a level has END_IMAGES as floats several times, and masks of the first layer with their shuffles.
+    end = 4 * min(sample.validation, END_IMAGES) * sizes[0]
+    # Scores come from one batch in one piece, whose inputs and activations are there several times.
+    scored = experiment.prune.score_images if method.effort == "score_images" else 0
+    end = max(end, scored * (3 * sizes[0] + 6 * sum(sizes[1:])))
+    training = 4 * (copies * parameters + activations + streams + end)
+    # The reader of npz files has all images in memory, and copies of those that it splits.
+    loading = sample.prepared_bytes * 3 // 2 if experiment.data.source == "npz" else 0
+    return BASE_BYTES + max(training, loading)
+
+
+def _model_bytes(sizes: tuple[int, ...]) -> int:
+    """Return the bytes of a model's file: weights, biases, and what batch norm has for each input."""
+    return 4 * (sum(a * b for a, b in pairwise(sizes)) + 4 * sum(sizes[:-1]) + sum(sizes[1:]))
+
+
+def _levels_bytes(
+    experiment: Experiment, sample: SampleImages, pieces: Pieces, sizes: tuple[int, ...], counts: np.ndarray
+) -> int:
+    """Return the bytes of what all levels store: parameters, masks, observations, evaluations and the table."""
+    masks = hidden_weights(sizes) // 8
+    correct = (sample.validation + sample.heldout) // 4
+    evaluations = sum(math.ceil(count / experiment.train.eval_every) for count in counts)
+    levels = len(counts) * (_model_bytes(sizes) + masks + pieces.end_bytes + correct)
+    return levels + LINE_BYTES * evaluations + TABLE_BYTES

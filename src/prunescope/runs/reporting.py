@@ -18,9 +18,6 @@ class Reporter:
     def preparing(self, done: int, total: int, what: str) -> None:
         """Report that the preparation of data has done ``done`` of ``total`` of ``what``."""
 
-    def noted(self, text: str) -> None:
-        """Report what a reader of the run's numbers has to know about its data."""
-
     def started(
         self, path: Path, experiment: Experiment, rows: list[dict[str, Any]], engine: str = ""
     ) -> None:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import heapq
 import shutil
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -13,9 +14,11 @@ from prunescope._renamed import old_names
 from prunescope.analysis.formats import gigabytes
 from prunescope.errors import InputError
 from prunescope.experiment import Experiment
-from prunescope.pruning.running import estimate
+from prunescope.pruning.running import crowding, estimate
+from prunescope.runs.checkpoint import saved_step
 from prunescope.runs.directory import Run, is_in_use
 from prunescope.runs.estimate import Estimate
+from prunescope.runs.machine import cores
 from prunescope.runs.writer import as_stored, run_path
 
 LOCAL_RAY = "local"  # the address of a Ray instance that is started for a sweep, on this machine
@@ -86,8 +89,9 @@ class ExecutionOptions:
 class PlannedRun:
     """A job with the state of its run directory and what is left to do.
 
-    ``levels`` counts the finished levels. ``seconds`` is the time that the remaining levels will take, 0 when the run is
-    done. ``estimate`` is of the whole run, None when it is done.
+    ``levels`` counts the finished levels. ``seconds`` is the time that the run will still take, as if it were alone unless
+    its estimate was learned from a run of the sweep; 0 when it is done. ``estimate`` is of the whole run, None when it is
+    done.
     """
 
     job: Job
@@ -100,10 +104,14 @@ class PlannedRun:
 
 @dataclass(frozen=True)
 class Plan:
-    """The runs of a sweep in the order given, each once, and the folder ``out`` of their directories."""
+    """The runs of a sweep in the order given, each once, and the folder ``out`` of their directories.
+
+    ``crowding`` says how many times longer a run takes than alone while so many go at a time on this machine.
+    """
 
     out: Path
     runs: tuple[PlannedRun, ...]
+    crowding: Callable[[int], float] = field(default=lambda at_once: 1.0, compare=False)
 
     @property
     def todo(self) -> tuple[PlannedRun, ...]:
@@ -113,7 +121,19 @@ class Plan:
     @property
     def disk_bytes(self) -> int:
         """The bytes that the run directories will take beyond what they hold already."""
-        return sum(run.estimate.disk_bytes for run in self.todo if run.estimate and not run.levels)
+        return sum(
+            run.estimate.disk_bytes
+            * max(run.estimate.levels + 1 - run.levels, 0)
+            // (run.estimate.levels + 1)
+            for run in self.todo
+            if run.estimate
+        )
+
+    @property
+    def preparing(self) -> float:
+        """The seconds for preparing the images of the runs, each data set once."""
+        by_data = {run.job.experiment.data: run.estimate.preparing for run in self.todo if run.estimate}
+        return sum(by_data.values())
 
     @property
     def memory_bytes(self) -> int:
@@ -122,7 +142,14 @@ class Plan:
 
     def seconds(self, at_once: int) -> float:
         """Return the time until the last run ends when ``at_once`` run at a time, the longest started first."""
-        return seconds_until_all_end([0.0] * max(at_once, 1), [run.seconds for run in self.todo])
+        factor = self.crowding(at_once) if any(not _learned(run) for run in self.todo) else 1.0
+        times = [run.seconds * (1.0 if _learned(run) else factor) for run in self.todo]
+        return self.preparing + seconds_until_all_end([0.0] * max(at_once, 1), times)
+
+
+def _learned(run: PlannedRun) -> bool:
+    """Return whether the time of a run is known from one of the same experiment, which others ran beside."""
+    return run.estimate is not None and run.estimate.learned
 
 
 def seconds_until_all_end(busy: Sequence[float], waiting: Iterable[float]) -> float:
@@ -145,16 +172,33 @@ def plan(jobs: Iterable[Job], out: str | Path, threads: int | None = None) -> Pl
     """
     costs = Costs(threads)
     by_path = {job.path(out): job.located(out) for job in jobs}
-    return Plan(Path(out), tuple(_planned(job, path, costs) for path, job in by_path.items()))
+    states = {path: _state(path) for path in by_path}
+    for (
+        path,
+        job,
+    ) in by_path.items():  # What finished runs took counts for those before them in the order too.
+        if states[path][0] == "done":
+            costs.learn(job.experiment, path)
+    runs = tuple(_planned(job, path, states[path], costs) for path, job in by_path.items())
+    return Plan(Path(out), runs, partial(_crowding, runs, threads))
 
 
-def _planned(job: Job, path: Path, costs: Costs) -> PlannedRun:
-    status, levels = _state(path)
+def _planned(job: Job, path: Path, state: tuple[RunState, int], costs: Costs) -> PlannedRun:
+    status, levels = state
     if status == "done":
-        costs.learn(job.experiment, path)
         return PlannedRun(job, path, status, levels, 0.0, None)
     cost = costs.of(job.experiment)
-    return PlannedRun(job, path, status, levels, cost.seconds_after(levels), cost)
+    inside = min(saved_step(path) / job.experiment.train.steps, 1.0) if levels or status != "new" else 0.0
+    return PlannedRun(job, path, status, levels, cost.starting + cost.seconds_after(levels, inside), cost)
+
+
+def _crowding(runs: tuple[PlannedRun, ...], threads: int | None, at_once: int) -> float:
+    """Return how many times longer the largest of ``runs`` takes while so many go at a time on this machine."""
+    largest = max(runs, key=lambda run: run.seconds).job.experiment
+    fitting = max(
+        cores() // threads_of(largest, threads), 1
+    )  # Runs beyond these are on other machines, or asked for.
+    return crowding(pinned(largest, threads), min(at_once, fitting))
 
 
 def _state(path: Path) -> tuple[RunState, int]:
@@ -237,22 +281,24 @@ class Costs:
 
     def __init__(self, threads: int | None = None) -> None:
         self._threads = threads
-        self._known: dict[tuple[str, int], Estimate] = {}
-        self._taken: dict[str, tuple[float, ...]] = {}
+        self._known: dict[tuple[str, str, int], Estimate] = {}
+        self._taken: dict[tuple[str, str], tuple[float, ...]] = {}
 
     def of(self, experiment: Experiment) -> Estimate:
         """Return the estimate of a whole run."""
-        key = (experiment.identity, threads_of(experiment, self._threads))
+        which = (experiment.identity, experiment.data.set_name)
+        key = (*which, threads_of(experiment, self._threads))
         if key not in self._known:
             self._known[key] = estimate(pinned(experiment, self._threads))
-        taken = self._taken.get(experiment.identity)
-        return replace(self._known[key], level_seconds=taken) if taken else self._known[key]
+        taken = self._taken.get(which)
+        return replace(self._known[key], level_seconds=taken, learned=True) if taken else self._known[key]
 
     def learn(self, experiment: Experiment, path: Path) -> None:
         """Take the times of a finished run's levels as those of its experiment."""
-        if experiment.identity not in self._taken:
+        which = (experiment.identity, experiment.data.set_name)
+        if which not in self._taken:
             table = Run(path).table.filter(layer=1).sort("level")
-            self._taken[experiment.identity] = tuple(table["seconds"].to_list())
+            self._taken[which] = tuple(table["seconds"].to_list())
 
 
 __getattr__ = old_names(__name__)

@@ -183,7 +183,7 @@ def _note(dataset: Dataset, job: Job, reporter: SweepReporter) -> None:
     """Report the notes of a data set, which all its runs share."""
     name = job.experiment.data.set_name or job.experiment.data.source
     for note in dataset.notes:
-        reporter.noted(f"{name}: {note}")
+        reporter.note(f"{name}: {note}")
 
 
 class Scheduler:

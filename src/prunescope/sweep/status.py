@@ -25,7 +25,7 @@ class SweepReporter:
     def preparing(self, done: int, total: int, what: str) -> None:
         """Receive that data preparation has done ``done`` of ``total`` of ``what``."""
 
-    def noted(self, text: str) -> None:
+    def note(self, text: str) -> None:
         """Receive what a reader of the numbers has to know about a data set."""
 
     def started(self, run: PlannedRun, pid: int, node: str = "") -> None:
@@ -66,9 +66,12 @@ class RunStatus:
 
     @property
     def left(self) -> float:
-        """The seconds of the estimate that are left; sparser levels cost less."""
+        """The seconds of the estimate that are left, for starting too before the first level; sparser levels cost less."""
+        if self.run.estimate is None:
+            return 0.0
         inside = self.step / self.steps if self.steps else 0.0
-        return self.run.estimate.seconds_after(self.finished, inside) if self.run.estimate else 0.0
+        starting = self.run.estimate.starting if self.level is None else 0.0
+        return starting + self.run.estimate.seconds_after(self.finished, inside)
 
     @property
     def seconds(self) -> float:
@@ -87,6 +90,8 @@ class SweepStatus:
         names = dict(zip(by_experiment, labels(list(by_experiment.values())), strict=True))
         self.runs: dict[Path, RunStatus] = {}
         self._slots = slots
+        self._crowding = plan.crowding(slots)
+        self._spent = self._expected = 0.0  # by runs that were done meanwhile
         for run in plan.runs:
             label = f"{names[run.job.experiment_key]}, seed {run.job.seed}"
             status = "done" if run.status == "done" else "waiting"
@@ -132,13 +137,20 @@ class SweepStatus:
     def ended(self, run: PlannedRun, how: str, message: str) -> RunStatus:
         """Record that the run's process has ended."""
         known = self.runs[run.path]
+        if known.status == "running" and how == "done" and known.level is not None:
+            self._spent += time.monotonic() - known.began
+            self._expected += known.left_then
         known.status = how if how in ("done", "failed") else "waiting"
         known.note = message
         return known
 
     def left(self, known: RunStatus) -> float:
-        """Return the seconds that a run will still take, by the pace of the runs that are on."""
-        return known.left * self._pace()
+        """Return the seconds that a run will still take, by the pace of the runs that are on or were done."""
+        pace = self._pace()
+        if pace is None:
+            learned = known.run.estimate is not None and known.run.estimate.learned
+            pace = 1.0 if learned else self._crowding
+        return known.left * pace
 
     def all_left(self) -> float:
         """Return the seconds until the last run ends."""
@@ -146,12 +158,12 @@ class SweepStatus:
         waiting = [self.left(known) for known in self.runs.values() if known.status == "waiting"]
         return seconds_until_all_end([*busy, *[0.0] * (self._slots - len(busy))], waiting)
 
-    def _pace(self) -> float:
-        """Return the seconds taken for each second estimated, over the runs that are on."""
-        spent = expected = 0.0
+    def _pace(self) -> float | None:
+        """Return the seconds taken for each second estimated, over the runs that are on or were done; None before any."""
+        spent, expected = self._spent, self._expected
         for known in self.running:
             done = known.left_then - known.left
             if done > LEAST_WORK * known.seconds:
                 spent += time.monotonic() - known.began
                 expected += done
-        return spent / expected if expected > 0 else 1.0
+        return spent / expected if expected > 0 else None

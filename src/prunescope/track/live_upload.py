@@ -57,9 +57,6 @@ class TrackingReporter(Reporter):
     def preparing(self, done: int, total: int, what: str) -> None:
         self._inner.preparing(done, total, what)
 
-    def noted(self, text: str) -> None:
-        self._inner.noted(text)
-
     def started(
         self, path: Path, experiment: Experiment, rows: list[dict[str, Any]], engine: str = ""
     ) -> None:

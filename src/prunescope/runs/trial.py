@@ -1,0 +1,452 @@
+"""Trials measure the pieces of which a run's time is made: steps, evaluations, the end of a level, a method's own work."""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+import threading
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+
+from prunescope.errors import InputError
+from prunescope.experiment import Experiment
+from prunescope.mask import BoolArray, Mask
+from prunescope.model import Model, Ticket, initial, layer_sizes
+from prunescope.runs import clock
+from prunescope.runs.sample_images import SampleImages
+from prunescope.training.engine import Engine, Score
+from prunescope.training.levels import Dynamics, ExplainedProcedure, Level, Setting, UpdateRule
+
+if TYPE_CHECKING:
+    from prunescope.data import Batch, Images
+    from prunescope.runs.columns import LevelEnd
+    from prunescope.training.state import EngineState
+
+DENSITIES = (1.0, 0.3, 0.1, 0.03, 0.01)
+END_DENSITIES = (1.0, 0.3, 0.03)  # shuffles, which a dense mask has none of, are dearest in between
+MEASURED_STEPS = 4
+SCORED_IMAGES = 1000
+END_IMAGES = 2000  # the images that a level's end is measured with; as many as kurtosis takes
+END_WEIGHTS = 200_000  # a first layer of more weights is measured by as many units as have so many
+LITTLE = {"score_images": 1000, "rounds": 4}  # how much of a method's own work is measured
+DYNAMICS_SECONDS, DYNAMICS_STEPS = 0.3, 20  # measured are multiples of so many steps
+CROWDED_DENSITY, CROWDED_SECONDS = 0.1, 0.3
+
+
+@dataclass(frozen=True)
+class Expected:
+    """The levels that a run is expected to train: the nominal density of each.
+
+    ``assumed`` says what had to be assumed, and ``ends`` what may end the run before them.
+    """
+
+    densities: tuple[float, ...]
+    assumed: tuple[str, ...] = ()
+    ends: str = ""
+
+
+@dataclass(frozen=True)
+class MethodFacts:
+    """What an estimate needs to know about a method.
+
+    levels_for: returns the expected levels for the layer sizes (n0, …, nL). update_rule: which weights its steps change.
+    procedure: its procedure, whose own work is measured. effort: the field of ``prune`` to which the work before training
+    is proportional, "" for none. each_level: whether that work is done for each level anew. dense_first: whether a dense
+    level comes first, of which the run stores parameters to rewind to.
+    """
+
+    levels_for: Callable[[tuple[int, ...]], Expected]
+    update_rule: UpdateRule = "kept"
+    procedure: Callable[[Setting], ExplainedProcedure] | None = None
+    effort: Literal["", "score_images", "rounds"] = ""
+    each_level: bool = False
+    dense_first: bool = True
+
+
+@dataclass(frozen=True)
+class Pieces:
+    """The measured seconds of the pieces of a run.
+
+    ``step`` and ``image`` have one value for each of DENSITIES: an update with its batch, and the evaluation of one
+    image. ``end`` has one for each of END_DENSITIES: measuring and writing a level, without evaluations.
+    ``scored_validation`` and ``scored_heldout``: how many times a level's end evaluates each set. ``start``: imports.
+    ``end_bytes``: what a level's observations take on disk.
+    """
+
+    step: tuple[float, ...]
+    image: tuple[float, ...]
+    end: tuple[float, ...]
+    scored_validation: float
+    scored_heldout: float
+    start: float
+    end_bytes: int
+
+
+def measured_pieces(
+    experiment: Experiment,
+    sample: SampleImages,
+    update_rule: UpdateRule,
+) -> Pieces:
+    """Measure the pieces of a run of ``experiment`` on the images of ``sample``, in a few seconds."""
+    start = _import_seconds()
+    from prunescope.training import make_engine
+
+    dataset = sample.dataset
+    sizes = layer_sizes(len(dataset.mean), experiment.network.hidden, len(dataset.classes))
+    with _threads(experiment.run.threads):
+        engine = make_engine(experiment, dataset.mean, dataset.live_pixels, update_rule)
+        setting = Setting(experiment, sizes, 0, dataset)
+        step, image = _steps(setting, engine)
+        end = _ends(setting, update_rule)
+    return Pieces(
+        step=step,
+        image=image,
+        end=end.seconds,
+        scored_validation=end.validation,
+        scored_heldout=end.heldout,
+        start=start,
+        end_bytes=end.bytes,
+    )
+
+
+@contextmanager
+def _threads(count: int) -> Generator[None]:
+    """Let torch use ``count`` threads, 0 for as many as before."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(count or before)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+_imports: list[float] = []
+_warm: list[
+    bool
+] = []  # True once a level's end was measured, because the first one does work that is done once
+
+
+def _import_seconds() -> float:
+    """Return the seconds that a new process takes for imports: as measured here, else the processor time so far.
+
+    In a process that imported everything before, what it took cannot be known, and ASSUMED_IMPORTS stands for it.
+    """
+    if not _imports:
+        fresh = "torch" not in sys.modules
+        began = clock.now()
+        import polars  # noqa: F401
+        import torch  # noqa: F401
+
+        import prunescope.runs.measurements  # noqa: F401
+
+        _imports.append(clock.now() - began + OTHER_IMPORTS if fresh else ASSUMED_IMPORTS)
+    return _imports[0]
+
+
+OTHER_IMPORTS = 0.5  # Python itself and the command line
+ASSUMED_IMPORTS = 2.0
+
+
+def _steps(setting: Setting, engine: Engine) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Measure the seconds of an update with its batch, and of the evaluation of an image, at each of DENSITIES."""
+    dataset, train = setting.dataset, setting.experiment.train
+    assert dataset is not None
+    model = initial(setting.sizes, setting.experiment.network.norm, 0)
+    images = first(dataset.validation, SCORED_IMAGES)
+    steps, scores = [], []
+    for density in DENSITIES:
+        engine.start(model, random_ticket(setting.sizes, density))
+
+        def update(step: int) -> None:
+            engine.step(dataset.draw(0, 0, step, train.batch, train.sampling))
+            engine.take_loss()  # This waits for devices that work asynchronously.
+
+        steps.append(_shortest(update, MEASURED_STEPS))
+        scores.append(_shortest(lambda step: engine.evaluate(images), 1) / max(len(images), 1))
+    return tuple(steps), tuple(scores)
+
+
+def _shortest(act: Callable[[int], object], repeats: int) -> float:
+    """Return the shortest of ``repeats`` times of ``act`` after one that is not counted.
+
+    The shortest time is the least disturbed by other processes.
+    """
+    times = []
+    for number in range(1 + repeats):
+        began = clock.now()
+        act(number)
+        times.append(clock.now() - began)
+    return min(times[1:])
+
+
+def first(images: Images, count: int) -> Images:
+    """Return the first ``count`` of ``images``, or all."""
+    return replace(images, pixels=images.pixels[:count], labels=images.labels[:count])
+
+
+def random_ticket(sizes: tuple[int, ...], density: float) -> Ticket:
+    """Return random masks of a density, all biases and output weights kept."""
+    dense = Ticket.dense(sizes)
+    if density == 1:
+        return dense
+    rng = np.random.Generator(np.random.Philox(key=0))
+    masks = []
+    for mask in dense.masks:
+        kept = rng.random(mask.array.shape) < density
+        kept[0, 0] = True  # Small layers must not end up empty.
+        masks.append(Mask(kept))
+    return Ticket(tuple(masks), dense.biases)
+
+
+def crowding(experiment: Experiment, sample: SampleImages, at_once: int, update_rule: UpdateRule) -> float:
+    """Measure how many times longer a step takes while ``at_once`` runs go at a time, at least 1.
+
+    The other runs are threads that do the same steps; both are measured at CROWDED_DENSITY.
+    """
+    import torch
+
+    from prunescope.training import make_engine
+
+    dataset, train = sample.dataset, experiment.train
+    sizes = layer_sizes(len(dataset.mean), experiment.network.hidden, len(dataset.classes))
+    model = initial(sizes, experiment.network.norm, 0)
+    ticket = random_ticket(sizes, CROWDED_DENSITY)
+    batch = dataset.draw(0, 0, 0, train.batch, train.sampling)
+
+    def an_engine() -> Engine:
+        engine = make_engine(experiment, dataset.mean, dataset.live_pixels, update_rule)
+        engine.start(model, ticket)
+        engine.step(batch)
+        return engine
+
+    over = threading.Event()
+
+    def other() -> None:
+        torch.set_num_threads(
+            experiment.run.threads or torch.get_num_threads()
+        )  # Each thread has its own number.
+        engine = an_engine()
+        while not over.is_set():
+            engine.step(batch)
+
+    with _threads(experiment.run.threads):
+        engine = an_engine()
+        alone = _median(lambda: engine.step(batch))
+        others = [threading.Thread(target=other, daemon=True) for _ in range(at_once - 1)]
+        for thread in others:
+            thread.start()
+        crowded = _median(lambda: engine.step(batch))
+        over.set()
+        for thread in others:
+            thread.join()
+    return max(crowded / alone, 1.0)
+
+
+def _median(act: Callable[[], object]) -> float:
+    """Return the median time of ``act`` over CROWDED_SECONDS, or over three times where they are longer."""
+    times: list[float] = []
+    until = clock.now() + CROWDED_SECONDS
+    while len(times) < 3 or clock.now() < until:
+        began = clock.now()
+        act()
+        times.append(clock.now() - began)
+    return float(np.median(times))
+
+
+class _Counting(Engine):
+    """An engine that counts how many images it is to evaluate, in place of evaluating them."""
+
+    name = "counting"
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self.counted: list[Images] = []
+
+    @property
+    def ticket(self) -> Ticket:
+        return self._engine.ticket
+
+    def start(self, model: Model, ticket: Ticket) -> None:
+        self._engine.start(model, ticket)
+
+    def step(self, batch: Batch) -> None:
+        self._engine.step(batch)
+
+    def take_loss(self) -> float:
+        return self._engine.take_loss()
+
+    def model(self) -> Model:
+        return self._engine.model()
+
+    def evaluate(self, images: Images, model: Model | None = None) -> Score:
+        self.counted.append(images)
+        return Score(len(images), 0, 0, 0.0)
+
+    def right(self, images: Images, model: Model | None = None) -> BoolArray:
+        self.counted.append(images)
+        return np.zeros(len(images), np.bool_)
+
+    def state(self) -> EngineState:
+        return self._engine.state()
+
+    def restore(self, state: EngineState) -> None:
+        self._engine.restore(state)
+
+
+@dataclass(frozen=True)
+class _Ends:
+    """What the ends of levels take: seconds at each of END_DENSITIES, evaluations of each set, bytes."""
+
+    seconds: tuple[float, ...]
+    validation: float
+    heldout: float
+    bytes: int
+
+
+def _ends(setting: Setting, update_rule: UpdateRule) -> _Ends:
+    """Measure what happens at the end of a level, on few images and, of a wide network, few units."""
+    whole = setting.dataset
+    assert whole is not None
+    dataset = replace(
+        whole, validation=first(whole.validation, END_IMAGES), heldout=first(whole.heldout, END_IMAGES)
+    )
+    most = max(END_WEIGHTS // setting.sizes[0], 16)
+    warm_up = () if _warm else (END_DENSITIES[-1],)
+    _warm.append(True)
+    times, end, counted = _end_times(
+        replace(setting, dataset=dataset), most, (*warm_up, *END_DENSITIES), update_rule
+    )
+    seconds = np.array(times[len(warm_up) :])
+    whole_weights, weights = hidden_weights(setting.sizes), hidden_weights(_narrow(setting, most).sizes)
+    if whole_weights > weights:
+        # What images take does not grow with the units; twice the units tell how much that is.
+        twice, _, _ = _end_times(replace(setting, dataset=dataset), 2 * most, END_DENSITIES[1:2], update_rule)
+        grown = hidden_weights(_narrow(setting, 2 * most).sizes) / weights
+        each = min(max((twice[0] - seconds[1]) / (grown - 1), 0.0), seconds[1])  # what ``weights`` take
+        fixed = np.minimum(seconds[1] - each, seconds)
+        seconds = fixed + (seconds - fixed) * whole_weights / weights
+    counts = [sum(images is every for images in counted) for every in (dataset.validation, dataset.heldout)]
+    size = sum(array.nbytes for array in end.observed.values())
+    return _Ends(tuple(seconds.tolist()), counts[0], counts[1], size)
+
+
+def _narrow(setting: Setting, most: int) -> Setting:
+    """Return the setting with at most so many units a hidden layer."""
+    hidden = tuple(min(width, most) for width in setting.experiment.network.hidden)
+    network = setting.experiment.network.model_copy(update={"hidden": hidden})
+    experiment = setting.experiment.model_copy(update={"network": network})
+    return replace(
+        setting, experiment=experiment, sizes=layer_sizes(setting.sizes[0], hidden, setting.sizes[-1])
+    )
+
+
+def _end_times(
+    setting: Setting, most: int, densities: tuple[float, ...], update_rule: UpdateRule
+) -> tuple[list[float], LevelEnd, list[Images]]:
+    """Measure the ends of levels of these densities with at most so many units: seconds, the last end, evaluations."""
+    from prunescope.training import make_engine
+
+    narrow, dataset = _narrow(setting, most), setting.dataset
+    assert dataset is not None
+    engine = _Counting(make_engine(narrow.experiment, dataset.mean, dataset.live_pixels, update_rule))
+    times = []
+    with tempfile.TemporaryDirectory() as folder:
+        for number, density in enumerate(densities):
+            engine.counted.clear()
+            began = clock.now()
+            end = _one_end(narrow, engine, density, Path(folder) / str(number))
+            times.append(clock.now() - began)
+    return times, end, engine.counted
+
+
+def hidden_weights(sizes: tuple[int, ...]) -> int:
+    """Return the number of weights of the hidden layers."""
+    return sum(a * b for a, b in pairwise(sizes[:-1]))
+
+
+def _one_end(setting: Setting, engine: Engine, density: float, folder: Path) -> LevelEnd:
+    """Do what the driver does at the end of a level of this density, on random weights."""
+    from prunescope.runs.arrays import write_arrays
+    from prunescope.runs.checkpoint import Checkpoint
+    from prunescope.runs.columns import LevelEnd
+    from prunescope.runs.measurements import level_observations, level_rows
+    from prunescope.training.loop import Evaluation, Progress, Trained
+
+    dataset, steps = setting.dataset, setting.experiment.train.steps
+    assert dataset is not None
+    ticket = random_ticket(setting.sizes, density)
+    model = initial(setting.sizes, setting.experiment.network.norm, 0)
+    engine.start(model, ticket)
+    model = engine.model()  # Its pruned weights are 0.
+    last = Evaluation(1, steps, 0.0, Score(len(dataset.validation), 0, 0, 0.0))
+    trained = Trained(model, model, 0.0, steps - 1, model, last, ticket, ticket)
+    level = Level(1, ticket, model, steps, density)
+    observed = level_observations(level, trained, setting, engine)
+    end = LevelEnd(
+        level=level, trained=trained, dataset=dataset, observed=observed, seconds=0.0, engine=engine.name
+    )
+    level_rows(end)
+    folder.mkdir()
+    write_arrays(folder / "checkpoint.safetensors", Checkpoint(Progress(), engine.state(), 0.0).to_arrays())
+    write_arrays(folder / "masks.safetensors", ticket.to_arrays())
+    write_arrays(folder / "weights.safetensors", model.to_arrays())
+    write_arrays(folder / "observations.safetensors", observed)
+    return end
+
+
+def methods_work(experiment: Experiment, sample: SampleImages, method: MethodFacts) -> tuple[float, float]:
+    """Measure the seconds that a method takes before its first level, and inside a level for each step.
+
+    Work that is proportional to a field of ``prune`` is measured with little of it, and scaled.
+    """
+    from prunescope.training import make_engine
+
+    if method.procedure is None:
+        return 0.0, 0.0
+    prune, share = experiment.prune, 1.0
+    if method.effort:
+        whole = getattr(prune, method.effort)
+        few = min(whole, LITTLE[method.effort])
+        prune, share = prune.model_copy(update={method.effort: few}), few / whole
+    dataset = sample.dataset
+    sizes = layer_sizes(len(dataset.mean), experiment.network.hidden, len(dataset.classes))
+    setting = Setting(experiment.model_copy(update={"prune": prune}), sizes, 0, dataset)
+    with _threads(experiment.run.threads):
+        began = clock.now()
+        try:
+            level = next(method.procedure(setting))
+        except (
+            InputError,
+            StopIteration,
+        ):  # What is missing, such as the run that prune.like names, may come.
+            return 0.0, 0.0
+        before = (clock.now() - began) / share
+        if level.dynamics is None:
+            return before, 0.0
+        engine = make_engine(experiment, dataset.mean, dataset.live_pixels, method.update_rule)
+        return before, _dynamics_seconds(level, level.dynamics(), engine)
+
+
+def _dynamics_seconds(level: Level, dynamics: Dynamics, engine: Engine) -> float:
+    """Measure the seconds that a level's dynamics add to a step, on average over the first ones.
+
+    The longest time counts as the second longest, because the first update of masks does work that is done once.
+    """
+    engine.start(level.model, level.ticket)
+    times = [0.0, 0.0]
+    for step in range(1, level.steps):
+        began = clock.now()
+        dynamics.after_step(step, engine)
+        times.append(clock.now() - began)
+        if sum(times) > DYNAMICS_SECONDS and step % DYNAMICS_STEPS == 0:
+            break
+    *usual, second, _ = sorted(times)
+    return (sum(usual) + 2 * second) / max(len(times) - 2, 1)
