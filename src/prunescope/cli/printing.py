@@ -46,6 +46,22 @@ def print_presets() -> None:
         print(f"{name:{width}}  {' '.join(comment).split('. ')[0].rstrip('.')}")
 
 
+def print_fields() -> None:
+    """Print every field of an experiment with its default, what it takes, and what it is."""
+    from prunescope.experiment.dotted import fields
+    from prunescope.experiment.toml import toml_value
+    from prunescope.experiment.wording import takes
+
+    lines = []
+    for name, info in fields():
+        default = info.get_default(call_default_factory=True)
+        text = "" if info.is_required() else "none" if default is None else toml_value(default)
+        lines.append((name, text, f"{takes(info)}{'; ' * bool(info.description)}{info.description or ''}"))
+    widths = [max(len(line[column]) for line in lines) for column in (0, 1)]
+    for name, text, meaning in lines:
+        print(f"{name:{widths[0]}}  {text:{widths[1]}}  {meaning}")
+
+
 def print_figures() -> None:
     """Print every figure with its title."""
     from prunescope.figures import figures

@@ -18,13 +18,16 @@ if TYPE_CHECKING:
 def list_command(
     figures: Annotated[bool, typer.Option("--figures", help="list the figures instead")] = False,
     methods: Annotated[bool, typer.Option("--methods", help="list the pruning methods instead")] = False,
+    fields: Annotated[bool, typer.Option("--fields", help="list the fields of experiments instead")] = False,
 ) -> None:
-    """List the presets with what they are, the figures, or the pruning methods."""
-    from prunescope.cli.printing import print_figures, print_methods, print_presets
+    """List the presets with what they are, the figures, the pruning methods, or the fields of experiments."""
+    from prunescope.cli.printing import print_fields, print_figures, print_methods, print_presets
 
-    if figures and methods:
-        raise InputError("--figures and --methods: give one of them")
-    (print_figures if figures else print_methods if methods else print_presets)()
+    lists = {"--figures": print_figures, "--methods": print_methods, "--fields": print_fields}
+    wanted = [name for name, given in zip(lists, (figures, methods, fields), strict=True) if given]
+    if len(wanted) > 1:
+        raise InputError(f"{wanted[0]} and {wanted[1]}: give one of them")
+    (lists[wanted[0]] if wanted else print_presets)()
 
 
 def show_command(run: Annotated[Path, typer.Argument(help="a run directory")], json: AsJson = False) -> None:

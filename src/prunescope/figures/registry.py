@@ -7,7 +7,7 @@ from importlib import import_module
 from pkgutil import iter_modules
 from types import ModuleType
 
-from prunescope.errors import InputError
+from prunescope.errors import InputError, did_you_mean
 
 
 @dataclass(frozen=True)
@@ -117,5 +117,6 @@ def find_figure(figure_id: str) -> FigureSpec:
         return FIGURES[figure_id]
     found = figures()
     if figure_id not in found:
-        raise InputError(f"unknown figure {figure_id!r}: figures are {', '.join(found)}")
+        near = did_you_mean(figure_id, found, "it is none of them")
+        raise InputError(f"unknown figure {figure_id!r}: {near} (prunescope list --figures names them all)")
     return found[figure_id]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from prunescope.errors import InputError
-from prunescope.experiment import Prune
+from prunescope.experiment import Experiment, Prune
 from prunescope.pruning.pools import check_each_layer
 from prunescope.runs.estimate import Expected as Expected
 from prunescope.training.levels import UpdateRule
@@ -29,6 +29,8 @@ class Traits:
     dense_first: whether level 0 is the dense network, over which a gain can be measured.
     reads: the fields of ``prune`` it reads that take part in an experiment's name: rate, rewind, scope, layout.
     update_rule: which weights one update changes.
+    fields: every field of ``prune`` that it reads beside ``method`` and ``options``; None where that is not known.
+    check: raises InputError for an experiment that lacks what the method needs, before images are opened.
     """
 
     label: str
@@ -38,6 +40,8 @@ class Traits:
     order: int = 100
     reads: frozenset[str] = frozenset()
     update_rule: UpdateRule = "kept"
+    fields: frozenset[str] | None = None
+    check: Callable[[Experiment], object] = lambda experiment: None
 
     @property
     def iterative(self) -> bool:
@@ -82,6 +86,13 @@ def asked_for(prune: Prune, sizes: Sizes) -> Expected:
         kept = sum(share * size for share, size in zip(prune.layer_densities, weights, strict=True))
         return Expected((kept / sum(weights),))
     return Expected(wanted_densities(prune))
+
+
+def check_requirements(experiment: Experiment, traits: Traits) -> None:
+    """Raise InputError for an experiment that lacks what its method needs, which shows before any image is opened."""
+    # How many inputs and classes there are is not known yet; it matters to no requirement.
+    traits.expected(experiment.prune, (1, *experiment.network.hidden, 2))
+    traits.check(experiment)
 
 
 def dense_and_asked_for(prune: Prune, sizes: Sizes) -> Expected:

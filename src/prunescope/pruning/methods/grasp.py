@@ -28,6 +28,7 @@ TRAITS = Traits(
     sentence="before training all weights are pruned but the {density} that the gradient's flow can least spare",
     expected=asked_for,
     dense_first=False,
+    fields=frozenset({"density", "score_images", "score_pool", "temperature"}),
 )
 
 

@@ -27,6 +27,7 @@ TRAITS = Traits(
     sentence="before training, and without data, all weights are pruned but the {density} of the largest synaptic flow",
     expected=asked_for,
     dense_first=False,
+    fields=frozenset({"density", "rounds", "score_pool"}),
 )
 
 
