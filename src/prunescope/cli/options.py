@@ -11,7 +11,7 @@ ExperimentName = Annotated[str, typer.Argument(help="a preset's name or a TOML f
 Overrides = Annotated[
     list[str] | None, typer.Argument(help="fields to set, as in train.steps=2000", metavar="[KEY=VALUE]...")
 ]
-Runs = Annotated[list[Path], typer.Argument(help="run directories", metavar="RUN...")]
+Runs = Annotated[list[Path], typer.Argument(help="run directories, or folders of them", metavar="RUN...")]
 Trackers = Annotated[
     list[str] | None,
     typer.Option(help="feed tensorboard, wandb, mlflow or trackio; NAME=FOLDER; several are allowed"),

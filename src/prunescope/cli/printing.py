@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from prunescope.analysis.formats import gigabytes, span
 from prunescope.cli.progress import level_line
@@ -12,6 +13,9 @@ from prunescope.errors import InputError
 from prunescope.experiment import Experiment, preset_names, preset_text
 from prunescope.mask import ImageShape, Mask
 from prunescope.model import FloatArray
+
+if TYPE_CHECKING:
+    from prunescope.runs.directory import Run
 
 
 def print_plan(experiment: Experiment, seed: int, out: Path) -> None:
@@ -81,38 +85,47 @@ def print_methods() -> None:
         print(f"{name:{width}}  {about_method(name).rstrip('.')}")
 
 
-def print_run(path: Path, *, as_json: bool) -> None:
+def print_run(run: Run, *, as_json: bool) -> None:
     """Print a run's levels, as a table or as JSON."""
-    from prunescope.runs.directory import Run
-
-    run = Run(path)
-    rows = run.table.to_dicts() if run.levels else []
     if as_json:
-        levels = [
-            {"level": level, "layers": [row for row in rows if row["level"] == level]} for level in run.levels
-        ]
-        about = run.about
-        print(
-            json.dumps(
-                {
-                    "name": about["name"],
-                    "identity": about["identity"],
-                    "seed": run.seed,
-                    "status": run.status,
-                    "levels": levels,
-                },
-                indent=2,
-            )
-        )
+        print(json.dumps(_levels(run), indent=2))
         return
+    rows = run.table.to_dicts() if run.levels else []
     images = run.data.get("validation_images")
     of = f"; accuracies on {images:,} validation images" if images else ""
-    print(f"{path}: {run.experiment.name}, seed {run.seed}, {run.status}{of}")
+    print(f"{run.path}: {run.experiment.name}, seed {run.seed}, {run.status}{of}")
     for row in rows:
         if row["layer"] == 1:
             print(level_line(row))
     if ended := run.about.get("ended"):
         print(f"ended: {ended}")
+
+
+def print_runs(runs: Sequence[Run], *, as_json: bool) -> None:
+    """Print a line for each run: its path, its status, and its sparsest level; as JSON all that ``print_run`` prints."""
+    if as_json:
+        print(json.dumps([_levels(run) for run in runs], indent=2))
+        return
+    width = max(len(str(run.path)) for run in runs)
+    for run in runs:
+        rows = [row for row in run.table.to_dicts() if row["layer"] == 1] if run.levels else []
+        last = level_line(rows[-1]) if rows else "no level is finished yet"
+        print(f"{run.path!s:{width}}  {run.status:11}  {last}")
+
+
+def _levels(run: Run) -> dict[str, Any]:
+    """Return what ``show --json`` prints of a run."""
+    rows = run.table.to_dicts() if run.levels else []
+    about = run.about
+    return {
+        "name": about["name"],
+        "identity": about["identity"],
+        "seed": run.seed,
+        "status": run.status,
+        "levels": [
+            {"level": level, "layers": [row for row in rows if row["level"] == level]} for level in run.levels
+        ],
+    }
 
 
 def print_observables(
@@ -150,9 +163,9 @@ def _masks(
 ) -> list[tuple[str, Mask, ImageShape | None, FloatArray | None]]:
     """Return name, mask, shape of the inputs where they have one, weights where they are known."""
     if source.is_dir():
-        from prunescope.runs.directory import Run
+        from prunescope.cli.found import one_run_at
 
-        run = Run(source)
+        run = one_run_at(source)
         if not run.levels:
             raise InputError(f"{source}: no level is finished yet")
         if shape is not None:
