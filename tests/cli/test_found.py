@@ -83,10 +83,15 @@ def test_what_cannot_be_read_is_named_and_left_out(call, seeds):
     code, shown, said = call("show", seeds)
     assert code == 0
     assert len(shown.splitlines()) == 2
-    assert said == f"prunescope: {seeds / 'other'}: not a run directory (no experiment.toml and run.json); left out\n"
+    assert (
+        said
+        == f"prunescope: {seeds / 'other'}: not a run directory (no experiment.toml and run.json); left out\n"
+    )
 
 
-@pytest.mark.parametrize("verb", [["show"], ["observe"], ["figure", "1a"], ["report"], ["table"], ["compare"]])
+@pytest.mark.parametrize(
+    "verb", [["show"], ["observe"], ["figure", "1a"], ["report"], ["table"], ["compare"]]
+)
 def test_a_folder_without_a_run_is_refused_in_one_line(call, verb, tmp_path):
     (tmp_path / "notes.txt").write_text("")
     code, stdout, said = call(*verb, tmp_path)

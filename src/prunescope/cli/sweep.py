@@ -27,7 +27,9 @@ def sweep_command(
     ],
     overrides: Annotated[
         list[str] | None,
-        typer.Argument(help="fields; lists span a grid, as in train.lr=[0.1,0.05]", metavar="[KEY=VALUE]..."),
+        typer.Argument(
+            help='fields; lists span a grid, as in "train.lr=[0.1,0.05]"', metavar="[KEY=VALUE]..."
+        ),
     ] = None,
     seeds: Annotated[int | None, typer.Option(help="N: seeds 0 to N-1 of each experiment")] = None,
     out: Annotated[Path, typer.Option(help="folder of run directories")] = Path("runs"),

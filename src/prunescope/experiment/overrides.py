@@ -24,7 +24,7 @@ def parsed_axis(override: str) -> tuple[str, Any]:
     It reads what ``parsed`` reads, and bare words inside lists are strings too. Blanks around the name and the value
     are dropped. Raises InputError where the name or the ``=`` is missing.
     """
-    name, text = _split(override, "write train.steps=2000 or train.lr=[0.1,0.05]")
+    name, text = _split(override, 'write train.steps=2000 or "train.lr=[0.1,0.05]"')
     return name.strip(), _value(text.strip(), words_in_lists=True)
 
 

@@ -70,7 +70,7 @@ def wanted_densities(prune: Prune) -> tuple[float, ...]:
     if not prune.densities:
         raise InputError(
             f"prune.density is not given: prune.method={prune.method} needs what is to be kept, "
-            "as in prune.density=0.1 or prune.density=[0.1,0.01]"
+            'as in prune.density=0.1 or "prune.density=[0.1,0.01]"'
         )
     return prune.densities
 
