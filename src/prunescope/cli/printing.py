@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -135,9 +136,14 @@ def print_observables(
     from prunescope.observables import measure
 
     results = []
-    for name, mask, geometry, weights in _masks(source, level, layer, shape):
+    masks = _masks(source, level, layer, shape)
+    for name, mask, geometry, weights in masks:
         if mask.kept == 0:
-            raise InputError(f"{source}: {name} keeps no weight: a mask needs at least one 1")
+            why = f"{source}: {name} keeps no weight"
+            if all(other.kept == 0 for _, other, _, _ in masks):
+                raise InputError(f"{why}: a mask needs at least one 1")
+            print(f"prunescope: {why}: not measured", file=sys.stderr)
+            continue
         facts: dict[str, Any] = {"mask": name, "shape": [mask.n_out, mask.n_in], "density": mask.density}
         results.append(facts | measure(mask, geometry, weights=weights).to_dict())
     if as_json:
@@ -183,7 +189,7 @@ def _masks(
     if level is not None:
         raise InputError("--level is for runs: a mask file has none")
     geometry = None if shape is None else _shape(shape)
-    found = load_masks(source, layer)
+    found = load_masks(source, layer, lambda line: print(f"prunescope: {source}: {line}", file=sys.stderr))
     if geometry is None:
         return [(name, mask, None, None) for name, mask in found]
     channels, height, width = geometry
@@ -191,7 +197,11 @@ def _masks(
     if found[0][1].n_in != n_in:
         raise InputError(
             f"{source}: {found[0][0]} has {found[0][1].n_in} inputs; --shape {shape} holds {n_in}: "
-            "give C, H, W whose product is the number of inputs"
+            + (
+                "it may be transposed, a mask is [n_out, n_in]"
+                if found[0][1].n_out == n_in
+                else "give C, H, W whose product is the number of inputs"
+            )
         )
     return [
         (name, mask, geometry if mask.n_in == n_in and i == 0 else None, None)
