@@ -87,6 +87,7 @@ def print_plan(jobs: Sequence[Job], out: Path, options: ExecutionOptions) -> Non
     from prunescope.sweep import plan
     from prunescope.sweep.planning import check_disk
 
+    options.check()
     planned = plan(jobs, out, options.threads)
     check_disk(planned)
     capacity = _capacity(planned, options)

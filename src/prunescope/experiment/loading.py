@@ -84,7 +84,7 @@ def load(
     notes = follow_steps(fields, given, steps)
     built = build(fields, origin)
     for note in notes:
-        (say or _to_stderr)(note)
+        (say or to_stderr)(note)
     return built
 
 
@@ -96,7 +96,8 @@ def _meant(name: str, value: Any) -> Any:
     return os.path.expanduser(value) if name in PATHS and isinstance(value, str) else value
 
 
-def _to_stderr(note: str) -> None:
+def to_stderr(note: str) -> None:
+    """Print a note to stderr."""
     print(f"prunescope: {note}", file=sys.stderr)
 
 
