@@ -20,8 +20,17 @@ def first_line(error: BaseException) -> str:
 
 
 def did_you_mean(name: str, known: Iterable[str], otherwise: str) -> str:
-    """Return a hint for a name that is not ``known``: the most similar known name, or ``otherwise`` without one."""
-    from difflib import get_close_matches
+    """Return a hint for a name that is not ``known``: the most similar known names, or ``otherwise`` without one.
 
-    close = get_close_matches(name, list(known), n=1)
-    return f"did you mean {close[0]!r}?" if close else otherwise
+    There are several, at most three, only where they are about equally similar.
+    """
+    from difflib import SequenceMatcher, get_close_matches
+
+    by_lower = {other.lower(): other for other in known}
+    close = get_close_matches(name.lower(), by_lower, n=3)
+    if not close:
+        return otherwise
+    alike = [SequenceMatcher(None, other, name.lower()).ratio() for other in close]
+    near = [repr(by_lower[one]) for one, ratio in zip(close, alike, strict=True) if ratio >= alike[0] - 0.05]
+    *ahead, last = near
+    return f"did you mean {', '.join(ahead)}{' or ' * bool(ahead)}{last}?"

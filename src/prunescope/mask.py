@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -45,14 +46,15 @@ class Mask:
         """Return the mask that ``source`` holds.
 
         ``source``: a Mask, a 0/1 array or tensor [n_out, n_in], or a module pruned with ``torch.nn.utils.prune``, of
-        which the ``weight_mask`` buffer is read. Raises InputError for other shapes or values.
+        which the ``weight_mask`` buffer is read. Raises InputError for other shapes or values, and for a module that is
+        not pruned itself.
         """
         if isinstance(source, Mask):
             return source
         values = getattr(source, "weight_mask", source)
-        if hasattr(values, "detach"):  # Only tensors have this method; torch need not be imported.
-            values = values.detach().cpu().numpy()
-        return cls(np.asarray(values))
+        if hasattr(values, "named_modules"):  # Only modules have this method; torch need not be imported.
+            raise InputError(_no_mask(values))
+        return cls(np.asarray(_to_numpy(values) if hasattr(values, "detach") else values))
 
     @classmethod
     def ones(cls, n_out: int, n_in: int) -> Mask:
@@ -127,3 +129,22 @@ class Mask:
         if packed.dtype != np.uint8 or packed.shape != (-(-size // 8),):
             raise InputError(f"{packed.size} bytes do not hold a packed {n_out}x{n_in} mask")
         return cls(np.unpackbits(packed, count=size).astype(np.bool_).reshape(n_out, n_in))
+
+
+def _to_numpy(tensor: Any) -> NDArray[Any]:
+    """Return a tensor of any layout, device and type as an array."""
+    dense = tensor.detach().cpu()
+    if str(dense.layout) != "torch.strided":
+        dense = dense.to_dense()
+    # NumPy lacks bfloat16 and the types of eight bits, whose values are all values of float32.
+    is_short_float = dense.is_floating_point() and str(dense.dtype) not in ("torch.float32", "torch.float64")
+    return np.asarray((dense.float() if is_short_float else dense).numpy())
+
+
+def _no_mask(module: Any) -> str:
+    """Return why a module has no mask of its own, and which of its modules have one."""
+    pruned = [name for name, inner in module.named_modules() if hasattr(inner, "weight_mask")]
+    kind = type(module).__name__
+    if pruned:
+        return f"{kind} has several layers: give one that is pruned, {', '.join(map(repr, pruned[:5]))} (get_submodule)"
+    return f"{kind} has no weight_mask: prune it with torch.nn.utils.prune, or give a mask, as module.weight != 0"

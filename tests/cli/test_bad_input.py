@@ -60,10 +60,24 @@ USAGE = {
     ("run", "quickstart", "--seed", "one"): "--seed",
     ("run", "quickstart", "--seed", "-1"): "seed is -1; it must be 0 or more",
     ("run", "quickstart", "--seed", "-1", "--dry-run"): "seed is -1; it must be 0 or more",
-    ("run", "quickstrat"): "unknown experiment 'quickstrat': use a TOML file or one of cifar10, ",
+    ("run", "quickstrat"): "unknown experiment 'quickstrat': did you mean 'quickstart'?",
     ("run", "quickstart", "train.step=3"): "unknown field 'train.step': did you mean 'train.steps'?",
-    ("run", "quickstart", "train.steps=0"): "train.steps is 0: ",
+    ("run", "quickstart", "train.steps=0"): "train.steps is 0: give a whole number of at least 1",
     ("run", "quickstart", "steps"): "'steps' is not key=value",
+    (
+        "run",
+        "quickstart",
+        "--train.steps=3",
+    ): "No such option: --train.steps: fields have no dashes, write train.steps=VALUE",
+    (
+        "run",
+        "quickstart",
+        "network.hidden=[64,",
+        "64]",
+    ): "'network.hidden=[64,' is cut off: put a list with blanks in quotes",
+    ("run", "quickstart", "prune.method=snpi"): "no pruning method 'snpi': did you mean 'snip'?",
+    ("run", "quickstart", "prune.method=SNIP"): "no pruning method 'SNIP': did you mean 'snip'?",
+    ("figure", "3A"): "unknown figure '3A': did you mean '3a'",
     ("run", "no/such.toml"): "no/such.toml: No such file",
     ("run", "cifar10"): "data.source=cifar10 needs data.root=FOLDER",
     ("run", "cifar10", "data.root=/no/such"): "data.root=/no/such: no such file or folder",
@@ -206,6 +220,8 @@ def test_masks_of_a_wrong_shape_and_empty_masks_are_refused(refused, tmp_path):
     assert "--level is for runs" in refused("observe", path, "--level", 0)
     np.save(path, np.zeros((4, 12), bool))
     assert "keeps no weight" in refused("observe", path)
+    np.save(path, np.ones((27, 12), bool))
+    assert "it may be transposed, a mask is [n_out, n_in]" in refused("observe", path, "--shape", "3x3x3")
     np.save(path, np.ones((4, 12, 2), bool))
     assert "2-D array of 0 and 1" in refused("observe", path)
     np.save(path, np.full((4, 12), 0.5))
@@ -217,7 +233,7 @@ def test_masks_of_a_wrong_shape_and_empty_masks_are_refused(refused, tmp_path):
 def test_figures_refuse_what_they_do_not_know(refused, finished_run, tmp_path):
     out = tmp_path / "figures"
     path = finished_run.path
-    assert "unknown figure '99': figures are levels, " in refused("figure", "99", path, "--out", out)
+    assert "(prunescope list --figures names them all)" in refused("figure", "99", path, "--out", out)
     assert "--levels is 'x'" in refused("figure", "1b", path, "--levels", "x", "--out", out)
     assert "9" in refused("figure", "1b", path, "--levels", "9", "--out", out)
     assert not list(out.glob("*"))
@@ -231,3 +247,49 @@ def test_results_that_cannot_be_written_are_refused(refused, finished_run, tmp_p
     assert str(tmp_path / "file") in refused(
         "report", finished_run.path, "--out", tmp_path / "file" / "page.html"
     )
+
+
+NEEDS = {
+    "prune.method=snip": "prune.density is not given: prune.method=snip needs what is to be kept, as in prune.density=0.1",
+    "prune.method=oneshot": "prune.density is not given: prune.method=oneshot needs",
+    "prune.method=set prune.density=0.1 prune.layout=shuffle": "prune.layout is 'shuffle': prune.method=set takes uniform or erk",
+    "prune.method=gradual prune.density=0.1 prune.update_every=30": "prune.update_every is 30 (default 100): with train.steps = 30 it must be at most 22",
+    "prune.method=rigl prune.density=0.1": "prune.update_every is 100 (default 100): with train.steps = 30 it must be at most 22",
+    "prune.method=random prune.layout=shuffle": "prune.like is not given",
+    "prune.layer_rates=[0.5]": "prune.layer_rates is [0.5]: the network has 2 hidden layers, give a number for each",
+    "prune.layer_rates=[0,0]": "prune.layer_rates is [0.0, 0.0]: at least one must be above 0",
+}
+
+
+@pytest.mark.parametrize("fields", NEEDS)
+def test_what_a_method_lacks_is_said_before_images_are_opened(refused, toml, tmp_path, fields):
+    images = tmp_path / "no-such-images.npz"
+    line = refused("run", toml, f"data.root={images}", *fields.split(), "--out", tmp_path / "runs")
+    assert NEEDS[fields] in line
+
+
+def test_a_field_that_the_method_does_not_read_is_said(toml, tmp_path, capsys):
+    command = ["run", str(toml), "prune.method=snip", "prune.density=0.5", "prune.rate=0.4", "train.lr=0.2"]
+    with pytest.raises(SystemExit) as left:
+        main([*command, "--out", str(tmp_path)])
+    assert not left.value.code
+    said = [line for line in capsys.readouterr().err.splitlines() if "is not read" in line]
+    assert said == [
+        "prunescope: prune.rate is not read by prune.method=snip (it is part of the experiment's identity all the same)"
+    ]
+
+
+def test_a_layer_without_a_weight_is_named_and_the_others_are_measured(tmp_path, capsys):
+    path = tmp_path / "masks.npz"
+    np.savez(
+        path, dead=np.zeros((4, 12), bool), alive=np.eye(4, dtype=bool), conv=np.ones((2, 3, 3, 3), bool)
+    )
+    with pytest.raises(SystemExit) as left:
+        main(["observe", str(path), "--json"])
+    assert not left.value.code
+    stdout, stderr = capsys.readouterr()
+    assert [(entry["mask"], entry["density"]) for entry in json.loads(stdout)] == [("alive", 0.25)]
+    assert stderr.splitlines() == [
+        f"prunescope: {path}: conv: 2x3x3x3, as of a convolution; only masks of 2 axes [n_out, n_in] are measured",
+        f"prunescope: {path}: dead keeps no weight: not measured",
+    ]

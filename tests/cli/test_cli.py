@@ -10,7 +10,7 @@ import pytest
 
 import tiny
 from prunescope.cli import main
-from prunescope.experiment import preset_names
+from prunescope.experiment import field_names, preset_names
 from prunescope.pruning.running import run
 from prunescope.runs.directory import Run
 
@@ -147,6 +147,10 @@ def test_u_is_the_nominal_density_and_the_layers_own_has_its_name(succeed, small
 
 def test_list_shows_presets_and_figures(succeed):
     assert [line.split()[0] for line in succeed("list").splitlines()] == preset_names()
+    fields = succeed("list", "--fields").splitlines()
+    assert [line.split()[0] for line in fields] == field_names()
+    [steps] = [line for line in fields if line.startswith("train.steps ")]
+    assert steps.split(maxsplit=2)[1:] == ["100000", "a whole number of at least 1"]
     figures = {line.split()[0] for line in succeed("list", "--figures").splitlines()}
     assert {"1a", "1b", "1c", "2b", "3a", "3b", "10", "11", "12"} <= figures
 

@@ -220,3 +220,46 @@ def test_links_lead_somewhere(page: Path) -> None:
         assert file.exists(), f"[{text}]({target})"
         if anchor:
             assert anchor in anchors(file), f"[{text}]({target}): no such heading"
+
+
+def unquoted(words: str) -> list[str]:
+    """The words of a command with ``=`` that zsh or bash would read otherwise: they need quotes.
+
+    Paths as ``runs/quickstart-*/seed-*`` are for the shell to expand.
+    """
+    bare = re.sub(r"\"[^\"]*\"|'[^']*'", "", words)
+    return [word for word in bare.split() if re.search(r"=.*[][*?{}()<>|&!]|=~", word)]
+
+
+def helped(command: Any) -> Iterator[str]:
+    """The help texts of a command, of its options and arguments, and of the commands below it."""
+    yield from (text for text in (command.help, command.epilog) if text)
+    yield from (parameter.help for parameter in command.params if getattr(parameter, "help", None))
+    for below in getattr(command, "commands", {}).values():
+        yield from helped(below)
+
+
+@pytest.mark.parametrize("page", [ROOT / "README.md", *PAGES], ids=lambda page: str(page.relative_to(ROOT)))
+def test_commands_need_no_quotes_in_any_shell(page: Path) -> None:
+    text = page.read_text("utf-8")
+    inline = re.findall(r"`(\"?[a-z]+\.[a-z_]+=[^`]*)`", prose(text))
+    for line in commands(text) + [span for span in patterns(text) if "[KEY" not in span]:
+        assert not unquoted(line), f"{line}: put the words with brackets in quotes"
+    for span in inline:
+        # In a sentence a single field may stand for itself; several are typed as they stand.
+        assert " " not in span or not unquoted(span), span
+
+
+def test_help_texts_quote_lists() -> None:
+    texts = list(helped(CLI))
+    assert sum("=" in text for text in texts) > 3
+    for text in texts:
+        assert not unquoted(text), text
+
+
+@pytest.mark.parametrize(
+    "line", ["run a train.lr=[1,2]", "run a data.root=~/x", "run a data.root=x*", "data.task=a?", "a.b={x}"]
+)
+def test_words_that_need_quotes_are_noticed(line: str) -> None:
+    assert unquoted(line)
+    assert not unquoted(f'"{line}"')

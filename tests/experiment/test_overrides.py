@@ -53,7 +53,7 @@ def test_what_is_no_override_is_refused_with_an_example(typed):
         InputError, match=f"'{typed}' is not key=value: write an override as train.steps=2000"
     ):
         parsed(typed)
-    with pytest.raises(InputError, match=f"'{typed}' is not key=value: write .* or train"):
+    with pytest.raises(InputError, match=f"'{typed}' is not key=value: write .* or \"train"):
         parsed_axis(typed)
 
 

@@ -1,4 +1,4 @@
-"""prunescope.observables.mask_files: run with `pytest tests/observables/test_foreign.py`."""
+"""prunescope.observables.mask_files: run with `pytest tests/observables/test_mask_files.py`."""
 
 import os
 import pickle
@@ -209,3 +209,96 @@ def test_files_without_a_mask_are_refused(tmp_path):
 def test_a_layer_that_is_not_there_is_refused(tmp_path, layer):
     np.savez(tmp_path / "m.npz", first=FIRST, second=SECOND)
     assert refusal(tmp_path / "m.npz", layer) == f"no layer {layer}; it holds 2 (first, second)"
+
+
+def read(path):
+    """The masks in a file by name, and the lines that were said about the rest of it."""
+    said = []
+    return dict(load_masks(path, say=said.append)), said
+
+
+def test_what_is_left_out_is_said(tmp_path):
+    path = tmp_path / "model.pt"
+    masks = {"conv.weight_mask": torch.ones(2, 3, 3, 3), "fc.weight_mask": torch.tensor(FIRST)}
+    torch.save(masks | {"fc.bias_mask": torch.ones(5), "fc.weight_orig": torch.randn(5, 12)}, path)
+    found, said = read(path)
+    assert found == {"fc.weight_mask": Mask(FIRST)}
+    assert said == [
+        "conv.weight_mask: 2x3x3x3, as of a convolution; only masks of 2 axes [n_out, n_in] are measured",
+        "fc.bias_mask: a mask of other parameters than weights [n_out, n_in]",
+    ]
+    np.savez(tmp_path / "masks.npz", first=FIRST, weights=np.full((5, 12), 0.3), bias=np.ones(5))
+    found, said = read(tmp_path / "masks.npz")
+    assert found == {"first": Mask(FIRST)}
+    assert said == [
+        "weights: a mask must hold only 0 and 1",
+        "bias: a mask must have 2 axes [n_out, n_in], got shape (5,)",
+    ]
+
+
+def test_a_file_of_masks_alone_says_nothing(tmp_path):
+    torch.save(pruned_network().state_dict(), tmp_path / "model.pt")
+    assert read(tmp_path / "model.pt")[1] == [
+        "0.bias_mask: a mask of other parameters than weights [n_out, n_in]"
+    ]
+    np.savez(tmp_path / "masks.npz", first=FIRST, second=SECOND)
+    assert read(tmp_path / "masks.npz")[1] == []
+
+
+def test_many_that_are_left_out_are_counted(tmp_path):
+    np.savez(tmp_path / "masks.npz", mask=FIRST, **{f"w{i}": np.full((2, 2), 0.5) for i in range(9)})
+    _, said = read(tmp_path / "masks.npz")
+    assert len(said) == 7
+    assert said[-1] == "and 3 more that are no 2-D arrays of 0 and 1"
+
+
+def test_masks_under_other_names_are_found_in_torch_files_too(tmp_path):
+    path = tmp_path / "mask.pth"
+    torch.save(
+        {"fc_layers.0.weight": torch.tensor(FIRST).int(), "fc.weight": torch.tensor(SECOND).float()}, path
+    )
+    assert read(path) == ({"fc_layers.0.weight": Mask(FIRST), "fc.weight": Mask(SECOND)}, [])
+
+
+@pytest.mark.parametrize(
+    "dtype", [torch.bool, torch.uint8, torch.int64, torch.float16, torch.bfloat16, torch.float64]
+)
+def test_torch_masks_of_any_type(tmp_path, dtype):
+    from safetensors.torch import save_file as save_tensors
+
+    torch.save({"fc.weight_mask": torch.tensor(FIRST).to(dtype)}, tmp_path / "m.pt")
+    save_tensors({"fc.weight_mask": torch.tensor(FIRST).to(dtype)}, tmp_path / "m.safetensors")
+    for path in (tmp_path / "m.pt", tmp_path / "m.safetensors"):
+        assert read(path) == ({"fc.weight_mask": Mask(FIRST)}, [])
+
+
+@pytest.mark.filterwarnings("ignore:Sparse CSR tensor support is in beta")
+@pytest.mark.parametrize("layout", ["to_sparse", "to_sparse_csr"])
+def test_sparse_tensors(tmp_path, layout):
+    mask = getattr(torch.tensor(FIRST).float(), layout)()
+    assert Mask.of(mask) == Mask(FIRST)
+    torch.save({"fc.weight_mask": mask}, tmp_path / "m.pt")
+    assert read(tmp_path / "m.pt")[0] == {"fc.weight_mask": Mask(FIRST)}
+
+
+def test_a_state_dict_after_prune_remove_is_not_called_empty(tmp_path):
+    network = pruned_network()
+    for layer in (network[0], network[2]):
+        prune.remove(layer, "weight")
+    torch.save(network.state_dict(), tmp_path / "m.pt")
+    assert refusal(tmp_path / "m.pt") == (
+        "no mask inside (0.weight holds weights, some of them 0, as prune.remove leaves them: save which are kept, "
+        "{name: weight != 0})"
+    )
+
+
+def test_a_whole_module_is_refused_with_the_layers_that_have_masks():
+    with pytest.raises(
+        InputError, match=r"^Sequential has several layers: give one that is pruned, '0', '2'"
+    ):
+        Mask.of(pruned_network())
+    with pytest.raises(
+        InputError, match=r"^Linear has no weight_mask: prune it with torch\.nn\.utils\.prune"
+    ):
+        Mask.of(torch.nn.Linear(3, 2))
+    assert Mask.of(pruned_network()[0]) == Mask(FIRST)

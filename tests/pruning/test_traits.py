@@ -1,10 +1,14 @@
 """What methods say of themselves beside their procedures: run with `pytest tests/pruning/test_traits.py`."""
 
+import inspect
+import re
+
 import pytest
 
 import tiny
 from prunescope.errors import InputError
-from prunescope.pruning import check_method, find_traits, method_names, register
+from prunescope.experiment import Prune
+from prunescope.pruning import check_method, find_method, find_traits, method_names, register
 from prunescope.pruning.running import estimate, run
 from prunescope.pruning.traits import Traits, level_by_level, unstated
 from prunescope.training.torch.step_rules import RULES
@@ -114,3 +118,12 @@ def test_an_unknown_method_is_refused_when_a_run_starts_and_not_when_one_is_read
     with pytest.raises(InputError, match="no pruning method 'imq': did you mean 'imp'"):
         run(chosen)
     assert find_traits("imq").label == "imq"
+
+
+def test_every_built_in_method_names_the_fields_that_it_reads():
+    for name in OPTIONS:
+        traits, source = find_traits(name), inspect.getsource(inspect.getmodule(find_method(name)))
+        assert traits.fields is not None, name
+        assert traits.fields <= set(Prune.model_fields), name
+        read = set(re.findall(r"\bprune\.(\w+)", source)) & set(Prune.model_fields)
+        assert read - {"method"} <= traits.fields, name

@@ -2,7 +2,9 @@
 
 import json
 import os
+import shutil
 import stat
+from pathlib import Path
 
 import numpy as np
 import polars
@@ -18,7 +20,7 @@ from prunescope.mask import Mask
 from prunescope.model import Ticket, initial
 from prunescope.runs.arrays import read_arrays, write_arrays
 from prunescope.runs.checkpoint import Checkpoint
-from prunescope.runs.directory import Run, is_in_use
+from prunescope.runs.directory import Run, is_done, is_in_use
 from prunescope.runs.writer import open_run, run_path
 from prunescope.training.loop import Progress
 from prunescope.training.state import EngineState
@@ -324,3 +326,20 @@ def test_levels_and_layers_that_are_not_there_are_named(finished_run):
     with pytest.raises(InputError, match="no layer 3; hidden layers are 1 to 2"):
         finished_run.mask(0, 3)
     assert finished_run.mask(2, 2).array.shape == (10, 12)
+
+
+def test_a_table_that_was_deleted_is_not_taken_for_a_run_without_a_level(finished_run, tmp_path):
+    path = Path(shutil.copytree(finished_run.path, tmp_path / "seed-3"))
+    (path / "levels.parquet").unlink()
+    run = Run(path)
+    for read in (lambda: run.table, lambda: run.levels, lambda: run.mask(1), lambda: is_done(path)):
+        with pytest.raises(
+            InputError, match=r"levels\.parquet: missing, but the run has finished levels: restore"
+        ):
+            read()
+
+
+def test_a_table_that_was_about_to_be_written_is_not_missed(writer):
+    writer.write_about(tables=["0" * 64])
+    assert writer.levels == []
+    assert not is_done(writer.path)

@@ -250,3 +250,18 @@ def test_levels_with_the_same_masks_are_said(small_run, tmp_path):
     run(small_run(prune={"method": "snip", "density": [0.5, 0.5001]}), out=tmp_path, reporter=listener)
     assert ("note", "level 2: its masks are those of level 1") in listener.heard
     assert len([call for call in listener.heard if call[0] == "note"]) == 1
+
+
+def test_a_network_whose_output_depends_on_no_image_is_said(small_run, tmp_path):
+    listener = Listener()
+    cut = small_run(prune={"method": "random", "density": [0.5, 0.001]})
+    finished = run(cut, out=tmp_path, reporter=listener)
+    masks = finished.ticket(2).masks
+    # One weight in each layer; they meet where the unit that has the first is the input of the second.
+    [[unit, _]] = np.argwhere(masks[0].array)
+    [[_, reads]] = np.argwhere(masks[1].array)
+    assert unit != reads
+    notes = [call[1] for call in listener.heard if call[0] == "note"]
+    assert notes == [
+        "level 2: no path of kept weights leads from the images to the output, which is the same for every image"
+    ]

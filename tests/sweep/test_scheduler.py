@@ -171,3 +171,8 @@ def test_keywords_of_earlier_versions_warn_and_others_are_refused(tmp_path):
         scheduler.execute([Job(tiny.experiment(), 0)], tmp_path, jobs_at_once=0)
     with pytest.raises(TypeError, match="'at_once'"):
         scheduler.execute([], tmp_path, at_once=1)
+
+
+def test_a_limit_below_one_is_refused_even_where_nothing_is_left_to_run(tmp_path):
+    with pytest.raises(InputError, match="--jobs is 0; it must be 1 or more"):
+        scheduler.execute([], tmp_path, scheduler.ExecutionOptions(at_once=0))

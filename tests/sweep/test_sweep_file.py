@@ -106,3 +106,13 @@ def test_names_do_not_make_an_experiment_another(folder):
 def test_no_seed_is_refused(folder):
     with pytest.raises(InputError, match="--seeds is 0"):
         read_jobs(str(folder / "tiny.toml"), (), 0)
+
+
+def test_what_follows_from_other_fields_is_said_once_for_all_jobs(capsys):
+    jobs = read_jobs("quickstart", ["train.steps=100", "train.lr=[0.1,0.2]", "train.eval_every=10"], 2)
+    assert {job.experiment.prune.rewind_step for job in jobs} == {10}
+    assert len(jobs) == 4
+    assert capsys.readouterr().err == (
+        "prunescope: prune.rewind_step is 10 in place of 200, the same share of train.steps=100 as of 2000: "
+        "set it to choose another\n"
+    )

@@ -28,6 +28,8 @@ def main(arguments: list[str] | None = None) -> Any:
         sys.exit(2)
     except _UsageError as error:
         message = error.format_message().rstrip(".")
+        if field := re.match(r"No such option: --?(\w+\.\w+)", message):
+            message = f"{message}: fields have no dashes, write {field[1]}=VALUE"
         if "\n" in message:  # no arguments: the message is the whole help
             print(message, file=sys.stderr)
         else:

@@ -9,9 +9,12 @@ import typer
 
 ExperimentName = Annotated[str, typer.Argument(help="a preset's name or a TOML file", metavar="EXPERIMENT")]
 Overrides = Annotated[
-    list[str] | None, typer.Argument(help="fields to set, as in train.steps=2000", metavar="[KEY=VALUE]...")
+    list[str] | None,
+    typer.Argument(
+        help='fields to set, as in train.steps=2000 "network.hidden=[64,64]"', metavar="[KEY=VALUE]..."
+    ),
 ]
-Runs = Annotated[list[Path], typer.Argument(help="run directories", metavar="RUN...")]
+Runs = Annotated[list[Path], typer.Argument(help="run directories, or folders of them", metavar="RUN...")]
 Trackers = Annotated[
     list[str] | None,
     typer.Option(help="feed tensorboard, wandb, mlflow or trackio; NAME=FOLDER; several are allowed"),

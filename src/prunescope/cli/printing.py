@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +18,9 @@ from prunescope.experiment import Experiment, preset_names, preset_text
 from prunescope.mask import ImageShape, Mask
 from prunescope.model import FloatArray
 from prunescope.runs.estimate import Estimate
+
+if TYPE_CHECKING:
+    from prunescope.runs.directory import Run
 
 if TYPE_CHECKING:
     from prunescope.runs.directory import Run
@@ -66,6 +71,22 @@ def print_presets() -> None:
         print(f"{name:{width}}  {' '.join(comment).split('. ')[0].rstrip('.')}")
 
 
+def print_fields() -> None:
+    """Print every field of an experiment with its default, what it takes, and what it is."""
+    from prunescope.experiment.dotted import fields
+    from prunescope.experiment.toml import toml_value
+    from prunescope.experiment.wording import takes
+
+    lines = []
+    for name, info in fields():
+        default = info.get_default(call_default_factory=True)
+        text = "" if info.is_required() else "none" if default is None else toml_value(default)
+        lines.append((name, text, f"{takes(info)}{'; ' * bool(info.description)}{info.description or ''}"))
+    widths = [max(len(line[column]) for line in lines) for column in (0, 1)]
+    for name, text, meaning in lines:
+        print(f"{name:{widths[0]}}  {text:{widths[1]}}  {meaning}")
+
+
 def print_figures() -> None:
     """Print every figure with its title."""
     from prunescope.figures import figures
@@ -85,33 +106,16 @@ def print_methods() -> None:
         print(f"{name:{width}}  {about_method(name).rstrip('.')}")
 
 
-def print_run(path: Path, *, as_json: bool) -> None:
+def print_run(run: Run, *, as_json: bool) -> None:
     """Print a run's levels, as a table or as JSON."""
     from prunescope.analysis.inputs import inputs
-    from prunescope.runs.directory import Run
 
-    run = Run(path)
-    rows = run.table.to_dicts() if run.levels else []
     if as_json:
-        levels = [
-            {"level": level, "layers": [row for row in rows if row["level"] == level]} for level in run.levels
-        ]
-        about = run.about
-        print(
-            json.dumps(
-                {
-                    "name": about["name"],
-                    "identity": about["identity"],
-                    "seed": run.seed,
-                    "status": run.status,
-                    "levels": levels,
-                },
-                indent=2,
-            )
-        )
+        print(json.dumps(_levels(run), indent=2))
         return
+    rows = run.table.to_dicts() if run.levels else []
     images = images_text([run.data.get("validation_images")], "validation").replace("images", inputs(run))
-    heading = f"{path}: {run.experiment.name}, seed {run.seed}, {run.status}; accuracies on {images}"
+    heading = f"{run.path}: {run.experiment.name}, seed {run.seed}, {run.status}; accuracies on {images}"
     print(f"{heading}{_of_z(rows)}")
     for row in rows:
         if row["layer"] == 1:
@@ -131,6 +135,33 @@ def _of_z(rows: list[dict[str, Any]]) -> str:
     )
 
 
+def print_runs(runs: Sequence[Run], *, as_json: bool) -> None:
+    """Print a line for each run: its path, its status, and its sparsest level; as JSON all that ``print_run`` prints."""
+    if as_json:
+        print(json.dumps([_levels(run) for run in runs], indent=2))
+        return
+    width = max(len(str(run.path)) for run in runs)
+    for run in runs:
+        rows = [row for row in run.table.to_dicts() if row["layer"] == 1] if run.levels else []
+        last = level_line(rows[-1]) if rows else "no level is finished yet"
+        print(f"{run.path!s:{width}}  {run.status:11}  {last}")
+
+
+def _levels(run: Run) -> dict[str, Any]:
+    """Return what ``show --json`` prints of a run."""
+    rows = run.table.to_dicts() if run.levels else []
+    about = run.about
+    return {
+        "name": about["name"],
+        "identity": about["identity"],
+        "seed": run.seed,
+        "status": run.status,
+        "levels": [
+            {"level": level, "layers": [row for row in rows if row["level"] == level]} for level in run.levels
+        ],
+    }
+
+
 def print_observables(
     source: Path, level: int | None, layer: int | None, shape: str | None, *, as_json: bool
 ) -> None:
@@ -143,9 +174,14 @@ def print_observables(
         run, level = _level_of(source, level)
         u = float(run.table.filter(level=level)["nominal_density"][0])
     words = _input_words(source) if layer in (None, 1) else ""
-    for name, mask, geometry, weights in _masks(source, level, layer, shape):
+    masks = _masks(source, level, layer, shape)
+    for name, mask, geometry, weights in masks:
         if mask.kept == 0:
-            raise InputError(f"{source}: {name} keeps no weight: a mask needs at least one 1")
+            why = f"{source}: {name} keeps no weight"
+            if all(other.kept == 0 for _, other, _, _ in masks):
+                raise InputError(f"{why}: a mask needs at least one 1")
+            print(f"prunescope: {why}: not measured", file=sys.stderr)
+            continue
         facts: dict[str, Any] = {"mask": name, "shape": [mask.n_out, mask.n_in], "density": mask.density}
         results.append(facts | measure(mask, geometry, weights=weights).to_dict())
     if as_json:
@@ -173,9 +209,9 @@ def _input_words(source: Path) -> str:
     if not source.is_dir():
         return ""
     from prunescope.analysis.inputs import size
-    from prunescope.runs.directory import Run
+    from prunescope.cli.found import one_run_at
 
-    run = Run(source)
+    run = one_run_at(source)
     return "" if run.experiment.data.geometry == "image" or not run.data else f" ({size(run)})"
 
 
@@ -204,7 +240,7 @@ def _masks(
     if level is not None:
         raise InputError("--level is for runs: a mask file has none")
     geometry = None if shape is None else _shape(shape)
-    found = load_masks(source, layer)
+    found = load_masks(source, layer, lambda line: print(f"prunescope: {source}: {line}", file=sys.stderr))
     if geometry is None:
         return [(name, mask, None, None) for name, mask in found]
     channels, height, width = geometry
@@ -212,7 +248,11 @@ def _masks(
     if found[0][1].n_in != n_in:
         raise InputError(
             f"{source}: {found[0][0]} has {found[0][1].n_in} inputs; --shape {shape} holds {n_in}: "
-            "give C, H, W whose product is the number of inputs"
+            + (
+                "it may be transposed, a mask is [n_out, n_in]"
+                if found[0][1].n_out == n_in
+                else "give C, H, W whose product is the number of inputs"
+            )
         )
     return [
         (name, mask, geometry if mask.n_in == n_in and i == 0 else None, None)
@@ -222,9 +262,9 @@ def _masks(
 
 def _level_of(source: Path, level: int | None) -> tuple[Run, int]:
     """Return the run and the level asked for, the last one unless told; raise InputError where it is not finished."""
-    from prunescope.runs.directory import Run
+    from prunescope.cli.found import one_run_at
 
-    run = Run(source)
+    run = one_run_at(source)
     if not run.levels:
         raise InputError(f"{source}: no level is finished yet")
     if level is not None and level not in run.levels:

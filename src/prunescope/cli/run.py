@@ -21,8 +21,11 @@ def run_command(
 ) -> None:
     """Run an experiment with one seed; resume it, or say that it is done. Prints the run directory."""
     from prunescope.experiment import load
+    from prunescope.pruning.running import unread_fields
 
     resolved = load(experiment, overrides or ())
+    for note in unread_fields(resolved, overrides or ()):
+        print(f"prunescope: {note}", file=sys.stderr)
     if dry_run:
         from prunescope.cli.printing import print_plan
 

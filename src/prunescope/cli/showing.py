@@ -18,24 +18,36 @@ if TYPE_CHECKING:
 def list_command(
     figures: Annotated[bool, typer.Option("--figures", help="list the figures instead")] = False,
     methods: Annotated[bool, typer.Option("--methods", help="list the pruning methods instead")] = False,
+    fields: Annotated[bool, typer.Option("--fields", help="list the fields of experiments instead")] = False,
 ) -> None:
-    """List the presets with what they are, the figures, or the pruning methods."""
-    from prunescope.cli.printing import print_figures, print_methods, print_presets
+    """List the presets with what they are, the figures, the pruning methods, or the fields of experiments."""
+    from prunescope.cli.printing import print_fields, print_figures, print_methods, print_presets
 
-    if figures and methods:
-        raise InputError("--figures and --methods: give one of them")
-    (print_figures if figures else print_methods if methods else print_presets)()
+    lists = {"--figures": print_figures, "--methods": print_methods, "--fields": print_fields}
+    wanted = [name for name, given in zip(lists, (figures, methods, fields), strict=True) if given]
+    if len(wanted) > 1:
+        raise InputError(f"{wanted[0]} and {wanted[1]}: give one of them")
+    (lists[wanted[0]] if wanted else print_presets)()
 
 
-def show_command(run: Annotated[Path, typer.Argument(help="a run directory")], json: AsJson = False) -> None:
-    """Print a run's levels: densities, accuracies, locality against its null."""
-    from prunescope.cli.printing import print_run
+def show_command(
+    run: Annotated[Path, typer.Argument(help="a run directory, or a folder of them")], json: AsJson = False
+) -> None:
+    """Print a run's levels: densities, accuracies, locality against its null. Of a folder of runs, list them."""
+    from prunescope.cli.found import runs_at
+    from prunescope.cli.printing import print_run, print_runs
 
-    print_run(run, as_json=json)
+    found = runs_at([run])
+    if len(found) == 1:
+        print_run(found[0], as_json=json)
+    else:
+        print_runs(found, as_json=json)
 
 
 def observe_command(
-    source: Annotated[Path, typer.Argument(help="a run directory, or a mask: .npy .npz .safetensors .pt")],
+    source: Annotated[
+        Path, typer.Argument(help="a run directory, or a mask file: .npy .npz .safetensors .pt")
+    ],
     level: Annotated[int | None, typer.Option(help="level of a run; the last one unless told")] = None,
     layer: Annotated[int | None, typer.Option(help="hidden layer, 1 = first")] = None,
     shape: Annotated[str | None, typer.Option(help="CxHxW of the inputs, for a mask file")] = None,
@@ -50,18 +62,21 @@ def observe_command(
 def figure_command(
     figure: Annotated[str, typer.Argument(help="as in: prunescope list --figures", metavar="ID")],
     runs: Annotated[
-        list[Path] | None, typer.Argument(help="run directories; a few figures need none", metavar="[RUN]...")
+        list[Path] | None,
+        typer.Argument(
+            help="run directories, or folders of them; a few figures need none", metavar="[RUN]..."
+        ),
     ] = None,
     out: Annotated[Path, typer.Option(help="folder to draw into")] = Path("figures"),
     levels: Annotated[str | None, typer.Option(help="levels to show, as in 9,13,16")] = None,
     nodes: Annotated[str | None, typer.Option(help="first-layer nodes to show, as in 3,77,120")] = None,
 ) -> None:
     """Draw a figure of the paper from stored runs, as PDF and PNG with its data beside it."""
+    from prunescope.cli.found import runs_at
     from prunescope.figures import draw
-    from prunescope.runs.directory import Run
 
     wanted = {"levels": _numbers(levels, "--levels"), "nodes": _numbers(nodes, "--nodes")}
-    chosen = [Run(path) for path in runs or ()]
+    chosen = runs_at(runs or ())
     for path in draw(figure, chosen, out, **wanted):
         print(path)
     _say_notes(chosen)
@@ -71,10 +86,10 @@ def report_command(
     runs: Runs, out: Annotated[Path | None, typer.Option(help="file to write")] = None
 ) -> None:
     """Write one HTML page to explore runs with: accuracy, masks, locality, level by level."""
+    from prunescope.cli.found import runs_at
     from prunescope.report import write_report
-    from prunescope.runs.directory import Run
 
-    chosen = [Run(path) for path in runs]
+    chosen = runs_at(runs)
     print(write_report(chosen, out or runs[0] / "report.html"))
     _say_notes(chosen)
 

@@ -27,7 +27,9 @@ def sweep_command(
     ],
     overrides: Annotated[
         list[str] | None,
-        typer.Argument(help="fields; lists span a grid, as in train.lr=[0.1,0.05]", metavar="[KEY=VALUE]..."),
+        typer.Argument(
+            help='fields; lists span a grid, as in "train.lr=[0.1,0.05]"', metavar="[KEY=VALUE]..."
+        ),
     ] = None,
     seeds: Annotated[int | None, typer.Option(help="N: seeds 0 to N-1 of each experiment")] = None,
     out: Annotated[Path, typer.Option(help="folder of run directories")] = Path("runs"),
@@ -86,6 +88,7 @@ def print_plan(jobs: Sequence[Job], out: Path, options: ExecutionOptions) -> Non
     from prunescope.sweep import plan
     from prunescope.sweep.planning import check_disk
 
+    options.check()
     if options.cluster_address is None:  # The data of a cluster may be on its nodes alone.
         for data in dict.fromkeys(job.experiment.data for job in jobs):
             check_root(data)

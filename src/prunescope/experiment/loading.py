@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
+import os
+import sys
 import tomllib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from functools import reduce
 from importlib import resources
+from operator import getitem
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
 from prunescope.errors import InputError, did_you_mean
-from prunescope.experiment.dotted import field_names, set_field
+from prunescope.experiment.dotted import fields as all_fields
+from prunescope.experiment.dotted import set_field
 from prunescope.experiment.experiment import Experiment
+from prunescope.experiment.following import follow_steps
 from prunescope.experiment.overrides import parsed
+from prunescope.experiment.wording import is_nothing, takes_nothing, truth_for_number, unknown, wrong
 
 PRESETS = "prunescope.experiment"
+PATHS = ("data.root", "prune.like")  # Shells leave a ~ after the = as it is.
 
 
 def preset_names() -> list[str]:
@@ -28,20 +36,26 @@ def preset_names() -> list[str]:
 def preset_text(name: str) -> str:
     """Return the TOML text of a preset; raises InputError for an unknown name."""
     if name not in preset_names():
-        raise InputError(
-            f"unknown experiment {name!r}: use a TOML file or one of {', '.join(preset_names())}"
-        )
+        hint = did_you_mean(name, preset_names(), "use a TOML file or a preset")
+        for file in (Path(f"{name}.toml"), Path(name, "experiment.toml")):
+            if file.is_file():
+                hint = f"did you mean {str(file)!r}?"
+        raise InputError(f"unknown experiment {name!r}: {hint} (prunescope list names the presets)")
     return (resources.files(PRESETS) / "presets" / f"{name}.toml").read_text("utf-8")
 
 
-def load(experiment: str | Path, overrides: Iterable[str] = ()) -> Experiment:
+def load(
+    experiment: str | Path, overrides: Iterable[str] = (), say: Callable[[str], None] | None = None
+) -> Experiment:
     """Read a preset (by name) or a TOML file and apply ``key=value`` overrides.
 
     ``experiment``: the name of a preset, or the path of a file that ends in .toml. ``overrides``: texts whose values
     are TOML, where a bare word is a string. An override ``scale=NAME`` makes the experiment smaller by the rules of
     ``prunescope.experiment.scale`` before the others are applied. The experiment's name ends in that of its data set
     where an override sets ``data.root`` or ``data.name``, or a file that gives no name sets ``data.root``; an override of
-    ``name`` is taken as it is. Raises InputError, which names the field, the value found and what would be right.
+    ``name`` is taken as it is. ``say`` is told, in a line each, which values follow from others
+    (``following.follow_steps``); by default they are printed to stderr. Raises InputError, which names the field, the
+    value found and what would be right.
     """
     path = Path(experiment)
     if path.suffix == ".toml":
@@ -66,12 +80,30 @@ def load(experiment: str | Path, overrides: Iterable[str] = ()) -> Experiment:
 
         scale = str(given.pop("scale"))
         given = changes(build(fields, origin), given, scale) | given
+    train = fields.get("train")
+    steps = train.get("steps") if isinstance(train, dict) else None
     for key, value in given.items():
-        if not set_field(fields, key, value):
-            raise InputError(f"unknown field {key!r}{_hint(key)}")
-    found = build(fields, origin)
+        if not set_field(fields, key, _meant(key, value)):
+            raise InputError(unknown(key))
+    notes = follow_steps(fields, given, steps)
+    built = build(fields, origin)
+    for note in notes:
+        (say or to_stderr)(note)
     by_data = {"data.root", "data.name"} & given.keys() or not own_name
-    return found.named_after_data() if by_data and not named else found
+    return built.named_after_data() if by_data and not named else built
+
+
+def _meant(name: str, value: Any) -> Any:
+    """Return the value that an override means: None for a word such as ``none``, a path without its ``~``."""
+    info = dict(all_fields()).get(name)
+    if info is not None and takes_nothing(info) and is_nothing(value):
+        return None
+    return os.path.expanduser(value) if name in PATHS and isinstance(value, str) else value
+
+
+def to_stderr(note: str) -> None:
+    """Print a note to stderr."""
+    print(f"prunescope: {note}", file=sys.stderr)
 
 
 def build(fields: dict[str, Any], origin: str = "experiment") -> Experiment:
@@ -80,17 +112,26 @@ def build(fields: dict[str, Any], origin: str = "experiment") -> Experiment:
     ``fields``: dictionaries of values, as TOML is read. ``origin`` is named in messages. Raises InputError, in one
     line, for the first unknown field or value that is not allowed.
     """
+    if truth := truth_for_number(fields):
+        raise InputError(f"{origin}: {wrong(*truth)}")
     try:
         return Experiment.model_validate(fields)
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        if first["type"] == "extra_forbidden":
-            raise InputError(f"{origin}: unknown field {where!r}{_hint(where)}") from None
-        message = first["msg"].removeprefix("Value error, ")
-        given = "" if first["type"] == "value_error" else f" is {first['input']!r}"
-        raise InputError(f"{origin}: {where}{given}: {message}".replace(": :", ":")) from None
+        raise InputError(f"{origin}: {_message(error, fields)}") from None
 
 
-def _hint(field: str) -> str:
-    return ": " + did_you_mean(field, field_names(), f"fields are {', '.join(field_names())}")
+def _message(error: ValidationError, nested: dict[str, Any]) -> str:
+    """Return what is wrong with the first of the fields that were refused, and what would be right."""
+    first = error.errors()[0]
+    parts = [str(part) for part in first["loc"]]
+    if first["type"] == "extra_forbidden":
+        return unknown(".".join(parts))
+    if first["type"] == "value_error":
+        where = ".".join(parts)
+        return f"{where}: {first['msg'].removeprefix('Value error, ')}".removeprefix(": ")
+    for name, _ in all_fields():
+        *sections, last = name.split(".")
+        if parts[: len(sections) + 1] == [*sections, last]:
+            return wrong(name, reduce(getitem, sections, nested).get(last))
+    section = next(name for name, _ in all_fields() if name.startswith(f"{parts[0]}."))
+    return f"{parts[0]} is {first['input']!r}: it is a section, set its fields, as in {section}=…"

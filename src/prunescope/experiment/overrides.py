@@ -24,7 +24,7 @@ def parsed_axis(override: str) -> tuple[str, Any]:
     It reads what ``parsed`` reads, and bare words inside lists are strings too. Blanks around the name and the value
     are dropped. Raises InputError where the name or the ``=`` is missing.
     """
-    name, text = _split(override, "write train.steps=2000 or train.lr=[0.1,0.05]")
+    name, text = _split(override, 'write train.steps=2000 or "train.lr=[0.1,0.05]"')
     return name.strip(), _value(text.strip(), words_in_lists=True)
 
 
@@ -41,7 +41,11 @@ def formatted(name: str, value: Any) -> str:
 def _split(override: str, example: str) -> tuple[str, str]:
     name, equals, text = override.partition("=")
     if not equals or not name:
-        raise InputError(f"{override!r} is not key=value: {example}")
+        cut = "]" in override and "[" not in override
+        hint = ', and a list with blanks in quotes, as "network.hidden=[64, 64]"' if cut else ""
+        raise InputError(f"{override!r} is not key=value: {example}{hint}")
+    if text.lstrip().startswith("[") and "]" not in text:
+        raise InputError(f'{override!r} is cut off: put a list with blanks in quotes, as "{name}=[64, 64]"')
     return name, text
 
 

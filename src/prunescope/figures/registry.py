@@ -8,7 +8,7 @@ from pkgutil import iter_modules
 from types import ModuleType
 from typing import Literal
 
-from prunescope.errors import InputError
+from prunescope.errors import InputError, did_you_mean
 
 # How a figure chooses the levels that it shows: that of Group.shown_level, levels around it, or that of Group.told_level.
 Rule = Literal["shown", "around", "told"]
@@ -300,5 +300,6 @@ def find_figure(figure_id: str) -> FigureSpec:
         return FIGURES[figure_id]
     found = figures()
     if figure_id not in found:
-        raise InputError(f"unknown figure {figure_id!r}: figures are {', '.join(found)}")
+        near = did_you_mean(figure_id, found, "it is none of them")
+        raise InputError(f"unknown figure {figure_id!r}: {near} (prunescope list --figures names them all)")
     return found[figure_id]

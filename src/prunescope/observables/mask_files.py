@@ -18,13 +18,16 @@ SUFFIX = "weight_mask"  # the name torch.nn.utils.prune gives the buffer of a pr
 Entry = tuple[str, Any]
 
 
-def load_masks(path: str | Path, layer: int | None = None) -> list[tuple[str, Mask]]:
+def load_masks(
+    path: str | Path, layer: int | None = None, say: Callable[[str], None] | None = None
+) -> list[tuple[str, Mask]]:
     """Read the masks in a file and return them with their names, in the file's order of layers.
 
     path: ``.npy`` with one array; ``.npz`` or ``.safetensors`` with arrays, of which those named
     ``*weight_mask`` are taken, or when there is none, all that are 2-D and hold only 0 and 1 (the packed form
-    of a run's masks.safetensors too); ``.pt`` or ``.pth``, a torch state dict with ``*weight_mask`` entries.
-    Masks are [n_out, n_in]. layer: 1 for the first mask, …; None for all of them. Raises InputError with a message
+    of a run's masks.safetensors too); ``.pt`` or ``.pth``, a tensor, or dicts of them such as a state dict, likewise.
+    Masks are [n_out, n_in]. layer: 1 for the first mask, …; None for all of them. say: is told, in a line each, what
+    was left out and why. Raises InputError with a message
     of one line for a file that is missing or damaged, would execute code on loading or holds no mask, and for a layer
     that the file does not hold.
     """
@@ -36,7 +39,9 @@ def load_masks(path: str | Path, layer: int | None = None) -> list[tuple[str, Ma
         raise InputError(
             f"{path}: cannot read masks from {path.suffix or 'no suffix'}; use {', '.join(READERS)}"
         )
-    masks = _choose(path, reader(path))
+    masks, left_out = _choose(path, reader(path))
+    for line in _shortened(left_out):
+        (say or _silent)(line)
     if layer is None:
         return masks
     if not 1 <= layer <= len(masks):
@@ -46,21 +51,59 @@ def load_masks(path: str | Path, layer: int | None = None) -> list[tuple[str, Ma
     return [masks[layer - 1]]
 
 
-def _choose(path: Path, entries: list[Entry]) -> list[tuple[str, Mask]]:
+def _choose(path: Path, entries: list[Entry]) -> tuple[list[tuple[str, Mask]], list[str]]:
+    """Return the masks among the entries of a file, and for each other entry that may be one why it is left out."""
     named = [entry for entry in entries if entry[0].endswith(SUFFIX)]
-    masks, refusals = [], []
+    masks, left_out = [], []
     for name, value in named or entries:
         try:
             masks.append((name, Mask.of(value)))
         except (ValueError, TypeError) as error:
-            refusals.append(f"{name}: {error}")
-            # A 4-D mask of a convolution is passed over, but a 2-D array of this name must be a mask.
+            left_out.append(f"{name}: {_reason(value, error)}")
+            # A 4-D mask of a convolution is left out, but a 2-D array of this name must be a mask.
             if named and np.ndim(value) == 2:
-                raise InputError(f"{path}: {refusals[-1]}") from None
+                raise InputError(f"{path}: {left_out[-1]}") from None
     if not masks:
-        why = f" ({refusals[0]})" if refusals else " (it is empty)"
-        raise InputError(f"{path}: no mask inside{why}; a mask is a 2-D array of 0 and 1, [n_out, n_in]")
-    return masks
+        raise InputError(f"{path}: no mask inside ({_why_none(entries, left_out)})")
+    others = [name for name, _ in entries if named and name.endswith("_mask") and not name.endswith(SUFFIX)]
+    return masks, left_out + [
+        f"{name}: a mask of other parameters than weights [n_out, n_in]" for name in others
+    ]
+
+
+def _reason(value: Any, error: Exception) -> str:
+    shape = "x".join(map(str, np.shape(value)))
+    if np.ndim(value) in (3, 4, 5):
+        return f"{shape}, as of a convolution; only masks of 2 axes [n_out, n_in] are measured"
+    return first_line(error)
+
+
+def _why_none(entries: list[Entry], left_out: list[str]) -> str:
+    if not entries:
+        return "it is empty"
+    weights = [name for name, value in entries if np.ndim(value) == 2 and _has_zeros(value)]
+    if weights and not any(name.endswith(SUFFIX) for name, _ in entries):
+        return (
+            f"{weights[0]} holds weights, some of them 0, as prune.remove leaves them: save which are kept, "
+            "{name: weight != 0}"
+        )
+    return "; ".join(_shortened(left_out, 2)) + "; a mask is a 2-D array of 0 and 1, [n_out, n_in]"
+
+
+def _has_zeros(value: Any) -> bool:
+    zeros = value == 0
+    return bool(zeros.any()) and not bool(zeros.all())
+
+
+def _shortened(lines: list[str], most: int = 6) -> list[str]:
+    """Return the lines, where there are more than ``most`` the first ones and how many follow."""
+    if len(lines) <= most:
+        return lines
+    return [*lines[:most], f"and {len(lines) - most} more that are no 2-D arrays of 0 and 1"]
+
+
+def _silent(line: str) -> None:
+    """Ignore a line."""
 
 
 def _read_npy(path: Path) -> list[Entry]:
@@ -79,15 +122,25 @@ def _read_npz(path: Path) -> list[Entry]:
 def _read_safetensors(path: Path) -> list[Entry]:
     from safetensors import safe_open
 
-    def read() -> list[Entry]:
-        with safe_open(path, "numpy") as file:
+    def read(framework: str) -> list[Entry]:
+        with safe_open(path, framework) as file:
             notes = file.metadata() or {}
             names = sorted(file.keys(), key=_natural)
-            # Weights beside the masks may be of a type that NumPy does not have, so they stay unread.
+            # Weights beside the masks need not be read, only which names there are.
             named = [name for name in names if name.endswith(SUFFIX)]
-            return [(name, _unpacked(file.get_tensor(name), notes.get(name))) for name in named or names]
+            others = [(name, None) for name in names if name not in named] if named else []
+            return [
+                *((name, _unpacked(file.get_tensor(name), notes.get(name))) for name in named or names),
+                *others,
+            ]
 
-    return _guarded(path, read)
+    def read_any() -> list[Entry]:
+        try:
+            return read("numpy")
+        except TypeError:  # NumPy lacks bfloat16, in which whole models are stored.
+            return read("pt")
+
+    return _guarded(path, read_any)
 
 
 def _unpacked(array: Any, note: str | None) -> Any:
@@ -112,7 +165,7 @@ def _read_torch(path: Path) -> list[Entry]:
         raise InputError(f"{path}: damaged, or not a torch state dict ({type(error).__name__})") from None
     if isinstance(loaded, torch.Tensor):
         return [(path.stem, loaded)]
-    return [(name, value) for name, value in _tensors(loaded) if name.endswith(SUFFIX)]
+    return list(_tensors(loaded))
 
 
 def _tensors(value: Any, prefix: str = "") -> Iterator[Entry]:

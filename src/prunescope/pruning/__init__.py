@@ -40,8 +40,10 @@ def check_method(name: str) -> None:
     This is checked when a run starts, but not when a run is read, since the method may not be installed then.
     """
     if not is_method(name):
-        hint = did_you_mean(name, method_names(), f"methods are {', '.join(method_names())}")
-        raise InputError(f"prune.method: no pruning method {name!r}: {hint}")
+        near = did_you_mean(name, method_names(), "it is none of them")
+        raise InputError(
+            f"prune.method: no pruning method {name!r}: {near} (prunescope list --methods names them all)"
+        )
 
 
 def find_method(name: str) -> Method:

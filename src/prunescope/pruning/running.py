@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from prunescope.errors import InputError
 from prunescope.experiment import Experiment, load
+from prunescope.experiment.overrides import parsed
 from prunescope.pruning import check_method, find_method, find_traits
+from prunescope.pruning.traits import check_requirements
 from prunescope.runs.reporting import Reporter, silent
 
 if TYPE_CHECKING:
@@ -42,6 +45,7 @@ def run(
     name = experiment.prune.method
     if not is_done(run_path(experiment, seed, out)):  # a finished run is only read, which needs no method
         check_method(name)
+        check_requirements(experiment, find_traits(name))
     traits = find_traits(name)
     about = {"label": traits.label, "sentence": traits.sentence}
 
@@ -63,6 +67,20 @@ def located(experiment: Experiment, seed: int, out: str | Path, reporter: Report
         return open_dataset(experiment.data, seed, progress=reporter.preparing).fingerprint
 
     return as_stored(experiment, seed, out, fingerprint)
+
+
+def unread_fields(experiment: Experiment, overrides: Iterable[str]) -> list[str]:
+    """Return a line for each field of ``prune`` among the overrides that the experiment's method does not read."""
+    method = experiment.prune.method
+    known = find_traits(method).fields
+    if known is None:
+        return []
+    names = dict.fromkeys(parsed(override)[0] for override in overrides)
+    return [
+        f"{name} is not read by prune.method={method} (it is part of the experiment's identity all the same)"
+        for name in names
+        if name.startswith("prune.") and name.split(".")[1] not in {*known, "method", "options"}
+    ]
 
 
 def estimate(experiment: Experiment) -> Estimate:

@@ -8,7 +8,7 @@ from itertools import pairwise
 from typing import Literal
 
 from prunescope.errors import InputError
-from prunescope.experiment import Prune
+from prunescope.experiment import Experiment, Prune
 from prunescope.pruning.pools import check_each_layer
 from prunescope.runs.trial import Expected as Expected
 from prunescope.training.levels import UpdateRule
@@ -32,6 +32,8 @@ class Traits:
     update_rule: which weights one update changes.
     effort: the field of ``prune`` to which the work before training is proportional, "" for none; ``rounds`` are done for
     each level anew.
+    fields: every field of ``prune`` that it reads beside ``method`` and ``options``; None where that is not known.
+    check: raises InputError for an experiment that lacks what the method needs, before images are opened.
     """
 
     label: str
@@ -42,6 +44,8 @@ class Traits:
     reads: frozenset[str] = frozenset()
     update_rule: UpdateRule = "kept"
     effort: Literal["", "score_images", "rounds"] = ""
+    fields: frozenset[str] | None = None
+    check: Callable[[Experiment], object] = lambda experiment: None
 
     @property
     def iterative(self) -> bool:
@@ -79,7 +83,7 @@ def wanted_densities(prune: Prune) -> tuple[float, ...]:
     if not prune.densities:
         raise InputError(
             f"prune.density is not given: prune.method={prune.method} needs what is to be kept, "
-            "as in prune.density=0.1 or prune.density=[0.1,0.01]"
+            'as in prune.density=0.1 or "prune.density=[0.1,0.01]"'
         )
     return prune.densities
 
@@ -95,6 +99,13 @@ def asked_for(prune: Prune, sizes: Sizes) -> Expected:
         kept = sum(share * size for share, size in zip(prune.layer_densities, weights, strict=True))
         return Expected((kept / sum(weights),))
     return Expected(wanted_densities(prune))
+
+
+def check_requirements(experiment: Experiment, traits: Traits) -> None:
+    """Raise InputError for an experiment that lacks what its method needs, which shows before any image is opened."""
+    # How many inputs and classes there are is not known yet; it matters to no requirement.
+    traits.expected(experiment.prune, (1, *experiment.network.hidden, 2))
+    traits.check(experiment)
 
 
 def dense_and_asked_for(prune: Prune, sizes: Sizes) -> Expected:

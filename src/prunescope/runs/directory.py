@@ -109,7 +109,7 @@ class Run:
         level is finished, and when the file is damaged.
         """
         path = self.path / "levels.parquet"
-        if not path.is_file():
+        if not self._has_table():
             raise InputError(f"{self.path}: no level is finished yet")
         with path.open("rb") as file:
             entry = os.fstat(file.fileno())  # Writers replace the file, so that these numbers change.
@@ -136,9 +136,22 @@ class Run:
     @property
     def levels(self) -> list[int]:
         """The numbers of the finished levels, ascending; empty before the first."""
-        if not (self.path / "levels.parquet").is_file():
+        if not self._has_table():
             return []
         return sorted(self.table["level"].unique().to_list())
+
+    def _has_table(self) -> bool:
+        """Return whether levels.parquet is there; raise InputError where it was and is not any more."""
+        if (self.path / "levels.parquet").is_file():
+            return True
+        about = self.about
+        # Two checksums mean that a table was replaced. With one, the first table may not have been written yet.
+        if about["status"] == "done" or len(about.get("tables") or ()) > 1:
+            raise InputError(
+                f"{self.path / 'levels.parquet'}: missing, but the run has finished levels: restore the file, or delete "
+                "the run directory to run it again"
+            )
+        return False
 
     @property
     def metrics(self) -> list[dict[str, Any]]:
@@ -210,7 +223,10 @@ class Run:
 
 def is_done(path: Path) -> bool:
     """Return whether a run directory's run is done; False where there is none. Raises InputError when it is damaged."""
-    return (path / "run.json").is_file() and Run(path).status == "done"
+    if not (path / "run.json").is_file():
+        return False
+    run = Run(path)
+    return run.status == "done" and run._has_table()
 
 
 def is_in_use(path: Path) -> bool:

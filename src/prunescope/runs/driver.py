@@ -182,6 +182,11 @@ class _Driver:
         self.directory.write_table(self.rows, schema())
         self.directory.drop_checkpoint()
         self.reporter.level_finished(self.rows)
+        if not trained.ticket.live_inputs(dataset.live_pixels)[-1].any():
+            self.reporter.note(
+                f"level {level.number}: no path of kept weights leads from the images to the output, "
+                "which is the same for every image"
+            )
         return Outcome(trained.model, trained.kept, trained.ticket, trained.best)
 
     def _saved(self, level: Level) -> Checkpoint | None:

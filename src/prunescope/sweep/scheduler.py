@@ -63,6 +63,7 @@ def execute(
     SIGTERM, when every run has saved its state.
     """
     options = _with_earlier(options or ExecutionOptions(), earlier)
+    options.check()
     check_trackers(options)
     if options.ray is None:
         return _execute(plan(jobs, Path(out), options.threads), options, reporter, None)

@@ -13,6 +13,7 @@ from typing import Any
 from prunescope.errors import InputError, did_you_mean
 from prunescope.experiment import load
 from prunescope.experiment.dotted import takes_list
+from prunescope.experiment.loading import to_stderr
 from prunescope.experiment.overrides import formatted, parsed_axis
 from prunescope.sweep.planning import Job, check_distinct
 
@@ -52,14 +53,18 @@ def read_jobs(source: str, overrides: Iterable[str] = (), seeds: int | None = No
 
 
 def _jobs(entry: SweepEntry, overridden: Settings, seeds: tuple[int, ...] | None) -> list[Job]:
-    found = []
+    found: list[Job] = []
+    notes: dict[str, None] = {}  # Each is said once, though it is of many jobs.
     for settings in grid(entry.settings | overridden, entry.origin):
         try:
-            experiment = load(entry.experiment, [formatted(*setting) for setting in settings.items()])
+            given = [formatted(*setting) for setting in settings.items()]
+            experiment = load(entry.experiment, given, lambda note: notes.setdefault(note))
         except InputError as error:
             prefix = "" if entry.origin == entry.experiment else f"{entry.origin}: "
             raise InputError(f"{prefix}{error}") from None
         found += [Job(experiment, seed) for seed in seeds or entry.seeds]
+    for note in notes:
+        to_stderr(note)
     return found
 
 

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from prunescope.errors import InputError
+from prunescope.experiment import Experiment
 from prunescope.mask import BoolArray, Mask
 from prunescope.model import Model, Ticket
 from prunescope.pruning.at_initialisation import untrained, wanted_densities
@@ -30,11 +31,17 @@ def random_start(setting: Setting, dynamics: Callable[[int], Callable[[], Dynami
     Raises InputError when no density is given, or a layout other than uniform and erk.
     """
     prune = setting.experiment.prune
+    check_layout(setting.experiment)
+    return _levels(setting, wanted_densities(prune), dynamics)
+
+
+def check_layout(experiment: Experiment) -> None:
+    """Raise InputError for a layout other than uniform and erk."""
+    prune = experiment.prune
     if prune.layout not in LAYOUTS:
         raise InputError(
             f"prune.layout is {prune.layout!r}: prune.method={prune.method} takes {' or '.join(LAYOUTS)}"
         )
-    return _levels(setting, wanted_densities(prune), dynamics)
 
 
 def _levels(

@@ -39,6 +39,7 @@ TRAITS = Traits(
     expected=_expected,
     dense_first=False,
     update_rule="shrinking",
+    fields=frozenset({"shrink", "shrink_cut"}),
 )
 
 

@@ -11,7 +11,9 @@ docs/science.md, "Other methods".
 
 from __future__ import annotations
 
-from prunescope.pruning.dynamics.schedule import Schedule
+from functools import partial
+
+from prunescope.pruning.dynamics.schedule import Schedule, schedule
 from prunescope.pruning.dynamics.scheduled import FeedbackPruning, dense_start
 from prunescope.pruning.traits import Traits, asked_for
 from prunescope.training.levels import Dynamics, Procedure, Setting
@@ -25,6 +27,8 @@ TRAITS = Traits(
     expected=asked_for,
     dense_first=False,
     update_rule="feedback",
+    fields=frozenset({"density", "update_every"}),
+    check=partial(schedule, default=EVERY),
 )
 
 

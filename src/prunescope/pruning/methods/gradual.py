@@ -9,7 +9,9 @@ See docs/science.md, "Other methods".
 
 from __future__ import annotations
 
-from prunescope.pruning.dynamics.schedule import Schedule
+from functools import partial
+
+from prunescope.pruning.dynamics.schedule import Schedule, schedule
 from prunescope.pruning.dynamics.scheduled import GradualPruning, dense_start
 from prunescope.pruning.traits import Traits, asked_for
 from prunescope.training.levels import Dynamics, Procedure, Setting
@@ -23,6 +25,8 @@ TRAITS = Traits(
     sentence="the smallest weights are pruned gradually during training, down to {density}",
     expected=asked_for,
     dense_first=False,
+    fields=frozenset({"density", "update_every"}),
+    check=partial(schedule, default=EVERY),
 )
 
 

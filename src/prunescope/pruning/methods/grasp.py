@@ -29,6 +29,7 @@ TRAITS = Traits(
     expected=asked_for,
     dense_first=False,
     effort="score_images",
+    fields=frozenset({"density", "score_images", "score_pool", "temperature"}),
 )
 
 

@@ -8,12 +8,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from prunescope.errors import InputError
-from prunescope.experiment import Prune
+from prunescope.experiment import Experiment, Prune
 from prunescope.model import Model, Ticket, initial
 from prunescope.pruning.dynamics.early_bird import early_bird
 from prunescope.pruning.pools import check_each_layer, is_exhausted, prune_smallest, stopped, unchanged
 from prunescope.pruning.traits import Traits, level_by_level
 from prunescope.training.levels import ExplainedProcedure, Level, Setting
+
+
+def _check_rates(experiment: Experiment) -> None:
+    """Raise InputError for ``prune.layer_rates`` that do not fit the network or prune nothing."""
+    _rates(experiment.prune, (1, *experiment.network.hidden, 2))
+
 
 TRAITS = Traits(
     label="IMP",
@@ -22,6 +28,23 @@ TRAITS = Traits(
     expected=level_by_level,
     dense_first=True,
     reads=frozenset({"rate", "rewind", "scope"}),
+    fields=frozenset(
+        {
+            "biases",
+            "early_bird",
+            "exact",
+            "layer_rates",
+            "levels",
+            "rate",
+            "retrain",
+            "rewind",
+            "rewind_step",
+            "scope",
+            "stop_units",
+            "update_every",
+        }
+    ),
+    check=_check_rates,
 )
 
 

@@ -24,6 +24,9 @@ TRAITS = Traits(
     expected=dense_and_asked_for,
     dense_first=True,
     reads=frozenset({"rewind", "scope"}),
+    fields=frozenset(
+        {"biases", "density", "exact", "layer_densities", "retrain", "rewind", "rewind_step", "scope"}
+    ),
 )
 
 

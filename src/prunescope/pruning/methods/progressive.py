@@ -45,6 +45,9 @@ TRAITS = Traits(
     expected=_expected,
     dense_first=True,
     reads=frozenset({"rate", "rewind"}),
+    fields=frozenset(
+        {"biases", "exact", "levels", "rate", "retrain", "rewind", "rewind_step", "stop_units", "tolerance"}
+    ),
 )
 
 

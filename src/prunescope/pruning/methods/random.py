@@ -39,6 +39,7 @@ TRAITS = Traits(
     expected=_expected,
     dense_first=False,
     reads=frozenset({"layout"}),
+    fields=frozenset({"density", "layer_densities", "layout", "like", "retrain", "rewind_step"}),
 )
 
 

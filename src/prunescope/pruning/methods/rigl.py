@@ -12,13 +12,21 @@ from __future__ import annotations
 
 from functools import partial
 
-from prunescope.pruning.dynamics.regrowth import GradientRegrowth, random_start
+from prunescope.experiment import Experiment
+from prunescope.pruning.dynamics.regrowth import GradientRegrowth, check_layout, random_start
 from prunescope.pruning.dynamics.schedule import UPDATES_END, schedule
 from prunescope.pruning.traits import Traits, asked_for
 from prunescope.training.levels import Dynamics, Procedure, Setting
 from prunescope.training.probe import Probe
 
 EVERY = 100
+
+
+def _check(experiment: Experiment) -> None:
+    """Raise InputError for a layout that the method does not take, or when no update fits into a level."""
+    check_layout(experiment)
+    schedule(experiment, EVERY)
+
 
 TRAITS = Traits(
     label="RigL",
@@ -28,6 +36,8 @@ TRAITS = Traits(
     expected=asked_for,
     dense_first=False,
     reads=frozenset({"layout"}),
+    fields=frozenset({"density", "drop", "layout", "update_every"}),
+    check=_check,
 )
 
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from functools import partial
 
-from prunescope.pruning.dynamics.regrowth import RandomRegrowth, random_start
+from prunescope.pruning.dynamics.regrowth import RandomRegrowth, check_layout, random_start
 from prunescope.pruning.traits import Traits, asked_for
 from prunescope.training.levels import Dynamics, Procedure, Setting
 from prunescope.training.probe import Probe
@@ -26,6 +26,8 @@ TRAITS = Traits(
     expected=asked_for,
     dense_first=False,
     reads=frozenset({"layout"}),
+    fields=frozenset({"density", "drop", "layout", "update_every"}),
+    check=check_layout,
 )
 
 

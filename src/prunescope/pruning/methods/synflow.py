@@ -28,6 +28,7 @@ TRAITS = Traits(
     expected=asked_for,
     dense_first=False,
     effort="rounds",
+    fields=frozenset({"density", "rounds", "score_pool"}),
 )
 
 

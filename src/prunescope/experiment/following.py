@@ -1,0 +1,64 @@
+"""This module lets the step to rewind to follow the number of steps, where only the latter is set."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from prunescope.experiment.fields import Prune, Section, Train
+
+
+def follow_steps(fields: dict[str, Any], given: Mapping[str, Any], steps_before: object = None) -> list[str]:
+    """Add the values that follow others to ``fields`` and return a line that says so for each.
+
+    ``fields``: the nested fields of a preset or file with the overrides ``given`` applied; ``steps_before``: the
+    steps that the preset or file sets itself, None for the default. Where an override, or a file
+    that leaves ``prune.rewind_step`` out, sets fewer steps than there are before the step to rewind to, this step
+    becomes the same share of the steps that it was before. Nothing follows a value that the user has set.
+    """
+    train, prune = fields.get("train", {}), fields.get("prune", {})
+    if not isinstance(train, dict) or not isinstance(prune, dict):
+        return []
+    steps, every = _whole(train.get("steps")), train.get("eval_every", _default(Train, "eval_every"))
+    if steps is None:
+        return []
+    notes = []
+    before = _whole(prune.get("rewind_step", _default(Prune, "rewind_step")))
+    of = _whole(
+        _default(Train, "steps") if steps_before is None or "train.steps" not in given else steps_before
+    )
+    fixed = "prune.rewind_step" in given or ("rewind_step" in prune and "train.steps" not in given)
+    if before is not None and of and not fixed and before > _latest(steps, prune):
+        prune["rewind_step"] = min(max(1, round(before * steps / of)), max(0, _latest(steps, prune)))
+        fields["prune"] = prune
+        notes.append(
+            f"prune.rewind_step is {prune['rewind_step']} in place of {before}, the same share of train.steps={steps} "
+            f"as of {of}: set it to choose another"
+        )
+    if (
+        "train.steps" in given
+        and isinstance(every, int)
+        and every > steps
+        and "train.eval_every" not in given
+    ):
+        notes.append(
+            f"train.eval_every is {every}: with train.steps={steps} a level is evaluated at its end alone"
+        )
+    return notes
+
+
+def _latest(steps: int, prune: Mapping[str, Any]) -> float:
+    """Return the last step that may be rewound to."""
+    if prune.get("retrain") == "remaining":
+        return steps - 1
+    return float("inf") if str(prune.get("rewind")).lower() == "false" else steps
+
+
+def _whole(value: object) -> int | None:
+    if isinstance(value, bool) or not isinstance(value, int | float) or value != int(value):
+        return None
+    return int(value)
+
+
+def _default(section: type[Section], name: str) -> Any:
+    return section.model_fields[name].default

@@ -1,0 +1,138 @@
+"""The edits that people make first work, or a line says what to type: `pytest tests/experiment/test_first_edits.py`."""
+
+import os
+
+import pytest
+
+from prunescope.errors import InputError
+from prunescope.experiment import load
+from prunescope.experiment.dotted import dotted_values, fields
+from prunescope.experiment.wording import takes
+
+WORKS = {
+    "train.lr=1e-1": 0.1,
+    "train.lr=.1": 0.1,
+    "train.lr=1": 1.0,
+    "train.steps=1e5": 100_000,
+    "train.steps=10_000": 10_000,
+    "train.steps=2000.0": 2000,
+    "prune.rewind=False": False,
+    "prune.rewind=false": False,
+    "data.flip=True": True,
+    "network.hidden=[64, 64]": [64, 64],
+    "prune.levels=None": None,
+    "prune.levels=none": None,
+    "prune.update_every=null": None,
+    "network.norm=none": "none",  # This field has a value of that name.
+    "prune.density=[0.1,0.01]": [0.1, 0.01],
+    "data.root=~/images": os.path.expanduser("~/images"),
+}
+
+
+@pytest.mark.parametrize("override", WORKS)
+def test_an_edit_works(override):
+    name = override.partition("=")[0]
+    assert dotted_values(load("quickstart", [override]))[name] == WORKS[override]
+
+
+REFUSED = {
+    "network.hidden=64": 'network.hidden is 64: give a list of whole numbers of at least 1, in quotes, as in "network.hidden=[64]"',
+    "network.hidden=64,32": 'give a list of whole numbers of at least 1, as in "network.hidden=[64,32]"',
+    "network.hidden=(64, 32)": 'as in "network.hidden=[64,32]"',
+    "network.hidden=[64,": "'network.hidden=[64,' is cut off: put a list with blanks in quotes, as \"network.hidden=[64, 64]\"",
+    "64]": 'write an override as train.steps=2000, and a list with blanks in quotes, as "network.hidden=[64, 64]"',
+    "prune.density=10%": "prune.density is '10%': give a number above 0 and at most 1 or a list of them, as in prune.density=0.1",
+    "prune.rate=20": "prune.rate is 20: give a number above 0 and below 1; 20 % is 0.2",
+    "train.steps=10k": "train.steps is '10k': give a whole number of at least 1",
+    "train.steps=1.5": "train.steps is 1.5: give a whole number of at least 1",
+    "train.steps=true": "train.steps is True: give a whole number of at least 1",
+    "network.hidden=true": "network.hidden is True: give a list of whole numbers of at least 1",
+    "train.lr=[0.1,0.2]": "train.lr is [0.1, 0.2]: give a number above 0; several values are for prunescope sweep",
+    "prune.rewind=maybe": "prune.rewind is 'maybe': give true or false",
+    "data.source=CIFAR10": "or npz; did you mean 'cifar10'",
+    "lr=0.1": "unknown field 'lr': did you mean 'train.lr'?",
+    "train.learning_rate=0.1": "unknown field 'train.learning_rate': did you mean 'train.lr'?",
+    "prune.sparsity=0.9": "unknown field 'prune.sparsity': did you mean 'prune.density'?",
+    "seed=1": "unknown field 'seed': a seed is an option: --seed 1",
+    "name=my run": "name is 'my run': give letters, digits and . _ - /",
+}
+
+
+@pytest.mark.parametrize("override", REFUSED)
+def test_an_edit_is_refused_with_what_to_type(override):
+    with pytest.raises(InputError) as refused:
+        load("quickstart", [override])
+    assert REFUSED[override] in str(refused.value)
+    assert "\n" not in str(refused.value)
+
+
+def test_no_words_of_pydantic_reach_the_user():
+    for name, info in fields():
+        with pytest.raises(InputError, match="give ") as refused:
+            load("quickstart", [f"{name}={{odd = {{a = 1}}}}"])
+        assert takes(info) in str(refused.value)
+        assert "nput should be" not in str(refused.value)
+
+
+def resolved(experiment, *overrides):
+    """The step to rewind to, and the lines that were said."""
+    said = []
+    found = load(experiment, overrides, said.append)
+    return found, said
+
+
+def test_the_step_to_rewind_to_follows_fewer_steps():
+    found, said = resolved("quickstart", "train.steps=100")
+    assert found.prune.rewind_step == 10  # as 200 of 2000
+    assert said[0] == (
+        "prune.rewind_step is 10 in place of 200, the same share of train.steps=100 as of 2000: set it to choose another"
+    )
+    assert found.identity == load("quickstart", ["train.steps=100", "prune.rewind_step=10"]).identity
+
+
+@pytest.mark.parametrize("steps", [200, 500, 5000])
+def test_a_step_to_rewind_to_that_fits_stays(steps):
+    found, said = resolved("quickstart", f"train.steps={steps}")
+    assert found.prune.rewind_step == 200
+    assert not any("rewind" in line for line in said)
+
+
+def test_a_step_to_rewind_to_that_is_set_does_not_follow():
+    with pytest.raises(InputError, match=r"prune\.rewind_step is 200; it must be at most train\.steps = 100"):
+        load("quickstart", ["train.steps=100", "prune.rewind_step=200"])
+
+
+def test_the_step_to_rewind_to_leaves_a_step_where_the_rest_is_retrained():
+    found, _ = resolved("quickstart", "train.steps=200", "prune.retrain=remaining")
+    assert found.prune.rewind_step == 20
+    assert resolved("quickstart", "train.steps=2", "prune.retrain=remaining")[0].prune.rewind_step == 1
+
+
+def test_without_rewinding_nothing_follows():
+    assert resolved("quickstart", "train.steps=100", "prune.rewind=false")[0].prune.rewind_step == 200
+
+
+def test_the_default_follows_the_steps_of_a_file(tmp_path):
+    path = tmp_path / "mine.toml"
+    path.write_text("[train]\nsteps = 500\n")
+    found, [line] = resolved(path)
+    assert found.prune.rewind_step == 5  # as 1000 of 100,000
+    assert line.startswith("prune.rewind_step is 5 in place of 1000")
+    path.write_text("[train]\nsteps = 500\n[prune]\nrewind_step = 600\n")
+    with pytest.raises(InputError, match=r"prune\.rewind_step is 600; it must be at most"):
+        load(path)
+    assert resolved(path, "train.steps=50")[0].prune.rewind_step == 50
+
+
+def test_a_single_evaluation_is_said(capsys):
+    load("quickstart", ["train.steps=199", "prune.rewind_step=1"])
+    assert capsys.readouterr().err == (
+        "prunescope: train.eval_every is 200: with train.steps=199 a level is evaluated at its end alone\n"
+    )
+
+
+def test_a_file_of_this_name_is_found(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mine.toml").write_text("")
+    with pytest.raises(InputError, match=r"unknown experiment 'mine': did you mean 'mine\.toml'\?"):
+        load("mine")
