@@ -123,7 +123,7 @@ def test_the_steps_as_told(as_files, tmp_path, images_file, monkeypatch, capsys)
     assert "all weights are pruned but the 10 % and 1 % that grew most and the rest rewound to step 2" in page
     assert "inputs that nothing reads" in page
     assert "unread_share" in polars.read_parquet(printed(capsys, "table", "runs").strip()).columns
-    assert "inputs that nothing reads at the best, %" in printed(capsys, "compare", "runs")
+    assert "inputs that nothing reads of layer 1 at the best, %" in printed(capsys, "compare", "runs")
     assert re.search(
         r"^ *unread  Inputs that nothing reads", printed(capsys, "list", "--figures"), re.MULTILINE
     )
