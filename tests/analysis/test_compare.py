@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import math
+import shutil
 
 import numpy as np
 import pytest
@@ -235,6 +236,13 @@ def test_each_accuracy_has_its_number_of_images(tmp_path, shown):
     text, _ = shown(tmp_path)
     assert "\nbest accuracy of a pruned network, %, 4,000 validation images\n" in text
     assert "  IMP (no held-out images)" in text
+    without = write(tmp_path / "alone", "imp", 0, (0.75, 0.8), heldout_accuracy=None)
+    tell(without, **many)
+    text, _ = shown(tmp_path / "alone")
+    title, only = text[text.index("held-out accuracy at the best") :].splitlines()[:2]
+    assert title == "held-out accuracy at the best, %, held-out images"
+    assert only.split() == ["imp", "(no", "held-out", "images)", "0", "-", "-", "-"]
+    shutil.rmtree(tmp_path / "alone")
     for seed in range(2):
         tell(Run(next(tmp_path.glob(f"random-*/seed-{seed}"))), **few)
     text, _ = shown(tmp_path)

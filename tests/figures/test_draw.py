@@ -150,9 +150,9 @@ def test_a_figure_of_a_run_whose_best_masks_are_dense_says_so(tmp_path):
     with open_run(run.experiment, 0, tmp_path / "runs") as writer:
         writer.write_table(run.table.with_columns(best_val_accuracy=best).to_dicts(), run.table.schema)
     told, _ = described("3a", [Run(run.path)], tmp_path)
+    assert "Shown is level 11 (u = 2 %): the level nearest u = 1 %, validation accuracy " in told
     assert (
-        "Shown is level 11 (u = 2 %): the level nearest u = 1 %; the best validation accuracy is at level 1"
-        in told
+        "; the best, 99.0 % of 200 images, is at level 1, u = 70 %, with masks that are still dense." in told
     )
 
 

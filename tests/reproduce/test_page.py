@@ -18,8 +18,10 @@ from prunescope.analysis.statistics import spread
 from prunescope.mask import Mask
 from prunescope.observables import effective_masks, radius_of_gyration
 from prunescope.reproduce.claims.measured_quantity import MeasuredQuantity, Sample
+from prunescope.reproduce.claims.miniature import Miniature
 from prunescope.reproduce.claims.rules import Test
 from prunescope.reproduce.claims.sections import SECTIONS
+from prunescope.reproduce.page import plots
 from prunescope.reproduce.page.wording import compared, interval
 from prunescope.reproduce.page.writing import write_page
 from prunescope.runs.directory import Run
@@ -213,6 +215,14 @@ def test_accuracies_have_their_number_of_images_beside_them(page, rows):
     for row in rows:
         if "accuracy" in row["where"]:
             assert row["images"] == ("500 held-out" if "heldout" in row["where"] else "200 validation"), row
+
+
+def test_plots_of_accuracies_name_their_images(runs, kinds):
+    mini = Miniature(kinds, runs[0])
+    assert plots.accuracy(mini).axes[0].get_ylabel() == "held-out accuracy (%)\n500 held-out images"
+    assert plots.methods_accuracy(mini).axes[0].get_ylabel() == "held-out accuracy (%)\n500 held-out images"
+    assert plots.ablation(mini).axes[0].get_ylabel() == "validation accuracy (%)\n200 validation images"
+    assert plots.locality_curve(mini).axes[0].get_ylabel() == "locality of layer 1 (1 = chance)"
 
 
 def test_runs_of_an_earlier_version_are_shown_as_far_as_they_go(runs, kinds, tmp_path):

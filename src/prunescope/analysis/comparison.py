@@ -188,7 +188,9 @@ class Comparison:
         own, settings = group.spread(quantity), len(group.having(quantity))
         row: dict[str, Any] = {"quantity": quantity.name, "group": group.label}
         row |= {"n": own.n if settings < 2 else None, "mean": own.mean, "sd": own.sd, "low": own.low}
-        images = {one.images(quantity) for one in group.having(quantity)}
+        # Without held-out images there is no accuracy of them, and their number, 0, says why.
+        having = group.having(quantity) or (group.settings if quantity.images == "heldout" else ())
+        images = {one.images(quantity) for one in having}
         row |= {
             "high": own.high,
             "alike": own.alike,

@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from prunescope._renamed import old_names
 from prunescope.analysis import best_levels
-from prunescope.analysis.formats import percent
+from prunescope.analysis.formats import accuracy, percent
+from prunescope.analysis.image_counts import ImageKind, stored_images
 from prunescope.analysis.labels import labels
 from prunescope.analysis.methods import stored_labels
 from prunescope.errors import InputError
@@ -116,9 +117,9 @@ class Group:
         rows = self.first_layer.filter(polars.col("level") == level).sort("seed")
         return {seed: value for seed, value in rows.select("seed", column).iter_rows() if value is not None}
 
-    def images(self, kind: str) -> int | None:
+    def images(self, kind: ImageKind) -> int | None:
         """Return the number of "validation" or "heldout" images, None where seeds differ in it or did not store it."""
-        counts = {run.data.get(f"{kind}_images") for run in self.runs}
+        counts = {stored_images(run, kind) for run in self.runs}
         return counts.pop() if len(counts) == 1 else None
 
     def best_level(self) -> int:
@@ -141,10 +142,12 @@ class Group:
         best = self.best_level()
         found = best if self._shows(best) else self.nearest(FIXED)
         if found != best:
-            dense = f"u = {percent(self.density(best))}, with masks that are still dense"
-            return (
-                found,
-                f"the level nearest u = 1 %; the best validation accuracy is at level {best}, {dense}",
+            images = self.images("validation")
+            on = f"of {images:,} images" if images else "of images whose number is not stored"
+            there, highest = (accuracy(self.accuracies[level]) for level in (found, best))
+            return found, (
+                f"the level nearest u = 1 %, validation accuracy {there}; the best, {highest} {on}, is at level {best}, "
+                f"u = {percent(self.density(best))}, with masks that are still dense"
             )
         return best, "the only level so far" if best == best_levels.DENSE else "the best validation accuracy"
 

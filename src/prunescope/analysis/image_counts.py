@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
-    from prunescope.analysis.groups import Group
+    from prunescope.runs.directory import Run
 
 ImageKind = Literal["validation", "heldout"]
 KINDS: dict[ImageKind, str] = {"validation": "validation images", "heldout": "held-out images"}
@@ -28,6 +28,17 @@ def images_text(counts: Iterable[int | None], kind: ImageKind) -> str:
     return f"{text} {KINDS[kind]}{rest}"
 
 
-def images_of(found: Iterable[Group], kind: ImageKind) -> str:
-    """Return in words how many images of a kind the runs of groups have."""
-    return images_text((run.data.get(f"{kind}_images") for group in found for run in group.runs), kind)
+def images_of(runs: Iterable[Run], kind: ImageKind) -> str:
+    """Return in words how many images of a kind runs have."""
+    return images_text((stored_images(run, kind) for run in runs), kind)
+
+
+def stored_images(run: Run, kind: ImageKind) -> int | None:
+    """Return how many images of a kind a run has, None where it did not store it.
+
+    It stands in run.json; levels.parquet has the number of held-out images too, where an earlier version wrote it.
+    """
+    count = run.data.get(f"{kind}_images")
+    if count is None and kind == "heldout" and run.levels and "heldout_images" in run.table.columns:
+        count = run.table["heldout_images"][0]
+    return None if count is None else int(count)

@@ -30,8 +30,9 @@ def figure_notes(spec: FigureSpec, runs: Sequence[Run], options: FigureOptions) 
     found = groups(runs[:1] if spec.one_run else runs)
     notes = []
     if spec.accuracies:
+        shown = [run for group in found for run in group.runs]
         same = ", the same for all seeds" if any(len(group.runs) > 1 for group in found) else ""
-        notes.append(f"Accuracies are on {images_of(found, 'validation')}{same}.")
+        notes.append(f"Accuracies are on {images_of(shown, 'validation')}{same}.")
     if spec.first_layer:
         notes.append("Masks and what is measured of them are those of layer 1, the first hidden layer.")
     if spec.levels and options.levels is None:

@@ -9,6 +9,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from prunescope.analysis.image_counts import ImageKind, images_of
 from prunescope.analysis.statistics import spread
 from prunescope.figures.parts.style import FAINT, MUTED, density_axis
 from prunescope.reproduce.claims.measured_quantity import MeasuredQuantity
@@ -46,6 +47,12 @@ def finish(
     if axes.get_legend_handles_labels()[0]:
         axes.legend(loc="best")
     return figure
+
+
+def on_images(mini: Miniature, kinds: Sequence[str], label: str, images: ImageKind) -> str:
+    """Return the label of an accuracy with the images that it is on, in a second line."""
+    shown = [run for kind in kinds for run in mini[kind].runs.values()]
+    return f"{label}\n{images_of(shown, images)}"
 
 
 def thin(axes: Axes, mini: Miniature, kind: str, column: str, style: Style) -> None:

@@ -18,6 +18,7 @@ from prunescope.reproduce.page.plot_parts import (
     dense,
     finish,
     null_band,
+    on_images,
     panel,
     points,
     thin,
@@ -40,7 +41,7 @@ def accuracy(mini: Miniature) -> Figure:
     thin(axes, mini, "imp", "heldout_accuracy", Style(BLUE, scale=100))
     curve(axes, mini, "imp", "heldout_accuracy", Style(BLUE, "IMP", scale=100))
     dense(axes, mini)
-    return finish(figure, axes, "held-out accuracy (%)")
+    return finish(figure, axes, on_images(mini, ("imp",), "held-out accuracy (%)", "heldout"))
 
 
 def fan_in(mini: Miniature) -> Figure:
@@ -50,7 +51,7 @@ def fan_in(mini: Miniature) -> Figure:
     curve(axes, mini, "imp", "fan_in_var_ratio", Style(BLUE, "IMP"))
     curve(axes, mini, "random", "fan_in_var_ratio", Style(MUTED, "random"))
     axes.axhline(1, color=MUTED, lw=0.7, ls=":")
-    return finish(figure, axes, "fan-in variance / binomial")
+    return finish(figure, axes, "fan-in variance / binomial, layer 1")
 
 
 def locality_curve(mini: Miniature) -> Figure:
@@ -59,7 +60,7 @@ def locality_curve(mini: Miniature) -> Figure:
     null_band(axes, mini, "imp")
     thin(axes, mini, "imp", "locality", Style(BLUE))
     curve(axes, mini, "imp", "locality", Style(BLUE, "IMP"))
-    return finish(figure, axes, "locality (1 = chance)")
+    return finish(figure, axes, "locality of layer 1 (1 = chance)")
 
 
 def ablation(mini: Miniature) -> Figure:
@@ -82,7 +83,8 @@ def ablation(mini: Miniature) -> Figure:
                 curves[0][0], np.mean([y for _, y in curves], axis=0), "o-", ms=2.5, color=colour, label=label
             )
     axes.set_xlabel("first-layer nodes removed")
-    return finish(figure, axes, "validation accuracy (%)", density=False)
+    label = on_images(mini, ("imp",), "validation accuracy (%)", "validation")
+    return finish(figure, axes, label, density=False)
 
 
 def global_pruning(mini: Miniature) -> Figure:
@@ -90,7 +92,8 @@ def global_pruning(mini: Miniature) -> Figure:
     figure, axes = panel()
     for kind, label, colour in (("imp", "layer-wise", BLUE), ("global", "global", VERMILION)):
         curve(axes, mini, kind, "best_val_accuracy", Style(colour, label, scale=100))
-    return finish(figure, axes, "best validation accuracy (%)")
+    label = on_images(mini, ("imp", "global"), "best validation accuracy (%)", "validation")
+    return finish(figure, axes, label)
 
 
 def progressive(mini: Miniature) -> Figure:
@@ -156,7 +159,8 @@ def methods_accuracy(mini: Miniature) -> Figure:
     dense(axes, mini)
     for kind, label, colour in METHODS:
         curve(axes, mini, kind, "heldout_accuracy", Style(colour, label, scale=100))
-    return finish(figure, axes, "held-out accuracy (%)")
+    kinds = [kind for kind, *_ in METHODS]
+    return finish(figure, axes, on_images(mini, kinds, "held-out accuracy (%)", "heldout"))
 
 
 def fractions(mini: Miniature) -> Figure:
@@ -171,8 +175,9 @@ def fractions(mini: Miniature) -> Figure:
     gains = [gain(mini, name, kind) for name, kind in FRACTIONS]
     points(right, shares, gains, Style(VERMILION, scale=100))
     right.axhline(0, color=MUTED, lw=0.7, ls=":")
-    left.set_ylabel("locality at $u$ = 0.97 %")
-    right.set_ylabel("gain at $u$ = 0.97 % (points)")
+    left.set_ylabel("locality of layer 1 at $u$ = 0.97 %")
+    kinds = [kind for _, kind in FRACTIONS]
+    right.set_ylabel(on_images(mini, kinds, "gain at $u$ = 0.97 % (points)", "heldout"))
     for axes in (left, right):
         axes.set_xscale("log")
         axes.set_xlabel("patches (%)")
@@ -190,8 +195,8 @@ def noise(mini: Miniature) -> Figure:
         curve(right, mini, kind, "fan_in_var_ratio", Style(colour))
     for axes in (left, right):
         axes.axhline(1, color=MUTED, lw=0.7, ls=":")
-    finish(figure, right, "fan-in variance / binomial")
-    return finish(figure, left, "locality (1 = chance)")
+    finish(figure, right, "fan-in variance / binomial, layer 1")
+    return finish(figure, left, "locality of layer 1 (1 = chance)")
 
 
 def rotation(mini: Miniature) -> Figure:
