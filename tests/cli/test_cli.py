@@ -10,9 +10,11 @@ import pytest
 
 import tiny
 from prunescope.cli import main
-from prunescope.experiment import field_names, preset_names
+from prunescope.data import prepare
+from prunescope.experiment import Data, field_names, preset_names
 from prunescope.pruning.running import run
 from prunescope.runs.directory import Run
+from stored_runs import write_run
 
 
 @pytest.fixture
@@ -216,6 +218,33 @@ def test_data_is_prepared_shown_and_verified(succeed, toml, tmp_path):
     assert "120" in succeed("data", "info", folder)
     assert json.loads(succeed("data", "info", folder, "--json"))
     assert "as prepared" in succeed("data", "verify", folder)
+
+
+@pytest.mark.parametrize(
+    ("geometry", "shape", "size", "rows"),
+    [
+        ("series", (2, 1, 24), "24 samples, 2 channels", "series"),
+        ("none", (1, 1, 20), "20 features", "rows"),
+    ],
+)
+def test_show_and_observe_name_series_and_features(succeed, tmp_path, geometry, shape, size, rows):
+    changes = {"data": {"source": "npz", "root": "s.npz", "geometry": geometry, "size": 32}}
+    path = str(write_run(tmp_path, shape=shape, levels=2, changes=changes).path)
+    assert f"accuracies on 200 validation {rows}\n" in succeed("show", path)
+    inputs = int(np.prod(shape))
+    assert f"40 units, {inputs} inputs ({size}), density" in succeed("observe", path)
+    assert "24 units, 40 inputs, density" in succeed("observe", path, "--layer", "2")
+
+
+def test_data_info_names_series(succeed, tmp_path):
+    values, labels = np.random.default_rng(0).normal(size=(20, 9)), np.arange(20) % 2
+    np.savez(tmp_path / "s.npz", x_train=values, y_train=labels, x_test=values[:6], y_test=labels[:6])
+    folder = prepare(Data(source="npz", root=str(tmp_path / "s.npz"), geometry="series"))
+    lines = succeed("data", "info", str(folder)).splitlines()
+    assert "inputs: 9 samples, 1 channel" in lines
+    assert lines[lines.index("series:") + 1] == "  train: 20"
+    facts = json.loads(succeed("data", "info", str(folder), "--json"))
+    assert (facts["shape"], facts["images"]) == ([1, 1, 9], {"train": 20, "validation": 6})
 
 
 def test_errors_of_the_machine_are_one_line_and_exit_1(toml, tmp_path, capsys):

@@ -4,6 +4,8 @@ import subprocess
 import sys
 
 import numpy as np
+import pytest
+from matplotlib.figure import Figure
 from PIL import Image
 
 from prunescope.data import open_dataset, prepare, sample_sheet
@@ -38,6 +40,39 @@ def test_a_sheet_of_many_classes_keeps_to_its_rows(write_official, tmp_path):
 def test_a_sheet_of_a_stream(tmp_path):
     dataset = open_dataset(Data(source="nlgp", size=8, validation=10, heldout=10), 0)
     assert size(sample_sheet(dataset, tmp_path / "n.png"))[0] > 500
+
+
+@pytest.mark.parametrize(
+    ("geometry", "shape", "title"),
+    [
+        (
+            "series",
+            (40, 3, 16),
+            "npz · 40 training, 6 validation series · 16 samples, 3 channels · 2 classes",
+        ),
+        ("none", (40, 5), "npz · 40 training, 6 validation rows · 5 features · 2 classes"),
+    ],
+)
+def test_series_are_curves_and_features_are_bars(tmp_path, monkeypatch, geometry, shape, title):
+    values, labels = np.random.default_rng(0).normal(size=shape), np.arange(40) % 2
+    np.savez(tmp_path / "s.npz", x_train=values, y_train=labels, x_test=values[:6], y_test=labels[:6])
+    drawn = []
+    monkeypatch.setattr(Figure, "savefig", lambda figure, *rest, **options: drawn.append(figure))
+    sample_sheet(
+        prepare(Data(source="npz", root=str(tmp_path / "s.npz"), geometry=geometry)),
+        tmp_path / "a.png",
+        columns=4,
+    )
+    (figure,) = drawn
+    assert [text.get_text() for text in figure.texts] == [title]
+    cells = figure.axes
+    assert len(cells) == 2 * 4
+    assert not any(cell.images for cell in cells)
+    if geometry == "series":
+        assert {len(cell.lines) for cell in cells} == {3}
+        assert {len(line.get_xdata()) for cell in cells for line in cell.lines} == {16}
+    else:
+        assert {len(cell.patches) for cell in cells} == {5}
 
 
 def test_importing_the_package_loads_nothing_heavy():
