@@ -145,7 +145,7 @@ function showAblation(plot, ablation, classes) {
 const ofImages = (count) => (Number.isFinite(count) ? `, ${count.toLocaleString("en")} images` : "");
 
 function showNumbers(level, validationImages) {
-  const z = Number.isFinite(level.locality_z) ? ` (z = ${level.locality_z.toFixed(0)})` : "";
+  const z = Number.isFinite(level.locality_z) ? ` (z = ${level.locality_z.toFixed(0)}, ${level.z_shuffles ? `sd of ${level.z_shuffles} shuffles` : "exact sd"})` : "";
   const dense = level.weight_density === 1; // no spread, no excess of near pairs
   const entries = [
     ["unpruned weights, first layer", Number.isFinite(level.weight_density) ? percent(level.weight_density) : NOT_MEASURED],
