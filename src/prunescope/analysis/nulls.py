@@ -5,7 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from prunescope.observables.null_moments import Moments, fan_in_ratio_null
+
 if TYPE_CHECKING:
+    import polars
+
+    from prunescope.analysis.groups import Group
     from prunescope.runs.directory import Run
 
 # Runs of version 0.1 drew so many masks for every null and did not store the number.
@@ -17,6 +22,26 @@ def sampled_z(row: Mapping[str, Any]) -> int | None:
     if row.get("locality_z") is None or row.get("null_shuffles") is not None:
         return None
     return EARLIER_SHUFFLES
+
+
+def band_of(found: Sequence[Group]) -> str:
+    """Return what to say of the band of ± 2 sd of shuffled masks: how many shuffles gave it, where any did."""
+    counts = {sampled_z(row) for group in found for row in group.first_layer.iter_rows(named=True)} - {None}
+    return f"shuffled ± 2 sd ({max(filter(None, counts))} shuffles)" if counts else "shuffled ± 2 sd (exact)"
+
+
+def fan_in_null(rows: polars.DataFrame, inputs: int) -> list[Moments]:
+    """Return the null of the first layer's fan-in variance ratio for each row of ``units`` and ``weight_density``.
+
+    inputs: the number of inputs of the layer. The rows of runs that did not store either have nan.
+    """
+    if not {"units", "weight_density"} <= set(rows.columns):
+        return [Moments()] * len(rows)
+    pairs = rows.select("units", "weight_density").iter_rows()
+    return [
+        Moments() if None in pair else fan_in_ratio_null(pair[0], inputs, round(pair[1] * pair[0] * inputs))
+        for pair in pairs
+    ]
 
 
 def earlier_nulls(runs: Sequence[Run]) -> str | None:

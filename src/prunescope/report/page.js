@@ -20,7 +20,7 @@ function showCurve(plot, name, label, options) {
   const mean = curves.map((row) => [row.u, value(row, `${name}_mean`)]);
   const own = run().levels.map((row) => [row.u, value(row, name)]);
   const sd = curves.map((row) => [row.u, value(row, `${name}_mean`) - value(row, `${name}_sd`), value(row, `${name}_mean`) + value(row, `${name}_sd`)]);
-  const nulls = run().levels.map((row) => [row.u, row[`${name}_null`] - 2 * row[`${name}_null_sd`], row[`${name}_null`] + 2 * row[`${name}_null_sd`]]).filter((_, k) => run().levels[k][`${name}_null`] != null);
+  const nulls = run().levels.map((row) => [row.u, row[`${name}_null`] - 2 * row[`${name}_null_sd`], row[`${name}_null`] + 2 * row[`${name}_null_sd`]]).filter((_, k) => run().levels[k][`${name}_null_sd`] != null);
   plot.show(label, (p) => {
     const values = [...mean, ...own].map(([, y]) => y).concat(sd.flatMap((row) => row.slice(1)), options.reference ?? [], options.within ?? []);
     if (!mean.some(([, y]) => Number.isFinite(y))) return p.missing(NOT_MEASURED);
@@ -52,7 +52,7 @@ function showCurves() {
   const reference = dense ? 100 * dense.best_val_accuracy_mean : undefined;
   showCurve(plots.accuracy, "best_val_accuracy", "Best validation accuracy against unpruned weights", { factor: 100, reference, format: (v) => `${v} %` });
   showCurve(plots.locality, "locality", "Locality of the first layer against unpruned weights", { null: true, within: [0.9, 1.2] });
-  showCurve(plots.spread, "fan_in_var_ratio", "Fan-in variance against unpruned weights", { reference: 1, within: [0.8, 1.3] });
+  showCurve(plots.spread, "fan_in_var_ratio", "Fan-in variance against unpruned weights", { null: true, reference: 1, within: [0.8, 1.3] });
 }
 
 function showReading() {
@@ -130,7 +130,7 @@ function showFacts() {
     }),
   );
   const images = onImages(run().validation_images);
-  const several = group.seeds > 1 ? `(mean ± sd of ${group.seeds} seeds${images}, the same for all; thin: the run chosen)` : `(1 seed${images})`;
+  const several = group.seeds > 1 ? `(mean ± sd of ${group.seeds} seeds${images}, the same for all; thin: the run chosen)` : `(1 seed${images}, so without a spread)`;
   for (const place of document.querySelectorAll(".of-images")) place.textContent = images;
   for (const place of document.querySelectorAll(".of-group")) place.textContent = group.label;
   for (const place of document.querySelectorAll(".in-colour")) place.hidden = run().shape[0] === 1;

@@ -151,7 +151,7 @@ const onImages = (count) => (Number.isFinite(count) ? ` on ${images(count)}` : `
 const ofImages = (count) => (Number.isFinite(count) ? ` of ${images(count)}` : "");
 
 function showNumbers(level, validationImages) {
-  const z = Number.isFinite(level.locality_z) ? ` (z = ${level.locality_z.toFixed(0)})` : "";
+  const z = Number.isFinite(level.locality_z) ? ` (z = ${level.locality_z.toFixed(0)}, ${level.z_shuffles ? `sd of ${level.z_shuffles} shuffles` : "exact sd"})` : "";
   const dense = level.weight_density === 1; // no spread, no excess of near pairs
   const entries = [
     ["weight density of layer 1", Number.isFinite(level.weight_density) ? percent(level.weight_density) : NOT_MEASURED],

@@ -14,6 +14,7 @@ from prunescope.analysis.connectivity import fan_in_histogram
 from prunescope.analysis.formats import number as written
 from prunescope.analysis.groups import Group
 from prunescope.analysis.locality import relative_locality, summed_locality
+from prunescope.analysis.nulls import fan_in_null, sampled_z
 from prunescope.errors import InputError
 from prunescope.mask import ImageShape, Mask
 from prunescope.model import Arrays
@@ -96,6 +97,7 @@ def _level(run: Run, row: dict[str, Any], sheet: SpriteSheet) -> dict[str, Any]:
         ],
         **_atlas(_first_layer(run, level), observations, sheet),
         **_locality(alone, level),
+        **_nulls(run, row),
         "histogram": _histogram(alone, level),
         "ablation": _ablation(observations),
     }
@@ -162,6 +164,16 @@ def _locality(group: Group, level: int) -> dict[str, Any]:
         "g": numbers(relative.radial),
         "g_low": numbers(low),
         "g_high": numbers(high),
+    }
+
+
+def _nulls(run: Run, row: dict[str, Any]) -> dict[str, Any]:
+    """Return the closed-form null of the fan-in variance ratio, and from how many shuffles z comes if from any."""
+    [fan_in] = fan_in_null(polars.DataFrame([row], infer_schema_length=None), int(np.prod(run.shape)))
+    return {
+        "fan_in_var_ratio_null": number(fan_in.mean),
+        "fan_in_var_ratio_null_sd": number(fan_in.sd),
+        "z_shuffles": sampled_z(row),
     }
 
 

@@ -30,7 +30,7 @@ def figure_gabor(runs: Sequence[Run], options: FigureOptions) -> Drawing:
     The nodes are the same at all levels: ``options.nodes``, by default the 10 most connected at the level of best
     accuracy, where b shows the weights and fits of the first five, grey being zero. Faint lines are nodes of the
     first seed; the curve is their mean ± sd over seeds, the grey line and band mean ± sd over seeds for the same
-    pixels at random places. Up to 9 levels are drawn, or ``options.levels``. Data: levels, nodes, r2 [seeds,
+    pixels at random places, which one seed has not. Up to 9 levels are drawn, or ``options.levels``. Data: levels, nodes, r2 [seeds,
     levels, nodes], null_r2 [seeds, levels, nodes, shuffles], weights and fits of b. docs/science.md, "Gabor fits".
     """
     group = one_group(runs, "gabor")
@@ -67,7 +67,7 @@ def _draw_r2(axes: Axes, data: Arrays, inputs: str) -> None:
     for node in data["r2"][0].T:
         axes.plot(u, node, color=BLUE, lw=0.5, alpha=0.35)
     for values, colour, label in (
-        (data["null_r2"].reshape(*data["r2"].shape[:2], -1), MUTED, f"{inputs} shuffled"),
+        (data["null_r2"].reshape(*data["r2"].shape[:2], -1), MUTED, f"{inputs} shuffled ({SHUFFLES}×)"),
         (data["r2"], BLUE, "trained"),
     ):
         mean, sd = mean_and_sd(np.nanmean(values, axis=2))

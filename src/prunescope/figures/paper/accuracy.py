@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
 import polars
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure, FigureBase
 
 from prunescope.analysis.curves import dense_accuracies, dense_fields, gains, of, summary
 from prunescope.analysis.groups import FigureOptions, Group, groups, shown_levels
+from prunescope.analysis.nulls import band_of, fan_in_null
 from prunescope.figures.parts import published
-from prunescope.figures.parts.curves import SHUFFLED, draw_curve, draw_null, line_styles
+from prunescope.figures.parts.curves import draw_band, draw_curve, draw_null, line_styles
 from prunescope.figures.parts.drawing import Drawing
 from prunescope.figures.parts.style import COLUMN, INK, MUTED, density_axis, grid, panel_letter
 from prunescope.runs.directory import Run
@@ -44,8 +46,9 @@ def figure_1a(runs: Sequence[Run], options: FigureOptions) -> Drawing:
 def levels(runs: Sequence[Run], options: FigureOptions) -> Drawing:
     """Draw accuracy, locality with its null, and the fan-in's variance over the binomial one, all against u.
 
-    Curves are mean ± sd over seeds; the grey band is the locality ± 2 sd of masks shuffled at matched fan-in. Data:
-    one row for each experiment and level. docs/science.md, "Scalars".
+    Curves are mean ± sd over seeds, without a band at n = 1. Grey bands are ± 2 sd of random masks of one seed: for the
+    locality masks shuffled at matched fan-in, for the fan-in's variance as many weights anywhere in the layer. Data:
+    one row for each experiment and level. docs/science.md, "Scalars" and "Nulls".
     """
     found = groups(runs)
     figure = Figure(figsize=(COLUMN, 5.0 + legend_height(found)))
@@ -55,6 +58,9 @@ def levels(runs: Sequence[Run], options: FigureOptions) -> Drawing:
     locality_panel(middle, found, table)
     for group, style in zip(found, line_styles(len(found)), strict=True):
         draw_curve(bottom, of(table, group), "fan_in_var_ratio", **style)
+        _draw_fan_in_null(bottom, group, label="random ± 2 sd (exact)" if group is found[0] else None)
+    if bottom.get_legend_handles_labels()[0]:
+        bottom.legend(loc="best")
     bottom.set_ylabel("fan-in variance /\nbinomial variance")
     bottom.axhline(1, color=MUTED, lw=0.7, ls=":")
     draw_legend(figure, top, found)
@@ -64,6 +70,17 @@ def levels(runs: Sequence[Run], options: FigureOptions) -> Drawing:
         if axes is not bottom:
             axes.set_xlabel("")
     return Drawing(figure, table)
+
+
+def _draw_fan_in_null(axes: Axes, group: Group, label: str | None) -> None:
+    """Draw the fan-in variance ratio under random pruning of the first seed's density, a closed form."""
+    run = group.runs[0]
+    rows = group.first_layer.filter(seed=run.seed).unique("nominal_density", keep="first")
+    rows = rows.sort("nominal_density")
+    found = fan_in_null(rows, int(np.prod(run.shape)))
+    mean, sd = (np.array([getattr(one, name) for one in found]) for name in ("mean", "sd"))
+    if np.isfinite(sd).any():
+        draw_band(axes, rows["nominal_density"].to_numpy(), (mean, sd), label)
 
 
 def figure_gain(runs: Sequence[Run], options: FigureOptions) -> Drawing:
@@ -127,7 +144,7 @@ def locality_panel(
     """
     for group, style in zip(found, line_styles(len(found)), strict=True):
         draw_curve(axes, of(table, group), "locality", x=x, **style)
-        draw_null(axes, of(table, group), x=x, label=SHUFFLED if group is found[0] else None)
+        draw_null(axes, of(table, group), x=x, label=band_of(found) if group is found[0] else None)
     density_axis(axes, table[x].to_list())
     axes.set_ylabel("locality (first layer)")
     if table["locality_mean"].is_null().all() if "locality_mean" in table.columns else True:

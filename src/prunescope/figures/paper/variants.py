@@ -105,7 +105,7 @@ def figure_20(runs: Sequence[Run], options: FigureOptions) -> Drawing:
     """Draw S_sc and S_dc (a), the masks of the 48 most connected nodes (b), and pairs by direction (c).
 
     The level is that of best accuracy. Dashed lines are the axes of the images, turned by data.rotate. In c, 1 is
-    isotropic and the grey band the mean ± 2 sd of masks shuffled at matched fan-in. Data: S(d), pairs by
+    isotropic and the grey band the mean ± 2 sd of 50 masks shuffled at matched fan-in. Data: S(d), pairs by
     direction, masks. Raises InputError for series. Paper Fig. 20.
     """
     shown = _shown(runs, options, "20", ROTATED_MASKS)

@@ -13,8 +13,6 @@ from prunescope.figures.parts.style import FAINT, MUTED, PALETTE
 
 # Only six colours are easily told apart, so further curves repeat them with other markers and dashes.
 LINES = (("o", "-"), ("s", "--"), ("^", ":"))
-# The label of the band of shuffled masks in a legend.
-SHUFFLED = "shuffled ± 2 sd"
 
 
 def line_styles(count: int) -> list[dict[str, Any]]:
@@ -61,15 +59,23 @@ def draw_null(
 ) -> None:
     """Draw the locality of shuffled masks, mean ± 2 sd, as a grey band behind everything else.
 
-    Arguments are as in draw_curve. Nothing is drawn where ``rows`` does not hold it. docs/science.md,
-    "Shuffled masks".
+    Arguments are as in draw_curve. Nothing is drawn where ``rows`` does not hold it, and no band where the null has no
+    sd. docs/science.md, "Shuffled masks".
     """
     if not {"locality_null_mean", "locality_null_sd_mean"} <= set(rows.columns):
         return
     rows = rows.filter(polars.col("locality_null_mean").is_not_null())
     rows = rows.unique(x, keep="first", maintain_order=True).sort(x, descending=True)
     place, mean = rows[x].to_numpy(), rows["locality_null_mean"].to_numpy()
-    sd = rows["locality_null_sd_mean"].cast(polars.Float64).fill_null(0).to_numpy()
+    sd = rows["locality_null_sd_mean"].cast(polars.Float64).fill_null(np.nan).to_numpy()
+    draw_band(axes, place, (mean, sd), label)
+
+
+def draw_band(
+    axes: Axes, place: np.ndarray, null: tuple[np.ndarray, np.ndarray], label: str | None = None
+) -> None:
+    """Draw a null's mean and sd, ``null``, as a line and a grey band of ± 2 sd, behind everything else."""
+    mean, sd = null
     axes.fill_between(place, mean - 2 * sd, mean + 2 * sd, color=FAINT, lw=0, zorder=0.5, label=label)
     axes.plot(place, mean, color=MUTED, lw=0.7, zorder=0.6)
 

@@ -98,7 +98,7 @@ def null_band(axes: Axes, mini: Miniature, kind: str) -> None:
     x = np.array([row["nominal_density"] for row in rows])
     mean, sd = (np.array([row[name] for row in rows]) for name in ("locality_null", "locality_null_sd"))
     if len(rows):
-        axes.fill_between(x, mean - 2 * sd, mean + 2 * sd, color=FAINT, lw=0, label="shuffled masks")
+        axes.fill_between(x, mean - 2 * sd, mean + 2 * sd, color=FAINT, lw=0, label="shuffled masks ± 2 sd")
 
 
 def dense(axes: Axes, mini: Miniature) -> None:
