@@ -1,5 +1,6 @@
 """These tests read folders of images as they are found: parts of any name, litter, links, and what is refused."""
 
+import json
 import os
 import shutil
 
@@ -291,6 +292,22 @@ def test_colour_in_the_validation_part_alone_is_made_grey_and_said(tmp_path):
     assert found.shape == (1, 4, 4)
     assert found.images("validation").tolist() == [[150] * 16] * 2  # 0.587 of 255
     assert "2 validation images in colour made grey" in notes(tmp_path)
+
+
+@pytest.mark.parametrize("fields", [{}, {"rotate": 20.0}])
+def test_a_folder_prepared_by_an_earlier_version_opens_with_a_warning(tmp_path, fields):
+    found = prepared(pictures(tmp_path / "set", count=20))
+    whole = Data(source="folder", root=str(found.path), size=4, validation=2, **fields)
+    now = open_dataset(whole, 0)
+    assert now.notes == ()
+    manifest = json.loads((found.path / "prepared.json").read_text())
+    del manifest["validation_images_in_training"]
+    for name in ("notes", "reader"):  # neither is in what 0.1.0 wrote
+        del manifest["provenance"][name]
+    (found.path / "prepared.json").write_text(json.dumps(manifest))
+    earlier = open_dataset(whole, 0, cache=tmp_path / "own")
+    assert [note.split(":")[0].endswith("hidden folders wrongly") for note in earlier.notes] == [True]
+    assert earlier.fingerprint == now.fingerprint
 
 
 def test_notes_are_those_of_the_data_set(tmp_path):
