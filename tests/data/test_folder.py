@@ -257,6 +257,26 @@ def test_what_lies_in_place_of_class_folders_is_said(tmp_path):
     assert "1 images lie directly in it: move them to CLASS/*" in refusal(tmp_path / "flat")
 
 
+def test_a_clone_of_a_parquet_set_is_refused_with_its_source(tmp_path):
+    pictures(tmp_path, classes=("assets",))
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "train-0.parquet").write_bytes(b"content")
+    message = refusal(tmp_path)
+    assert "data: class without an image (in it: 1 file .parquet); it holds train-0.parquet" in message
+    assert f"data.source=parquet with data.root={tmp_path / 'data'} reads it" in message
+
+
+def test_a_set_has_one_prepared_folder_by_whatever_link_it_is_named(tmp_path):
+    root = pictures(tmp_path / "set")
+    (tmp_path / "link").symlink_to(root)
+    (root / "a" / "linked.png").symlink_to(root / "b" / "0.png")
+    assert prepared(tmp_path / "link").path == prepared(root).path
+    picture(root / "b" / "0.png")  # the file behind the link has changed
+    assert (
+        prepared(tmp_path / "link").path == prepared(root).path != prepared(pictures(tmp_path / "other")).path
+    )
+
+
 def test_one_image_a_class_is_refused(tmp_path):
     assert "one image a class" in refusal(pictures(tmp_path, count=1))
 
