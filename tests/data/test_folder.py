@@ -1,5 +1,6 @@
 """These tests read folders of images as they are found: parts of any name, litter, links, and what is refused."""
 
+import json
 import os
 import shutil
 
@@ -231,6 +232,26 @@ def test_what_lies_in_place_of_class_folders_is_said(tmp_path):
     assert "1 images lie directly in it: move them to CLASS/*" in refusal(tmp_path / "flat")
 
 
+def test_a_clone_of_a_parquet_set_is_refused_with_its_source(tmp_path):
+    pictures(tmp_path, classes=("assets",))
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "train-0.parquet").write_bytes(b"content")
+    message = refusal(tmp_path)
+    assert "data: class without an image (in it: 1 file .parquet); it holds train-0.parquet" in message
+    assert f"data.source=parquet with data.root={tmp_path / 'data'} reads it" in message
+
+
+def test_a_set_has_one_prepared_folder_by_whatever_link_it_is_named(tmp_path):
+    root = pictures(tmp_path / "set")
+    (tmp_path / "link").symlink_to(root)
+    (root / "a" / "linked.png").symlink_to(root / "b" / "0.png")
+    assert prepared(tmp_path / "link").path == prepared(root).path
+    picture(root / "b" / "0.png")  # the file behind the link has changed
+    assert (
+        prepared(tmp_path / "link").path == prepared(root).path != prepared(pictures(tmp_path / "other")).path
+    )
+
+
 def test_one_image_a_class_is_refused(tmp_path):
     assert "one image a class" in refusal(pictures(tmp_path, count=1))
 
@@ -266,6 +287,22 @@ def test_colour_in_the_validation_part_alone_is_made_grey_and_said(tmp_path):
     assert found.shape == (1, 4, 4)
     assert found.images("validation").tolist() == [[150] * 16] * 2  # 0.587 of 255
     assert "2 validation images in colour made grey" in notes(tmp_path)
+
+
+@pytest.mark.parametrize("fields", [{}, {"rotate": 20.0}])
+def test_a_folder_prepared_by_an_earlier_version_opens_with_a_warning(tmp_path, fields):
+    found = prepared(pictures(tmp_path / "set", count=20))
+    whole = Data(source="folder", root=str(found.path), size=4, validation=2, **fields)
+    now = open_dataset(whole, 0)
+    assert now.notes == ()
+    manifest = json.loads((found.path / "prepared.json").read_text())
+    del manifest["validation_images_in_training"]
+    for name in ("notes", "reader"):  # neither is in what 0.1.0 wrote
+        del manifest["provenance"][name]
+    (found.path / "prepared.json").write_text(json.dumps(manifest))
+    earlier = open_dataset(whole, 0, cache=tmp_path / "own")
+    assert [note.split(":")[0].endswith("hidden folders wrongly") for note in earlier.notes] == [True]
+    assert earlier.fingerprint == now.fingerprint
 
 
 def test_notes_are_those_of_the_data_set(tmp_path):

@@ -145,6 +145,16 @@ def test_of_several_frames_the_first_is_read_and_it_is_said(tmp_path, form):
     assert tally.notes() == (f"1 images of several frames: the first frame of each ({path}, …)",)
 
 
+def test_enlarged_pictures_are_said_with_the_smallest(tmp_path):
+    tally = Tally()
+    for side, other in ((8, 9), (9, 20), (4, 9), (9, 6)):
+        read(saved(tmp_path / f"{side}x{other}.png", np.zeros((side, other), np.uint8)), tally=tally)
+    (note,) = tally.notes()
+    assert note.startswith("2 images enlarged to data.size, the smallest from 4 pixels")
+    small = saved(tmp_path / "small.png", np.array([[10, 200], [60, 90]], np.uint8))
+    assert read(small) == np.kron([[10, 200], [60, 90]], np.ones((4, 4), int)).tolist()
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [

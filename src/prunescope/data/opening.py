@@ -16,6 +16,7 @@ from prunescope.data.dataset import ArraySampler, Dataset, with_noise
 from prunescope.data.prepared.preparation import STREAMS, prepare
 from prunescope.data.prepared.reading import Prepared, open_prepared
 from prunescope.data.raw import Labels, Progress, Raw
+from prunescope.data.sources import folder
 from prunescope.data.tasks.resolving import Task, resolve
 from prunescope.data.transforms import value_range
 from prunescope.errors import InputError
@@ -82,7 +83,9 @@ def open_dataset(
         sampler=sampler,
         geometry=data.geometry,
         split_rule=rule,
-        notes=prepared.notes + splits.split_notes(validation, heldout, data.validation, task.classes),
+        notes=_reader_notes(data, prepared)
+        + prepared.notes
+        + splits.split_notes(validation, heldout, data.validation, task.classes),
     )
 
 
@@ -140,6 +143,17 @@ def _extremes(prepared: Prepared, size: int, rows: Labels | None) -> tuple[NDArr
         if ((low < high) | constant).all():
             break  # every pixel that can vary does, which the first piece of natural images mostly shows
     return low, high
+
+
+def _reader_notes(data: experiment.Data, prepared: Prepared) -> tuple[str, ...]:
+    """Return a line when a folder given as ``data.root`` was prepared by a reader that has changed since."""
+    used = prepared.manifest["provenance"].get("reader", 1)
+    if prepared.source != "folder" or used >= folder.READER:
+        return ()
+    return (
+        f"data.root={data.root} was prepared by an earlier version, which read 16-bit, float and transparent pictures, "
+        "turned ones and hidden folders wrongly: if it may hold such, prepare it anew",
+    )
 
 
 def _fingerprint(prepared: Prepared, task: Task) -> str:

@@ -45,6 +45,7 @@ def rotated(prepared: Prepared, degrees: float) -> Raw:
             "upright": {name: entry["sha256"] for name, entry in prepared.manifest["arrays"].items()},
             HISTORY: prepared.manifest["provenance"],
         },
+        reader=prepared.manifest["provenance"].get("reader", 1),
         notes=lambda: prepared.notes_of_reading,
     )
 

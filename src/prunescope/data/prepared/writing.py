@@ -181,6 +181,7 @@ def _manifest(raw: Raw, arrays: dict[str, Any], progress: Progress | None) -> di
         "arrays": arrays,
         "provenance": {
             "parameters": raw.parameters,
+            "reader": raw.reader,
             "notes": list(raw.notes()),
             "files": _file_records(raw.files, progress),
             "prunescope": _version(),

@@ -77,7 +77,8 @@ def _list(root: Path, classes: list[str], left: LeftOut) -> Listing:
         found = folder_layout.pictures_below(root / name, own)
         if not found:
             there = f" (in it: {own})" if str(own) else ""
-            raise InputError(f"{root / name}: class without an image{there}")
+            hint = folder_layout.instead(root / name, [])
+            raise InputError(f"{root / name}: class without an image{there}{hint}")
         left.add(own)
         paths += found
         labels += [label] * len(found)

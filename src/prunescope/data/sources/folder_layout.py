@@ -99,7 +99,7 @@ def class_names(root: Path) -> list[str]:
     names = folders(root)
     if len(names) < 2:
         raise InputError(
-            f"{root}: {len(names)} class folders in it, at least 2 are needed{_instead(root, names)}"
+            f"{root}: {len(names)} class folders in it, at least 2 are needed{instead(root, names)}"
         )
     if all(name.isdecimal() for name in names):
         return sorted(names, key=lambda name: (int(name), name))
@@ -109,6 +109,14 @@ def class_names(root: Path) -> list[str]:
 def folders(root: Path) -> list[str]:
     """Return the names of the folders in ``root``, sorted, without hidden ones."""
     return sorted(entry.name for entry in _entries(root) if entry.is_dir() and not _is_litter(entry.name))
+
+
+def instead(root: Path, names: list[str]) -> str:
+    """Return what lies in ``root`` in place of class folders, for the end of a message."""
+    if len(names) == 1 and len(folders(root / names[0])) > 1:
+        return f"; if the classes are in {names[0]}, say data.root={root / names[0]}"
+    count = sum(_suffix(entry.name) in SUFFIXES for entry in _entries(root))
+    return f"; {count:,} images lie directly in it: move them to CLASS/*" if count else ""
 
 
 def pictures_below(folder: Path, left: LeftOut) -> list[Path]:
@@ -216,11 +224,3 @@ def _called(names: list[str], wanted: tuple[str, ...]) -> list[str]:
     return sorted(
         (name for name in names if plain[name] in wanted), key=lambda name: wanted.index(plain[name])
     )
-
-
-def _instead(root: Path, names: list[str]) -> str:
-    """Return what lies in ``root`` in place of class folders, for the end of a message."""
-    if len(names) == 1 and len(folders(root / names[0])) > 1:
-        return f"; if the classes are in {names[0]}, say data.root={root / names[0]}"
-    count = sum(_suffix(entry.name) in SUFFIXES for entry in _entries(root))
-    return f"; {count:,} images lie directly in it: move them to CLASS/*" if count else ""

@@ -40,6 +40,8 @@ class Tally:
     colour_as_grey: int = 0
     wide: int = 0
     brightest: int = 0
+    enlarged: int = 0
+    smallest: int = 0
 
     def notes(self) -> tuple[str, ...]:
         """Return a line for each sort of simplification that occurred."""
@@ -58,6 +60,11 @@ class Tally:
             lines.append(
                 f"{self.wide:,} images of 16 bits reach {self.brightest:,} of {_WIDE:,}: divided by 257 they keep "
                 f"{round(self.brightest / 257) + 1} grey levels; scale them before"
+            )
+        if self.enlarged:
+            lines.append(
+                f"{self.enlarged:,} images enlarged to data.size, the smallest from {self.smallest} pixels: their "
+                "neighbouring pixels are copies, which masks may show"
             )
         return tuple(lines)
 
@@ -122,6 +129,9 @@ def square(path: Path, size: int, mode: str, tally: Tally) -> Pixels:
     with opened(path) as image:
         upright = eight_bits(image, mode, path, tally)
         side = min(upright.size)
+        if side < size:
+            tally.enlarged += 1
+            tally.smallest = min(side, tally.smallest or side)
         left, top = (upright.width - side) // 2, (upright.height - side) // 2
         cut = upright.crop((left, top, left + side, top + side))
         return np.asarray(cut if side == size else cut.resize((size, size), Image.Resampling.BOX))
