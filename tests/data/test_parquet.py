@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 from PIL import Image
 
-from prunescope.data.prepared.preparation import prepare
+from prunescope.data.prepared.preparation import open_raw, prepare
 from prunescope.data.prepared.reading import open_prepared
 from prunescope.errors import InputError
 from prunescope.experiment import Data
@@ -307,6 +307,15 @@ def test_sixteen_bits_keep_their_brightness(tmp_path):
     found = prepared(tmp_path)
     assert found.shape == (1, 4, 4)
     assert found.images("train")[0].tolist() == np.rint(ramp / 257).ravel().tolist()
+
+
+def test_images_that_0_1_0_read_otherwise_have_another_reader(tmp_path, images):
+    for number, pixels in ((1, images[0][0]), (2, np.dstack([images[0][0], images[0][0][..., 0]]))):
+        root = tmp_path / str(number)
+        root.mkdir()
+        for name in ("train-0.parquet", "val-0.parquet"):
+            pl.DataFrame({"image": [encode(pixels)] * 4, "label": [0, 1] * 2}).write_parquet(root / name)
+        assert open_raw(Data(source="parquet", root=str(root))).reader == number
 
 
 def test_another_size_in_validation_is_refused_before_training_images_are_read(write, tmp_path, images):

@@ -26,11 +26,13 @@ class Split:
     """One part of a source, training or validation.
 
     ``chunks()`` yields pieces (rows [n, n0], labels int64 [n]) in file order.
-    ``total``: the number of images when it is known beforehand, else 0; only progress messages use it.
+    ``total``: the number of images when it is known beforehand, else 0.
+    ``labels``: the labels of all images in file order where they are known before images are read, else None.
     """
 
     chunks: Callable[[], Iterator[Chunk]]
     total: int = 0
+    labels: Labels | None = None
 
 
 @dataclass(frozen=True)
@@ -38,8 +40,12 @@ class Raw:
     """A source opened for reading: shape (C, H, W), class names, its two splits and its files.
 
     ``parameters``: the options that decide which images come out; with the files they name the prepared folder.
-    ``notes``: what the user is to be told when the source is prepared, such as a choice between columns.
     ``dtype``: the NumPy type of the rows, "|u1" for uint8 pixels or "<f4" for float32 network input.
+    ``reader``: increased when a newer reader gives other images of the same files. It is part of the prepared
+    folder's name, so that images read the old way are not used again, and of no fingerprint.
+    ``notes``: called once all images are read; returns lines about what was left out or simplified.
+    ``settle``: called before images are read for what takes all files to tell, such as the number of channels;
+    returns the source to read. Until then ``shape`` may have fewer channels.
     """
 
     source: str
@@ -50,7 +56,9 @@ class Raw:
     files: tuple[Path, ...] = ()
     parameters: dict[str, Any] = field(default_factory=dict)
     dtype: str = "|u1"
-    notes: tuple[str, ...] = ()
+    reader: int = 1
+    notes: Callable[[], tuple[str, ...]] = tuple
+    settle: Callable[[Progress | None], Raw] | None = None
 
 
 def to_planes(images: NDArray[Any]) -> Pixels:

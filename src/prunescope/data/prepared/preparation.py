@@ -52,10 +52,11 @@ def prepare(
             return base
     else:
         raw = open_raw(data)
-        for note in raw.notes:
-            log.warning("prunescope: %s", note)
         target = Path(out) if out is not None and not data.rotate else store / _name(raw)
+        fresh = not is_prepared(target)
         base = writing.write(raw, target, progress)
+        for note in raw.notes() if fresh else ():
+            log.warning("prunescope: %s", note)
     if not data.rotate:
         return base
     turned = rotation.rotated(open_prepared(base), data.rotate)

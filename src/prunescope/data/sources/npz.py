@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -21,8 +20,6 @@ from prunescope.data.sources.labels import numbered
 from prunescope.errors import InputError
 from prunescope.mask import ImageShape
 from prunescope.randomness import generator
-
-log = logging.getLogger(__name__)
 
 HELD_OUT = 0.1
 _FORMS = (
@@ -62,11 +59,11 @@ def read(root: Path, data: experiment.Data) -> Raw:
         source="npz",
         shape=shape,
         classes=train.classes,
-        train=Split(partial(pixels.chunks, train), len(train.labels)),
-        validation=Split(partial(pixels.chunks, validation), len(validation.labels)),
+        train=Split(partial(pixels.chunks, train), len(train.labels), train.labels),
+        validation=Split(partial(pixels.chunks, validation), len(validation.labels), validation.labels),
         files=(path,),
         parameters=chosen_keys(data),
-        notes=train.notes,
+        notes=pixels.notes,
     )
 
 
@@ -380,14 +377,15 @@ class _Bytes:
             raise InputError(
                 f"{self.held.where} goes up to {highest[1]}, {self.train.where} to {highest[0]}: scale them alike"
             )
-        brightest = 255 if own else self.train.values.max()
-        if brightest < _DARK:
-            log.warning(
-                "prunescope: %s: the brightest training pixel is %g of 255; if it is white, scale the images",
-                self.train.where,
-                brightest,
-            )
         return own, held
+
+    def notes(self) -> tuple[str, ...]:
+        """Return notes on the choice of the parts and, once images are read, on dark ones."""
+        brightest = 255 if self.units[0] else self.train.values.max()
+        if brightest >= _DARK:
+            return self.train.notes
+        dark = f"the brightest training pixel is {brightest:g} of 255; if it is white, scale the images"
+        return (*self.train.notes, f"{self.train.where}: {dark}")
 
     def chunks(self, part: NpzSplit) -> Iterator[Chunk]:
         """Yield the images of a part as rows, and its labels, in pieces."""

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 _ROWS = 10_000  # images decoded at a time
 _SAMPLE = 64
 _PNG = b"\x89PNG\r\n\x1a\n"
+_PNG_HEAD = 26  # the colour type is the last of these bytes
 _PNG_COLOURS = (2, 3, 6)  # the colour types of RGB, palettes and RGBA
 
 
@@ -64,7 +65,11 @@ def read(root: Path, data: experiment.Data) -> Raw:
         validation=_split(decoder, held, others, rows[1]),
         files=tuple(dict.fromkeys(table.path for table in (*train, *held))),
         parameters=chosen_keys(data),
-        notes=(*_note(root, "images", image, more_images), *_note(root, "labels", label, more_labels)),
+        reader=1 if _plain(train[0], image) else 2,
+        notes=lambda: (
+            *_note(root, "images", image, more_images),
+            *_note(root, "labels", label, more_labels),
+        ),
     )
 
 
@@ -105,18 +110,33 @@ def _all_grey(tables: Sequence[ParquetTable], column: str) -> bool:
 
     Of PNG images one byte is read, of others the header.
     """
-    for number, table in enumerate(tables):
-        starts = [*([0] if number == 0 else []), *range(_SAMPLE if number == 0 else 0, table.rows, _ROWS)]
-        for start in starts:
-            count = _SAMPLE if start == 0 and number == 0 else _ROWS
-            for row, data in enumerate(table.images(column, start, count), start):
-                if data is not None and data[:8] == _PNG and len(data) > 25:
-                    grey = data[25] not in _PNG_COLOURS
-                else:
-                    grey = is_grey(_opened(data, table.path, row))
-                if not grey:
-                    return False
-    return True
+    if not _grey_rows(tables[0], column, 0, _SAMPLE):
+        return False
+    return all(
+        _grey_rows(table, column, start, _ROWS) for table in tables for start in range(0, table.rows, _ROWS)
+    )
+
+
+def _grey_rows(table: ParquetTable, column: str, start: int, count: int) -> bool:
+    unsure = []
+    for row, head in enumerate(table.images(column, start, count, _PNG_HEAD), start):
+        if head is None or head[:8] != _PNG or len(head) < _PNG_HEAD:
+            unsure.append(row)
+        elif head[-1] in _PNG_COLOURS:
+            return False
+    if not unsure:
+        return True
+    data = table.images(column, start, count)
+    return all(is_grey(_opened(data[row - start], table.path, row)) for row in unsure)
+
+
+def _plain(table: ParquetTable, column: str) -> bool:
+    """Return whether the first images are of the kinds that the reader of 0.1.0 read as this one does."""
+    images = [_opened(data, table.path, row) for row, data in enumerate(table.images(column, 0, _SAMPLE))]
+    return all(
+        image.mode in ("1", "L", "RGB") and not {"transparency", "exif"} & image.info.keys()
+        for image in images
+    )
 
 
 def _first(table: ParquetTable, column: str, grey: bool) -> PillowImage:
@@ -187,4 +207,5 @@ def _split(
     rows: NDArray[np.bool_] | None,
 ) -> Split:
     total = sum(table.rows for table in tables) if rows is None else int(rows.sum())
-    return Split(partial(decoder.chunks, tables, labels, rows), total)
+    own = np.concatenate(labels)
+    return Split(partial(decoder.chunks, tables, labels, rows), total, own if rows is None else own[rows])

@@ -97,13 +97,17 @@ class ParquetTable:
                 f"{self.path}: column {label!r} is {self.schema[label]}, in {first.path} it is {first.schema[label]}"
             )
 
-    def images(self, column: str, start: int, count: int) -> list[bytes | None]:
-        """Return the encoded images of ``count`` rows from ``start``, None where there are no bytes."""
+    def images(self, column: str, start: int, count: int, head: int | None = None) -> list[bytes | None]:
+        """Return the encoded images of ``count`` rows from ``start``, None where there are no bytes.
+
+        ``head``: only so many of their first bytes, or None for all.
+        """
         import polars as pl
 
         binary = isinstance(self.schema[column], pl.Binary)
         own = _exactly(column)
         values = own if binary else own.struct.field("bytes")
+        values = values if head is None else values.bin.slice(0, head)
         return self._column(values.alias("bytes"), start, count).to_list()
 
     def labels(self, column: str) -> pl.Series:

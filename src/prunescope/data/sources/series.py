@@ -42,11 +42,12 @@ def read(root: Path, data: experiment.Data) -> Raw:
         source="npz",
         shape=shape,
         classes=train.classes,
-        train=Split(lambda: rows.chunks(train), len(train.labels)),
-        validation=Split(lambda: rows.chunks(validation), len(validation.labels)),
+        train=Split(lambda: rows.chunks(train), len(train.labels), train.labels),
+        validation=Split(lambda: rows.chunks(validation), len(validation.labels), validation.labels),
         files=(path,),
         parameters={"geometry": geometry, **chosen_keys(data)},
         dtype=rows.dtype,
+        notes=lambda: train.notes,
     )
 
 
