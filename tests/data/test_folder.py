@@ -237,8 +237,7 @@ def test_a_clone_of_a_parquet_set_is_refused_with_its_source(tmp_path):
     (tmp_path / "data").mkdir()
     (tmp_path / "data" / "train-0.parquet").write_bytes(b"content")
     message = refusal(tmp_path)
-    assert "data: class without an image (in it: 1 file .parquet); it holds train-0.parquet" in message
-    assert f"data.source=parquet with data.root={tmp_path / 'data'} reads it" in message
+    assert f"data.root={tmp_path / 'data'} holds parquet files: read it with data.source=parquet" in message
 
 
 def test_a_set_has_one_prepared_folder_by_whatever_link_it_is_named(tmp_path):

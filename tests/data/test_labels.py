@@ -58,6 +58,7 @@ def test_text_that_is_no_class_of_the_training_images():
     )
     refused("y_test: labels are int64, those of a.npz: y_train are text", ["ant", "cat"], [0, 1])
     refused("y_test: labels are <U3 .*, they must be integers", [0, 1], ["ant", "cat"])
+    refused("y_train: some labels are empty: leave these images out", ["ant", "", "cat"])
     refused("y_train: all labels are 'ant': at least 2 classes are needed", ["ant", "ant"])
 
 

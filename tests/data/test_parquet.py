@@ -111,6 +111,9 @@ def test_whole_numbers_of_other_types(write, values, numbers):
             NAMES,
             "validation-0.parquet: column 'label' is String, in .*train-0.parquet it is Int64",
         ),
+        (pl.Series([0, 1, 2] * 4, dtype=pl.Int128), None, "column 'label' is Int128, one class an image"),
+        (pl.Series([0, 2**64 - 1] * 6, dtype=pl.UInt64), None, "label 18446744073709551615 is too large"),
+        (["", "a", "b"] * 4, None, "column 'label': some labels are empty: leave these images out"),
         ([None] * 12, None, "column 'label' is Null, one class an image"),
     ],
 )
@@ -167,6 +170,13 @@ def test_columns_of_cifar100_and_a_note_on_the_one_taken(write):
     with pytest.raises(InputError, match=r"was prepared with data\.label_column='coarse_label', not ''"):
         prepared(chosen.path)
     assert prepared(chosen.path, label_column="coarse_label").path == chosen.path
+
+
+@pytest.mark.parametrize("name", ["^a$", "*"])
+def test_names_of_columns_are_no_patterns(write, name):
+    columns = {name: NAMES, "a": [0, 1, 2] * 4}
+    write("train-0.parquet", **columns)
+    assert prepared(write("val-0.parquet", **columns), label_column=name).classes == ("ant", "cat", "dog")
 
 
 def test_a_column_that_is_not_there(write):

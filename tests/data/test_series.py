@@ -113,6 +113,12 @@ def test_values_that_cannot_be_are_refused(write, values):
         opened(write(np.ones((20, 5))))
     with pytest.raises(InputError, match=r"expected real numbers"):
         opened(write(values.astype(complex)))
+    with pytest.raises(
+        InputError, match=r"x_train has values that are too large to be squared: rescale them"
+    ):
+        opened(write(values * 1e300))
+    with pytest.raises(InputError, match=r"x_test has values beyond float32 once standardised: rescale them"):
+        opened(write(values, held=values[:6] * 1e40))
     held = values[:6].copy()
     held[2, 0, 0] = np.nan
     with pytest.raises(InputError, match=r"x_test\[2\] has NaN or infinite values"):

@@ -23,6 +23,7 @@ DESCRIBED = SOURCES | {
     "parquet": "a parquet data set",
     "folder": "a folder of images",
     "npz": "an npz data set",
+    "idx": "a data set in MNIST's form",
 }
 
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import get_args
 
+from prunescope.data.sources import kinds
 from prunescope.errors import InputError
 from prunescope.experiment import Experiment, Source
 
@@ -60,19 +61,9 @@ def _source(value: str) -> tuple[str, str]:
 
 def _kind(path: Path) -> str:
     """Return the name of the source that can read ``path``, from the names of its files."""
-    if path.is_file() and path.suffix == ".npz":
-        return "npz"
-    names = {file.name.split(".")[0] for file in path.glob("*")} | {file.name for file in path.glob("*/*")}
-    if "train_data_batch_1" in names:
-        return "imagenet32"
-    if any(name.endswith(".parquet") for name in names) or any(path.glob("*.parquet")):
-        return "parquet"
-    if "data_batch_1" in names:
-        return "cifar10"
-    if {"train", "test", "meta"} <= names and not (path / "train").is_dir():
-        return "cifar100"
-    if path.is_dir() and any(entry.is_dir() for entry in path.iterdir()):
-        return "folder"
+    found = kinds.source_of(path)
+    if found is not None:
+        return found
     raise InputError(
         f"--data {path}: cannot tell what it holds; say it as SOURCE=FOLDER, SOURCE one of data.source"
     )

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from prunescope.data.raw import Chunk, Labels, Progress, Raw, Split, to_planes
-from prunescope.data.sources import folder_layout, pictures
+from prunescope.data.sources import folder_layout, kinds, pictures
 from prunescope.data.sources.folder_layout import LeftOut
 from prunescope.data.sources.npz import held_out
 from prunescope.errors import InputError
@@ -76,6 +76,7 @@ def _list(root: Path, classes: list[str], left: LeftOut) -> Listing:
         own = LeftOut()
         found = folder_layout.pictures_below(root / name, own)
         if not found:
+            kinds.check(root / name, "folder")
             there = f" (in it: {own})" if str(own) else ""
             hint = folder_layout.instead(root / name, [])
             raise InputError(f"{root / name}: class without an image{there}{hint}")

@@ -54,8 +54,8 @@ def read(root: Path, gaps: bool) -> Raw:
         source="idx",
         shape=(1, shapes[0][1], shapes[0][2]),
         classes=classes,
-        train=Split(partial(_chunks, images[0], own), len(own)),
-        validation=Split(partial(_chunks, images[1], held), len(held)),
+        train=Split(partial(_chunks, images[0], own), len(own), own),
+        validation=Split(partial(_chunks, images[1], held), len(held), held),
         files=(*images, *labels),
     )
 

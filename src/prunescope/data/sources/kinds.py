@@ -48,7 +48,7 @@ def check(root: Path, source: str) -> None:
     """
     if _fits(root, source):
         return
-    right = next((name for name in _TESTS if name != source and _fits(root, name)), None)
+    right = source_of(root)
     if right is not None:
         own = "imagenet32 or imagenet64" if right == "imagenet32" else right
         raise InputError(
@@ -58,6 +58,11 @@ def check(root: Path, source: str) -> None:
     if file is not None:
         found, advice = _FILES[file.suffix.lower()]
         raise InputError(f"{file} is {found}, which data.source={source} does not read: {advice}")
+
+
+def source_of(root: Path) -> str | None:
+    """Return the source that reads ``root``, of ImageNet's official files imagenet32, or None where none is known."""
+    return next((name for name in _TESTS if _fits(root, name)), None)
 
 
 def _fits(root: Path, source: str) -> bool:

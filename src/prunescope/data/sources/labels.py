@@ -107,8 +107,11 @@ def by_name(names: Sequence[str]) -> tuple[str, ...]:
 def named(train: Sequence[str], held: Sequence[str], where: str, held_where: str) -> tuple[str, ...]:
     """Return the classes of the different training names, in order, after checking those of validation.
 
-    Raises InputError for a single class and for a validation name that no training image has.
+    Raises InputError for a single class, empty names, and a validation name that no training image has.
     """
+    for names, place in ((train, where), (held, held_where)):
+        if any(not name.strip() for name in names):
+            raise InputError(f"{place}: some labels are empty: leave these images out, or name their class")
     if len(train) < 2:
         raise InputError(f"{where}: all labels are {train[0]!r}: at least 2 classes are needed")
     unknown = sorted(set(held) - set(train))

@@ -31,6 +31,7 @@ _ROWS = 10_000  # images decoded at a time
 _SAMPLE = 64
 READER = 2  # the first gave other pixels for 16 bits, transparency, EXIF orientations and late colour
 _PNG = b"\x89PNG\r\n\x1a\n"
+_PNG_HEAD = 26  # the colour type is the last of these bytes
 _PNG_COLOURS = (2, 3, 6)  # the colour types of RGB, palettes and RGBA
 
 
@@ -112,18 +113,24 @@ def _all_grey(tables: Sequence[ParquetTable], column: str) -> bool:
 
     Of PNG images one byte is read, of others the header.
     """
-    for number, table in enumerate(tables):
-        starts = [*([0] if number == 0 else []), *range(_SAMPLE if number == 0 else 0, table.rows, _ROWS)]
-        for start in starts:
-            count = _SAMPLE if start == 0 and number == 0 else _ROWS
-            for row, data in enumerate(table.images(column, start, count), start):
-                if data is not None and data[:8] == _PNG and len(data) > 25:
-                    grey = data[25] not in _PNG_COLOURS
-                else:
-                    grey = is_grey(_opened(data, table.path, row))
-                if not grey:
-                    return False
-    return True
+    if not _grey_rows(tables[0], column, 0, _SAMPLE):
+        return False
+    return all(
+        _grey_rows(table, column, start, _ROWS) for table in tables for start in range(0, table.rows, _ROWS)
+    )
+
+
+def _grey_rows(table: ParquetTable, column: str, start: int, count: int) -> bool:
+    unsure = []
+    for row, head in enumerate(table.images(column, start, count, _PNG_HEAD), start):
+        if head is None or head[:8] != _PNG or len(head) < _PNG_HEAD:
+            unsure.append(row)
+        elif head[-1] in _PNG_COLOURS:
+            return False
+    if not unsure:
+        return True
+    data = table.images(column, start, count)
+    return all(is_grey(_opened(data[row - start], table.path, row)) for row in unsure)
 
 
 def _opened(data: bytes | None, path: Path, row: int) -> PillowImage:
@@ -199,4 +206,5 @@ def _split(
     rows: NDArray[np.bool_] | None,
 ) -> Split:
     total = sum(table.rows for table in tables) if rows is None else int(rows.sum())
-    return Split(partial(decoder.chunks, tables, labels, rows), total)
+    own = np.concatenate(labels)
+    return Split(partial(decoder.chunks, tables, labels, rows), total, own if rows is None else own[rows])

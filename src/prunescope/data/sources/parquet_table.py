@@ -97,19 +97,22 @@ class ParquetTable:
                 f"{self.path}: column {label!r} is {self.schema[label]}, in {first.path} it is {first.schema[label]}"
             )
 
-    def images(self, column: str, start: int, count: int) -> list[bytes | None]:
-        """Return the encoded images of ``count`` rows from ``start``, None where there are no bytes."""
+    def images(self, column: str, start: int, count: int, head: int | None = None) -> list[bytes | None]:
+        """Return the encoded images of ``count`` rows from ``start``, None where there are no bytes.
+
+        ``head``: only so many of their first bytes, or None for all.
+        """
         import polars as pl
 
         binary = isinstance(self.schema[column], pl.Binary)
-        values = pl.col(column) if binary else pl.col(column).struct.field("bytes")
+        own = _exactly(column)
+        values = own if binary else own.struct.field("bytes")
+        values = values if head is None else values.bin.slice(0, head)
         return self._column(values.alias("bytes"), start, count).to_list()
 
     def labels(self, column: str) -> pl.Series:
         """Return all labels of a column; raise InputError if one is missing."""
-        import polars as pl
-
-        values = self._column(pl.col(column), 0, self.rows)
+        values = self._column(_exactly(column).alias("labels"), 0, self.rows)
         if values.null_count():
             row = values.is_null().arg_max()
             raise InputError(
@@ -127,6 +130,13 @@ class ParquetTable:
             raise InputError(f"{self.path}: damaged parquet file: {first_line(error)}") from None
 
 
+def _exactly(column: str) -> pl.Expr:
+    """Return the column of this name, which polars would take as a pattern where it begins with ^ or is *."""
+    import polars.selectors as cs
+
+    return cs.by_name(column).as_expr()
+
+
 def holds_images(kind: pl.DataType) -> bool:
     """Return whether a column of this type can hold encoded images: bytes, or a struct with bytes."""
     import polars as pl
@@ -142,7 +152,8 @@ def label_kind(kind: pl.DataType) -> str:
 
     if isinstance(kind, pl.String | pl.Categorical | pl.Enum):
         return "text"
-    return "numbers" if kind.is_integer() or kind.is_float() or isinstance(kind, pl.Boolean) else ""
+    whole = kind.is_integer() and not isinstance(kind, pl.Int128 | pl.UInt128)  # these NumPy lacks
+    return "numbers" if whole or kind.is_float() or isinstance(kind, pl.Boolean) else ""
 
 
 def image_column(table: ParquetTable, asked: str) -> tuple[str, list[str]]:

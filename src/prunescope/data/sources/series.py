@@ -42,11 +42,12 @@ def read(root: Path, data: experiment.Data) -> Raw:
         source="npz",
         shape=shape,
         classes=train.classes,
-        train=Split(lambda: rows.chunks(train), len(train.labels)),
-        validation=Split(lambda: rows.chunks(validation), len(validation.labels)),
+        train=Split(lambda: rows.chunks(train), len(train.labels), train.labels),
+        validation=Split(lambda: rows.chunks(validation), len(validation.labels), validation.labels),
         files=(path,),
         parameters={"geometry": geometry, **chosen_keys(data)},
         dtype=rows.dtype,
+        notes=lambda: train.notes,
     )
 
 
@@ -71,7 +72,10 @@ class _Rows:
         """The standard deviation of all features about their means; InputError if it is 0."""
         rows = _flat(self.train.values)
         pieces = (rows[start : start + _PIECE] - self.offset for start in range(0, len(rows), _PIECE))
-        scale = float(np.sqrt(sum(np.square(piece).sum() for piece in pieces) / rows.size))
+        with np.errstate(over="ignore", invalid="ignore"):
+            scale = float(np.sqrt(sum(np.square(piece).sum() for piece in pieces) / rows.size))
+        if not np.isfinite(scale):
+            raise InputError(f"{self.train.where} has values that are too large to be squared: rescale them")
         if not scale > 0:
             raise InputError(f"{self.train.where} never varies: there is nothing to learn from")
         return scale
@@ -82,7 +86,12 @@ class _Rows:
         for start in range(0, len(rows), _PIECE):
             piece: NDArray[Any] = rows[start : start + _PIECE]
             if self.dtype != "|u1":
-                piece = ((piece - self.offset) / self.scale).astype(np.float32)
+                with np.errstate(over="ignore"):
+                    piece = ((piece - self.offset) / self.scale).astype(np.float32)
+                if not np.isfinite(piece).all():
+                    raise InputError(
+                        f"{part.where} has values beyond float32 once standardised: rescale them"
+                    )
             yield piece, part.labels[start : start + _PIECE]
 
 
