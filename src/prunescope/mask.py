@@ -29,7 +29,7 @@ class Mask:
     def __post_init__(self) -> None:
         array = np.ascontiguousarray(self.array)
         if array.ndim != 2:
-            raise InputError(f"a mask must have 2 axes [n_out, n_in], got shape {array.shape}")
+            raise InputError(f"a mask must have 2 axes [n_out, n_in], got shape {np.shape(self.array)}")
         if 0 in array.shape:
             raise InputError(f"a mask must have at least one entry, got shape {array.shape}")
         if array.dtype != np.bool_:

@@ -99,3 +99,20 @@ def test_a_folder_without_a_run_is_refused_in_one_line(call, verb, tmp_path):
     assert said.startswith(f"prunescope: {tmp_path}: ")
     assert "run director" in said
     assert len(said.splitlines()) == 1
+
+
+def test_show_says_why_a_run_ended(call, folder):
+    [run] = folder.glob("*/seed-3")
+    assert "\nended: " not in call("show", run)[1]
+    about = json.loads((run / "run.json").read_text()) | {
+        "ended": "the pruning after level 3 changed no mask"
+    }
+    (run / "run.json").write_text(json.dumps(about))
+    assert call("show", run)[1].splitlines()[-1] == "ended: the pruning after level 3 changed no mask"
+    assert list(json.loads(call("show", run, "--json")[1])) == [
+        "name",
+        "identity",
+        "seed",
+        "status",
+        "levels",
+    ]

@@ -5,6 +5,7 @@ import pickle
 
 import numpy as np
 import pytest
+import scipy.sparse
 import torch
 from safetensors.numpy import save_file
 from torch.nn.utils import prune
@@ -200,7 +201,7 @@ def test_files_without_a_mask_are_refused(tmp_path):
     torch.save(torch.nn.Linear(3, 2).state_dict(), tmp_path / "m.pt")
     assert "no mask inside" in refusal(tmp_path / "m.pt")
     np.savez(tmp_path / "m.npz")
-    assert "no mask inside (it is empty)" in refusal(tmp_path / "m.npz")
+    assert "no mask inside (it holds no array or tensor)" in refusal(tmp_path / "m.npz")
     save_file({"w": np.full((2, 2), 0.5)}, tmp_path / "m.safetensors")
     assert "no mask inside (w: " in refusal(tmp_path / "m.safetensors")
 
@@ -287,8 +288,8 @@ def test_a_state_dict_after_prune_remove_is_not_called_empty(tmp_path):
         prune.remove(layer, "weight")
     torch.save(network.state_dict(), tmp_path / "m.pt")
     assert refusal(tmp_path / "m.pt") == (
-        "no mask inside (0.weight holds weights, some of them 0, as prune.remove leaves them: save which are kept, "
-        "{name: weight != 0})"
+        "no mask inside (0.weight holds other numbers beside 0: if they are weights, of which pruning left some 0, as "
+        "prune.remove does, save which are kept, {name: weight != 0})"
     )
 
 
@@ -302,3 +303,24 @@ def test_a_whole_module_is_refused_with_the_layers_that_have_masks():
     ):
         Mask.of(torch.nn.Linear(3, 2))
     assert Mask.of(pruned_network()[0]) == Mask(FIRST)
+
+
+def test_lists_of_tensors_are_read_and_files_without_one_say_so(tmp_path):
+    path = tmp_path / "m.pt"
+    torch.save({"masks": [torch.tensor(FIRST), torch.tensor(SECOND)]}, path)
+    assert read(path) == ({"masks.0": Mask(FIRST), "masks.1": Mask(SECOND)}, [])
+    for nothing in ({}, {"epoch": 3}, []):
+        torch.save(nothing, path)
+        assert refusal(path) == "no mask inside (it holds no array or tensor)"
+
+
+def test_a_sparse_matrix_of_scipy_is_called_that(tmp_path):
+    scipy.sparse.save_npz(tmp_path / "m.npz", scipy.sparse.csr_array(FIRST.astype(np.float32)))
+    assert refusal(tmp_path / "m.npz") == (
+        "no mask inside (it is a sparse matrix of SciPy: save the array, matrix.toarray() != 0)"
+    )
+
+
+def test_the_shape_that_is_refused_is_that_of_the_file(tmp_path):
+    np.save(tmp_path / "m.npy", np.float64(1))
+    assert "got shape ()" in refusal(tmp_path / "m.npy")

@@ -1,6 +1,7 @@
 """prunescope.runs.driver: run with `pytest tests/runs/test_driver.py`."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -8,10 +9,12 @@ import pytest
 import tiny
 from prunescope.cli.progress import Lines
 from prunescope.errors import InputError
+from prunescope.pruning.methods import imp
 from prunescope.pruning.pools import prune_smallest
 from prunescope.pruning.running import run
 from prunescope.runs.arrays import read_arrays
 from prunescope.runs.directory import Run
+from prunescope.runs.driver import Method, drive
 from prunescope.runs.reporting import Reporter
 from prunescope.training.loop import Diverged
 
@@ -265,3 +268,22 @@ def test_a_network_whose_output_depends_on_no_image_is_said(small_run, tmp_path)
     assert notes == [
         "level 2: no path of kept weights leads from the images to the output, which is the same for every image"
     ]
+
+
+def test_a_run_that_an_earlier_version_took_past_its_end_keeps_its_levels(small_run, tmp_path):
+    endless = small_run(prune={"levels": None, "stop_units": 0, "rate": 1e-6})
+
+    def earlier(setting):
+        limited = setting.experiment.prune.model_copy(update={"levels": 2})
+        return imp.procedure(
+            replace(setting, experiment=setting.experiment.model_copy(update={"prune": limited}))
+        )
+
+    before = drive(endless, Method(earlier), 0, tmp_path)
+    rows = before.table
+    about = before.about | {"status": "interrupted"}
+    (before.path / "run.json").write_text(json.dumps(about))
+    resumed = run(endless, out=tmp_path)
+    assert (resumed.path, resumed.status, resumed.levels) == (before.path, "done", [0, 1, 2])
+    assert resumed.table.equals(rows)
+    assert resumed.about["ended"] == "the pruning after level 0 changed no mask"

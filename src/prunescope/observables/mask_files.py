@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -80,12 +80,14 @@ def _reason(value: Any, error: Exception) -> str:
 
 def _why_none(entries: list[Entry], left_out: list[str]) -> str:
     if not entries:
-        return "it is empty"
+        return "it holds no array or tensor"
+    if {"indices", "indptr", "data"} <= {name for name, _ in entries}:
+        return "it is a sparse matrix of SciPy: save the array, matrix.toarray() != 0"
     weights = [name for name, value in entries if np.ndim(value) == 2 and _has_zeros(value)]
     if weights and not any(name.endswith(SUFFIX) for name, _ in entries):
         return (
-            f"{weights[0]} holds weights, some of them 0, as prune.remove leaves them: save which are kept, "
-            "{name: weight != 0}"
+            f"{weights[0]} holds other numbers beside 0: if they are weights, of which pruning left some 0, as "
+            "prune.remove does, save which are kept, {name: weight != 0}"
         )
     return "; ".join(_shortened(left_out, 2)) + "; a mask is a 2-D array of 0 and 1, [n_out, n_in]"
 
@@ -169,12 +171,16 @@ def _read_torch(path: Path) -> list[Entry]:
 
 
 def _tensors(value: Any, prefix: str = "") -> Iterator[Entry]:
-    """Yield the tensors of nested dicts, such as a checkpoint with a state dict inside, with dotted names."""
-    if not isinstance(value, dict):
+    """Yield the tensors in nested dicts and lists, such as a checkpoint with a state dict inside, with dotted names."""
+    if isinstance(value, dict):
+        inside: Iterable[tuple[object, Any]] = value.items()
+    elif isinstance(value, list | tuple):
+        inside = enumerate(value)
+    else:
         if hasattr(value, "detach"):
             yield prefix, value
         return
-    for name, inner in value.items():
+    for name, inner in inside:
         yield from _tensors(inner, f"{prefix}.{name}" if prefix else str(name))
 
 
