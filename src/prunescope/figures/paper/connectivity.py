@@ -84,18 +84,23 @@ def figure_10(runs: Sequence[Run], options: FigureOptions) -> Drawing:
     ``options.levels[0]``. Data: int64 [C, H, W] for each run. docs/science.md, "Fan-in and fan-out". Paper Fig. 10.
     """
     shown = [(group, run) for group in groups(runs) for run in group.runs]
+    levels = [shown_levels(group, options)[0] if options.levels else group.best_level() for group, _ in shown]
     flat = max(0.6, *(flatness(run.shape) for _, run in shown))
     figure = Figure(
         figsize=(max(COLUMN, min(PAGE, 1.5 * len(shown))), 1.9 * flat * -(-len(shown) // 4)),
         layout="compressed",
     )
     if all(is_series(run.shape) for _, run in shown):
-        return _fan_out_over_time(shown, options)
+        return _fan_out_over_time(shown, levels)
     columns = min(4, len(shown))
     places = grid(figure, -(-len(shown) // columns), columns)
     data, maps = {}, []
+<<<<<<< HEAD
     for number, (group, run) in enumerate(shown):
         level = shown_levels(group, options)[0] if options.levels else group.shown_level()[0]
+=======
+    for number, ((group, run), level) in enumerate(zip(shown, levels, strict=True)):
+>>>>>>> ab110f8a33ff639516668417767681d2a08210e4
         image = fan_out_image(run.mask(level), run.shape)
         data[f"run{number}_{run.experiment.name.replace('/', '_')}_seed{run.seed}_level{level}"] = image
         maps.append((f"{run.experiment.name}, seed {run.seed}\n$u$ = {percent(group.density(level))}", image))
@@ -111,15 +116,14 @@ def figure_10(runs: Sequence[Run], options: FigureOptions) -> Drawing:
     return Drawing(figure, data)
 
 
-def _fan_out_over_time(shown: Sequence[tuple[Group, Run]], options: FigureOptions) -> Drawing:
+def _fan_out_over_time(shown: Sequence[tuple[Group, Run]], levels: Sequence[int]) -> Drawing:
     """Draw the fan-out of each sample of series, relative to the mean over all samples, a panel for each run."""
     columns = min(3, len(shown))
     rows = -(-len(shown) // columns)
     figure = Figure(figsize=(COLUMN if columns == 1 else PAGE, 1.9 * rows))
     places = grid(figure, rows, columns)
     data: Arrays = {}
-    for number, (axes, (group, run)) in enumerate(zip(places.flat, shown, strict=False)):
-        level = shown_levels(group, options)[0] if options.levels else group.best_level()
+    for number, (axes, (group, run), level) in enumerate(zip(places.flat, shown, levels, strict=False)):
         image = fan_out_image(run.mask(level), run.shape)
         data[f"run{number}_{run.experiment.name.replace('/', '_')}_seed{run.seed}_level{level}"] = image
         draw_over_time(axes, image[:, 0] / max(float(image.mean()), 1e-12))
