@@ -84,7 +84,9 @@ def figure_10(runs: Sequence[Run], options: FigureOptions) -> Drawing:
     ``options.levels[0]``. Data: int64 [C, H, W] for each run. docs/science.md, "Fan-in and fan-out". Paper Fig. 10.
     """
     shown = [(group, run) for group in groups(runs) for run in group.runs]
-    levels = [shown_levels(group, options)[0] if options.levels else group.best_level() for group, _ in shown]
+    levels = [
+        shown_levels(group, options)[0] if options.levels else group.shown_level()[0] for group, _ in shown
+    ]
     flat = max(0.6, *(flatness(run.shape) for _, run in shown))
     figure = Figure(
         figsize=(max(COLUMN, min(PAGE, 1.5 * len(shown))), 1.9 * flat * -(-len(shown) // 4)),
@@ -95,12 +97,7 @@ def figure_10(runs: Sequence[Run], options: FigureOptions) -> Drawing:
     columns = min(4, len(shown))
     places = grid(figure, -(-len(shown) // columns), columns)
     data, maps = {}, []
-<<<<<<< HEAD
-    for number, (group, run) in enumerate(shown):
-        level = shown_levels(group, options)[0] if options.levels else group.shown_level()[0]
-=======
     for number, ((group, run), level) in enumerate(zip(shown, levels, strict=True)):
->>>>>>> ab110f8a33ff639516668417767681d2a08210e4
         image = fan_out_image(run.mask(level), run.shape)
         data[f"run{number}_{run.experiment.name.replace('/', '_')}_seed{run.seed}_level{level}"] = image
         maps.append((f"{run.experiment.name}, seed {run.seed}\n$u$ = {percent(group.density(level))}", image))
