@@ -118,7 +118,13 @@ def test_ones_is_dense():
 
 def test_a_digest_tells_masks_and_shapes_apart():
     mask = Mask(np.eye(4, dtype=bool))
-    assert mask.digest == Mask(np.eye(4, dtype=bool)).digest
+    for same in (
+        np.eye(4, dtype=bool),
+        np.eye(4),
+        np.asfortranarray(np.eye(4, dtype=np.int8)),
+        np.eye(4).tolist(),
+    ):
+        assert mask.digest == Mask.of(same).digest  # neither type nor order in memory matters
     other = np.eye(4, dtype=bool)
     other[0, 1] = True
     others = [Mask(other), Mask(np.eye(4, dtype=bool).reshape(2, 8))]

@@ -2,7 +2,11 @@
 
 from pathlib import Path
 
-from prunescope.analysis.nulls import earlier_nulls, sampled_z
+import pytest
+
+from prunescope.analysis.groups import groups
+from prunescope.analysis.nulls import band_of, earlier_nulls, fan_in_null, sampled_z
+from prunescope.observables import measure
 from prunescope.runs.directory import Run
 
 EARLIER = Path(__file__).parents[1] / "earlier" / "runs"
@@ -25,3 +29,17 @@ def test_runs_of_an_earlier_version_are_named_and_not_mixed_without_a_word(finis
     assert earlier_nulls(seeds).startswith("2 runs: of version 0.1")
     mixed = earlier_nulls([*seeds, finished_run])
     assert mixed.endswith("that of the other runs is exact, so do not compare z between them")
+
+
+def test_bands_say_how_many_shuffles_gave_them(finished_run):
+    seeds = [Run(path) for path in sorted(EARLIER.glob("tiny-imp-*/seed-[01]"))]
+    assert band_of(groups([finished_run])) == "shuffled ± 2 sd (exact)"
+    assert band_of(groups(seeds)) == "shuffled ± 2 sd (20 shuffles)"
+
+
+def test_the_fan_ins_null_from_a_table_is_that_of_the_masks(finished_run):
+    rows = finished_run.table.filter(layer=1).sort("level")
+    found = fan_in_null(rows, 108)
+    for level, null in zip(finished_run.levels, found, strict=True):
+        measured = measure(finished_run.mask(level), None, shuffles=0).fan_in_variance_ratio
+        assert (null.mean, null.sd) == pytest.approx((measured.null_mean, measured.null_sd), nan_ok=True)

@@ -9,6 +9,7 @@ import polars
 import pytest
 
 from prunescope.errors import InputError
+from prunescope.observables.null_moments import fan_in_ratio_null
 from prunescope.report import write_report
 from prunescope.report.standalone import as_script
 from prunescope.runs.writer import open_run
@@ -64,6 +65,12 @@ def test_numbers_are_those_of_the_table(page_file, seeds):
         for row, level in zip(rows, shown["levels"], strict=True):
             for name in ("locality", "locality_z", "best_val_accuracy", "heldout_accuracy", "units_alive"):
                 assert level[name] == (None if row[name] is None else pytest.approx(row[name], rel=1e-5))
+            assert level["z_shuffles"] is None  # an exact sd
+            mask = run.mask(row["level"])
+            null = fan_in_ratio_null(mask.n_out, mask.n_in, mask.kept)
+            for name, value in (("null", null.mean), ("null_sd", null.sd)):
+                shown_null = level[f"fan_in_var_ratio_{name}"]
+                assert shown_null == (pytest.approx(value, rel=1e-4) if row["level"] else None)
 
 
 def test_facts_in_plain_words(page_file, seeds):

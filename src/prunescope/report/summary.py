@@ -9,6 +9,7 @@ from prunescope.analysis.best_levels import DENSE
 from prunescope.analysis.curves import summary
 from prunescope.analysis.formats import accuracy, percent
 from prunescope.analysis.groups import Group
+from prunescope.analysis.nulls import sampled_z
 from prunescope.report.encoding import number
 
 
@@ -32,12 +33,15 @@ def curves(group: Group) -> list[dict[str, Any]]:
     """Return one row for each level that every run has finished, by ascending level.
 
     Other levels are left out, because a mean over fewer seeds than its neighbours' would mislead. A row also
-    has ``u``, and ``locality_z_min``, the smallest of all seeds.
+    has ``u``, ``locality_z_min``, the smallest of all seeds, and ``z_shuffles``, from how many shuffled masks it comes
+    where its sd is not exact.
     """
     rows = summary([group]).drop("experiment").rename({"nominal_density": "u"}).sort("level").to_dicts()
     for row in rows:
         z = group.by_seed("locality_z", row["level"]).values()
         row["locality_z_min"] = min(z, default=None)
+        counts = map(sampled_z, group.first_layer.filter(level=row["level"]).iter_rows(named=True))
+        row["z_shuffles"] = max((count for count in counts if count), default=None)
     return rows
 
 
@@ -84,9 +88,10 @@ def _locality_fact(row: dict[str, Any], where: str, unit: str) -> dict[str, str]
     value, z = row.get("locality_mean"), row.get("locality_z_min")
     if value is None:
         return {"value": "—", "text": "locality was not measured"}
-    null = "no spread of shuffled masks was measured" if z is None else f"z = {z:.0f} against shuffled masks"
+    masks = f"{row['z_shuffles']} shuffled masks" if row.get("z_shuffles") else "shuffled masks"
+    null = "no spread of shuffled masks was measured" if z is None else f"z = {z:.0f} against {masks}"
     if z is not None and row["seeds"] > 1:
-        null = f"z ≥ {z:.0f} against shuffled masks in every run"
+        null = f"z ≥ {z:.0f} against {masks} in every run"
     return {
         "value": f"{value:.2f} ×",
         "text": f"as many close pairs of {unit} per node as by chance ({null}), {where}",
