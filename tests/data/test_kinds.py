@@ -5,6 +5,7 @@ import pytest
 from PIL import Image
 
 from prunescope.data.prepared.preparation import prepare
+from prunescope.data.sources.kinds import source_of
 from prunescope.errors import InputError
 from prunescope.experiment import Data
 
@@ -82,3 +83,19 @@ def test_a_table_beside_folders_of_images_is_no_obstacle(images, write_folder):
     root = write_folder(images[0], images[1])
     (root / "labels.csv").write_text("name,label\n")
     assert prepare(Data(source="folder", root=str(root), size=8)).is_dir()
+
+
+def test_the_source_of_a_root(
+    images, write_official, write_cifar, write_parquet, write_folder, small_npz, tmp_path
+):
+    roots = {
+        "imagenet32": write_official(),
+        "cifar10": write_cifar(10, folder="ten"),
+        "cifar100": write_cifar(100, folder="hundred"),
+        "parquet": write_parquet(images[0], images[1], "default/train/0000.parquet"),
+        "folder": write_folder(images[0], images[1], "train"),
+        "npz": small_npz,
+    }
+    assert {source: source_of(root) for source, root in roots.items()} == {source: source for source in roots}
+    (tmp_path / "empty").mkdir()
+    assert source_of(tmp_path / "empty") is None
