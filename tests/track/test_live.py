@@ -87,6 +87,7 @@ def test_every_call_is_passed_on(small_run, tmp_path):
 
     reporter = reporter_of(Recording(), [], Hearing())
     reporter.preparing(1, 2, "images")
+    reporter.note("a line")
     run_it(small_run(), out=tmp_path, reporter=reporter)
     reporter.close()
     hooks = {name for name, value in vars(Reporter).items() if callable(value) and not name.startswith("_")}
