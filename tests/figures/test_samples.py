@@ -5,6 +5,7 @@ import pytest
 
 import tiny
 from prunescope.analysis.groups import groups
+from prunescope.data.splits import stratified
 from prunescope.experiment import build, load
 from prunescope.figures.parts import published
 from prunescope.figures.parts.samples import class_samples
@@ -26,7 +27,8 @@ def two_tasks(images_file, tmp_path_factory):
 def test_a_picture_for_each_pair_of_classes(two_tasks, images_file):
     samples = class_samples(groups(two_tasks))
     with np.load(images_file) as file:
-        images, labels = file["x_test"][:60], file["y_test"][:60]
+        chosen = stratified(file["y_test"], 60)  # the validation images
+        images, labels = file["x_test"][chosen], file["y_test"][chosen]
     assert samples.columns == list(two_tasks[0].classes)
     assert samples.tasks == ("original classes", "random classes")
     assert samples.pictures.shape == (2, 3, 6, 6, 3)
@@ -40,7 +42,8 @@ def test_a_picture_for_each_pair_of_classes(two_tasks, images_file):
 def test_one_task_has_its_classes_in_rows(two_tasks, images_file):
     samples = class_samples(groups(two_tasks[1:]))
     with np.load(images_file) as file:
-        images, labels = file["x_test"][:60], file["y_test"][:60]
+        chosen = stratified(file["y_test"], 60)  # the validation images
+        images, labels = file["x_test"][chosen], file["y_test"][chosen]
     odd = images[labels % 2 == 1][:10] / 255
     np.testing.assert_allclose(samples.pictures[1], odd)
 
