@@ -176,3 +176,9 @@ def test_keywords_of_earlier_versions_warn_and_others_are_refused(tmp_path):
 def test_a_limit_below_one_is_refused_even_where_nothing_is_left_to_run(tmp_path):
     with pytest.raises(InputError, match="--jobs is 0; it must be 1 or more"):
         scheduler.execute([], tmp_path, scheduler.ExecutionOptions(at_once=0))
+
+
+def test_what_a_method_lacks_is_refused_before_any_data_is_opened(tmp_path):
+    lacking = tiny.experiment(data={"root": "/no/such.npz"}, prune={"method": "snip", "levels": None})
+    with pytest.raises(InputError, match=r"prune\.density"):
+        scheduler.execute([Job(lacking, 0)], tmp_path)

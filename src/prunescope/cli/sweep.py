@@ -87,12 +87,14 @@ def print_plan(jobs: Sequence[Job], out: Path, options: ExecutionOptions) -> Non
     from prunescope.data.prepared.preparation import check_root
     from prunescope.sweep import plan
     from prunescope.sweep.planning import check_disk
+    from prunescope.sweep.scheduler import check_methods
 
     options.check()
     if options.cluster_address is None:  # The data of a cluster may be on its nodes alone.
         for data in dict.fromkeys(job.experiment.data for job in jobs):
             check_root(data)
     planned = plan(jobs, out, options.threads)
+    check_methods(planned)
     check_disk(planned)
     capacity = _capacity(planned, options)
     print("\n".join([*run_lines(planned), *plan_lines(planned, capacity)]))

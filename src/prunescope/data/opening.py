@@ -70,6 +70,8 @@ def open_dataset(
     if not len(pixels):
         raise InputError(f"data.root={data.root}: no validation image; some are needed to pick the best step")
     rule = splits.split_rule(data, len(prepared.classes), split_rule)
+    if data.validation >= len(numbers):
+        rule = splits.SOURCE_ORDER  # nothing is drawn where all are validation images
     validation, heldout = splits.split_images(pixels, task.labels[numbers], numbers, data.validation, rule)
     return Dataset(
         shape=prepared.shape,
@@ -85,6 +87,7 @@ def open_dataset(
         split_rule=rule,
         notes=_reader_notes(data, prepared)
         + prepared.notes
+        + task.notes
         + splits.split_notes(validation, heldout, data.validation, task.classes),
     )
 

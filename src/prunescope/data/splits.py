@@ -20,15 +20,15 @@ SOURCE_ORDER, STRATIFIED = "source order", "stratified"
 def split_rule(data: experiment.Data, classes: int, chosen: str | None = None) -> str:
     """Return the rule by which validation images are chosen: ``chosen``, or by default that of the source.
 
-    ``classes``: the number of the source's classes. Folders, .npz files and parquet files are stratified, since
-    they are often sorted by class; parquet files with ImageNet's 1000 classes keep ImageNet's order, as the official
+    ``classes``: the number of the source's classes. Folders, .npz, idx and parquet files are stratified, since
+    they are often sorted by class or writer; parquet files with ImageNet's 1000 classes keep ImageNet's order, as the official
     files do. Raises InputError for an unknown rule.
     """
     if chosen is not None:
         if chosen not in (SOURCE_ORDER, STRATIFIED):
             raise InputError(f"the split rule is {chosen!r}: use {SOURCE_ORDER!r} or {STRATIFIED!r}")
         return chosen
-    if data.source in ("folder", "npz") or (data.source == "parquet" and classes != CLASSES):
+    if data.source in ("folder", "npz", "idx") or (data.source == "parquet" and classes != CLASSES):
         return STRATIFIED
     return SOURCE_ORDER
 

@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 from prunescope.errors import InputError
 from prunescope.experiment import Data, Experiment
+from prunescope.pruning import find_traits
+from prunescope.pruning.traits import check_requirements
 from prunescope.runs.directory import Run, is_done, is_in_use
 from prunescope.sweep.capacity import machine_capacity
 from prunescope.sweep.executor import Executor, LocalExecutor
@@ -117,6 +119,7 @@ def _execute(
     from prunescope.runs.driver import Interrupted
 
     failed, retries = {}, 0
+    check_methods(planned)
     if cluster is None or cluster.local:
         _check_finished(planned, reporter)
     if planned.todo:
@@ -149,6 +152,12 @@ def _make_folder(out: Path) -> None:
         raise InputError(f"{out}: cannot write there ({error.strerror}); choose another --out") from None
     if not os.access(out, os.W_OK):
         raise InputError(f"{out}: cannot write there; choose another --out")
+
+
+def check_methods(planned: Plan) -> None:
+    """Raise InputError for a run that lacks what its method needs, before any data is opened."""
+    for experiment in {run.job.experiment_key: run.job.experiment for run in planned.todo}.values():
+        check_requirements(experiment, find_traits(experiment.prune.method))
 
 
 def _check_finished(planned: Plan, reporter: SweepReporter) -> None:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import csv
-import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -24,18 +23,17 @@ from prunescope.data.tasks.imagenet import (
 from prunescope.data.tasks.random_groups import KEPT, deal, first_kept, half_kept
 from prunescope.errors import InputError
 
-log = logging.getLogger(__name__)
-
 
 @dataclass(frozen=True, eq=False)
 class Task:
     """A task: the label that each class of the source gets, and the names of the new classes.
 
-    ``labels``: int64 [classes of the source], each from 0 to len(classes) - 1.
+    ``labels``: int64 [classes of the source], each from 0 to len(classes) - 1. ``notes``: what is uncertain about it.
     """
 
     labels: Labels
     classes: tuple[str, ...]
+    notes: tuple[str, ...] = ()
 
 
 def resolve(data: experiment.Data, classes: Sequence[str]) -> Task:
@@ -56,11 +54,11 @@ def resolve(data: experiment.Data, classes: Sequence[str]) -> Task:
     if places is not None and data.source in OFFICIAL:
         names = [categories()[place].wnid for place in places]
     kind, _, rest = data.task.partition(":")
-    if places is None and len(names) == CLASSES and not data.class_order and kind == "modulo":
-        log.warning("prunescope: %s", _uncertain(data))
     match kind:
         case "modulo":
-            return _modulo(int(rest), numbers)
+            task = _modulo(int(rest), numbers)
+            sure = places is not None or len(names) != CLASSES or data.class_order
+            return task if sure else replace(task, notes=(_uncertain(data),))
         case "random":
             return _random(int(rest), numbers)
         case "map":
