@@ -134,7 +134,7 @@ BAD_OVERRIDES = {
     "prune.rewind_step=200_000": r"prune\.rewind_step is 200000; it must be at most train\.steps = 100000",
     "network.hidden=[]": r"network\.hidden is \[\]: give a list of whole numbers of at least 1$",
     "network.hidden=[4, 0]": r"network\.hidden is \[4, 0\]: give a list of whole numbers of at least 1$",
-    "data.source=imagenet": r"data\.source is 'imagenet': give nlgp, .*imagenet32, .* or npz; did you mean 'imagenet64' or 'imagenet32'\?$",
+    "data.source=imagenet": r"data\.source is 'imagenet': give nlgp, .*imagenet32, .* or idx; did you mean 'imagenet64' or 'imagenet32'\?$",
     "data.fraction=1.5": r"data\.fraction is 1\.5: give a number above 0 and at most 1$",
     "data.task=modulo:1": r"data\.task is 'modulo:1'; use classes, modulo:N, random:N, map:FILE",
     "data.task=map:": "use classes, modulo:N, random:N, map:FILE, semantic",

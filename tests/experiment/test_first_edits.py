@@ -49,7 +49,7 @@ REFUSED = {
     "network.hidden=true": "network.hidden is True: give a list of whole numbers of at least 1",
     "train.lr=[0.1,0.2]": "train.lr is [0.1, 0.2]: give a number above 0; several values are for prunescope sweep",
     "prune.rewind=maybe": "prune.rewind is 'maybe': give true or false",
-    "data.source=CIFAR10": "or npz; did you mean 'cifar10'",
+    "data.source=CIFAR10": "or idx; did you mean 'cifar10'",
     "lr=0.1": "unknown field 'lr': did you mean 'train.lr'?",
     "train.learning_rate=0.1": "unknown field 'train.learning_rate': did you mean 'train.lr'?",
     "prune.sparsity=0.9": "unknown field 'prune.sparsity': did you mean 'prune.density'?",
@@ -136,3 +136,58 @@ def test_a_file_of_this_name_is_found(tmp_path, monkeypatch):
     (tmp_path / "mine.toml").write_text("")
     with pytest.raises(InputError, match=r"unknown experiment 'mine': did you mean 'mine\.toml'\?"):
         load("mine")
+
+
+@pytest.mark.parametrize(
+    ("overrides", "flip", "notes"),
+    [
+        ([], True, []),
+        (["train.steps=3000"], True, []),
+        (["data.source=nlgp", "data.flip=false"], False, []),
+        (
+            ["data.source=folder", "data.root=/x/birds"],
+            True,
+            [
+                "kept for data.source=folder, and chosen for data.source=photographs: data.flip=true (wrong for digits "
+                "and text), train.lr=0.4, data.size=16"
+            ],
+        ),
+        (["data.source=folder", "data.flip=true", "train.lr=0.1", "data.size=32"], True, []),
+        (
+            ["data.source=idx", "train.lr=0.4"],
+            False,
+            [
+                "data.flip is false in place of true: digits and letters are others when they are mirrored; set it to "
+                "choose otherwise"
+            ],
+        ),
+        (["data.source=idx", "data.flip=true", "train.lr=0.4"], True, []),
+        (["data.source=npz", "data.geometry=series", "data.flip=true", "train.lr=1"], True, []),
+        (
+            ["data.source=npz", "data.geometry=series", "train.lr=1"],
+            False,
+            ["data.flip is false in place of true: series run one way; set it to choose otherwise"],
+        ),
+        (
+            ["data.source=npz", "data.geometry=none", "train.lr=1"],
+            False,
+            [
+                "data.flip is false in place of true: the features of a table have no order; set it to choose "
+                "otherwise"
+            ],
+        ),
+    ],
+)
+def test_what_a_preset_keeps_for_data_of_your_own_is_said(overrides, flip, notes):
+    said = []
+    assert load("quickstart", overrides, said.append).data.flip is flip
+    assert said == notes
+
+
+def test_a_stored_experiment_is_read_as_it_is(tmp_path):
+    path = tmp_path / "experiment.toml"
+    chosen = load("quickstart", ["data.source=idx", "data.flip=true", "data.root=/x/mnist"], [].append)
+    path.write_text(chosen.to_toml())
+    said = []
+    assert load(path, (), said.append) == chosen
+    assert said == []

@@ -1,4 +1,4 @@
-"""This module lets the step to rewind to follow the number of steps, where only the latter is set."""
+"""This module lets values follow others that are set: the step to rewind to the steps, mirroring the data."""
 
 from __future__ import annotations
 
@@ -6,6 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from prunescope.experiment.fields import Prune, Section, Train
+
+OWN_IMAGES = ("photographs", "nlgp", "nlgp-clone")  # sources whose images come with the package
+SCALED = ("folder",)  # sources whose images are brought to data.size
 
 
 def follow_steps(fields: dict[str, Any], given: Mapping[str, Any], steps_before: object = None) -> list[str]:
@@ -45,6 +48,40 @@ def follow_steps(fields: dict[str, Any], given: Mapping[str, Any], steps_before:
             f"train.eval_every is {every}: with train.steps={steps} a level is evaluated at its end alone"
         )
     return notes
+
+
+def follow_data(fields: dict[str, Any], given: Mapping[str, Any], source_before: object) -> list[str]:
+    """Let ``data.flip`` follow data that were chosen by an override, and return lines on what a preset keeps for them.
+
+    ``fields``: as for ``follow_steps``; ``given``: the overrides of the user, a scale among them; ``source_before``: the source of the preset or file. Series, tables
+    and idx files (digits, letters, clothes) are not mirrored unless ``data.flip`` is set: they are other things when
+    turned round. Images of other sources keep what the preset says, which is right for photographs, and a line names it.
+    """
+    data = fields.get("data")
+    source = data.get("source", source_before) if isinstance(data, dict) else None
+    if not isinstance(data, dict) or source in OWN_IMAGES or source == source_before:
+        return []
+    notes, flip = [], str(data.get("flip")).lower() == "true" and "data.flip" not in given
+    if flip and (data.get("geometry", "image") != "image" or source == "idx"):
+        what = {"series": "series run one way", "none": "the features of a table have no order"}
+        why = what.get(str(data.get("geometry")), "digits and letters are others when they are mirrored")
+        data["flip"] = flip = False
+        notes.append(f"data.flip is false in place of true: {why}; set it to choose otherwise")
+    kept = [f"data.flip={_toml(data['flip'])} (wrong for digits and text)"] if flip else []
+    train = fields.get("train", {})
+    if isinstance(train, dict) and "lr" in train and "train.lr" not in given:
+        kept.append(f"train.lr={train['lr']}")
+    if source in SCALED and "size" in data and "data.size" not in given:
+        kept.append(f"data.size={data['size']}")
+    if kept and "scale" not in given:
+        notes.append(
+            f"kept for data.source={source}, and chosen for data.source={source_before}: {', '.join(kept)}"
+        )
+    return notes
+
+
+def _toml(value: object) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _latest(steps: int, prune: Mapping[str, Any]) -> float:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import tomllib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from functools import reduce
 from importlib import resources
 from operator import getitem
@@ -18,7 +18,8 @@ from prunescope.errors import InputError, did_you_mean
 from prunescope.experiment.dotted import fields as all_fields
 from prunescope.experiment.dotted import set_field
 from prunescope.experiment.experiment import Experiment
-from prunescope.experiment.following import follow_steps
+from prunescope.experiment.fields import Data
+from prunescope.experiment.following import follow_data, follow_steps
 from prunescope.experiment.overrides import parsed
 from prunescope.experiment.wording import is_nothing, takes_nothing, truth_for_number, unknown, wrong
 
@@ -74,23 +75,31 @@ def load(
     own_name = "name" in fields
     fields.setdefault("name", path.stem if path.suffix == ".toml" else str(experiment))
     given = dict(parsed(override) for override in overrides)
-    named = "name" in given
+    told = dict(given)
     if "scale" in given:
         from prunescope.experiment.scale import changes
 
         scale = str(given.pop("scale"))
         given = changes(build(fields, origin), given, scale) | given
+    source = _source_of(fields)
     train = fields.get("train")
     steps = train.get("steps") if isinstance(train, dict) else None
     for key, value in given.items():
         if not set_field(fields, key, _meant(key, value)):
             raise InputError(unknown(key))
-    notes = follow_steps(fields, given, steps)
+    notes = [*follow_steps(fields, given, steps), *follow_data(fields, told, source)]
     built = build(fields, origin)
     for note in notes:
         (say or to_stderr)(note)
     by_data = {"data.root", "data.name"} & given.keys() or not own_name
-    return built.named_after_data() if by_data and not named else built
+    return built.named_after_data() if by_data and "name" not in told else built
+
+
+def _source_of(fields: Mapping[str, Any]) -> object:
+    """Return the source of the images that nested fields name, the default where they name none."""
+    data = fields.get("data")
+    default = Data.model_fields["source"].default
+    return data.get("source", default) if isinstance(data, dict) else default
 
 
 def _meant(name: str, value: Any) -> Any:

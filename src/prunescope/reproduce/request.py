@@ -6,11 +6,13 @@ import contextlib
 import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from prunescope.errors import InputError
 from prunescope.experiment import Experiment, load
+from prunescope.experiment.loading import to_stderr
 from prunescope.reproduce.images import overrides_for
 from prunescope.reproduce.recipes import MINIATURE, SEEDS, RequiredExperiment, recipe
 
@@ -22,6 +24,11 @@ if TYPE_CHECKING:
 
 ALL = "all"
 PAGE = "miniature.html"
+
+
+@cache
+def _say_once(note: str) -> None:
+    to_stderr(note)
 
 
 @dataclass(frozen=True)
@@ -66,7 +73,8 @@ class Request:
     def experiment(self, need: RequiredExperiment) -> Experiment:
         """Return the experiment ``need`` at the request's scale and on its images."""
         images = overrides_for(load(need.preset), self.data, self.scale)
-        return load(need.preset, [f"scale={self.scale}", *images, *need.overrides, *self.overrides])
+        words = [f"scale={self.scale}", *images, *need.overrides, *self.overrides]
+        return load(need.preset, words, _say_once)
 
     def jobs(self, needs: Iterable[RequiredExperiment]) -> list[Job]:
         """Return one job for each experiment of ``needs`` and each of its seeds."""
