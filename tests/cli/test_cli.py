@@ -233,7 +233,7 @@ def test_show_and_observe_name_series_and_features(succeed, tmp_path, geometry, 
     assert f"accuracies on 200 validation {rows}; z from" in succeed("show", path)
     inputs = int(np.prod(shape))
     assert f"40 units, {inputs} inputs ({size}), weight density" in succeed("observe", path)
-    assert "24 units, 40 inputs, density" in succeed("observe", path, "--layer", "2")
+    assert "24 units, 40 inputs, weight density" in succeed("observe", path, "--layer", "2")
 
 
 def test_data_info_names_series(succeed, tmp_path):
