@@ -202,3 +202,15 @@ def test_two_data_sets_of_one_name_are_no_two_entries_of_a_sweep(toml, two_sets,
     code, _, err = verb("sweep", toml, *SHORT, roots, "--out", tmp_path / "runs", "--dry-run")
     assert code == 2
     assert "two data sets of one name, ants: give each its own data.name" in err
+
+
+def test_a_sweep_uses_directories_of_earlier_versions_whose_images_have_moved(
+    earlier, two_sets, tmp_path, verb
+):
+    out, moved = tmp_path / "runs", shutil.copy(two_sets[0], tmp_path / "formicidae.npz")
+    words = ["sweep", earlier.path / "experiment.toml", f"data.root={moved}", "--out", out]
+    code, last, err = verb(*words)  # the copy is not prepared before this
+    assert (code, last) == (0, str(earlier.path)), err
+    assert verb(*words, "--dry-run")[1] == "nothing to do"
+    assert verb("run", *words[1:])[1] == str(earlier.path)
+    assert len(list(out.rglob("run.json"))) == 1

@@ -10,6 +10,32 @@ from prunescope.runs.directory import Run
 
 if TYPE_CHECKING:
     from prunescope.data import Dataset
+    from prunescope.data.raw import Progress
+    from prunescope.experiment import Data
+
+
+class Fingerprints:
+    """The fingerprints of data sets, each of which is opened once, when it is first asked for."""
+
+    def __init__(self, progress: Progress | None = None, *, prepare: bool = True) -> None:
+        """``progress`` is told of preparation; without ``prepare``, data that are not prepared yet stay unknown."""
+        self._progress = progress
+        self._prepare = prepare
+        self._known: dict[Data, str | None] = {}
+
+    def of(self, data: Data, seed: int) -> str | None:
+        """Return the fingerprint of images and task, None where it is unknown; raise InputError for data that are wrong."""
+        if data not in self._known:
+            self._known[data] = self._opened(data, seed)
+        return self._known[data]
+
+    def _opened(self, data: Data, seed: int) -> str | None:
+        from prunescope.data import open_dataset
+        from prunescope.data.prepared.preparation import find_prepared
+
+        if not self._prepare and find_prepared(data) is None:
+            return None
+        return open_dataset(data, seed, progress=self._progress).fingerprint
 
 
 def described(dataset: Dataset) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from prunescope.runs.checkpoint import saved_step
 from prunescope.runs.directory import Run, is_in_use
 from prunescope.runs.estimate import Estimate
 from prunescope.runs.machine import cores
+from prunescope.runs.same_data import Fingerprints
 from prunescope.runs.writer import as_stored, run_path
 
 LOCAL_RAY = "local"  # the address of a Ray instance that is started for a sweep, on this machine
@@ -49,9 +50,9 @@ class Job:
         """Return the run directory of the job in the folder ``out``; raise InputError for a negative seed."""
         return run_path(as_stored(self.experiment, self.seed, out), self.seed, out)
 
-    def located(self, out: str | Path) -> Job:
+    def located(self, out: str | Path, fingerprints: Fingerprints | None = None) -> Job:
         """Return the job under the name of its run directory in ``out`` (``runs.writer.as_stored``)."""
-        return replace(self, experiment=as_stored(self.experiment, self.seed, out))
+        return replace(self, experiment=as_stored(self.experiment, self.seed, out, fingerprints))
 
     def needs(self) -> Path | None:
         """Return the run directory that ``prune.like`` names, which must be done before this job; None without one."""
@@ -164,19 +165,23 @@ def seconds_until_all_end(busy: Sequence[float], waiting: Iterable[float]) -> fl
     return max(ends)
 
 
-def plan(jobs: Iterable[Job], out: str | Path, threads: int | None = None) -> Plan:
+def plan(
+    jobs: Iterable[Job],
+    out: str | Path,
+    threads: int | None = None,
+    fingerprints: Fingerprints | None = None,
+) -> Plan:
     """Read the run directories of ``jobs`` in the folder ``out`` and estimate what is left to do.
 
     A job that is given twice is planned once. ``threads`` is the number that a run may use, as in ExecutionOptions.
-    Raises InputError for a damaged run directory.
+    ``fingerprints`` is as for ``runs.writer.as_stored``. Raises InputError for a damaged run directory.
     """
     costs = Costs(threads)
-    by_path = {job.path(out): job.located(out) for job in jobs}
+    located = [job.located(out, fingerprints) for job in jobs]
+    by_path = {run_path(job.experiment, job.seed, out): job for job in located}
     states = {path: _state(path) for path in by_path}
-    for (
-        path,
-        job,
-    ) in by_path.items():  # What finished runs took counts for those before them in the order too.
+    # What finished runs took counts for those before them in the order too.
+    for path, job in by_path.items():
         if states[path][0] == "done":
             costs.learn(job.experiment, path)
     runs = tuple(_planned(job, path, states[path], costs) for path, job in by_path.items())
