@@ -7,8 +7,10 @@ import pytest
 
 import tiny
 from prunescope.cli import main
+from prunescope.data import open_dataset, prepare
+from prunescope.data.prepared.preparation import find_prepared
 from prunescope.errors import InputError
-from prunescope.experiment import load
+from prunescope.experiment import Data, load
 from prunescope.pruning.running import run
 from prunescope.runs.directory import Run
 from prunescope.runs.writer import as_stored, open_run, run_path
@@ -202,6 +204,31 @@ def test_two_data_sets_of_one_name_are_no_two_entries_of_a_sweep(toml, two_sets,
     code, _, err = verb("sweep", toml, *SHORT, roots, "--out", tmp_path / "runs", "--dry-run")
     assert code == 2
     assert "two data sets of one name, ants: give each its own data.name" in err
+
+
+def test_two_data_sets_of_one_name_are_refused_for_other_seeds_too(two_sets, tmp_path, verb):
+    (tmp_path / "other").mkdir()
+    twin = shutil.copy(two_sets[1], tmp_path / "other" / "ants.npz")
+    (tmp_path / "mine.toml").write_text(tiny.experiment("mine").to_toml())
+    runs = [
+        f'[[runs]]\nseeds = [{seed}]\ndata.root = "{root}"\n' for seed, root in enumerate((two_sets[0], twin))
+    ]
+    (tmp_path / "sweep.toml").write_text('experiment = "mine.toml"\n' + "".join(runs))
+    code, _, err = verb("sweep", tmp_path / "sweep.toml", "--out", tmp_path / "runs", "--dry-run")
+    assert code == 2
+    assert "two data sets of one name, ants" in err
+    named = (tmp_path / "sweep.toml").read_text().replace(f'"{twin}"', f'"{twin}"\ndata.name = "bees"')
+    (tmp_path / "sweep.toml").write_text(named)
+    assert verb("sweep", tmp_path / "sweep.toml", "--out", tmp_path / "runs", "--dry-run")[0] == 0
+
+
+def test_a_prepared_folder_below_the_home_folder_is_opened(two_sets, tmp_path, monkeypatch):
+    prepared = prepare(Data(source="npz", root=str(two_sets[0])), tmp_path / "home" / "ants")
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    chosen = tiny.experiment(data={"root": "~/ants"}, train={"steps": 10}, prune={"levels": 0})
+    assert open_dataset(chosen.data, 0).train_size == 300
+    assert find_prepared(chosen.data) == prepared
+    assert run(chosen, out=tmp_path / "runs").status == "done"
 
 
 def test_a_sweep_uses_directories_of_earlier_versions_whose_images_have_moved(

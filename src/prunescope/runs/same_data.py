@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from prunescope.errors import InputError
@@ -88,7 +87,6 @@ def _difference(stored: dict[str, Any], found: dict[str, Any]) -> str:
     return f"other images or another task ({prints})"
 
 
-def same_place(run: Run, root: str) -> bool:
-    """Return whether a run's ``data.root`` names the folder or file ``root``."""
-    stored = run.experiment.data.root
-    return bool(stored) and Path(stored).expanduser().resolve() == Path(root).expanduser().resolve()
+def same_place(one: Data, other: Data) -> bool:
+    """Return whether ``data.root`` of both names the same folder or file."""
+    return bool(one.root and other.root) and one.root_path.resolve() == other.root_path.resolve()

@@ -121,7 +121,7 @@ def as_stored(
         return experiment
     run = Run(path)
     stored = run.experiment.data
-    alike = stored.set_name == experiment.data.set_name or same_place(run, experiment.data.root)
+    alike = stored.set_name == experiment.data.set_name or same_place(stored, experiment.data)
     if not alike and fingerprints is not None and (known := run.data.get("fingerprint")):
         alike = known == fingerprints.of(experiment.data, seed)
     return renamed if alike else experiment

@@ -19,7 +19,7 @@ from prunescope.runs.checkpoint import saved_step
 from prunescope.runs.directory import Run, is_in_use
 from prunescope.runs.estimate import Estimate
 from prunescope.runs.machine import cores
-from prunescope.runs.same_data import Fingerprints
+from prunescope.runs.same_data import Fingerprints, same_place
 from prunescope.runs.writer import as_stored, run_path
 
 LOCAL_RAY = "local"  # the address of a Ray instance that is started for a sweep, on this machine
@@ -237,22 +237,25 @@ def check_disk(plan: Plan) -> None:
 
 
 def check_distinct(jobs: Sequence[Job]) -> None:
-    """Raise InputError when two of ``jobs`` are the same experiment with the same seed and data set, whatever their names."""
+    """Raise InputError when two of ``jobs`` are the same run, whatever their names, or have two data sets of one name."""
     seen: dict[tuple[str, int, str], Job] = {}
+    sets: dict[tuple[str, str], Job] = {}
     for job in jobs:
-        first = seen.setdefault(job.key, job)
-        if first is job:
-            continue
-        names = " and ".join(dict.fromkeys((first.experiment.name, job.experiment.name)))
-        roots = first.experiment.data.root, job.experiment.data.root
-        if roots[0] != roots[1]:
+        first, data = sets.setdefault(job.experiment_key, job), job.experiment.data
+        if first.experiment.data.root != data.root and not same_place(first.experiment.data, data):
             raise InputError(
-                f"{names}: {roots[0]} and {roots[1]} are two data sets of one name, {job.experiment.data.set_name}: "
-                "give each its own data.name"
+                f"{_names(first, job)}: {first.experiment.data.root} and {data.root} are two data sets of one name, "
+                f"{data.set_name}: give each its own data.name"
             )
-        raise InputError(
-            f"{names}: two entries are the same experiment (identity {job.key[0]}, seed {job.seed}); leave one"
-        )
+        if (twin := seen.setdefault(job.key, job)) is not job:
+            raise InputError(
+                f"{_names(twin, job)}: two entries are the same experiment (identity {job.key[0]}, seed {job.seed}); "
+                "leave one"
+            )
+
+
+def _names(one: Job, other: Job) -> str:
+    return " and ".join(dict.fromkeys((one.experiment.name, other.experiment.name)))
 
 
 def threads_of(experiment: Experiment, threads: int | None) -> int:
