@@ -13,8 +13,10 @@ from prunescope.errors import InputError
 from prunescope.experiment import Data, load
 from prunescope.pruning.running import run
 from prunescope.runs.directory import Run
+from prunescope.runs.reporting import Reporter
 from prunescope.runs.writer import as_stored, open_run, run_path
 from prunescope.sweep import Job, execute
+from prunescope.track import About
 
 SHORT = ("train.steps=10", "train.eval_every=10", "prune.levels=1", "prune.rewind_step=2")
 
@@ -241,3 +243,43 @@ def test_a_sweep_uses_directories_of_earlier_versions_whose_images_have_moved(
     assert verb(*words, "--dry-run")[1] == "nothing to do"
     assert verb("run", *words[1:])[1] == str(earlier.path)
     assert len(list(out.rglob("run.json"))) == 1
+
+
+def test_trackers_tell_runs_of_one_name_on_two_data_sets_apart(two_sets, tmp_path):
+    short = {"train": {"steps": 10}, "prune": {"levels": 0}}
+    made = [
+        run(tiny.experiment("same", data={"root": str(root)}, **short), out=tmp_path / root.stem)
+        for root in two_sets
+    ]
+    identity = made[0].experiment.identity
+    assert [About.of(one).title for one in made] == [
+        f"same-ants-{identity}/seed-0",
+        f"same-bees-{identity}/seed-0",
+    ]
+    with open_run(made[0].experiment, 0, tmp_path / "ants") as writer:  # as an earlier version stored it
+        writer.write_about(data={k: v for k, v in made[0].data.items() if k != "split"})
+    assert About.of(made[0]).title == f"same-{identity}/seed-0"
+
+
+def test_a_shuffle_of_a_run_on_other_images_says_so(two_sets, tmp_path):
+    ants, bees = (
+        tiny.experiment(
+            "x", data={"root": str(root), "name": root.stem}, train={"steps": 10}, prune={"levels": 1}
+        )
+        for root in two_sets
+    )
+    like = run(ants, out=tmp_path)
+    notes = []
+    reporter = Reporter()
+    reporter.note = notes.append
+    for base, expected in (
+        (ants, []),
+        (bees, [f"prune.like: {like.path} was run on other images or another task"]),
+    ):
+        prune = base.prune.model_copy(
+            update={"method": "random", "layout": "shuffle", "like": str(like.path)}
+        )
+        shuffled = base.model_copy(update={"prune": prune, "name": f"shuffled-{base.data.name}"})
+        notes.clear()
+        run(shuffled, out=tmp_path, reporter=reporter)
+        assert [note for note in notes if "prune.like" in note] == expected

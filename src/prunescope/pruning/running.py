@@ -44,6 +44,7 @@ def run_as_named(
     experiment: Experiment, seed: int, out: str | Path = "runs", reporter: Reporter = silent
 ) -> Run:
     """Run an experiment, as ``run`` does, in the directory of its own name, without a search for one of another version."""
+    from prunescope.pruning.like import like_notes
     from prunescope.runs.directory import is_done
     from prunescope.runs.driver import Method, drive
     from prunescope.runs.writer import run_path
@@ -56,6 +57,8 @@ def run_as_named(
     about = {"label": traits.label, "sentence": traits.sentence}
 
     def procedure(setting: Setting) -> ExplainedProcedure:
+        for note in like_notes(setting):
+            reporter.note(note)
         return find_method(name)(setting)
 
     return drive(experiment, Method(procedure, traits.update_rule, about), seed, out, reporter)
