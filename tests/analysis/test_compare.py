@@ -282,3 +282,30 @@ def test_wrong_input_is_one_line(tmp_path, capsys, folder):
             main(["compare", *arguments])
         assert left.value.code == 2
         assert message in capsys.readouterr().err.splitlines()[-1]
+
+
+def of_split(run, rule):
+    with open_run(run.experiment, run.seed, run.path.parents[1]) as writer:
+        writer.write_about(data=run.data | {"split_rule": rule})
+
+
+@pytest.mark.parametrize(("rule", "alike"), [("source order", True), ("stratified", False)])
+def test_the_same_images_in_another_split_are_no_baseline_and_not_paired(tmp_path, rule, alike):
+    """Runs of earlier versions, here IMP's, stored no rule and took the images in the order of the source."""
+    for seed in range(5):
+        write(tmp_path, "imp", seed, (0.75, 0.80), fingerprint="f")
+        of_split(write(tmp_path, "random", seed, (0.7 + 0.01 * seed,), first=1, fingerprint="f"), rule)
+    rows = rows_of(compare(find_runs([tmp_path]).runs, baseline="imp"))
+    assert rows["best_accuracy", "random"]["paired"] is alike
+    assert (("gain", "random") in rows) is alike
+
+
+def test_the_same_images_under_two_names_share_their_dense_networks(tmp_path):
+    for seed in range(2):
+        write(tmp_path, "imp", seed, (0.75, 0.80), fingerprint="f")
+        random = write(tmp_path, "random", seed, (0.70,), first=1, fingerprint="f")
+        data = random.experiment.data.model_copy(update={"root": "x", "name": "x"})
+        named = random.experiment.model_copy(update={"data": data})
+        (random.path / "experiment.toml").write_text(named.to_toml())
+    gain = rows_of(compare(find_runs([tmp_path]).runs, baseline="imp"))["gain", "x, random"]
+    assert gain["mean"] == pytest.approx(-0.05)

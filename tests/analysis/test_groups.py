@@ -93,6 +93,19 @@ def test_runs_of_the_split_of_earlier_versions_stand_apart(seeds):
     assert found[1].label.endswith("stratified validation images")
 
 
+def test_images_and_splits_that_differ_at_once_have_labels_of_their_own(seeds):
+    """Two groups differ in the split alone, and the third in its images."""
+    ordered, drawn = (
+        images(run, split_rule=rule) for run, rule in zip(seeds, ("source order", "stratified"), strict=False)
+    )
+    found = groups([ordered, drawn, images(seeds[2], fingerprint="f" * 64)])
+    assert [group.label.partition(", ")[2] for group in found] == [
+        "images 00000000, validation images in the order of the source",
+        "images 00000000, stratified validation images",
+        "images ffffffff",
+    ]
+
+
 def test_engines_devices_and_versions_may_differ_with_a_note(seeds):
     one = change(seeds[0], engine="torch", versions={"prunescope": "0.1.0", "torch": "2.9.0"})
     two = change(seeds[1], engine="native", versions={"prunescope": "0.2.0", "torch": "2.9.0"})

@@ -18,6 +18,7 @@ from prunescope.experiment.fields import name_of_root
         ("/data/birds of paradise (2).parquet", "birds-of-paradise-2"),
         ("/data/v1.5", "v1.5"),
         ("/data/鳥", "data"),
+        ("/data/Vögel", "Vogel"),
         ("/", "data"),
     ],
 )
@@ -64,6 +65,21 @@ def test_a_file_that_names_itself_keeps_its_name_and_one_that_does_not_is_named_
     assert load(tmp_path / "experiment.toml") == stored
 
 
-def test_a_name_is_a_part_of_a_path():
-    with pytest.raises(InputError, match=r"data\.name"):
-        load("quickstart", ["data.name=../x"])
+def test_the_experiment_of_a_run_is_called_after_other_data_that_are_set(tmp_path):
+    made = load("quickstart", ["data.source=folder", "data.root=/x/digits"])
+    stored = tmp_path / "experiment.toml"
+    stored.write_text(made.to_toml())
+    other = load(stored, ["data.root=/x/letters"])
+    assert (other.name, other.data.name) == ("quickstart-letters", "letters")
+    assert load(stored, ["data.root=/y/digits"]).name == made.name  # moved
+    assert load(stored, ["data.root=/x/letters", "data.name=both"]).name == "quickstart-both"
+    stored.write_text(
+        load("quickstart", ["data.source=folder", "data.root=/x/digits", "data.name=own"]).to_toml()
+    )
+    assert load(stored, ["data.root=/x/letters"]).name == "quickstart-own"  # a name that was given stays
+
+
+@pytest.mark.parametrize("name", ["../x", "a/b", "a b", "é", ".x"])
+def test_a_name_is_a_part_of_a_path(name):
+    with pytest.raises(InputError, match=r"data\.name is .*: give letters, digits and \. _ -, of which"):
+        load("quickstart", [f"data.name={name}"])

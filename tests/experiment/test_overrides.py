@@ -19,6 +19,12 @@ BOTH = [
     ("train.lr=[0.1,5e-2]", [0.1, 0.05]),
     ("train.lr=[]", []),
     ("train.lr=", ""),
+    ("data.root=2024", "2024"),
+    ("data.root=2024-01-31", "2024-01-31"),
+    ("data.root=1e3", "1e3"),
+    ("data.name='2024'", "2024"),
+    ("name=true", "true"),
+    ("name=007", "007"),
 ]
 
 
@@ -33,6 +39,7 @@ def test_values_are_toml_and_bare_words_are_strings(parse, typed, value):
     [
         ("prune.method=[imp,oneshot, random]", ["imp", "oneshot", "random"]),
         ('data.root=["a,b",c]', ["a,b", "c"]),
+        ("data.root=[2024, birds]", ["2024", "birds"]),
         ("prune.method=[[imp, 1], 'x']", [["imp", 1], "x"]),
     ],
 )
@@ -40,6 +47,10 @@ def test_bare_words_in_a_list_are_strings_where_lists_are_axes_alone(typed, valu
     name, _, text = typed.partition("=")
     assert parsed_axis(typed) == (name, value)
     assert parsed(typed) == (name, text)
+
+
+def test_an_axis_of_texts_takes_numbers_as_they_are_typed():
+    assert parsed_axis("data.root=[2023, 2024]") == ("data.root", ["2023", "2024"])
 
 
 def test_blanks_around_are_dropped_where_lists_are_axes_alone():

@@ -1,15 +1,18 @@
 """prunescope reproduce with tiny runs: run with `pytest tests/reproduce/test_running.py`."""
 
+import json
 from dataclasses import replace
 
 import pytest
 
 import tiny
 from prunescope.cli import main
+from prunescope.errors import InputError
 from prunescope.experiment import load
 from prunescope.pruning.running import run
 from prunescope.reproduce import Request, missing, needed, reproduce
 from prunescope.reproduce.request import stored
+from prunescope.runs.directory import Run
 
 TINY = (
     "network.hidden=[12,10]", "train.steps=20", "train.batch=20", "prune.levels=2", "data.validation=60",
@@ -121,6 +124,11 @@ def test_scale_is_an_override_of_run_too(command):
     assert load("paper/main", fields).identity in stdout
 
 
+def write_seed(run, seed):
+    about = json.loads((run.path / "run.json").read_text())
+    (run.path / "run.json").write_text(json.dumps(about | {"seed": seed}))
+
+
 def test_finished_runs_of_other_images_are_not_taken(request_of, tmp_path, command, images_file):
     other = tmp_path / "elsewhere" / "tiny.npz"
     other.parent.mkdir()
@@ -144,9 +152,17 @@ def test_finished_runs_of_other_images_are_not_taken(request_of, tmp_path, comma
     code, _, err = command(*words(replace(requests[0], data=("npz=/no/such.npz",))))
     assert (code, err.count("\n")) == (2, 1)
     assert "/no/such.npz: no such file or folder" in err
-    code, _, err = command(*words(replace(requests[0], data=("npz",))))
+    by_name = replace(requests[0], data=("npz",))
+    assert [run.path for run in stored(by_name, needed(by_name))] == [made[0][0].path]
+    assert reproduce(by_name).undrawn == {}
+    unsaid = replace(by_name, overrides=TINY)
+    code, _, err = command(*words(unsaid))
     assert code == 2
-    assert "are of different images: say by --data which are meant" in err
+    assert "are of different images: say by --data FOLDER or data.name=NAME which are meant" in err
+    made[1][0].path.rename(made[1][0].path.with_name("seed-1"))
+    write_seed(Run(made[1][0].path.with_name("seed-1")), 1)
+    with pytest.raises(InputError, match="are of different images"):  # each seed is there once
+        missing(replace(unsaid, seeds=2))
 
 
 def test_finished_runs_need_no_data(request_of, tmp_path, images_file):

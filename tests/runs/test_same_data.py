@@ -7,12 +7,16 @@ import pytest
 
 import tiny
 from prunescope.cli import main
+from prunescope.data import open_dataset, prepare
+from prunescope.data.prepared.preparation import find_prepared
 from prunescope.errors import InputError
-from prunescope.experiment import load
+from prunescope.experiment import Data, load
 from prunescope.pruning.running import run
 from prunescope.runs.directory import Run
+from prunescope.runs.reporting import Reporter
 from prunescope.runs.writer import as_stored, open_run, run_path
 from prunescope.sweep import Job, execute
+from prunescope.track import About
 
 SHORT = ("train.steps=10", "train.eval_every=10", "prune.levels=1", "prune.rewind_step=2")
 
@@ -202,3 +206,80 @@ def test_two_data_sets_of_one_name_are_no_two_entries_of_a_sweep(toml, two_sets,
     code, _, err = verb("sweep", toml, *SHORT, roots, "--out", tmp_path / "runs", "--dry-run")
     assert code == 2
     assert "two data sets of one name, ants: give each its own data.name" in err
+
+
+def test_two_data_sets_of_one_name_are_refused_for_other_seeds_too(two_sets, tmp_path, verb):
+    (tmp_path / "other").mkdir()
+    twin = shutil.copy(two_sets[1], tmp_path / "other" / "ants.npz")
+    (tmp_path / "mine.toml").write_text(tiny.experiment("mine").to_toml())
+    runs = [
+        f'[[runs]]\nseeds = [{seed}]\ndata.root = "{root}"\n' for seed, root in enumerate((two_sets[0], twin))
+    ]
+    (tmp_path / "sweep.toml").write_text('experiment = "mine.toml"\n' + "".join(runs))
+    code, _, err = verb("sweep", tmp_path / "sweep.toml", "--out", tmp_path / "runs", "--dry-run")
+    assert code == 2
+    assert "two data sets of one name, ants" in err
+    named = (tmp_path / "sweep.toml").read_text().replace(f'"{twin}"', f'"{twin}"\ndata.name = "bees"')
+    (tmp_path / "sweep.toml").write_text(named)
+    assert verb("sweep", tmp_path / "sweep.toml", "--out", tmp_path / "runs", "--dry-run")[0] == 0
+
+
+def test_a_prepared_folder_below_the_home_folder_is_opened(two_sets, tmp_path, monkeypatch):
+    prepared = prepare(Data(source="npz", root=str(two_sets[0])), tmp_path / "home" / "ants")
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    chosen = tiny.experiment(data={"root": "~/ants"}, train={"steps": 10}, prune={"levels": 0})
+    assert open_dataset(chosen.data, 0).train_size == 300
+    assert find_prepared(chosen.data) == prepared
+    assert run(chosen, out=tmp_path / "runs").status == "done"
+
+
+def test_a_sweep_uses_directories_of_earlier_versions_whose_images_have_moved(
+    earlier, two_sets, tmp_path, verb
+):
+    out, moved = tmp_path / "runs", shutil.copy(two_sets[0], tmp_path / "formicidae.npz")
+    words = ["sweep", earlier.path / "experiment.toml", f"data.root={moved}", "--out", out]
+    code, last, err = verb(*words)  # the copy is not prepared before this
+    assert (code, last) == (0, str(earlier.path)), err
+    assert verb(*words, "--dry-run")[1] == "nothing to do"
+    assert verb("run", *words[1:])[1] == str(earlier.path)
+    assert len(list(out.rglob("run.json"))) == 1
+
+
+def test_trackers_tell_runs_of_one_name_on_two_data_sets_apart(two_sets, tmp_path):
+    short = {"train": {"steps": 10}, "prune": {"levels": 0}}
+    made = [
+        run(tiny.experiment("same", data={"root": str(root)}, **short), out=tmp_path / root.stem)
+        for root in two_sets
+    ]
+    identity = made[0].experiment.identity
+    assert [About.of(one).title for one in made] == [
+        f"same-ants-{identity}/seed-0",
+        f"same-bees-{identity}/seed-0",
+    ]
+    with open_run(made[0].experiment, 0, tmp_path / "ants") as writer:  # as an earlier version stored it
+        writer.write_about(data={k: v for k, v in made[0].data.items() if k != "split"})
+    assert About.of(made[0]).title == f"same-{identity}/seed-0"
+
+
+def test_a_shuffle_of_a_run_on_other_images_says_so(two_sets, tmp_path):
+    ants, bees = (
+        tiny.experiment(
+            "x", data={"root": str(root), "name": root.stem}, train={"steps": 10}, prune={"levels": 1}
+        )
+        for root in two_sets
+    )
+    like = run(ants, out=tmp_path)
+    notes = []
+    reporter = Reporter()
+    reporter.note = notes.append
+    for base, expected in (
+        (ants, []),
+        (bees, [f"prune.like: {like.path} was run on other images or another task"]),
+    ):
+        prune = base.prune.model_copy(
+            update={"method": "random", "layout": "shuffle", "like": str(like.path)}
+        )
+        shuffled = base.model_copy(update={"prune": prune, "name": f"shuffled-{base.data.name}"})
+        notes.clear()
+        run(shuffled, out=tmp_path, reporter=reporter)
+        assert [note for note in notes if "prune.like" in note] == expected

@@ -8,7 +8,6 @@ import polars
 
 from prunescope.analysis.groups import Group, same_data
 from prunescope.errors import InputError
-from prunescope.experiment import Experiment
 from prunescope.runs.columns import shown_on
 from prunescope.runs.directory import Run
 
@@ -107,17 +106,19 @@ def dense_accuracies(group: Group, found: Sequence[Group]) -> dict[int, float]:
     return {run.seed: known[run.seed] for run in group.runs if run.seed in known}
 
 
-def dense_fields(experiment: Experiment) -> str:
-    """Return the fields that determine the dense network, those of data, network and training, as JSON text."""
-    return experiment.model_dump_json(include={"data", "network", "train"}, exclude={"data": {"root"}})
+def dense_key(run: Run) -> str:
+    """Return a text that runs share whose dense networks are replicates: data, network and training."""
+    fields = run.experiment.model_dump_json(
+        include={"data", "network", "train"}, exclude={"data": {"root", "name"}}
+    )
+    return f"{same_data(run)} {fields}"
 
 
 def _same_dense(source: Run, other: Run) -> bool:
     # With prune.early_bird, level 0 may end before its training is complete.
     if source.experiment.prune.early_bird is not None:
         return False
-    same = same_data(source) == same_data(other)
-    return same and dense_fields(source.experiment) == dense_fields(other.experiment)
+    return dense_key(source) == dense_key(other)
 
 
 def of(table: polars.DataFrame, group: Group) -> polars.DataFrame:

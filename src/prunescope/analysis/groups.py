@@ -209,12 +209,14 @@ def groups(runs: Sequence[Run]) -> list[Group]:
 
 
 def _of_data(own: Sequence[Run], alike: Sequence[Sequence[Run]]) -> str:
-    """Return what tells a group from others with the same label: its data set, its images or its split."""
+    """Return what tells a group from others with the same label: its data set, its images and its split, as far as needed."""
+    said, others = "", list(alike)
     for text in (_set_name, _images, _split_rule, _split):
-        told = [text(runs[0]) for runs in alike]
-        if len(set(told)) > 1:
-            return f", {text(own[0])}"
-    return ""
+        told = {text(runs[0]) for runs in others}
+        if len(told) > 1:
+            said += f", {text(own[0])}"
+            others = [runs for runs in others if text(runs[0]) == text(own[0])]
+    return said
 
 
 def _set_name(run: Run) -> str:
@@ -257,13 +259,14 @@ def by_replicates(runs: Sequence[Run]) -> dict[tuple[str, str, str], list[Run]]:
 
 
 def same_data(run: Run) -> str:
-    """Return a text that runs on the same data share: the fingerprint of images and task, and the section ``data``.
+    """Return a text that runs on the same data share: images and task, how they were split, and the section ``data``.
 
-    It is empty for runs that stored no fingerprint, whose data are not known.
+    It is empty for runs that stored no fingerprint, whose data are not known. Given the fingerprint and the section
+    ``data``, the split follows from its rule, which runs of earlier versions have too.
     """
     fingerprint = run.data.get("fingerprint")
     fields = run.experiment.data.model_dump_json(exclude={"root", "name"})
-    return f"{fingerprint} {fields}" if fingerprint else ""
+    return f"{fingerprint} {run.split_rule} {fields}" if fingerprint else ""
 
 
 def replicates(label: str, runs: Sequence[Run]) -> Group:

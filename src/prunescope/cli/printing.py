@@ -30,10 +30,11 @@ def print_plan(experiment: Experiment, seed: int, out: Path) -> None:
     """Print the resolved experiment, its identity, and an estimate of time, memory and disk."""
     from prunescope.data.prepared.preparation import check_root
     from prunescope.pruning.running import estimate
+    from prunescope.runs.same_data import Fingerprints
     from prunescope.runs.writer import as_stored, run_path
 
     check_root(experiment.data)
-    directory = run_path(as_stored(experiment, seed, out), seed, out)
+    directory = run_path(as_stored(experiment, seed, out, Fingerprints(prepare=False)), seed, out)
     cost = estimate(experiment)
     print(experiment.to_toml())
     print(f"identity    {experiment.identity}")

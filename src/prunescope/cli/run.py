@@ -32,19 +32,20 @@ def run_command(
         print_plan(resolved, seed, out)
         return
     from prunescope.cli.progress import Lines, Live
-    from prunescope.pruning.running import located, run
+    from prunescope.pruning.running import located, run_as_named
     from prunescope.runs.directory import is_done
     from prunescope.runs.writer import run_path
     from prunescope.track import tracked
 
     reporter = tracked(Live() if sys.stderr.isatty() else Lines(), track or ())
     try:
-        path = run_path(located(resolved, seed, out, reporter), seed, out)
+        resolved = located(resolved, seed, out, reporter)
+        path = run_path(resolved, seed, out)
         done = is_done(path)
-        finished = run(resolved, seed=seed, out=out, reporter=reporter)
+        run_as_named(resolved, seed, out, reporter)
         if done:
             print(f"{path}: done before; nothing to do", file=sys.stderr)
             reporter.finished(path, [])  # trackers may not have it yet
     finally:
         reporter.close()
-    print(finished.path)
+    print(path)

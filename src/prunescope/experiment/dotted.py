@@ -42,6 +42,12 @@ def takes_list(name: str) -> bool:
     return info is not None and _holds_tuple(info.annotation)
 
 
+def takes_text(name: str) -> bool:
+    """Return whether the field of this dotted name takes any text; False for names that are not a field."""
+    info = dict(fields()).get(name)
+    return info is not None and info.annotation is str
+
+
 def _holds_tuple(annotation: object) -> bool:
     return get_origin(annotation) is tuple or any(map(_holds_tuple, get_args(annotation)))
 

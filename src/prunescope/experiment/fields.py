@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -22,7 +23,8 @@ Source = Literal[
 def name_of_root(root: str) -> str:
     """Return the name of the data set in the folder or file ``root``: the last part of its path, without its ending.
 
-    Characters that a name may not have become hyphens. The result is empty for an empty root.
+    Letters lose their accents, and other characters that a name may not have become hyphens. The result is empty for an
+    empty root.
     """
     if not root:
         return ""
@@ -30,7 +32,8 @@ def name_of_root(root: str) -> str:
     if path.name in ("", ".."):
         path = path.resolve()
     stem = path.stem if path.suffix.lower() in ENDINGS else path.name
-    return re.sub(r"[^A-Za-z0-9._-]+", "-", stem).strip("-._") or "data"
+    plain = re.sub(r"[\u0300-\u036f]", "", unicodedata.normalize("NFKD", stem))
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", plain).strip("-._") or "data"
 
 
 class Section(BaseModel):
@@ -85,6 +88,11 @@ class Data(Section):
     lengths: tuple[Annotated[float, Field(gt=0)], ...] = Field(
         (1.0, 2.0, 4.0), min_length=2, description="nlgp: correlation length of each class, pixels"
     )
+
+    @property
+    def root_path(self) -> Path:
+        """The folder or file ``root``, with the home folder in place of ``~``."""
+        return Path(self.root).expanduser()
 
     @property
     def set_name(self) -> str:

@@ -18,7 +18,7 @@ from prunescope.errors import InputError, did_you_mean
 from prunescope.experiment.dotted import fields as all_fields
 from prunescope.experiment.dotted import set_field
 from prunescope.experiment.experiment import Experiment
-from prunescope.experiment.fields import Data
+from prunescope.experiment.fields import Data, name_of_root
 from prunescope.experiment.following import follow_data, follow_steps
 from prunescope.experiment.overrides import parsed
 from prunescope.experiment.wording import is_nothing, takes_nothing, truth_for_number, unknown, wrong
@@ -54,9 +54,9 @@ def load(
     are TOML, where a bare word is a string. An override ``scale=NAME`` makes the experiment smaller by the rules of
     ``prunescope.experiment.scale`` before the others are applied. The experiment's name ends in that of its data set
     where an override sets ``data.root`` or ``data.name``, or a file that gives no name sets ``data.root``; an override of
-    ``name`` is taken as it is. ``say`` is told, in a line each, which values follow from others
-    (``following.follow_steps``); by default they are printed to stderr. Raises InputError, which names the field, the
-    value found and what would be right.
+    ``name`` is taken as it is. The name of another data set in a file goes where overrides set one. ``say`` is told, in
+    a line each, which values follow from others (``following.follow_steps``); by default they are printed to stderr.
+    Raises InputError, which names the field, the value found and what would be right.
     """
     path = Path(experiment)
     if path.suffix == ".toml":
@@ -81,6 +81,8 @@ def load(
 
         scale = str(given.pop("scale"))
         given = changes(build(fields, origin), given, scale) | given
+    if {"data.root", "data.name"} & given.keys():
+        _forget_name(fields, given)
     source = _source_of(fields)
     train = fields.get("train")
     steps = train.get("steps") if isinstance(train, dict) else None
@@ -93,6 +95,23 @@ def load(
         (say or to_stderr)(note)
     by_data = {"data.root", "data.name"} & given.keys() or not own_name
     return built.named_after_data() if by_data and "name" not in told else built
+
+
+def _forget_name(fields: dict[str, Any], given: Mapping[str, Any]) -> None:
+    """Take the name of the data set out of nested fields where the overrides ``given`` give it another.
+
+    So the experiment.toml of a run that is run on other data is not called after the data of that run. A name that does not
+    follow from the file's own ``data.root`` stays when only the root is another.
+    """
+    data = fields.get("data")
+    called = data.get("name") if isinstance(data, dict) else None
+    if not isinstance(data, dict) or not isinstance(called, str) or not called:
+        return
+    follows = called == name_of_root(str(data.get("root", "")))
+    now = given.get("data.name") or (name_of_root(str(given.get("data.root", ""))) if follows else called)
+    if now != called:
+        del data["name"]
+        fields["name"] = str(fields["name"]).removesuffix(f"-{called}")
 
 
 def _source_of(fields: Mapping[str, Any]) -> object:

@@ -6,16 +6,18 @@ import tomllib
 from typing import Any
 
 from prunescope.errors import InputError
+from prunescope.experiment.dotted import takes_text
 from prunescope.experiment.toml import toml_value
 
 
 def parsed(override: str) -> tuple[str, Any]:
     """Return name and value of an override ``key=value``.
 
-    The value is TOML, and a bare word is a string. Raises InputError where the name or the ``=`` is missing.
+    The value is TOML, and a bare word is a string; so are a number, a date and true or false where the field takes a text.
+    Raises InputError where the name or the ``=`` is missing.
     """
     name, text = _split(override, "write an override as train.steps=2000")
-    return name, _value(text)
+    return name, _value(text, of_text=takes_text(name))
 
 
 def parsed_axis(override: str) -> tuple[str, Any]:
@@ -25,7 +27,7 @@ def parsed_axis(override: str) -> tuple[str, Any]:
     are dropped. Raises InputError where the name or the ``=`` is missing.
     """
     name, text = _split(override, 'write train.steps=2000 or "train.lr=[0.1,0.05]"')
-    return name.strip(), _value(text.strip(), words_in_lists=True)
+    return name.strip(), _value(text.strip(), words_in_lists=True, of_text=takes_text(name.strip()))
 
 
 def formatted(name: str, value: Any) -> str:
@@ -49,13 +51,17 @@ def _split(override: str, example: str) -> tuple[str, str]:
     return name, text
 
 
-def _value(text: str, words_in_lists: bool = False) -> Any:
+def _value(text: str, *, words_in_lists: bool = False, of_text: bool = False) -> Any:
+    is_list = words_in_lists and text.startswith("[") and text.endswith("]")
     try:
-        return tomllib.loads(f"value = {text}")["value"]
+        value = tomllib.loads(f"value = {text}")["value"]
     except tomllib.TOMLDecodeError:
-        if words_in_lists and text.startswith("[") and text.endswith("]"):
-            return [_value(part.strip(), words_in_lists) for part in _parts(text[1:-1])]
-        return text
+        value = None
+    if is_list and (value is None or of_text):
+        parts = (part.strip() for part in _parts(text[1:-1]))
+        inner = ((part, of_text and not part.startswith("[")) for part in parts)
+        return [_value(part, words_in_lists=True, of_text=text_too) for part, text_too in inner]
+    return text if value is None or (of_text and not isinstance(value, str | list | dict)) else value
 
 
 def _parts(text: str) -> list[str]:

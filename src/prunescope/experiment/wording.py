@@ -97,8 +97,9 @@ def _takes(annotation: Any, constraints: Iterable[Any]) -> str:
         return f"a list of {inner.removeprefix('a ').replace('number', 'numbers', 1)}{several}"
     if annotation in (int, float):
         return ("a whole number" if annotation is int else "a number") + _bounds(constraints)
-    if any(getattr(one, "pattern", None) for one in constraints):
-        return "letters, digits and . _ - /, of which the first is a letter or a digit"
+    if pattern := next((found for one in constraints if (found := getattr(one, "pattern", None))), ""):
+        marks = ". _ - /" if "/" in pattern else ". _ -"
+        return f"letters, digits and {marks}, of which the first is a letter or a digit"
     return {bool: "true or false", str: "a text"}.get(annotation, "a table of values, as {a = 1}")
 
 

@@ -50,17 +50,37 @@ def like_run(setting: Setting) -> LikeRun:
     Raises InputError when the field is not given, or the run is not finished, has no pruned level, or has other
     layers or another norm.
     """
-    path = given_like(setting.experiment.prune).replace("{seed}", str(setting.seed))
-    try:
-        run = Run(path)
-    except InputError:
-        raise InputError(
-            f"prune.like is {path!r}: not a run directory; give one, as in …/seed-{{seed}}"
-        ) from None
+    run = _opened(setting)
     _check(run, setting)
     nominal = {row["level"]: row["nominal_density"] for row in run.table.iter_rows(named=True)}
     levels = [LikeLevel(n, run.ticket(n), nominal[n]) for n in run.levels if n > 0]
     return LikeRun(tuple(levels), _start(run, setting.sizes))
+
+
+def like_notes(setting: Setting) -> list[str]:
+    """Return a line where a shuffle is like a run on other images than those of ``setting``.
+
+    Masks of one data set may be put on another, but not without a word. Raises InputError where no run is there.
+    """
+    prune = setting.experiment.prune
+    read = prune.layout == "shuffle" and "like" in (find_traits(prune.method).fields or ())
+    if not read or setting.dataset is None:
+        return []
+    run = _opened(setting)
+    known = run.data.get("fingerprint")
+    if not known or known == setting.dataset.fingerprint:
+        return []
+    return [f"prune.like: {run.path} was run on other images or another task"]
+
+
+def _opened(setting: Setting) -> Run:
+    path = given_like(setting.experiment.prune).replace("{seed}", str(setting.seed))
+    try:
+        return Run(path)
+    except InputError:
+        raise InputError(
+            f"prune.like is {path!r}: not a run directory; give one, as in …/seed-{{seed}}"
+        ) from None
 
 
 def _check(run: Run, setting: Setting) -> None:

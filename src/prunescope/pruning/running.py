@@ -33,15 +33,22 @@ def run(
     was begun with. Raises InputError for wrong input, for other data and for a run directory in use by another process, and
     Interrupted, after everything is saved, on Ctrl-C or SIGTERM.
     """
-    from prunescope.runs.directory import is_done
-    from prunescope.runs.driver import Method, drive
-    from prunescope.runs.writer import run_path
-
     if not isinstance(experiment, Experiment):
         experiment = load(experiment, overrides)
     elif overrides:
         raise InputError("overrides apply to a preset's name or a TOML file, not to an Experiment")
-    experiment = located(experiment, seed, out, reporter)
+    return run_as_named(located(experiment, seed, out, reporter), seed, out, reporter)
+
+
+def run_as_named(
+    experiment: Experiment, seed: int, out: str | Path = "runs", reporter: Reporter = silent
+) -> Run:
+    """Run an experiment, as ``run`` does, in the directory of its own name, without a search for one of another version."""
+    from prunescope.pruning.like import like_notes
+    from prunescope.runs.directory import is_done
+    from prunescope.runs.driver import Method, drive
+    from prunescope.runs.writer import run_path
+
     name = experiment.prune.method
     if not is_done(run_path(experiment, seed, out)):  # a finished run is only read, which needs no method
         check_method(name)
@@ -50,6 +57,8 @@ def run(
     about = {"label": traits.label, "sentence": traits.sentence}
 
     def procedure(setting: Setting) -> ExplainedProcedure:
+        for note in like_notes(setting):
+            reporter.note(note)
         return find_method(name)(setting)
 
     return drive(experiment, Method(procedure, traits.update_rule, about), seed, out, reporter)
@@ -60,13 +69,10 @@ def located(experiment: Experiment, seed: int, out: str | Path, reporter: Report
 
     Data are opened only where a directory of an earlier version may be of the same images at another place.
     """
-    from prunescope.data import open_dataset
+    from prunescope.runs.same_data import Fingerprints
     from prunescope.runs.writer import as_stored
 
-    def fingerprint() -> str:
-        return open_dataset(experiment.data, seed, progress=reporter.preparing).fingerprint
-
-    return as_stored(experiment, seed, out, fingerprint)
+    return as_stored(experiment, seed, out, Fingerprints(reporter.preparing))
 
 
 def unread_fields(experiment: Experiment, overrides: Iterable[str]) -> list[str]:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from prunescope.errors import InputError
 from prunescope.experiment import Experiment, load
 from prunescope.experiment.loading import to_stderr
-from prunescope.reproduce.images import overrides_for
+from prunescope.reproduce.images import EMBEDDED, overrides_for
 from prunescope.reproduce.recipes import MINIATURE, SEEDS, RequiredExperiment, recipe
 
 if TYPE_CHECKING:
@@ -114,11 +114,16 @@ def needed(request: Request) -> list[Job]:
 
 
 def missing(request: Request) -> list[Job]:
-    """Return the jobs of the request without a finished run directory under another name."""
+    """Return the jobs of the request without a finished run directory under another name.
+
+    One in the directory of the job's own name is compared with its data when the job is executed, so that it is left out
+    where no data are given.
+    """
     found, wanted = FinishedRuns(request.out), []
     for job in needed(request):
-        run = found.of(job)
-        if run is None or run.path == job.path(request.out):
+        run, data = found.of(job), job.experiment.data
+        given = bool(data.root) or data.source in EMBEDDED
+        if run is None or (given and run.path == job.path(request.out)):
             wanted.append(job)
     return wanted
 
@@ -179,16 +184,18 @@ def stored(request: Request, jobs: Sequence[Job]) -> list[Run]:
 class FinishedRuns:
     """The finished runs below a folder, whatever their directories are called.
 
-    A job whose ``data.root`` is given gets a run of the same images only, so that its data are opened; other jobs need no
-    data.
+    A job whose ``data.root`` is given gets a run of the same images only, so that its data are opened. Other jobs need no
+    data: they get the runs of the set that ``data.name`` names, else of the only one there is.
     """
 
     def __init__(self, out: Path) -> None:
         """Read the descriptions of all runs below ``out``; damaged ones are not finished."""
         from prunescope.runs.directory import Run
+        from prunescope.runs.same_data import Fingerprints
 
         self._found: dict[tuple[str, int], list[Run]] = {}
-        self._fingerprints: dict[Data, str] = {}
+        self._fingerprints = Fingerprints()
+        self._first: dict[Data, Run] = {}
         for folder, folders, files in os.walk(out):
             if "run.json" in files:
                 folders.clear()  # a run directory holds no other runs
@@ -203,26 +210,24 @@ class FinishedRuns:
 
         Raises InputError for a ``data.root`` that cannot be opened, and for runs of several data sets where none is given.
         """
+        data = job.experiment.data
         runs = self._found.get((job.experiment.identity, job.seed), [])
         if not runs:
             return None
-        if job.experiment.data.root:
-            wanted = self._fingerprint(job)
+        if data.root:
+            wanted = self._fingerprints.of(data, job.seed)
             return next((run for run in runs if run.data.get("fingerprint") == wanted), None)
-        if len({run.data.get("fingerprint") for run in runs}) > 1:
-            raise InputError(
-                f"{runs[0].path} and {runs[1].path} are of different images: say by --data which are meant"
-            )
-        return runs[0]
+        if data.name:
+            runs = [run for run in runs if run.experiment.data.set_name == data.name]
+        for run in runs:
+            first = self._first.setdefault(data, run)  # That of other seeds and experiments too.
+            if run.data.get("fingerprint") != first.data.get("fingerprint"):
+                raise InputError(
+                    f"{first.path} and {run.path} are of different images: say by --data FOLDER or data.name=NAME which "
+                    "are meant"
+                )
+        return runs[0] if runs else None
 
     def of_all(self, jobs: Iterable[Job]) -> list[Run]:
         """Return the finished runs of those ``jobs`` that have one."""
         return [run for run in map(self.of, jobs) if run is not None]
-
-    def _fingerprint(self, job: Job) -> str:
-        from prunescope.data import open_dataset
-
-        data = job.experiment.data
-        if data not in self._fingerprints:
-            self._fingerprints[data] = open_dataset(data, job.seed).fingerprint
-        return self._fingerprints[data]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from prunescope.errors import InputError
@@ -10,6 +9,32 @@ from prunescope.runs.directory import Run
 
 if TYPE_CHECKING:
     from prunescope.data import Dataset
+    from prunescope.data.raw import Progress
+    from prunescope.experiment import Data
+
+
+class Fingerprints:
+    """The fingerprints of data sets, each of which is opened once, when it is first asked for."""
+
+    def __init__(self, progress: Progress | None = None, *, prepare: bool = True) -> None:
+        """``progress`` is told of preparation; without ``prepare``, data that are not prepared yet stay unknown."""
+        self._progress = progress
+        self._prepare = prepare
+        self._known: dict[Data, str | None] = {}
+
+    def of(self, data: Data, seed: int) -> str | None:
+        """Return the fingerprint of images and task, None where it is unknown; raise InputError for data that are wrong."""
+        if data not in self._known:
+            self._known[data] = self._opened(data, seed)
+        return self._known[data]
+
+    def _opened(self, data: Data, seed: int) -> str | None:
+        from prunescope.data import open_dataset
+        from prunescope.data.prepared.preparation import find_prepared
+
+        if not self._prepare and find_prepared(data) is None:
+            return None
+        return open_dataset(data, seed, progress=self._progress).fingerprint
 
 
 def described(dataset: Dataset) -> dict[str, Any]:
@@ -62,7 +87,6 @@ def _difference(stored: dict[str, Any], found: dict[str, Any]) -> str:
     return f"other images or another task ({prints})"
 
 
-def same_place(run: Run, root: str) -> bool:
-    """Return whether a run's ``data.root`` names the folder or file ``root``."""
-    stored = run.experiment.data.root
-    return bool(stored) and Path(stored).expanduser().resolve() == Path(root).expanduser().resolve()
+def same_place(one: Data, other: Data) -> bool:
+    """Return whether ``data.root`` of both names the same folder or file."""
+    return bool(one.root and other.root) and one.root_path.resolve() == other.root_path.resolve()

@@ -6,7 +6,7 @@ import contextlib
 import errno
 import io
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +18,7 @@ from prunescope.model import WEIGHT_MASK, Arrays, Model, Ticket
 from prunescope.runs.arrays import read_arrays, write_arrays
 from prunescope.runs.checkpoint import Checkpoint
 from prunescope.runs.directory import LOCK, Run, sha256
-from prunescope.runs.same_data import same_place
+from prunescope.runs.same_data import Fingerprints, same_place
 
 if TYPE_CHECKING:
     import polars
@@ -104,12 +104,13 @@ def run_path(experiment: Experiment, seed: int, out: str | Path) -> Path:
 
 
 def as_stored(
-    experiment: Experiment, seed: int, out: str | Path, fingerprint: Callable[[], str] | None = None
+    experiment: Experiment, seed: int, out: str | Path, fingerprints: Fingerprints | None = None
 ) -> Experiment:
     """Return the experiment under the name of its run directory in ``out``, which an earlier version may have begun.
 
     Versions before 0.2 did not put the name of the data set into that of the directory. Such a directory is taken when its
-    data set has the same place or the same name, or the same ``fingerprint``, a function that opens the data.
+    data set has the same place or the same name, or the same fingerprint. ``fingerprints`` opens the data for that, and
+    only where such a directory is there; without it no data are opened. What is returned is found unchanged again.
     """
     earlier = experiment.earlier_name
     if earlier is None or (run_path(experiment, seed, out) / "run.json").is_file():
@@ -120,10 +121,10 @@ def as_stored(
         return experiment
     run = Run(path)
     stored = run.experiment.data
-    alike = stored.set_name == experiment.data.set_name or same_place(run, experiment.data.root)
-    if alike or (fingerprint is not None and run.data.get("fingerprint") == fingerprint()):
-        return renamed
-    return experiment
+    alike = stored.set_name == experiment.data.set_name or same_place(stored, experiment.data)
+    if not alike and fingerprints is not None and (known := run.data.get("fingerprint")):
+        alike = known == fingerprints.of(experiment.data, seed)
+    return renamed if alike else experiment
 
 
 @contextlib.contextmanager

@@ -19,6 +19,7 @@ from prunescope.runs.checkpoint import saved_step
 from prunescope.runs.directory import Run, is_in_use
 from prunescope.runs.estimate import Estimate
 from prunescope.runs.machine import cores
+from prunescope.runs.same_data import Fingerprints, same_place
 from prunescope.runs.writer import as_stored, run_path
 
 LOCAL_RAY = "local"  # the address of a Ray instance that is started for a sweep, on this machine
@@ -49,9 +50,9 @@ class Job:
         """Return the run directory of the job in the folder ``out``; raise InputError for a negative seed."""
         return run_path(as_stored(self.experiment, self.seed, out), self.seed, out)
 
-    def located(self, out: str | Path) -> Job:
+    def located(self, out: str | Path, fingerprints: Fingerprints | None = None) -> Job:
         """Return the job under the name of its run directory in ``out`` (``runs.writer.as_stored``)."""
-        return replace(self, experiment=as_stored(self.experiment, self.seed, out))
+        return replace(self, experiment=as_stored(self.experiment, self.seed, out, fingerprints))
 
     def needs(self) -> Path | None:
         """Return the run directory that ``prune.like`` names, which must be done before this job; None without one."""
@@ -164,19 +165,23 @@ def seconds_until_all_end(busy: Sequence[float], waiting: Iterable[float]) -> fl
     return max(ends)
 
 
-def plan(jobs: Iterable[Job], out: str | Path, threads: int | None = None) -> Plan:
+def plan(
+    jobs: Iterable[Job],
+    out: str | Path,
+    threads: int | None = None,
+    fingerprints: Fingerprints | None = None,
+) -> Plan:
     """Read the run directories of ``jobs`` in the folder ``out`` and estimate what is left to do.
 
     A job that is given twice is planned once. ``threads`` is the number that a run may use, as in ExecutionOptions.
-    Raises InputError for a damaged run directory.
+    ``fingerprints`` is as for ``runs.writer.as_stored``. Raises InputError for a damaged run directory.
     """
     costs = Costs(threads)
-    by_path = {job.path(out): job.located(out) for job in jobs}
+    located = [job.located(out, fingerprints) for job in jobs]
+    by_path = {run_path(job.experiment, job.seed, out): job for job in located}
     states = {path: _state(path) for path in by_path}
-    for (
-        path,
-        job,
-    ) in by_path.items():  # What finished runs took counts for those before them in the order too.
+    # What finished runs took counts for those before them in the order too.
+    for path, job in by_path.items():
         if states[path][0] == "done":
             costs.learn(job.experiment, path)
     runs = tuple(_planned(job, path, states[path], costs) for path, job in by_path.items())
@@ -232,22 +237,25 @@ def check_disk(plan: Plan) -> None:
 
 
 def check_distinct(jobs: Sequence[Job]) -> None:
-    """Raise InputError when two of ``jobs`` are the same experiment with the same seed and data set, whatever their names."""
+    """Raise InputError when two of ``jobs`` are the same run, whatever their names, or have two data sets of one name."""
     seen: dict[tuple[str, int, str], Job] = {}
+    sets: dict[tuple[str, str], Job] = {}
     for job in jobs:
-        first = seen.setdefault(job.key, job)
-        if first is job:
-            continue
-        names = " and ".join(dict.fromkeys((first.experiment.name, job.experiment.name)))
-        roots = first.experiment.data.root, job.experiment.data.root
-        if roots[0] != roots[1]:
+        first, data = sets.setdefault(job.experiment_key, job), job.experiment.data
+        if first.experiment.data.root != data.root and not same_place(first.experiment.data, data):
             raise InputError(
-                f"{names}: {roots[0]} and {roots[1]} are two data sets of one name, {job.experiment.data.set_name}: "
-                "give each its own data.name"
+                f"{_names(first, job)}: {first.experiment.data.root} and {data.root} are two data sets of one name, "
+                f"{data.set_name}: give each its own data.name"
             )
-        raise InputError(
-            f"{names}: two entries are the same experiment (identity {job.key[0]}, seed {job.seed}); leave one"
-        )
+        if (twin := seen.setdefault(job.key, job)) is not job:
+            raise InputError(
+                f"{_names(twin, job)}: two entries are the same experiment (identity {job.key[0]}, seed {job.seed}); "
+                "leave one"
+            )
+
+
+def _names(one: Job, other: Job) -> str:
+    return " and ".join(dict.fromkeys((one.experiment.name, other.experiment.name)))
 
 
 def threads_of(experiment: Experiment, threads: int | None) -> int:

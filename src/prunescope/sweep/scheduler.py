@@ -18,6 +18,7 @@ from prunescope.experiment import Data, Experiment
 from prunescope.pruning import find_traits
 from prunescope.pruning.traits import check_requirements
 from prunescope.runs.directory import Run, is_done, is_in_use
+from prunescope.runs.same_data import Fingerprints
 from prunescope.sweep.capacity import machine_capacity
 from prunescope.sweep.executor import Executor, LocalExecutor
 from prunescope.sweep.planning import ExecutionOptions, Job, Plan, PlannedRun, check_disk, pinned, plan
@@ -67,13 +68,16 @@ def execute(
     options = _with_earlier(options or ExecutionOptions(), earlier)
     options.check()
     check_trackers(options)
+    fingerprints = Fingerprints(reporter.preparing)
     if options.ray is None:
-        return _execute(plan(jobs, Path(out), options.threads), options, reporter, None)
+        return _execute(plan(jobs, Path(out), options.threads, fingerprints), options, reporter, None)
     from prunescope.sweep.ray.cluster import check_address, connected
 
     check_address(options.ray, Path(out))
     with connected(options.ray) as cluster:
-        return _execute(plan(jobs, Path(out).absolute(), options.threads), options, reporter, cluster)
+        known = fingerprints if cluster.local else None  # Those of nodes may be on them alone.
+        planned = plan(jobs, Path(out).absolute(), options.threads, known)
+        return _execute(planned, options, reporter, cluster)
 
 
 def _with_earlier(options: ExecutionOptions, earlier: dict[str, Any]) -> ExecutionOptions:
@@ -122,6 +126,10 @@ def _execute(
     check_methods(planned)
     if cluster is None or cluster.local:
         _check_finished(planned, reporter)
+    elif len(planned.todo) < len(planned.runs):
+        reporter.note(
+            "finished runs are not compared with their data, which may be on the cluster's nodes alone"
+        )
     if planned.todo:
         capacity = cluster.capacity(planned, options) if cluster else machine_capacity(planned, options)
         check_disk(planned)

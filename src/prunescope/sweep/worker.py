@@ -110,11 +110,12 @@ def _run(request: dict[str, Any], report: Report) -> tuple[int, str]:
 
 def _train(request: dict[str, Any], report: Report) -> None:
     from prunescope.experiment import build
-    from prunescope.pruning.running import run
+    from prunescope.pruning.running import run_as_named
 
     reporter = _tracked(EventReporter(report), request["track"], report)
     try:
-        run(build(request["experiment"]), seed=request["seed"], out=request["out"], reporter=reporter)
+        # The sweep has chosen the directory, so that none is searched for here.
+        run_as_named(build(request["experiment"]), request["seed"], request["out"], reporter)
     finally:
         reporter.close()
 

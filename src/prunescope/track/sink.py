@@ -20,7 +20,9 @@ PROJECT = "prunescope"  # W&B and trackio call this a project, MLflow an experim
 class About:
     """The name and configuration of a run, the same in every tracker.
 
-    ``title`` is name-identity/seed-N, ``group`` the same without the seed. ``config`` has each field of the
+    ``title`` is name-identity/seed-N, ``group`` the same without the seed. A name that does not end in that of the data set
+    gets it, so that trackers do not take runs of one name on two data sets for one; those of earlier versions keep
+    theirs. ``config`` has each field of the
     experiment by its dotted name, and name, identity and seed.
     """
 
@@ -34,7 +36,8 @@ class About:
         from prunescope.analysis.tables import field_values
 
         about = run.about
-        group = f"{about['name']}-{about['identity']}"
+        name = run.experiment.named_after_data().name if run.data.get("split") else about["name"]
+        group = f"{name}-{about['identity']}"
         config = {key: about[key] for key in ("name", "identity", "seed")} | field_values(run.experiment)
         return cls(group, f"{group}/seed-{run.seed}", config)
 

@@ -47,8 +47,8 @@ def prepare(
     store = Path(cache) if cache else cache_folder()
     if data.source in STREAMS:
         raise InputError(f"data.source={data.source} is drawn as it is needed: there is nothing to prepare")
-    if data.root and is_prepared(Path(data.root)):
-        base = _matching(Path(data.root), data)
+    if data.root and is_prepared(root := data.root_path):
+        base = _matching(root, data)
         found = open_prepared(base)
         check_task(data, found.classes)
         if found.parameters.get("rotate", 0.0) == data.rotate:
@@ -85,8 +85,8 @@ def find_prepared(data: experiment.Data, cache: str | Path | None = None) -> Pat
     """
     if data.source in STREAMS:
         return None
-    if data.root and is_prepared(Path(data.root)):
-        return Path(data.root)
+    if data.root and is_prepared(data.root_path):
+        return data.root_path
     try:
         folder = (Path(cache) if cache else cache_folder()) / prepared_name(open_raw(data))
     except InputError:
@@ -129,7 +129,7 @@ def check_root(data: experiment.Data) -> None:
     """
     if not data.root:
         return
-    if data.source in STREAMS or (data.source == "photographs" and not is_prepared(Path(data.root))):
+    if data.source in STREAMS or (data.source == "photographs" and not is_prepared(data.root_path)):
         check_no_root(data)
     elif data.source != "photographs":
         _root(data)
@@ -139,7 +139,7 @@ def _root(data: experiment.Data) -> Path:
     """Return ``data.root``; raise InputError unless it exists."""
     if not data.root:
         raise InputError(f"data.source={data.source} needs data.root=FOLDER, the place of its files")
-    root = Path(data.root).expanduser()
+    root = data.root_path
     if not root.exists():
         raise InputError(f"data.root={data.root}: no such file or folder")
     return root

@@ -62,7 +62,7 @@ def resolve(data: experiment.Data, classes: Sequence[str]) -> Task:
         case "random":
             return _random(int(rest), numbers)
         case "map":
-            return _mapped(rest, Path(data.root), names, numbers)
+            return _mapped(rest, data.root_path, names, numbers)
         case "classes":
             order = np.argsort(numbers)
             rank = np.argsort(order)  # numbers may have gaps, labels must not

@@ -9,7 +9,7 @@ import polars
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure, FigureBase
 
-from prunescope.analysis.curves import dense_accuracies, dense_fields, gains, of, summary
+from prunescope.analysis.curves import dense_accuracies, dense_key, gains, of, summary
 from prunescope.analysis.groups import FigureOptions, Group, groups, shown_levels
 from prunescope.analysis.nulls import band_of, fan_in_null
 from prunescope.figures.parts import published
@@ -113,8 +113,7 @@ def accuracy_panel(axes: Axes, found: Sequence[Group], table: polars.DataFrame) 
         accuracies = dense_accuracies(group, found)
         if accuracies:
             value = 100 * sum(accuracies.values()) / len(accuracies)
-            fields = dense_fields(group.runs[0].experiment)
-            dense.setdefault(fields, (value, style["color"] if 0 in group.levels else INK))
+            dense.setdefault(dense_key(group.runs[0]), (value, style["color"] if 0 in group.levels else INK))
     for number, (value, colour) in enumerate(dense.values() if len(dense) <= FEW else ()):
         label = None if number else "dense"
         axes.axhline(value, color=colour, lw=0.7, ls=(0, (4, 2)), alpha=0.6, label=label, zorder=1)
