@@ -339,8 +339,19 @@ def test_a_folder_prepared_by_an_earlier_version_opens_with_a_warning(tmp_path, 
         del manifest["provenance"][name]
     (found.path / "prepared.json").write_text(json.dumps(manifest))
     earlier = open_dataset(whole, 0, cache=tmp_path / "own")
-    assert [note.split(":")[0].endswith("hidden folders wrongly") for note in earlier.notes] == [True]
+    assert earlier.notes[0].split(":")[0].endswith("hidden folders wrongly")
+    uncounted = ["whether validation images are also training images was not counted"]  # rotation counts them
+    assert [note.split(" by ")[0] for note in earlier.notes[1:]] == ([] if fields else uncounted)
     assert earlier.fingerprint == now.fingerprint
+
+
+def test_parts_that_an_earlier_version_took_for_classes_are_named(tmp_path):
+    manifest = prepared(pictures(tmp_path, count=20)).path / "prepared.json"
+    content = json.loads(manifest.read_text()) | {"classes": ["Train", "Val"]}
+    del content["provenance"]["reader"]
+    manifest.write_text(json.dumps(content))
+    told = open_dataset(Data(source="folder", root=str(manifest.parent), size=4, validation=2), 0).notes
+    assert "its classes Train, Val seem to be the training and the validation part" in told[1]
 
 
 def test_notes_are_those_of_the_data_set(tmp_path):

@@ -8,6 +8,7 @@ import polars as pl
 import pytest
 from PIL import Image
 
+from prunescope.data import open_dataset
 from prunescope.data.prepared.preparation import prepare
 from prunescope.data.prepared.reading import open_prepared
 from prunescope.errors import InputError
@@ -343,6 +344,16 @@ def test_one_colour_image_late_in_the_training_set_makes_all_of_them_colour(tmp_
         assert found.notes_of_reading == (
             "1 validation images in colour made grey, as all training images are",
         )
+
+
+def test_a_folder_that_an_earlier_version_prepared_says_what_it_may_have_wrong(write):
+    found = prepared(both(write, [0, 1, 2] * 4))
+    content = json.loads((found.path / "prepared.json").read_text())
+    del content["validation_images_in_training"], content["provenance"]["reader"]
+    (found.path / "prepared.json").write_text(json.dumps(content))
+    wrong, uncounted = open_dataset(Data(source="parquet", root=str(found.path), validation=6), 0).notes
+    assert "which read 16-bit, float and transparent pictures and turned ones wrongly" in wrong
+    assert "prunescope data info counts them" in uncounted
 
 
 def test_sixteen_bits_keep_their_brightness(tmp_path):

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NoReturn
@@ -124,6 +124,13 @@ def _check_classes(root: Path, names: list[str]) -> tuple[str, ...]:
     return (
         f"images in folders below the class folders ({', '.join(inside[:3])}{more}) count to the class above them; if "
         "those are the classes, move them up",
+    )
+
+
+def are_parts(names: Sequence[str]) -> bool:
+    """Return whether the names of classes are those of training and validation parts."""
+    return len(names) > 1 and all(
+        any(_wanted(name, words) for words in (_TRAIN, _VALIDATION)) for name in names
     )
 
 
