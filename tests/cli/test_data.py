@@ -36,6 +36,6 @@ def test_images_in_both_parts_and_what_is_left_out_are_said(tmp_path, capsys):
     assert "note: 1 of 8 images of the validation part are also training images, pixel by pixel" in stderr
     stdout, _ = run(capsys, "data", "info", folder)
     assert "validation_images_in_training: 1" in stdout.splitlines()
-    assert "notes: left out: 1 file .txt" in stdout
+    assert "  note: left out: 1 file .txt" in stdout.splitlines()
     stdout, _ = run(capsys, "data", "info", folder, "--json")
     assert json.loads(stdout)["validation_images_in_training"] == 1

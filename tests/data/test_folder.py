@@ -58,9 +58,10 @@ def refusal(root, **fields):
 # which folders are the parts
 
 
-@pytest.mark.parametrize("train", ["train", "Train", "TRAIN", "training", "Training_Set"])
+@pytest.mark.parametrize("train", ["train", "Train", "TRAIN", "training", "Training_Set", "train_images"])
 @pytest.mark.parametrize(
-    "validation", ["val", "Val", "VALIDATION", "valid", "test", "Testing", "dev", "eval"]
+    "validation",
+    ["val", "Val", "VALIDATION", "valid", "test", "Testing", "dev", "eval", "Validation Data", "images_test"],
 )
 def test_parts_are_known_by_many_names(tmp_path, train, validation):
     pictures(tmp_path / train, count=3)
@@ -88,6 +89,44 @@ def test_a_class_may_be_called_train(tmp_path):
     pictures(tmp_path, classes=("bus", "car", "train"))
     assert prepared(tmp_path).classes == ("bus", "car", "train")
     assert "taken as classes, since no folder is in them: train" in notes(tmp_path)
+
+
+@pytest.mark.parametrize("inside", ["", "seg_train"])
+def test_folders_that_seem_to_be_parts_are_never_classes(tmp_path, inside):
+    pictures(tmp_path / "seg_train" / inside)
+    pictures(tmp_path / "seg_test" / inside)
+    assert "seg_train and seg_test hold folders: if they are the training" in refusal(tmp_path)
+
+
+def test_parts_below_classes_are_refused(tmp_path):
+    for name in ("bad", "good"):
+        pictures(tmp_path / name, classes=("train", "test"))
+    assert "bad: train and test in a class folder: parts must be above the classes" in refusal(tmp_path)
+
+
+def test_words_for_parts_may_be_in_the_names_of_classes(tmp_path):
+    for name in ("bullet_train", "test_tube"):
+        pictures(tmp_path / name, classes=("images",))
+    assert prepared(tmp_path).classes == ("bullet_train", "test_tube")
+    assert prepared(tmp_path).notes == ()
+
+
+@pytest.mark.parametrize("part", ["", "train"])
+def test_images_below_the_class_folders_are_said_to_count_to_the_class_above(tmp_path, part):
+    pictures(tmp_path / part / "animal", classes=("cat", "dog"))
+    pictures(tmp_path / part / "vehicle", classes=("bus", "train"))
+    assert prepared(tmp_path).classes == ("animal", "vehicle")
+    assert "(animal/cat, animal/dog, vehicle/bus, …) count to the class above them" in notes(tmp_path)
+
+
+def test_pointers_of_git_lfs_are_told_from_images(tmp_path):
+    pictures(tmp_path)
+    (tmp_path / "b" / "2.png").write_text(
+        "version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n"
+    )
+    assert "b/2.png: a pointer of Git LFS in place of the file: fetch it with git lfs pull" in refusal(
+        tmp_path
+    )
 
 
 def test_parts_that_cannot_be_understood_are_refused(tmp_path):
@@ -300,8 +339,19 @@ def test_a_folder_prepared_by_an_earlier_version_opens_with_a_warning(tmp_path, 
         del manifest["provenance"][name]
     (found.path / "prepared.json").write_text(json.dumps(manifest))
     earlier = open_dataset(whole, 0, cache=tmp_path / "own")
-    assert [note.split(":")[0].endswith("hidden folders wrongly") for note in earlier.notes] == [True]
+    assert earlier.notes[0].split(":")[0].endswith("hidden folders wrongly")
+    uncounted = ["whether validation images are also training images was not counted"]  # rotation counts them
+    assert [note.split(" by ")[0] for note in earlier.notes[1:]] == ([] if fields else uncounted)
     assert earlier.fingerprint == now.fingerprint
+
+
+def test_parts_that_an_earlier_version_took_for_classes_are_named(tmp_path):
+    manifest = prepared(pictures(tmp_path, count=20)).path / "prepared.json"
+    content = json.loads(manifest.read_text()) | {"classes": ["Train", "Val"]}
+    del content["provenance"]["reader"]
+    manifest.write_text(json.dumps(content))
+    told = open_dataset(Data(source="folder", root=str(manifest.parent), size=4, validation=2), 0).notes
+    assert "its classes Train, Val seem to be the training and the validation part" in told[1]
 
 
 def test_notes_are_those_of_the_data_set(tmp_path):

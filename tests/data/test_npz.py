@@ -67,6 +67,9 @@ def test_of_medmnist_the_validation_images_are_those_called_val_unless_others_ar
     arrays = {f"{name}_images": values for name, values in parts.items()}
     root = file(**arrays, train_labels=Y[:, None], val_labels=Y[:5, None], test_labels=Y[5:, None])
     assert len(prepared(root).images("validation")) == 5
+    assert prepared(root).notes_of_reading == (
+        "val_images is the validation part; data.validation_split=test takes test_images",
+    )
     chosen = prepared(root, validation_split="test")
     np.testing.assert_array_equal(chosen.images("validation"), X[5:].reshape(7, 16))
     assert chosen.parameters == {"validation_split": "test"}

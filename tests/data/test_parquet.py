@@ -8,6 +8,7 @@ import polars as pl
 import pytest
 from PIL import Image
 
+from prunescope.data import open_dataset
 from prunescope.data.prepared.preparation import prepare
 from prunescope.data.prepared.reading import open_prepared
 from prunescope.errors import InputError
@@ -227,6 +228,52 @@ def test_splits_can_be_chosen(write):
     refused("no validation file: .*; it has extra", root, train_split="validation", validation_split="")
 
 
+def test_a_split_whose_name_holds_that_of_another_is_not_part_of_it(write):
+    for name, count in (("train", 12), ("train_extra", 9), ("test", 5), ("test_unlabelled", 3)):
+        root = write(f"{name}-00000-of-00001.parquet", count, label=[0, 1, 2] * 4)
+    found = prepared(root)
+    assert (len(found.images("train")), len(found.images("validation"))) == (12, 5)
+    assert found.notes_of_reading == (
+        "train and test are read, and not test_unlabelled, train_extra: data.train_split and data.validation_split "
+        "choose others",
+    )
+    found = prepared(root, train_split="train_extra", validation_split="test")
+    assert (len(found.images("train")), found.notes_of_reading) == (9, ())
+    write("other/a_train-0.parquet", label=[0, 1, 2] * 4)
+    refused(
+        "no train-.* in it; it has a_train, b_train",
+        write("other/b_train-0.parquet", label=[0] * 12) / "other",
+    )
+
+
+def test_files_of_a_split_that_are_missing_are_a_note(write):
+    for number in (0, 2):
+        write(f"train-{number:05}-of-00003.parquet", label=[0, 1, 2] * 4)
+    found = prepared(write("test-00000-of-00001.parquet", label=[0, 1, 2] * 4))
+    assert len(found.images("train")) == 24
+    assert found.notes_of_reading == (
+        "2 of 3 files of a split are there, 00001-of-00003 is not: a part of its images is missing",
+    )
+
+
+@pytest.mark.parametrize(
+    "other", ["train-00000-of-00002.parquet", "train-00000-of-00001-0123456789abcdef.parquet"]
+)
+def test_files_of_two_versions_of_a_split_are_refused(write, other):
+    write("train-00000-of-00001.parquet", label=[0, 1, 2] * 4)
+    write(other, label=[0, 1, 2] * 4)
+    root = write("test-00000-of-00001.parquet", label=[0, 1, 2] * 4)
+    refused("are files of two versions of one split: remove those of one version", root)
+
+
+def test_pointers_of_git_lfs_are_told_from_parquet_files(write):
+    root = write("test-0.parquet", label=[0, 1, 2] * 4)
+    (root / "train-0.parquet").write_text(
+        "version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n"
+    )
+    refused("train-0.parquet: a pointer of Git LFS in place of the file", root)
+
+
 def test_several_configurations_are_named(write):
     for config in ("full", "cropped"):
         write(f"{config}/train-0.parquet", label=[0, 1, 2] * 4)
@@ -297,6 +344,16 @@ def test_one_colour_image_late_in_the_training_set_makes_all_of_them_colour(tmp_
         assert found.notes_of_reading == (
             "1 validation images in colour made grey, as all training images are",
         )
+
+
+def test_a_folder_that_an_earlier_version_prepared_says_what_it_may_have_wrong(write):
+    found = prepared(both(write, [0, 1, 2] * 4))
+    content = json.loads((found.path / "prepared.json").read_text())
+    del content["validation_images_in_training"], content["provenance"]["reader"]
+    (found.path / "prepared.json").write_text(json.dumps(content))
+    wrong, uncounted = open_dataset(Data(source="parquet", root=str(found.path), validation=6), 0).notes
+    assert "which read 16-bit, float and transparent pictures and turned ones wrongly" in wrong
+    assert "prunescope data info counts them" in uncounted
 
 
 def test_sixteen_bits_keep_their_brightness(tmp_path):

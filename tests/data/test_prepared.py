@@ -197,6 +197,12 @@ def test_verify_reports_labels_out_of_range(folder):
         ),
         (lambda f: (f / "prepared.json").write_text("{"), "prepared.json: damaged"),
         (lambda f: (f / "prepared.json").write_text('{"format": 9}'), "format 9, this version reads 1"),
+        (
+            lambda f: (f / "prepared.json").write_text(
+                '{"format": 1, "source": "npz", "shape": [3, 8, 8], "classes": [], "provenance": {}, "arrays": {}}'
+            ),
+            "prepared.json: damaged",
+        ),
     ],
 )
 def test_opening_notices_missing_and_truncated_files(folder, damage, message):
@@ -215,6 +221,29 @@ def test_a_prepared_folder_serves_as_root_and_is_found_again(folder, small_npz, 
         prepare(Data(source="parquet", root=str(own)))
     with pytest.raises(InputError, match="not a prepared folder"):
         verify(tmp_path)
+
+
+@pytest.mark.parametrize("place", ["file", "file/below", "locked"])
+def test_a_cache_that_cannot_be_written_is_refused(folder, small_npz, tmp_path, monkeypatch, place):
+    (tmp_path / "file").touch()
+    real = os.access
+    monkeypatch.setattr(os, "access", lambda path, mode: Path(path).name != "locked" and real(path, mode))
+    with pytest.raises(InputError, match=r"prepared data cannot be written there .*PRUNESCOPE_CACHE"):
+        prepare(Data(source="npz", root=str(small_npz)), cache=tmp_path / place)
+
+
+def test_a_cache_that_may_only_be_read_serves_what_is_in_it(folder, small_npz, monkeypatch):
+    monkeypatch.setattr(os, "access", lambda path, mode: False)
+    assert prepare(Data(source="npz", root=str(small_npz))) == folder
+
+
+def test_a_root_that_may_not_be_read_is_refused(small_npz, monkeypatch):
+    def denied(*_, **__):
+        raise PermissionError(13, "Permission denied", str(small_npz))
+
+    monkeypatch.setattr(Path, "open", denied)
+    with pytest.raises(InputError, match=r"small\.npz.*(Permission denied|PermissionError)"):
+        prepare(Data(source="npz", root=str(small_npz)))
 
 
 def test_changed_files_are_prepared_anew(folder, small_npz, images):

@@ -53,6 +53,16 @@ def test_numbers_are_standardised_by_one_scale(write, values, dtype):
     assert dataset.live_pixels.all()
 
 
+def test_arrays_whose_channels_may_come_last_get_a_note(write, values):
+    last = values.transpose(0, 2, 1)
+    dataset = opened(write(last, held=last[:6] + 1), validation=3)
+    assert dataset.shape == (9, 1, 2)
+    assert dataset.notes == (
+        "x_train is read as 9 channels of 2 samples, [N, C, L]: if its channels come last, exchange the last two axes",
+    )
+    assert opened(write(values, name="right.npz", held=values[:6] + 1), validation=3).notes == ()
+
+
 def test_bytes_stay_pixels(write):
     given = np.random.default_rng(0).integers(0, 256, (20, 7), np.uint8)
     dataset = opened(write(given))

@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from prunescope.data import open_dataset, prepare, sample_sheet
+from prunescope.errors import InputError
 from prunescope.experiment import Data
 
 
@@ -35,6 +36,15 @@ def test_a_sheet_of_many_classes_keeps_to_its_rows(write_official, tmp_path):
         size(sample_sheet(folder, tmp_path / f"{rows}.png", columns=3, rows=rows))[1] for rows in (3, 12)
     )
     assert few < many < 1500
+
+
+def test_a_sheet_under_the_name_of_another_form_is_refused(small_npz, tmp_path):
+    folder = prepare(Data(source="npz", root=str(small_npz)))
+    with pytest.raises(
+        InputError, match=r"s\.xyz: sheets of samples are PNG images: let its name end in \.png"
+    ):
+        sample_sheet(folder, tmp_path / "s.xyz")
+    assert not (tmp_path / "s.xyz").exists()
 
 
 def test_a_sheet_of_a_stream(tmp_path):

@@ -38,6 +38,7 @@ def test_classes_and_modulo():
         "0,1\n1,0\n2,1\n3,0\n",
         "label\tnew\n3\t0\n2\t1\n1\t0\n0\t1\n",
         "# comment\nn01\t1\nn02\t0\nn03\t1\nn04\t0\nn99\t7\n",
+        "\ufeff0,1\r\n1,0\r\n2,1\r\n3,0\r\n",
     ],
 )
 def test_a_map_by_number_or_by_name(file, text):
@@ -85,6 +86,8 @@ def test_class_order_may_name_the_classes(file):
     [
         ("0\t0\n1\t1\n2\t1\n", "no line for class 3 \\(n04\\): every class needs one"),
         ("0\t0\n1\t2\n2\t2\n3\t0\n", "0 to K-1 without a hole: 1 is missing"),
+        ("0\t0\n1\t1\n2\t1\n3\t99999999999999999999\n", "0 to K-1 without a hole: 2 is missing"),
+        ("0\t0\n1\t1\n2\t1\n3\t²\n", "new label '²' is not an integer"),
         ("0\t-1\n1\t0\n2\t0\n3\t0\n", "-1 is negative"),
         ("0\tdog\n1\t0\n2\t0\n3\t0\n", "new label 'dog' is not an integer"),
         ("0\t0\n0\t1\n1\t1\n2\t1\n3\t0\n", "'0' has two lines"),

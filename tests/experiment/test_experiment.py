@@ -137,6 +137,7 @@ BAD_OVERRIDES = {
     "data.source=imagenet": r"data\.source is 'imagenet': give nlgp, .*imagenet32, .* or idx; did you mean 'imagenet64' or 'imagenet32'\?$",
     "data.fraction=1.5": r"data\.fraction is 1\.5: give a number above 0 and at most 1$",
     "data.task=modulo:1": r"data\.task is 'modulo:1'; use classes, modulo:N, random:N, map:FILE",
+    "data.task=modulo:²": r"data\.task is 'modulo:²'; use classes, modulo:N",
     "data.task=map:": "use classes, modulo:N, random:N, map:FILE, semantic",
     "run.threads=-1": r"run\.threads is -1: give a whole number of at least 0$",
     "name=../up": "name is '../up'",

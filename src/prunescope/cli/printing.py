@@ -275,7 +275,7 @@ def _level_of(source: Path, level: int | None) -> tuple[Run, int]:
 
 def _shape(text: str) -> ImageShape:
     parts = text.lower().split("x")
-    if len(parts) != 3 or not all(part.isdigit() and int(part) > 0 for part in parts):
+    if len(parts) != 3 or not all(part.isdecimal() and int(part) > 0 for part in parts):
         raise InputError(f"--shape is {text!r}: give CxHxW, as in 3x32x32")
     channels, height, width = map(int, parts)
     return channels, height, width
@@ -284,7 +284,10 @@ def _shape(text: str) -> ImageShape:
 def print_data(folder: Path, sheet: Path | None, *, as_json: bool) -> None:
     """Print the facts of a prepared folder, and draw a sheet of sample images."""
     from prunescope.data import info, sample_sheet
+    from prunescope.data.sheet import check_sheet
 
+    if sheet is not None:
+        check_sheet(sheet)
     facts: dict[str, Any] = info(folder)
     print(json.dumps(facts, indent=2) if as_json else "\n".join(_lines(_in_words(facts))))
     if sheet is not None:
@@ -306,11 +309,15 @@ def _in_words(facts: dict[str, Any]) -> dict[str, Any]:
 def _lines(facts: dict[str, Any], indent: str = "") -> list[str]:
     lines = []
     for key, value in facts.items():
+        if value in ({}, []):
+            continue  # no options, or no notes
         if isinstance(value, dict):
             lines += [f"{indent}{key}:", *_lines(value, indent + "  ")]
         elif isinstance(value, list) and value and isinstance(value[0], dict):
             lines.append(f"{indent}{key}:")
             lines += [f"{indent}  {'  '.join(map(str, entry.values()))}" for entry in value]
+        elif key == "notes":
+            lines += [f"{indent}note: {note}" for note in value]
         elif isinstance(value, list) and len(value) > 12:
             lines.append(f"{indent}{key}: {len(value)}: {', '.join(map(str, value[:6]))}, …")
         else:

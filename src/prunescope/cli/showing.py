@@ -111,6 +111,6 @@ def _numbers(text: str | None, option: str) -> list[int] | None:
     if text is None:
         return None
     parts = text.split(",")
-    if not all(part.strip().isdigit() for part in parts):
+    if not all(part.strip().isdecimal() for part in parts):
         raise InputError(f"{option} is {text!r}: give whole numbers separated by commas, as in 3,7,9")
     return [int(part) for part in parts]

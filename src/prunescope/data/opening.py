@@ -16,7 +16,7 @@ from prunescope.data.dataset import ArraySampler, Dataset, with_noise
 from prunescope.data.prepared.preparation import STREAMS, prepare
 from prunescope.data.prepared.reading import Prepared, open_prepared
 from prunescope.data.raw import Labels, Progress, Raw
-from prunescope.data.sources import folder
+from prunescope.data.sources import folder, folder_layout, parquet
 from prunescope.data.tasks.resolving import Task, resolve
 from prunescope.data.transforms import value_range
 from prunescope.errors import InputError
@@ -24,6 +24,7 @@ from prunescope.randomness import generator
 
 _IN_FILE_ORDER = ("imagenet32", "imagenet64")
 _ROWS = 20_000
+_READERS = {"folder": folder.READER, "parquet": parquet.READER}
 
 
 def open_dataset(
@@ -149,14 +150,26 @@ def _extremes(prepared: Prepared, size: int, rows: Labels | None) -> tuple[NDArr
 
 
 def _reader_notes(data: experiment.Data, prepared: Prepared) -> tuple[str, ...]:
-    """Return a line when a folder given as ``data.root`` was prepared by a reader that has changed since."""
+    """Return lines on a folder given as ``data.root`` that an earlier version prepared: what it may have wrong."""
+    notes = []
     used = prepared.manifest["provenance"].get("reader", 1)
-    if prepared.source != "folder" or used >= folder.READER:
-        return ()
-    return (
-        f"data.root={data.root} was prepared by an earlier version, which read 16-bit, float and transparent pictures, "
-        "turned ones and hidden folders wrongly: if it may hold such, prepare it anew",
-    )
+    if used < _READERS.get(prepared.source, 1):
+        also = ", turned ones and hidden folders" if prepared.source == "folder" else " and turned ones"
+        notes.append(
+            f"data.root={data.root} was prepared by an earlier version, which read 16-bit, float and transparent "
+            f"pictures{also} wrongly: if it may hold such, prepare it anew"
+        )
+        if prepared.source == "folder" and folder_layout.are_parts(prepared.classes):
+            notes.append(
+                f"its classes {', '.join(prepared.classes)} seem to be the training and the validation part, which the "
+                "earlier version did not know by these names: prepare it anew"
+            )
+    if not prepared.is_counted:
+        notes.append(
+            "whether validation images are also training images was not counted by the version that prepared "
+            f"{data.root}: prunescope data info counts them"
+        )
+    return tuple(notes)
 
 
 def _fingerprint(prepared: Prepared, task: Task) -> str:

@@ -20,6 +20,7 @@ Chunk = tuple[NDArray[Any], Labels]
 Progress = Callable[[int, int, str], None]
 
 SPLITS = ("train", "validation")
+_POINTER = b"version https://git-lfs.github.com"
 
 
 @dataclass(frozen=True)
@@ -69,6 +70,17 @@ def check_no_root(data: experiment.Data) -> None:
             f"data.root={data.root}: data.source={data.source} makes its own images and reads none there: set "
             "data.source to what it holds (folder, npz, parquet, imagenet32, cifar10, …), or leave data.root out"
         )
+
+
+def check_pointer(path: Path) -> None:
+    """Raise InputError for a pointer of Git LFS, a few lines of text that stand for a file that was not fetched."""
+    try:
+        with path.open("rb") as file:
+            pointer = file.read(len(_POINTER)) == _POINTER
+    except OSError:
+        return
+    if pointer:
+        raise InputError(f"{path}: a pointer of Git LFS in place of the file: fetch it with git lfs pull")
 
 
 def to_planes(images: NDArray[Any]) -> Pixels:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from prunescope.data.dataset import Dataset
 from prunescope.data.prepared.reading import open_prepared
 from prunescope.data.words import INPUTS, size_in_words
+from prunescope.errors import InputError
 from prunescope.mask import ImageShape
 from prunescope.randomness import generator
 
@@ -32,8 +33,9 @@ def sample_sheet(
 
     ``source``: a prepared folder, whose training images are drawn, or an open Dataset, of which one training
     batch is drawn for streams and else the validation images. ``seed``: chooses the images of each class.
-    Raises InputError when the folder is not a prepared one.
+    Raises InputError when the folder is not a prepared one, and for a file whose name does not end in .png.
     """
+    check_sheet(out_png)
     pixels, labels, shape, classes, title = _content(source)
     geometry = _geometry(source)
     chosen = np.unique(np.linspace(0, len(classes) - 1, min(rows, len(classes))).round().astype(int))
@@ -54,6 +56,12 @@ def sample_sheet(
     out.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(out, dpi=150)
     return out
+
+
+def check_sheet(out_png: str | Path) -> None:
+    """Raise InputError for the name of a sheet that is no PNG."""
+    if Path(out_png).suffix.lower() != ".png":
+        raise InputError(f"{out_png}: sheets of samples are PNG images: let its name end in .png")
 
 
 def _geometry(source: str | Path | Dataset) -> str:

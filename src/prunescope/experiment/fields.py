@@ -102,7 +102,7 @@ class Data(Section):
     @model_validator(mode="after")
     def _task_is_known(self) -> Data:
         kind, colon, rest = self.task.partition(":")
-        groups = kind in ("modulo", "random") and rest.isdigit() and int(rest) >= 2
+        groups = kind in ("modulo", "random") and rest.isdecimal() and int(rest) >= 2
         plain = kind in ("classes", "semantic", "semantic-5-random-5", "semantic-partial") and not colon
         if not (plain or groups or (kind == "map" and rest)):
             raise ValueError(

@@ -197,7 +197,7 @@ def _guarded(path: Path, read: Callable[[], Any]) -> Any:
 
 def _natural(name: str) -> list[tuple[int, str]]:
     """Return a sort key that puts layer2 before layer10."""
-    return [(int(part), "") if part.isdigit() else (-1, part) for part in re.split(r"(\d+)", name)]
+    return [(int(part), "") if part.isdecimal() else (-1, part) for part in re.split(r"(\d+)", name)]
 
 
 READERS: dict[str, Callable[[Path], list[Entry]]] = {

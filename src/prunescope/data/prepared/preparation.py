@@ -102,9 +102,17 @@ def open_raw(data: experiment.Data) -> Raw:
     if data.source == "photographs":
         check_no_root(data)
         return photographs.read(data.size, data.patches, data.validation + data.heldout)
+    root = _root(data)
+    try:
+        return _read(data, root)
+    except OSError as error:  # what may not be read, or goes while it is read
+        raise InputError(f"{error.filename or root}: {error.strerror or error}") from None
+
+
+def _read(data: experiment.Data, root: Path) -> Raw:
+    """Open the raw files in ``root``, after a check that they are of the source asked for."""
     from prunescope.data.sources import cifar, folder, idx, kinds, npz, official, parquet, series
 
-    root = _root(data)
     kinds.check(root, data.source)
     match data.source:
         case "imagenet32" | "imagenet64":

@@ -68,6 +68,11 @@ class Prepared:
             )
         return told
 
+    @property
+    def is_counted(self) -> bool:
+        """Whether the manifest counts the images in both splits, which those of version 0.1.0 do not."""
+        return SHARED in self.manifest
+
     def count_shared(self) -> int:
         """Return how many validation images are also training images, counted anew where the manifest is older."""
         if SHARED in self.manifest:
@@ -111,6 +116,9 @@ class Prepared:
         return array
 
 
+_ARRAYS = (*SPLITS, *(f"{split}-labels" for split in SPLITS), "mean", "min", "max")
+
+
 def is_prepared(path: Path) -> bool:
     """Return whether ``path`` is a prepared folder."""
     return (path / MANIFEST).is_file()
@@ -126,12 +134,17 @@ def open_prepared(path: Path) -> Prepared:
         manifest = json.loads(file.read_text("utf-8"))
         found = manifest["format"]
     except OSError:
-        raise InputError(f"{path}: not a prepared folder: no {MANIFEST} in it") from None
+        raise InputError(
+            f"{path}: not a prepared folder: no {MANIFEST} in it (prunescope data prepare makes one)"
+        ) from None
     except (ValueError, KeyError, TypeError):
         raise InputError(f"{file}: damaged: prepare the data anew") from None
     if found != FORMAT:
         raise InputError(f"{file}: format {found}, this version reads {FORMAT}: prepare the data anew")
-    if not {"source", "shape", "classes", "arrays", "provenance"} <= manifest.keys():
+    arrays = manifest.get("arrays")
+    if not {"source", "shape", "classes", "provenance"} <= manifest.keys() or not set(_ARRAYS) <= set(
+        arrays or ()
+    ):
         raise InputError(f"{file}: damaged: prepare the data anew")
     prepared = Prepared(path, manifest)
     for name in manifest["arrays"]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import errno
 import hashlib
 import json
 import os
@@ -100,9 +101,11 @@ def write(raw: Raw, out: Path, progress: Progress | None = None) -> Path:
 
     Everything is written beside ``out`` and renamed at the end. A second process that prepares
     the same folder waits for the first. Raises InputError when the source is damaged or a split is empty, and when
-    ``out`` holds other things.
+    ``out`` holds other things or cannot be written.
     """
-    out.parent.mkdir(parents=True, exist_ok=True)
+    if _is_there(out):
+        return out  # also in a cache that may only be read
+    _make_folder(out.parent)
     with _alone(out) as partial:
         if partial is None:
             return out
@@ -112,6 +115,20 @@ def write(raw: Raw, out: Path, progress: Progress | None = None) -> Path:
             out.rmdir()
         partial.rename(out)
     return out
+
+
+def _make_folder(folder: Path) -> None:
+    """Make the folder that prepared folders are written into; raise InputError if it cannot be written."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        reason = "" if os.access(folder, os.W_OK) else os.strerror(errno.EACCES)
+    except OSError as error:
+        reason = error.strerror or str(error)
+    if reason:
+        raise InputError(
+            f"{folder}: prepared data cannot be written there ({reason}): choose another folder, the cache's with "
+            "the variable PRUNESCOPE_CACHE"
+        )
 
 
 def _fill(raw: Raw, folder: Path, progress: Progress | None) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NoReturn
@@ -20,10 +20,10 @@ SUFFIXES = frozenset(
 )  # fmt: skip
 ANNOTATIONS = "val_annotations.txt"  # tiny-imagenet-200: file, wnid, box
 
-# Letters only and small, in the order of preference.
-_TRAIN = ("train", "training", "trainset", "trainingset", "trainingdata")
-_VALIDATION = ("val", "valid", "validation", "valset", "validset", "validationset", "dev", "devset", "eval",
-               "evaluation", "test", "testing", "testset")  # fmt: skip
+# The words that names of parts have, in the order of preference, and those that they may have beside them.
+_TRAIN = ("train", "training")
+_VALIDATION = ("val", "valid", "validation", "dev", "eval", "evaluation", "test", "testing")
+_BESIDE = ("set", "data", "dataset", "images", "image", "imgs", "img", "split", "folder")
 _LITTER = ("__macosx", "thumbs.db", "desktop.ini", "@eadir", "$recycle.bin")
 
 
@@ -80,7 +80,7 @@ def find_layout(root: Path) -> FolderLayout:
             )
         doubtful = [*trains, *parts]
         notes = [f"taken as classes, since no folder is in them: {', '.join(doubtful)}"] if doubtful else []
-        return FolderLayout(root, None, tuple(notes))
+        return FolderLayout(root, None, (*notes, *_check_classes(root, names)))
     used = [trains[0], *parts[:1]]
     unused = [name for name in names if name not in used]
     notes = [f"folders beside {' and '.join(used)} are not used: {', '.join(unused)}"] if unused else []
@@ -88,7 +88,50 @@ def find_layout(root: Path) -> FolderLayout:
         notes.append(
             f"{trains[0]} but no validation part: a fixed tenth of each of its classes is the validation part"
         )
+    notes += _check_classes(root / trains[0], folders(root / trains[0]))
     return FolderLayout(root / trains[0], root / parts[0] if parts else None, tuple(notes))
+
+
+def _check_classes(root: Path, names: list[str]) -> tuple[str, ...]:
+    """Return a note on folders below the class folders ``names`` of ``root``, whose pictures count to the class.
+
+    Raises InputError for class folders that hold parts (CLASS/train/*), and for folders that hold folders where the
+    words in their names say that they are parts (photos_train, photos_test).
+    """
+    if len(names) < 2:
+        return ()  # refused with advice by class_names
+    below = {name: folders(root / name) for name in names}
+    for name, inside in below.items():
+        parts = [*_called(inside, _TRAIN)[:1], *_called(inside, _VALIDATION)[:1]]
+        if len(parts) == 2:
+            raise InputError(
+                f"{root / name}: {' and '.join(parts)} in a class folder: parts must be above the classes, as "
+                f"{parts[0]}/{name}/*"
+            )
+    several = [
+        name for name in names if len(below[name]) > 1 or any(folders(root / name / x) for x in below[name])
+    ]
+    parts = [next((x for x in several if _words(x) & {*words}), "") for words in (_TRAIN, _VALIDATION)]
+    if all(parts):
+        raise InputError(
+            f"{root}: {' and '.join(parts)} hold folders: if they are the training and the validation part, call them "
+            "train and val; if they are classes, move their images out of these folders"
+        )
+    inside = [f"{name}/{part}" for name in names if len(below[name]) > 1 for part in below[name]]
+    if not inside:
+        return ()
+    more = ", …" if len(inside) > 3 else ""
+    return (
+        f"images in folders below the class folders ({', '.join(inside[:3])}{more}) count to the class above them; if "
+        "those are the classes, move them up",
+    )
+
+
+def are_parts(names: Sequence[str]) -> bool:
+    """Return whether the names of classes are those of training and validation parts."""
+    return len(names) > 1 and all(
+        any(_wanted(name, words) for words in (_TRAIN, _VALIDATION)) for name in names
+    )
 
 
 def class_names(root: Path) -> list[str]:
@@ -99,7 +142,8 @@ def class_names(root: Path) -> list[str]:
     names = folders(root)
     if len(names) < 2:
         raise InputError(
-            f"{root}: {len(names)} class folders in it, at least 2 are needed{instead(root, names)}"
+            f"{root}: {len(names)} class folder{'s' * (len(names) != 1)} in it, at least 2 are needed"
+            f"{instead(root, names)}"
         )
     if all(name.isdecimal() for name in names):
         return sorted(names, key=lambda name: (int(name), name))
@@ -219,8 +263,18 @@ def _suffix(name: str) -> str:
 
 
 def _called(names: list[str], wanted: tuple[str, ...]) -> list[str]:
-    """Return the names that are one of ``wanted`` but for case and signs, in the order of ``wanted``."""
-    plain = {name: re.sub(r"[^a-z]", "", name.lower()) for name in names}
-    return sorted(
-        (name for name in names if plain[name] in wanted), key=lambda name: wanted.index(plain[name])
-    )
+    """Return the names that are one of ``wanted`` but for case, signs, digits and words beside it, in its order."""
+    found = {name: _wanted(name, wanted) for name in names}
+    return sorted((name for name in names if found[name]), key=lambda name: wanted.index(found[name]))
+
+
+def _wanted(name: str, wanted: tuple[str, ...]) -> str:
+    """Return the one of ``wanted`` that a name consists of (train, Train-Set, val_images, train2017), else ""."""
+    plain = re.sub(r"[^a-z]", "", name.lower())
+    ends = ("", *_BESIDE)
+    return next((word for word in wanted for end in ends if plain in (word + end, end + word)), "")
+
+
+def _words(name: str) -> set[str]:
+    """Return the words of a name, which are small, from one sign or digit to the next."""
+    return set(re.split(r"[^a-z]+", name.lower()))

@@ -15,7 +15,7 @@ from numpy.lib.npyio import NpzFile
 from numpy.typing import NDArray
 
 from prunescope import experiment
-from prunescope.data.raw import Chunk, Labels, Raw, Split, to_planes
+from prunescope.data.raw import Chunk, Labels, Raw, Split, check_pointer, to_planes
 from prunescope.data.sources.labels import numbered
 from prunescope.errors import InputError
 from prunescope.mask import ImageShape
@@ -134,12 +134,16 @@ def read_splits(root: Path, data: experiment.Data) -> tuple[Path, NpzSplit, NpzS
 
 
 def _unused(found: Keys, keys: tuple[str, ...], data: experiment.Data) -> tuple[str, ...]:
-    """Return a note where a part called val is there but not read, since Keras' keys come first."""
-    first = None if chosen_keys(data) else _pair(found, _VALIDATION, _VALUES, _LABELS)
-    if first is None or first[0] == keys[2]:
+    """Return a note where another part than the one read could be the validation part, as val beside test."""
+    if data.validation_split:
         return ()
-    split = next(name for name in _VALIDATION if _pair(found, (name,), _VALUES, _LABELS) == first)
-    return (f"{keys[2]} is the validation part; data.validation_split={split} takes {first[0]}",)
+    values = (data.image_column,) if data.image_column else _VALUES
+    labels = (data.label_column,) if data.label_column else _LABELS
+    for split in _VALIDATION:
+        pair = _pair(found, (split,), values, labels)
+        if pair and pair[0] not in (keys[0], keys[2]):
+            return (f"{keys[2]} is the validation part; data.validation_split={split} takes {pair[0]}",)
+    return ()
 
 
 def chosen_keys(data: experiment.Data) -> dict[str, str]:
@@ -261,6 +265,7 @@ def _opened(path: Path) -> Iterator[NpzFile]:
         # The file is opened here, since np.load leaves it open when its zip directory is damaged.
         with path.open("rb") as stream:
             if not zipfile.is_zipfile(stream):
+                check_pointer(path)
                 raise InputError(f"{path}: truncated, damaged or not a .npz file")
             stream.seek(0)
             with np.load(stream, allow_pickle=False) as file:

@@ -43,7 +43,9 @@ def read(root: Path, data: experiment.Data) -> Raw:
     of the labels. Raises InputError for missing or truncated files, columns of other types, images of different
     sizes, and labels that are not one known class an image.
     """
-    train, held = ([ParquetTable(path) for path in paths] for paths in _files(root, data))
+    paths, unused = _files(root, data)
+    incomplete = [note for part in paths for note in parquet_files.check_shards(part)]
+    train, held = ([ParquetTable(path) for path in part] for part in paths)
     image, more_images = image_column(train[0], data.image_column)
     label, more_labels = label_column(train[0], data.label_column)
     for table in (*train, *held):
@@ -69,6 +71,8 @@ def read(root: Path, data: experiment.Data) -> Raw:
         parameters=chosen_keys(data),
         reader=READER,
         notes=lambda: (
+            *incomplete,
+            *unused,
             *_note("images", image, more_images),
             *_note("labels", label, more_labels),
             *tally.notes(),
@@ -76,14 +80,17 @@ def read(root: Path, data: experiment.Data) -> Raw:
     )
 
 
-def _files(root: Path, data: experiment.Data) -> tuple[list[Path], list[Path]]:
-    """Return the training and the validation files; there are none of the latter where ``root`` is one file."""
+def _files(root: Path, data: experiment.Data) -> tuple[tuple[list[Path], list[Path]], tuple[str, ...]]:
+    """Return the training and the validation files, and a note on splits that are not read.
+
+    There are no validation files where ``root`` is one file.
+    """
     if root.is_file():
         if data.train_split or data.validation_split:
             raise InputError(
                 f"data.root={root} is one file: data.train_split and data.validation_split need a folder"
             )
-        return [root], []
+        return ([root], []), ()
     splits = parquet_files.splits_of(root)
     train = parquet_files.choose(splits, data.train_split, parquet_files.TRAIN, str(root))
     held = parquet_files.choose(splits, data.validation_split, parquet_files.VALIDATION, str(root))
@@ -97,7 +104,15 @@ def _files(root: Path, data: experiment.Data) -> tuple[list[Path], list[Path]]:
             f"{root}: no validation file: expected validation-*.parquet; it has {there}: data.validation_split=NAME "
             f"takes another, and data.root={train[0]} holds a tenth of that file out"
         )
-    return train, held
+    others = [name for name in sorted(splits) if splits[name] not in (train, held)]
+    if not others or data.validation_split:
+        return (train, held), ()
+    own, part = (next(name for name in splits if splits[name] == paths) for paths in (train, held))
+    note = (
+        f"{own} and {part} are read, and not {', '.join(others)}: data.train_split and data.validation_split choose "
+        "others"
+    )
+    return (train, held), (note,)
 
 
 def _note(what: str, column: str, others: Sequence[str]) -> tuple[str, ...]:

@@ -8,6 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from prunescope.data.raw import check_pointer
 from prunescope.errors import InputError, first_line
 
 if TYPE_CHECKING:
@@ -52,6 +53,7 @@ class ParquetTable:
             self.schema = pl.read_parquet_schema(path)
             self.rows = int(pl.scan_parquet(path).select(pl.len()).collect().item())
         except (pl.exceptions.PolarsError, OSError) as error:
+            check_pointer(path)
             raise InputError(f"{path}: not a whole parquet file: {first_line(error)}") from None
         if not self.rows:
             raise InputError(f"{path}: no rows in it")

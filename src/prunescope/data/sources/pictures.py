@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from prunescope.data.raw import Pixels
+from prunescope.data.raw import Pixels, check_pointer
 from prunescope.errors import InputError
 
 if TYPE_CHECKING:
@@ -95,6 +95,7 @@ def opened(path: Path) -> Iterator[PillowImage]:
             if isinstance(error, Image.DecompressionBombError)
             else "truncated or not an image"
         )
+        check_pointer(path)
         why = "empty file" if path.is_file() and not path.stat().st_size else why
         raise InputError(f"{path}: {why}") from None
 

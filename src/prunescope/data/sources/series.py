@@ -47,7 +47,7 @@ def read(root: Path, data: experiment.Data) -> Raw:
         files=(path,),
         parameters={"geometry": geometry, **chosen_keys(data)},
         dtype=rows.dtype,
-        notes=lambda: train.notes,
+        notes=lambda: (*train.notes, *_axes(train, shape)),
     )
 
 
@@ -105,6 +105,18 @@ def _shape(part: NpzSplit, geometry: str) -> ImageShape:
         expected = f"data.geometry={geometry} expects {_FORMS[geometry]}"
         raise InputError(f"{part.where} has shape {list(part.shape)}, {expected}")
     return (lengths[0] if len(lengths) == 2 else 1), 1, lengths[-1]
+
+
+def _axes(part: NpzSplit, shape: ImageShape) -> tuple[str, ...]:
+    """Return a note where there are more channels than samples, as in arrays whose channels come last."""
+    channels, _, length = shape
+    if channels <= length:
+        return ()
+    name = part.where.rpartition(": ")[2]
+    return (
+        f"{name} is read as {channels} channels of {length} samples, [N, C, L]: if its channels come last, exchange "
+        "the last two axes",
+    )
 
 
 def _text(part: NpzSplit) -> str:

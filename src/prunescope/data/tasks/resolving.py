@@ -140,12 +140,13 @@ def _mapped(argument: str, root: Path, names: list[str], numbers: Labels) -> Tas
     bad = next((value for value in found if not _is_integer(value)), None)
     if bad is not None:
         raise InputError(f"{path}: new label {bad!r} is not an integer")
-    labels = np.array([int(value) for value in found], dtype=np.int64)
-    missing = sorted(set(range(int(labels.max()) + 1)) - set(labels.tolist()))
-    if labels.min() < 0 or missing:
-        what = f"{labels.min()} is negative" if labels.min() < 0 else f"{missing[0]} is missing"
+    values = [int(value) for value in found]
+    different = sorted(set(values))  # no longer than the classes, however large a value is
+    gap = next((place for place, value in enumerate(different) if place != value), None)
+    if gap is not None:
+        what = f"{different[0]} is negative" if different[0] < 0 else f"{gap} is missing"
         raise InputError(f"{path}: new labels must be 0 to K-1 without a hole: {what}")
-    return Task(labels, tuple(str(i) for i in range(int(labels.max()) + 1)))
+    return Task(np.array(values, dtype=np.int64), tuple(str(value) for value in different))
 
 
 def _lookup(path: Path, column: str | None, names: list[str], numbers: Labels) -> list[str]:
@@ -180,7 +181,7 @@ def _lookup(path: Path, column: str | None, names: list[str], numbers: Labels) -
 def _read(path: Path) -> tuple[list[str], list[list[str]]]:
     """Return the header (empty if there is none) and the rows of a tab- or comma-separated file."""
     try:
-        text = path.read_text("utf-8")
+        text = path.read_text("utf-8-sig")  # spreadsheets put a byte order mark first
     except OSError as error:
         raise InputError(f"{path}: {error.strerror or error}") from None
     except UnicodeDecodeError:
@@ -200,4 +201,4 @@ def _read(path: Path) -> tuple[list[str], list[list[str]]]:
 
 
 def _is_integer(text: str) -> bool:
-    return text.lstrip("-").isdigit() and text.count("-") <= text.startswith("-")
+    return text.lstrip("-").isdecimal() and text.count("-") <= text.startswith("-")
