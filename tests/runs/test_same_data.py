@@ -1,5 +1,6 @@
 """What data a run is of: run with `pytest tests/runs/test_same_data.py`."""
 
+import json
 import shutil
 
 import numpy as np
@@ -283,3 +284,17 @@ def test_a_shuffle_of_a_run_on_other_images_says_so(two_sets, tmp_path):
         notes.clear()
         run(shuffled, out=tmp_path, reporter=reporter)
         assert [note for note in notes if "prune.like" in note] == expected
+
+
+def test_a_seed_of_one_data_set_and_a_seed_of_another_are_two_groups_of_one(two_sets, tmp_path, capsys):
+    """Not one group of two, whose mean would be of nothing."""
+    for seed, root in enumerate(two_sets):
+        chosen = tiny.experiment("same", data={"root": str(root)}, train={"steps": 10}, prune={"levels": 1})
+        run(chosen, seed=seed, out=tmp_path / f"runs-{seed}")
+    capsys.readouterr()
+    with pytest.raises(SystemExit):
+        main(["compare", str(tmp_path / "runs-0"), str(tmp_path / "runs-1"), "--json"])
+    told = json.loads(capsys.readouterr().out)
+    assert [group["seeds"] for group in told["groups"]] == [[0], [1]]
+    assert [group["group"].rpartition(", ")[2] for group in told["groups"]] == ["ants", "bees"]
+    assert {row["n"] for row in told["rows"]} == {1}
