@@ -292,6 +292,8 @@ def test_one_file_holds_a_tenth_of_each_class_out(write, planes):
         for row, label in zip(found.images(split), found.labels(split), strict=True):
             assert own.pop(np.asarray(row).tobytes()) == label
     assert not own
+    root = write("train-1.parquet", label=list(range(12)))
+    refused("one image a class, so that none can be held out", root / "train-1.parquet")
 
 
 # images

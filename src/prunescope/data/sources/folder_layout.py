@@ -145,6 +145,11 @@ def class_names(root: Path) -> list[str]:
             f"{root}: {len(names)} class folder{'s' * (len(names) != 1)} in it, at least 2 are needed"
             f"{instead(root, names)}"
         )
+    for name in names:
+        if any("\ud800" <= sign <= "\udfff" for sign in name):  # what Python makes of bytes that are no UTF-8
+            raise InputError(
+                f"{root}: the name {name!r} of a class folder is no UTF-8 text: rename the folder"
+            )
     if all(name.isdecimal() for name in names):
         return sorted(names, key=lambda name: (int(name), name))
     return names

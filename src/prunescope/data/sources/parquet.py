@@ -53,6 +53,8 @@ def read(root: Path, data: experiment.Data) -> Raw:
     own, others, classes = class_numbers(train, held, label, gaps=data.task != "classes")
     if not held:
         held, others, chosen = train, own, held_out(own[0])
+        if not chosen.any():
+            raise InputError(f"{root}: one image a class, so that none can be held out for validation")
         rows: tuple[NDArray[np.bool_] | None, NDArray[np.bool_] | None] = (~chosen, chosen)
     else:
         rows = None, None
