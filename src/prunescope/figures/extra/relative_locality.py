@@ -41,11 +41,11 @@ def figure_g(runs: Sequence[Run], options: FigureOptions) -> Drawing:
     docs/science.md, "Relative density" and "Inhomogeneous null".
     """
     group = one_group(runs, "g")
+    shown = shown_levels(group, options)
     if np.prod(group.runs[0].shape[1:]) < 2:
         raise InputError(
             f"{group.runs[0].path}: its inputs are single pixels, which have no distances to draw g over"
         )
-    shown = shown_levels(group, options)
     measured = [relative_locality(group, level) for level in shown]
     data = {
         f"level{level}_{name}": value
