@@ -119,6 +119,15 @@ def test_images_below_the_class_folders_are_said_to_count_to_the_class_above(tmp
     assert "(animal/cat, animal/dog, vehicle/bus, …) count to the class above them" in notes(tmp_path)
 
 
+def test_class_folders_whose_names_are_no_text_are_refused(tmp_path):
+    pictures(tmp_path)
+    try:
+        os.rename(tmp_path / "a", os.fsencode(tmp_path) + b"/\xff")
+    except OSError:  # macOS has no such names
+        pytest.skip("the file system takes UTF-8 only")
+    assert "the name '\\udcff' of a class folder is no UTF-8 text: rename the folder" in refusal(tmp_path)
+
+
 def test_pointers_of_git_lfs_are_told_from_images(tmp_path):
     pictures(tmp_path)
     (tmp_path / "b" / "2.png").write_text(

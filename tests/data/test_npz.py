@@ -1,5 +1,6 @@
 """These tests read .npz files with the keys, types and shapes that people have, and refuse what cannot be right."""
 
+import hashlib
 import zipfile
 
 import numpy as np
@@ -7,6 +8,7 @@ import pytest
 
 from prunescope.data.prepared.preparation import open_raw, prepare
 from prunescope.data.prepared.reading import open_prepared
+from prunescope.data.sources.npz import held_out
 from prunescope.errors import InputError
 from prunescope.experiment import Data, build
 
@@ -206,3 +208,10 @@ def test_two_arrays_of_one_name(file, tmp_path):
     with zipfile.ZipFile(tmp_path / "a.npz", "a") as archive:
         archive.writestr("labels.npy", archive.read("labels.npy"))
     refused("two arrays are called 'labels': write the file anew", root)
+
+
+def test_one_image_a_class_cannot_be_held_out_and_the_choice_is_that_of_earlier_versions(file):
+    refused("one image a class in labels, so that none can be held out", file(images=X, labels=np.arange(12)))
+    chosen = held_out(np.random.default_rng(3).integers(0, 7, 500))
+    assert hashlib.sha256(chosen.tobytes()).hexdigest()[:12] == "d0a1df14b4b5"
+    assert not held_out(np.empty(0, np.int64)).any()

@@ -252,8 +252,15 @@ def test_files_of_a_split_that_are_missing_are_a_note(write):
     found = prepared(write("test-00000-of-00001.parquet", label=[0, 1, 2] * 4))
     assert len(found.images("train")) == 24
     assert found.notes_of_reading == (
-        "2 of 3 files of a split are there, 00001-of-00003 is not: a part of its images is missing",
+        "train-00001-of-00003 is missing: 2 of the 3 files of its split are read",
     )
+
+
+def test_a_split_that_was_cut_off_is_a_note(write):
+    write("default/partial-train/0000.parquet", label=[0, 1, 2] * 4)
+    found = prepared(write("default/test/0000.parquet", 5, label=[0, 1, 2] * 4))
+    assert (len(found.images("train")), len(found.images("validation"))) == (12, 5)
+    assert found.notes_of_reading[0].startswith("partial-train holds a part of its split")
 
 
 @pytest.mark.parametrize(
@@ -292,6 +299,8 @@ def test_one_file_holds_a_tenth_of_each_class_out(write, planes):
         for row, label in zip(found.images(split), found.labels(split), strict=True):
             assert own.pop(np.asarray(row).tobytes()) == label
     assert not own
+    root = write("train-1.parquet", label=list(range(12)))
+    refused("one image a class, so that none can be held out", root / "train-1.parquet")
 
 
 # images

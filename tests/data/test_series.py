@@ -201,7 +201,24 @@ def test_a_run_on_tables_has_no_spatial_scalars(finished, tmp_path):
     assert table["locality"].null_count() == table["radius_of_gyration"].null_count() == len(table)
     assert table["fan_in_var_ratio"].null_count() < len(table)
     assert draw("1b", [done], tmp_path / "figures")
+    assert draw("levels", [done], tmp_path / "figures")
     for spatial in (lambda: draw("2b", [done], tmp_path), lambda: write_report([done], tmp_path / "r.html")):
         with pytest.raises(InputError, match=r"its inputs have no geometry \(data.geometry=none\)") as caught:
             spatial()
         assert "\n" not in str(caught.value)
+
+
+def test_g_of_single_values_is_refused_since_they_have_no_distances(tmp_path):
+    rng = np.random.default_rng(0)
+    np.savez(
+        tmp_path / "one.npz", images=rng.integers(0, 256, (40, 1, 1, 3), np.uint8), labels=np.arange(40) % 2
+    )
+    fields = {
+        "data": {"source": "npz", "root": str(tmp_path / "one.npz"), "validation": 2},
+        "network": {"hidden": [6]},
+        "train": {"steps": 4, "batch": 4, "eval_every": 2},
+        "prune": {"levels": 1, "rewind_step": 1},
+    }
+    done = run(build({"name": "one", **fields}), out=tmp_path)
+    with pytest.raises(InputError, match="its inputs are single pixels, which have no distances"):
+        draw("g", [done], tmp_path)

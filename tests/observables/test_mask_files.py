@@ -282,13 +282,25 @@ def test_sparse_tensors(tmp_path, layout):
     assert read(tmp_path / "m.pt")[0] == {"fc.weight_mask": Mask(FIRST)}
 
 
-def test_a_state_dict_after_prune_remove_is_not_called_empty(tmp_path):
+@pytest.mark.parametrize("kind", [torch.float32, torch.bfloat16])
+def test_of_a_state_dict_after_prune_remove_the_weights_that_are_not_0_are_kept(tmp_path, kind):
     network = pruned_network()
+    network.append(torch.nn.Linear(3, 2))
     for layer in (network[0], network[2]):
         prune.remove(layer, "weight")
-    torch.save(network.state_dict(), tmp_path / "m.pt")
-    assert refusal(tmp_path / "m.pt") == (
-        "no mask inside (0.weight holds other numbers beside 0: if they are weights, of which pruning left some 0, as "
+    torch.save({"model": network.to(kind).state_dict()}, tmp_path / "m.pt")
+    masks, said = read(tmp_path / "m.pt")
+    assert masks == {"model.0.weight": Mask(FIRST), "model.2.weight": Mask(SECOND)}
+    assert said[0] == (
+        "no mask inside: the weights that are not 0 are taken as kept, of model.0.weight, model.2.weight"
+    )
+    assert any(line.startswith("model.3.weight: ") for line in said)  # it is dense
+
+
+def test_zeros_among_other_numbers_are_no_mask(tmp_path):
+    np.savez(tmp_path / "m.npz", scores=FIRST * 0.7)
+    assert refusal(tmp_path / "m.npz") == (
+        "no mask inside (scores holds other numbers beside 0: if they are weights, of which pruning left some 0, as "
         "prune.remove does, save which are kept, {name: weight != 0})"
     )
 

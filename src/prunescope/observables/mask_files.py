@@ -25,7 +25,8 @@ def load_masks(
 
     path: ``.npy`` with one array; ``.npz`` or ``.safetensors`` with arrays, of which those named
     ``*weight_mask`` are taken, or when there is none, all that are 2-D and hold only 0 and 1 (the packed form
-    of a run's masks.safetensors too); ``.pt`` or ``.pth``, a tensor, or dicts of them such as a state dict, likewise.
+    of a run's masks.safetensors too), or when there is none either, the weights that are not 0, of each ``*weight``
+    with some zeros; ``.pt`` or ``.pth``, a tensor, or dicts of them such as a state dict, likewise.
     Masks are [n_out, n_in]. layer: 1 for the first mask, …; None for all of them. say: is told, in a line each, what
     was left out and why. Raises InputError with a message
     of one line for a file that is missing or damaged, would execute code on loading or holds no mask, and for a layer
@@ -63,6 +64,8 @@ def _choose(path: Path, entries: list[Entry]) -> tuple[list[tuple[str, Mask]], l
             # A 4-D mask of a convolution is left out, but a 2-D array of this name must be a mask.
             if named and np.ndim(value) == 2:
                 raise InputError(f"{path}: {left_out[-1]}") from None
+    if not masks and not named:
+        masks, left_out = _of_weights(entries, left_out)
     if not masks:
         raise InputError(f"{path}: no mask inside ({_why_none(entries, left_out)})")
     others = [name for name, _ in entries if named and name.endswith("_mask") and not name.endswith(SUFFIX)]
@@ -83,7 +86,7 @@ def _why_none(entries: list[Entry], left_out: list[str]) -> str:
         return "it holds no array or tensor"
     if {"indices", "indptr", "data"} <= {name for name, _ in entries}:
         return "it is a sparse matrix of SciPy: save the array, matrix.toarray() != 0"
-    weights = [name for name, value in entries if np.ndim(value) == 2 and _has_zeros(value)]
+    weights = [name for name, value in entries if _is_pruned_weight(value)]
     if weights and not any(name.endswith(SUFFIX) for name, _ in entries):
         return (
             f"{weights[0]} holds other numbers beside 0: if they are weights, of which pruning left some 0, as "
@@ -92,7 +95,27 @@ def _why_none(entries: list[Entry], left_out: list[str]) -> str:
     return "; ".join(_shortened(left_out, 2)) + "; a mask is a 2-D array of 0 and 1, [n_out, n_in]"
 
 
-def _has_zeros(value: Any) -> bool:
+def _of_weights(entries: list[Entry], left_out: list[str]) -> tuple[list[tuple[str, Mask]], list[str]]:
+    """Return which weights are not 0 where pruning left some 0, as prune.remove does, and what is to be said of it."""
+    masks = [
+        (name, Mask.of(value != 0)) for name, value in _called_weight(entries) if _is_pruned_weight(value)
+    ]
+    if not masks:
+        return [], left_out
+    names = {name for name, _ in masks}
+    said = f"no mask inside: the weights that are not 0 are taken as kept, of {', '.join(name for name, _ in masks)}"
+    return masks, [said, *(line for line in left_out if line.split(": ")[0] not in names)]
+
+
+def _called_weight(entries: list[Entry]) -> list[Entry]:
+    """Return the entries that state dicts call weights."""
+    return [entry for entry in entries if entry[0].rpartition(".")[2] == "weight"]
+
+
+def _is_pruned_weight(value: Any) -> bool:
+    """Return whether a 2-D array of floats has some zeros among other numbers."""
+    if np.ndim(value) != 2 or "float" not in str(value.dtype):
+        return False
     zeros = value == 0
     return bool(zeros.any()) and not bool(zeros.all())
 

@@ -74,13 +74,13 @@ class _Driver:
     rows: list[dict[str, Any]] = field(default_factory=list)
 
     def run(self) -> None:
+        dataset = self.open_data()  # before torch is imported, which takes longer than to refuse wrong data
         import torch
 
         from prunescope.training import engine_note, make_engine
 
         self._pin_threads(torch)
         self._pin_engine()
-        dataset = self.open_data()
         rule = self.method.update_rule
         engine = make_engine(self.experiment, dataset.mean, dataset.live_pixels, rule)
         sizes = layer_sizes(len(dataset.mean), self.experiment.network.hidden, len(dataset.classes))

@@ -24,6 +24,7 @@ ANNOTATIONS = "val_annotations.txt"  # tiny-imagenet-200: file, wnid, box
 _TRAIN = ("train", "training")
 _VALIDATION = ("val", "valid", "validation", "dev", "eval", "evaluation", "test", "testing")
 _BESIDE = ("set", "data", "dataset", "images", "image", "imgs", "img", "split", "folder")
+_SOME = 8  # class folders whose folders are inspected each time a set is opened
 _LITTER = ("__macosx", "thumbs.db", "desktop.ini", "@eadir", "$recycle.bin")
 
 
@@ -100,7 +101,9 @@ def _check_classes(root: Path, names: list[str]) -> tuple[str, ...]:
     """
     if len(names) < 2:
         return ()  # refused with advice by class_names
-    below = {name: folders(root / name) for name in names}
+    # Of a million images in a thousand classes, listing every folder once more would take seconds.
+    worded = [name for name in names if _words(name) & {*_TRAIN, *_VALIDATION}]
+    below = {name: folders(root / name) for name in dict.fromkeys([*names[:_SOME], *worded])}
     for name, inside in below.items():
         parts = [*_called(inside, _TRAIN)[:1], *_called(inside, _VALIDATION)[:1]]
         if len(parts) == 2:
@@ -109,7 +112,7 @@ def _check_classes(root: Path, names: list[str]) -> tuple[str, ...]:
                 f"{parts[0]}/{name}/*"
             )
     several = [
-        name for name in names if len(below[name]) > 1 or any(folders(root / name / x) for x in below[name])
+        name for name in worded if len(below[name]) > 1 or any(folders(root / name / x) for x in below[name])
     ]
     parts = [next((x for x in several if _words(x) & {*words}), "") for words in (_TRAIN, _VALIDATION)]
     if all(parts):
@@ -117,7 +120,7 @@ def _check_classes(root: Path, names: list[str]) -> tuple[str, ...]:
             f"{root}: {' and '.join(parts)} hold folders: if they are the training and the validation part, call them "
             "train and val; if they are classes, move their images out of these folders"
         )
-    inside = [f"{name}/{part}" for name in names if len(below[name]) > 1 for part in below[name]]
+    inside = [f"{name}/{part}" for name in names[:_SOME] if len(below[name]) > 1 for part in below[name]]
     if not inside:
         return ()
     more = ", …" if len(inside) > 3 else ""
@@ -145,6 +148,11 @@ def class_names(root: Path) -> list[str]:
             f"{root}: {len(names)} class folder{'s' * (len(names) != 1)} in it, at least 2 are needed"
             f"{instead(root, names)}"
         )
+    for name in names:
+        if any("\ud800" <= sign <= "\udfff" for sign in name):  # what Python makes of bytes that are no UTF-8
+            raise InputError(
+                f"{root}: the name {name!r} of a class folder is no UTF-8 text: rename the folder"
+            )
     if all(name.isdecimal() for name in names):
         return sorted(names, key=lambda name: (int(name), name))
     return names

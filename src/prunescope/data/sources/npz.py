@@ -128,7 +128,7 @@ def read_splits(root: Path, data: experiment.Data) -> tuple[Path, NpzSplit, NpzS
     chosen = held_out(own)
     if not chosen.any():
         raise InputError(
-            f"{path}: {keys[0]} holds no image to hold out; training and validation each need some"
+            f"{path}: one image a class in {keys[1]}, so that none can be held out for validation"
         )
     return path, part(keys[0], own[~chosen], ~chosen), part(keys[0], own[chosen], chosen)
 
@@ -215,10 +215,12 @@ def held_out(labels: Labels) -> NDArray[np.bool_]:
     Of a class with at least two images, at least one is chosen.
     """
     chosen = np.zeros(len(labels), np.bool_)
-    for label in np.unique(labels):
-        rows = np.flatnonzero(labels == label)
-        count = max(1, round(HELD_OUT * len(rows))) if len(rows) > 1 else 0
-        chosen[generator(0, "held-out", int(label)).permutation(rows)[:count]] = True
+    different, counts = np.unique(labels, return_counts=True)
+    order = np.argsort(labels, kind="stable")  # the rows of each class, one class after the other
+    for label, rows in zip(different, np.split(order, np.cumsum(counts)[:-1]), strict=False):
+        if len(rows) > 1:
+            count = max(1, round(HELD_OUT * len(rows)))
+            chosen[generator(0, "held-out", int(label)).permutation(rows)[:count]] = True
     return chosen
 
 

@@ -44,7 +44,8 @@ def read(root: Path, data: experiment.Data) -> Raw:
     sizes, and labels that are not one known class an image.
     """
     paths, unused = _files(root, data)
-    incomplete = [note for part in paths for note in parquet_files.check_shards(part)]
+    # One file that is given as the root is meant to be a part of its split.
+    incomplete = [note for part in paths if root.is_dir() for note in parquet_files.check_shards(part)]
     train, held = ([ParquetTable(path) for path in part] for part in paths)
     image, more_images = image_column(train[0], data.image_column)
     label, more_labels = label_column(train[0], data.label_column)
@@ -53,6 +54,8 @@ def read(root: Path, data: experiment.Data) -> Raw:
     own, others, classes = class_numbers(train, held, label, gaps=data.task != "classes")
     if not held:
         held, others, chosen = train, own, held_out(own[0])
+        if not chosen.any():
+            raise InputError(f"{root}: one image a class, so that none can be held out for validation")
         rows: tuple[NDArray[np.bool_] | None, NDArray[np.bool_] | None] = (~chosen, chosen)
     else:
         rows = None, None

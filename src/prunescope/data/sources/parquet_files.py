@@ -86,7 +86,7 @@ def _meant(name: str) -> str:
 
 
 def check_shards(paths: Sequence[Path]) -> tuple[str, ...]:
-    """Return a note on files of a split that are missing, as their numbers (00000-of-00002) tell.
+    """Return notes on a split of which a part is missing, as its numbers (00000-of-00002) or its name tell.
 
     Raises InputError for a number that is there twice and for two totals, which are files of two versions of a set.
     """
@@ -100,14 +100,15 @@ def check_shards(paths: Sequence[Path]) -> tuple[str, ...]:
             raise InputError(
                 f"{path} and {before} are files of two versions of one split: remove those of one version"
             )
-    if not shards:
-        return ()
-    match = next(iter(shards.values()))
-    total, there = int(match["total"]), {int(number) for number, _ in first}
-    if len(there) >= total:
-        return ()
-    absent = next(number for number in range(total + 1) if number not in there)
-    name = f"{absent:0{len(match['number'])}}-of-{match['total']}"
-    return (
-        f"{len(there)} of {total} files of a split are there, {name} is not: a part of its images is missing",
-    )
+    notes = []
+    partial = next((part for path in paths for part in path.parts if part.startswith("partial-")), None)
+    if partial is not None:
+        notes.append(f"{partial} holds a part of its split, as Hugging Face calls what it cut off at a size")
+    if shards:
+        path, match = next(iter(shards.items()))
+        total, there = int(match["total"]), {int(number) for number, _ in first}
+        if len(there) < total:
+            absent = next(number for number in range(total + 1) if number not in there)
+            name = f"{path.stem[: match.start()]}{absent:0{len(match['number'])}}-of-{match['total']}"
+            notes.append(f"{name} is missing: {len(there)} of the {total} files of its split are read")
+    return tuple(notes)

@@ -15,6 +15,7 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLoca
 
 from prunescope.analysis.groups import FigureOptions, Group, one_group, shown_levels
 from prunescope.analysis.locality import RelativeDensity, relative_locality
+from prunescope.errors import InputError
 from prunescope.figures.parts.drawing import Drawing
 from prunescope.figures.parts.locality_maps import label_displacements, show_pairs
 from prunescope.figures.parts.series import is_series
@@ -41,6 +42,10 @@ def figure_g(runs: Sequence[Run], options: FigureOptions) -> Drawing:
     """
     group = one_group(runs, "g")
     shown = shown_levels(group, options)
+    if np.prod(group.runs[0].shape[1:]) < 2:
+        raise InputError(
+            f"{group.runs[0].path}: its inputs are single pixels, which have no distances to draw g over"
+        )
     measured = [relative_locality(group, level) for level in shown]
     data = {
         f"level{level}_{name}": value
@@ -101,7 +106,11 @@ def _radial(axes: Axes, one: RelativeDensity) -> None:
     # Only corners hold pairs farther apart than the image's side, and these are too few to tell anything.
     axes.set_xlim(0.5, max(2, 0.75 * len(one.radial)))
     inside = one.radial[1 : int(max(2, 0.75 * len(one.radial)))]
-    axes.set_ylim(max(0.1, 0.8 * float(np.nanmin(inside))), 1.25 * float(np.nanmax(inside)))
+    inside = inside[np.isfinite(inside)]
+    if inside.size:
+        axes.set_ylim(max(0.1, 0.8 * float(inside.min())), 1.25 * float(inside.max()))
+    else:
+        axes.set_ylim(0.5, 2)
     axes.yaxis.set_major_locator(FixedLocator(_ticks(*axes.get_ylim())))
     axes.yaxis.set_minor_locator(NullLocator())
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
