@@ -1,6 +1,7 @@
 """Shared by all tests: a cache of their own, one thread, the same examples each time, and a tiny data file."""
 
 import os
+import secrets
 from pathlib import Path
 
 import hypothesis
@@ -9,8 +10,10 @@ import pytest
 import tiny
 
 os.environ["OMP_NUM_THREADS"] = "1"
-# Ray reads this when it is imported, which any test in this process may do before those that start a cluster.
+# Ray reads these once, when it is imported or first used, which any test in this process may do before those that start
+# a cluster.
 os.environ["RAY_AUTH_MODE"] = "token"
+os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
 hypothesis.settings.register_profile("repeatable", derandomize=True, deadline=None)
 hypothesis.settings.register_profile("explore", deadline=None)
 hypothesis.settings.load_profile("repeatable")

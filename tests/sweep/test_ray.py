@@ -118,7 +118,9 @@ def test_trackers_are_fed_on_the_nodes(cluster, experiment, tmp_path):
     stdout, stderr = sweep.communicate(timeout=60)
     assert (sweep.returncode, stderr.count("tensorboard")) == (0, 0)
     for path in map(Path, stdout.splitlines()):
-        assert_holds(logs / path.parent.name / path.name, Run(path))
+        run = Run(path)
+        group = f"{run.experiment.named_after_data().name}-{run.experiment.identity}"
+        assert_holds(logs / group / path.name, run)
     assert len(list(logs.glob("*/*/*"))) == 2
 
 
