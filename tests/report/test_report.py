@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import json
+import math
 import re
 
 import polars
@@ -80,7 +81,7 @@ def test_facts_in_plain_words(page_file, seeds):
     best = sum(table["best_val_accuracy"][9] for table in tables) / 2
     assert accuracy["value"] == f"{100 * dense:.1f} → {100 * best:.1f} %"
     assert locality["value"] == f"{sum(table['locality'][11] for table in tables) / 2:.2f} ×"
-    assert f"z ≥ {min(table['locality_z'][11] for table in tables):.0f} " in locality["text"]
+    assert f"z ≥ {math.floor(min(table['locality_z'][11] for table in tables))} " in locality["text"]
     assert "the sparsest level no worse than dense" in locality["text"]
     assert fan_in["value"] == f"{sum(table['fan_in_var_ratio'][11] for table in tables) / 2:.1f} ×"
     assert runs == {"value": "2", "text": "runs of synthetic, seeds 0, 1"}

@@ -114,7 +114,7 @@ def print_run(run: Run, *, as_json: bool) -> None:
         print(json.dumps(_levels(run), indent=2))
         return
     rows = run.table.to_dicts() if run.levels else []
-    images = images_text([run.data.get("validation_images")], "validation").replace("images", inputs(run))
+    images = images_text([run.data.get("validation_images")], "validation", inputs(run))
     heading = f"{run.path}: {run.experiment.name}, seed {run.seed}, {run.status}; accuracies on {images}"
     print(f"{heading}{_of_z(rows)}")
     for row in rows:
@@ -196,7 +196,7 @@ def print_observables(
         for key, value in result.items():
             if isinstance(value, dict):
                 cells = "".join(
-                    f"{value[k]:{w}.{p}f}" if value[k] is not None else f"{'-':>{w}}"
+                    f"{value[k]:z{w}.{p}f}" if value[k] is not None else f"{'-':>{w}}"
                     for k, w, p in (("value", 10, 3), ("null_mean", 10, 3), ("null_sd", 10, 3), ("z", 8, 1))
                 )
                 print(f"  {key.replace('_', ' '):24}{cells}{_shuffles(value):>10}")

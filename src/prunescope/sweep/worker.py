@@ -63,7 +63,12 @@ class EventReporter(Reporter):
             self._report("stepped", level=level.number, step=step, steps=level.steps)
 
     def evaluated(self, evaluation: Evaluation) -> None:
-        self._report("evaluated", level=evaluation.level, accuracy=evaluation.val.accuracy)
+        self._report(
+            "evaluated",
+            level=evaluation.level,
+            accuracy=evaluation.val.accuracy,
+            images=evaluation.val.images,
+        )
 
     def level_finished(self, rows: list[dict[str, Any]]) -> None:
         self._report("level_finished", **_row(rows))

@@ -77,7 +77,7 @@ def _draw_fan_in_null(axes: Axes, group: Group, label: str | None) -> None:
     run = group.runs[0]
     rows = group.first_layer.filter(seed=run.seed).unique("nominal_density", keep="first")
     rows = rows.sort("nominal_density")
-    found = fan_in_null(rows, int(np.prod(run.shape)))
+    found = fan_in_null(rows, int(np.prod(run.data["shape"])))
     mean, sd = (np.array([getattr(one, name) for one in found]) for name in ("mean", "sd"))
     if np.isfinite(sd).any():
         draw_band(axes, rows["nominal_density"].to_numpy(), (mean, sd), label)

@@ -18,6 +18,7 @@ from prunescope.analysis.compared_levels import ExperimentLevel, at_common_densi
 from prunescope.analysis.curves import gains
 from prunescope.analysis.gains import dense_and_best, largest_against_data
 from prunescope.analysis.groups import FigureOptions, Group, groups
+from prunescope.analysis.inputs import inputs_of
 from prunescope.figures.paper.accuracy import draw_legend, gain_panel, legend_height
 from prunescope.figures.parts import published
 from prunescope.figures.parts.curves import line_styles, table_arrays
@@ -154,5 +155,5 @@ def _largest(axes: Axes, found: Sequence[Group], table: polars.DataFrame) -> Non
     axes.xaxis.set_major_locator(FixedLocator([1, 2, 5, 10, 20, 50, 100]))
     axes.xaxis.set_minor_locator(NullLocator())
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-    axes.set_xlabel("training images used (%)")
+    axes.set_xlabel(f"training {inputs_of(run for group in found for run in group.runs)} used (%)")
     axes.set_ylabel("largest gain (% points)")
