@@ -257,7 +257,9 @@ def test_each_fact_is_of_the_run_that_is_chosen(open_page, tmp_path, seeds):
     assert "one colour for each image channel" not in said()
     assert "of 4,000 images" in page.locator("#reading").inner_text()
     assert "no held-out images" in page.locator("#numbers").inner_text()
-    assert "(1 seed on 4,000 images, so without a spread)" in page.locator("#accuracy ~ figcaption").inner_text()
+    assert (
+        "(1 seed on 4,000 images, so without a spread)" in page.locator("#accuracy ~ figcaption").inner_text()
+    )
     assert page.locator("#dense-key").is_hidden()
     first = page.locator(".of-group").inner_text()
     page.locator("#run").select_option("1")

@@ -13,6 +13,7 @@ from prunescope.errors import InputError
 from prunescope.observables.null_moments import fan_in_ratio_null
 from prunescope.report import write_report
 from prunescope.report.standalone import as_script
+from prunescope.report.summary import _locality_fact
 from prunescope.runs.writer import open_run
 from stored_runs import write_run
 
@@ -158,3 +159,19 @@ def test_out_is_a_folder_or_under_a_file(seeds, tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(InputError, match="cannot write there"):
         write_report(seeds[:1], tmp_path / "file" / "report.html")
+
+
+def test_a_run_on_a_table_is_refused_with_what_needs_no_geometry(tmp_path):
+    changes = {"data": {"source": "npz", "root": "t.npz", "geometry": "none"}}
+    run = write_run(tmp_path, shape=(1, 1, 20), levels=2, changes=changes)
+    with pytest.raises(
+        InputError, match="which a report needs; prunescope show, compare and figure levels need none"
+    ):
+        write_report([run], tmp_path / "page.html")
+
+
+def test_z_of_every_run_is_rounded_down_and_has_no_negative_zero():
+    row = {"u": 0.1, "seeds": 2, "locality_mean": 1.2, "locality_z_min": 19.7, "z_shuffles": None}
+    assert "(z ≥ 19 against shuffled masks in every run)" in _locality_fact(row, "", "pixels")["text"]
+    one = row | {"seeds": 1, "locality_z_min": -0.2}
+    assert "(z = 0 against shuffled masks)" in _locality_fact(one, "", "pixels")["text"]

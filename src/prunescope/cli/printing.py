@@ -184,6 +184,11 @@ def print_observables(
             continue
         facts: dict[str, Any] = {"mask": name, "shape": [mask.n_out, mask.n_in], "density": mask.density}
         results.append(facts | measure(mask, geometry, weights=weights).to_dict())
+    if not source.is_dir() and shape is None and all(geometry is None for _, _, geometry, _ in masks):
+        print(
+            "prunescope: --shape is not given: where inputs lie, as locality needs, is not known",
+            file=sys.stderr,
+        )
     if as_json:
         print(json.dumps(results, indent=2))
         return
@@ -305,7 +310,9 @@ def _in_words(facts: dict[str, Any]) -> dict[str, Any]:
 def _lines(facts: dict[str, Any], indent: str = "") -> list[str]:
     lines = []
     for key, value in facts.items():
-        if isinstance(value, dict):
+        if value == []:
+            lines.append(f"{indent}{key}: none")
+        elif isinstance(value, dict):
             lines += [f"{indent}{key}:", *_lines(value, indent + "  ")]
         elif isinstance(value, list) and value and isinstance(value[0], dict):
             lines.append(f"{indent}{key}:")
