@@ -62,7 +62,7 @@ def test_means_and_spreads_over_seeds(folder):
     half = 4.302653 * logs.std(ddof=1) / math.sqrt(3) + math.log(2) / 2  # and half a step of the grid
     assert sparsest["mean"] == pytest.approx(math.exp(logs.mean()))
     assert (sparsest["low"], sparsest["high"]) == pytest.approx(
-        (math.exp(logs.mean() - half), math.exp(logs.mean() + half))
+        (math.exp(logs.mean() - half), 1)  # 1.20, cut to what a density can be
     )
     dense = rows["dense_accuracy", "IMP"]
     assert (dense["sd"], dense["low"], dense["alike"]) == (0, None, True)

@@ -100,3 +100,11 @@ def test_a_band_is_two_sds_to_either_side():
     low, high = band(np.array([[1.0, 5.0], [3.0, 5.0]]))
     np.testing.assert_allclose(low, [2 - 2 * np.sqrt(2), 5])
     np.testing.assert_allclose(high, [2 + 2 * np.sqrt(2), 5])
+
+
+def test_an_interval_is_cut_to_what_the_mean_can_be():
+    found = spread([0.9, 1.0])
+    assert found.high > 1
+    cut = found.within(0, 1)
+    assert (cut.mean, cut.sd, cut.low, cut.high) == (found.mean, found.sd, found.low, 1)
+    assert spread([0.5]).within(0, 1) == spread([0.5])

@@ -269,7 +269,9 @@ def test_each_fact_is_of_the_run_that_is_chosen(open_page, tmp_path, seeds):
     assert "kept weights white;" not in said()
     assert "of 200 images" in page.locator("#reading").inner_text()
     assert "held-out accuracy on 500 images" in page.locator("#numbers").inner_text()
-    assert "(1 seed on 200 images)" in page.locator("#accuracy ~ figcaption").inner_text()
+    assert (
+        "(1 seed on 200 images, so without a spread)" in page.locator("#accuracy ~ figcaption").inner_text()
+    )
     assert "Validation accuracy on 200 images" in page.locator("#ablation ~ figcaption").inner_text()
     assert page.locator("#dense-key").is_visible()
     assert page.locator(".of-group").inner_text() != first

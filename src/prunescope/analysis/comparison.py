@@ -185,7 +185,7 @@ class Comparison:
 
     def row(self, quantity: Quantity, group: Compared) -> dict[str, Any]:
         """Return the row of a quantity of one group, as in ``rows``; mean is None where no seed has it."""
-        own, settings = group.spread(quantity), len(group.having(quantity))
+        own, settings = group.spread(quantity).within(*quantity.range), len(group.having(quantity))
         row: dict[str, Any] = {"quantity": quantity.name, "group": group.label}
         row |= {"n": own.n if settings < 2 else None, "mean": own.mean, "sd": own.sd, "low": own.low}
         # Without held-out images there is no accuracy of them, and their number, 0, says why.

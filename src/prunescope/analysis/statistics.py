@@ -44,6 +44,13 @@ class Spread:
             return self
         return Spread(self.n, self.mean, self.sd, self.low - by, self.high + by, self.alike, self.freedom)
 
+    def within(self, lowest: float, highest: float) -> Spread:
+        """Return the same spread with its interval cut to the values that the mean can have."""
+        if self.low is None or self.high is None:
+            return self
+        low, high = max(self.low, lowest), min(self.high, highest)
+        return Spread(self.n, self.mean, self.sd, low, high, self.alike, self.freedom)
+
 
 def spread(values: Sequence[float]) -> Spread:
     """Return the spread of ``values``; the sample sd and the interval need two of them."""
