@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import polars
@@ -96,7 +96,18 @@ def figure_gain(runs: Sequence[Run], options: FigureOptions) -> Drawing:
     table = gains(found)
     gain_panel(axes, found, table)
     draw_legend(figure, axes, found)
-    return Drawing(figure, table)
+    return Drawing(figure, table, notes=without_gain(found, table["experiment"]))
+
+
+def without_gain(found: Sequence[Group], having: Iterable[str]) -> tuple[str, ...]:
+    """Return a note that names the experiments without a gain; ``having``: the labels of those that have one."""
+    known = set(having)
+    missing = [group.label for group in found if group.label not in known]
+    if not missing:
+        return ()
+    return (
+        f"Without a gain, as no dense network of its seeds, data and training is here: {'; '.join(missing)}.",
+    )
 
 
 def accuracy_panel(axes: Axes, found: Sequence[Group], table: polars.DataFrame) -> None:

@@ -102,7 +102,7 @@ def figure_10(runs: Sequence[Run], options: FigureOptions) -> Drawing:
     for number, ((group, run), level) in enumerate(zip(shown, levels, strict=True)):
         image = fan_out_image(run.mask(level), run.shape)
         data[f"run{number}_{run.experiment.name.replace('/', '_')}_seed{run.seed}_level{level}"] = image
-        maps.append((f"{run.experiment.name}, seed {run.seed}\n$u$ = {percent(group.density(level))}", image))
+        maps.append((f"{group.label}, seed {run.seed}\n$u$ = {percent(group.density(level))}", image))
     relative = [image.sum(axis=0) / max(image.sum(axis=0).mean(), 1e-12) for _, image in maps]
     highest = max(float(image.max()) for image in relative)
     for axes, (_, run), (title, image), summed in zip(places.flat, shown, maps, relative, strict=False):
@@ -131,7 +131,7 @@ def _fan_out_over_time(shown: Sequence[tuple[Group, Run]], levels: Sequence[int]
         data[f"run{number}_{run.experiment.name.replace('/', '_')}_seed{run.seed}_level{level}"] = image
         draw_over_time(axes, image[:, 0] / max(float(image.mean()), 1e-12))
         axes.axhline(1, color=MUTED, lw=0.6, zorder=1)
-        axes.set_title(f"{run.experiment.name}, seed {run.seed}, $u$ = {percent(group.density(level))}")
+        axes.set_title(f"{group.label}, seed {run.seed}, $u$ = {percent(group.density(level))}")
     for axes in places[:, 0]:
         axes.set_ylabel("$C_{out,0}$ / its mean")
     for axes in list(places.flat)[len(shown) :]:

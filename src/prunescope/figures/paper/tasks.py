@@ -19,7 +19,7 @@ from prunescope.analysis.curves import gains
 from prunescope.analysis.gains import dense_and_best, largest_against_data
 from prunescope.analysis.groups import FigureOptions, Group, groups
 from prunescope.analysis.inputs import inputs_of
-from prunescope.figures.paper.accuracy import draw_legend, gain_panel, legend_height
+from prunescope.figures.paper.accuracy import draw_legend, gain_panel, legend_height, without_gain
 from prunescope.figures.parts import published
 from prunescope.figures.parts.curves import line_styles, table_arrays
 from prunescope.figures.parts.drawing import Drawing
@@ -60,7 +60,8 @@ def figure_17(runs: Sequence[Run], options: FigureOptions) -> Drawing:
         panel_letter(axes, "a")
         data["samples"] = samples.pictures
     data |= _gain(parts[-1], found, shown, "b" if panels > 1 else "a")
-    return Drawing(figure, data | draw_columns(lower, shown, layout))
+    notes = without_gain(found, data["gain_experiment"])
+    return Drawing(figure, data | draw_columns(lower, shown, layout), notes=notes)
 
 
 def figure_18(runs: Sequence[Run], options: FigureOptions) -> Drawing:
@@ -81,7 +82,8 @@ def figure_18(runs: Sequence[Run], options: FigureOptions) -> Drawing:
     _dots(axes, found, table)
     panel_letter(axes, "b")
     data |= table_arrays("accuracy", table)
-    return Drawing(figure, data | draw_columns(lower, shown, layout))
+    notes = without_gain(found, data["gain_experiment"])
+    return Drawing(figure, data | draw_columns(lower, shown, layout), notes=notes)
 
 
 def figure_19(runs: Sequence[Run], options: FigureOptions) -> Drawing:
@@ -101,7 +103,8 @@ def figure_19(runs: Sequence[Run], options: FigureOptions) -> Drawing:
     _largest(axes, found, table)
     panel_letter(axes, "b")
     data |= table_arrays("largest", table)
-    return Drawing(figure, data | draw_columns(lower, shown, layout))
+    notes = without_gain(found, data["gain_experiment"])
+    return Drawing(figure, data | draw_columns(lower, shown, layout), notes=notes)
 
 
 def _gain(

@@ -41,7 +41,7 @@ STYLE: Any = {
     "legend.frameon": True,
     "legend.facecolor": "white",
     "legend.edgecolor": "none",
-    "legend.framealpha": 0.85,
+    "legend.framealpha": 0.6,
     "legend.handlelength": 1.6,
     "axes.linewidth": 0.6,
     "axes.edgecolor": INK,
