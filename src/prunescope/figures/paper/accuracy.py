@@ -170,7 +170,7 @@ def locality_panel(
 
 def legend_height(found: Sequence[Group], width: float = COLUMN) -> float:
     """Return the height in inches that the legend takes below axes of this width in inches."""
-    return BELOW * -(-(len(found) + 1) // _columns(found, width)) if len(found) > 1 else 0.0
+    return BELOW * -(-(len(found) + 1) // _columns(found, width))
 
 
 def _columns(found: Sequence[Group], width: float) -> int:
@@ -179,9 +179,6 @@ def _columns(found: Sequence[Group], width: float) -> int:
 
 
 def draw_legend(figure: FigureBase, axes: Axes, found: Sequence[Group], width: float = COLUMN) -> None:
-    """Draw the legend of a panel's curves: inside the panel for one experiment, else below, ``width`` inches wide."""
-    if len(found) == 1:
-        axes.legend(loc="best")
-        return
+    """Draw the legend of a panel's curves below the figure, ``width`` inches wide, where it crosses none of them."""
     handles, names = axes.get_legend_handles_labels()
     figure.legend(handles, names, loc="outside lower center", ncols=min(_columns(found, width), len(names)))
