@@ -179,7 +179,7 @@ def shown(capsys):
 def test_text_is_a_block_for_each_quantity(folder, shown):
     text, _ = shown(folder, "--baseline", "random")
     *told, below = text.rstrip().split("\n\n")[1:]
-    assert below == CONDITIONAL  # The intervals of accuracies do not cover other images.
+    assert below == CONDITIONAL.format("images")  # The intervals of accuracies do not cover other images.
     blocks = dict(block.split("\n", 1) for block in told)
     assert list(blocks)[:3] == [
         "accuracy of the dense network, %, validation images, number unknown",
@@ -206,6 +206,15 @@ def test_text_is_a_block_for_each_quantity(folder, shown):
     assert other.split()[:3] == ["random", "3", "72.00"]
 
 
+def test_a_printed_interval_ends_where_the_mean_must(tmp_path, shown):
+    for seed, best in enumerate((0.9, 0.99)):
+        write(tmp_path, "imp", seed, (0.8, best), first=0)
+    [row] = [r for r in compare(find_runs([tmp_path]).runs).rows() if r["quantity"] == "best_accuracy"]
+    assert row["high"] > 1
+    [line] = [line for line in shown(tmp_path)[0].splitlines() if "94.50" in line]
+    assert line.split()[-3:][1:] == ["…", "100.00"]
+
+
 def test_json_csv_and_markdown_hold_the_same_numbers(folder, shown):
     told = json.loads(shown(folder, "--baseline", "random", "--json")[0])
     assert told["baseline"] == "random"
@@ -216,7 +225,7 @@ def test_json_csv_and_markdown_hold_the_same_numbers(folder, shown):
     assert float(lines[2]["mean"]) == told["rows"][2]["mean"]
     assert [line["group"] for line in lines] == [row["group"] for row in told["rows"]]
     heading, ruler, first, *_, blank, below = shown(folder, "--markdown")[0].splitlines()
-    assert (blank, below) == ("", CONDITIONAL)
+    assert (blank, below) == ("", CONDITIONAL.format("images"))
     assert heading == "| quantity | group | n | mean | sd | 95 % interval |"
     assert ruler == "| --- | --- | ---: | ---: | ---: | ---: |"
     assert (

@@ -2,7 +2,8 @@
 
 import pytest
 
-from prunescope.analysis.image_counts import images_text
+from prunescope.analysis.image_counts import images_of, images_text
+from stored_runs import write_run
 
 
 @pytest.mark.parametrize(
@@ -19,3 +20,12 @@ from prunescope.analysis.image_counts import images_text
 )
 def test_numbers_of_images_in_words(counts, kind, text):
     assert images_text(counts, kind) == text
+
+
+def test_inputs_are_called_what_they_are(tmp_path):
+    assert images_text([200], "validation", "series") == "200 validation series"
+    changes = {"data": {"source": "npz", "root": "s.npz", "geometry": "series"}}
+    series = write_run(tmp_path, shape=(2, 1, 24), levels=2, changes=changes)
+    images = write_run(tmp_path, levels=2)
+    assert images_of([series], "validation") == "200 validation series"
+    assert images_of([series, images], "validation") == "200 validation inputs"

@@ -50,6 +50,18 @@ def _labels(*changes, names=None):
             ["10 %", "10 %, 1 %"],
         ),
         ([{"prune": {"levels": 3}}, {"prune": {"levels": 5}}], ["levels 3", "levels 5"]),
+        ([{"prune": {"levels": 3}}, {}], ["levels 3", "reference"]),
+        ([{"prune": {"stop_units": 0.1}}, {}], ["stop units 0.1", "stop units 0.2"]),
+        # what is not done, and of several fields the defaults, goes without saying
+        (
+            [
+                {},
+                {"prune": {"exact": True}},
+                {"prune": {"layer_rates": (0.1, 0.2, 0.3)}},
+                {"prune": {"early_bird": 0.1, "stop_units": 0.1}},
+            ],
+            ["reference", "exact", "layer rates 0.1, 0.2, 0.3", "stop units 0.1, early bird 0.1"],
+        ),
     ],
 )
 def test_labels_say_what_differs(changes, expected):

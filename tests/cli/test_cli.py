@@ -230,7 +230,7 @@ def test_data_is_prepared_shown_and_verified(succeed, toml, tmp_path):
 def test_show_and_observe_name_series_and_features(succeed, tmp_path, geometry, shape, size, rows):
     changes = {"data": {"source": "npz", "root": "s.npz", "geometry": geometry, "size": 32}}
     path = str(write_run(tmp_path, shape=shape, levels=2, changes=changes).path)
-    assert f"accuracies on 200 validation {rows}; z from" in succeed("show", path)
+    assert f"accuracies on 200 validation {rows}" in succeed("show", path)
     inputs = int(np.prod(shape))
     assert f"40 units, {inputs} inputs ({size}), weight density" in succeed("observe", path)
     assert "24 units, 40 inputs, weight density" in succeed("observe", path, "--layer", "2")

@@ -4,8 +4,10 @@ import numpy as np
 import polars
 import pytest
 
+from prunescope.analysis.groups import FigureOptions, groups
 from prunescope.errors import InputError
 from prunescope.figures import draw
+from prunescope.figures.paper.accuracy import figure_gain, without_gain
 from prunescope.runs.writer import open_run
 from reference.locality import pair_counts
 from stored_runs import write_run
@@ -183,3 +185,14 @@ def test_sparsest_no_worse_needs_a_dense_network(snip):
 
     assert groups(snip)[0].sparsest_no_worse() is None
     assert groups(snip)[0].nearest(0.2) == 2
+
+
+def test_experiments_without_a_gain_are_named(whole, tmp_path):
+    other = write_run(
+        tmp_path, densities=(0.1, 0.03), changes={"prune": {"method": "snip", "density": (0.1, 0.03)}}
+    )
+    reason = "Without a gain, as no dense network of its seeds, data and training is here"
+    with_both = groups([*whole, other])
+    assert without_gain(with_both, [with_both[0].label]) == (f"{reason}: {with_both[1].label}.",)
+    assert without_gain(with_both, [group.label for group in with_both]) == ()
+    assert figure_gain(whole, FigureOptions()).notes == ()

@@ -11,8 +11,10 @@ import polars
 import pytest
 from PIL import Image
 
+from prunescope.analysis.groups import FigureOptions
 from prunescope.errors import InputError
 from prunescope.figures import FIGURES, draw
+from prunescope.figures.paper.connectivity import figure_1c, figure_10
 from prunescope.runs.directory import Run
 from prunescope.runs.writer import open_run
 from stored_runs import write_run
@@ -132,15 +134,16 @@ def test_below_a_figure_are_its_images_its_layer_and_why_it_shows_a_level(seeds,
     told, (_, height) = described("1c", seeds, tmp_path)
     assert told == (
         "Accuracies are on 200 validation images, the same for all seeds. "
-        "Masks and what is measured of them are those of layer 1, the first hidden layer. "
-        "Shown is level 9 (u = 4 %): the best validation accuracy."
+        "Shown is level\u00a09\u00a0(u\u00a0=\u00a04\u00a0%): the best validation accuracy."
     )
     given, (_, lower) = described("1c", seeds[:1], tmp_path / "one", levels=[7])
-    assert given.startswith("Accuracies are on 200 validation images. Masks")
-    assert "Shown is" not in given
+    assert given == "Accuracies are on 200 validation images."
     assert lower < height  # The notes lie below the figure, a line for each that they need.
-    assert described("1a", seeds, tmp_path / "a")[0] == told.partition(" Masks")[0]
-    assert "Levels are chosen around level 9 (u = 4 %): the best" in described("2b", seeds, tmp_path / "b")[0]
+    assert described("1a", seeds, tmp_path / "a")[0] == told.partition(" Shown")[0]
+    maps, _ = described("2b", seeds, tmp_path / "b")
+    assert maps.startswith(
+        "Masks are those of layer 1, the first hidden layer. Levels are chosen around level"
+    )
     assert described("2a", [], tmp_path / "none")[0] == ""
 
 
@@ -150,7 +153,10 @@ def test_a_figure_of_a_run_whose_best_masks_are_dense_says_so(tmp_path):
     with open_run(run.experiment, 0, tmp_path / "runs") as writer:
         writer.write_table(run.table.with_columns(best_val_accuracy=best).to_dicts(), run.table.schema)
     told, _ = described("3a", [Run(run.path)], tmp_path)
-    assert "Shown is level 11 (u = 2 %): the level nearest u = 1 %, validation accuracy " in told
+    assert (
+        "Shown is level\u00a011\u00a0(u\u00a0=\u00a02\u00a0%): the level nearest u = 1 %, validation accuracy "
+        in told
+    )
     assert (
         "; the best, 99.0 % of 200 images, is at level 1, u = 70 %, with masks that are still dense." in told
     )
@@ -182,3 +188,28 @@ def test_a_run_without_a_finished_level(figure, grey, tmp_path):
         pytest.raises(InputError, match="no level"),
     ):
         draw(figure, [unfinished], tmp_path / "out")
+
+
+def test_a_table_is_refused_with_the_figures_that_need_no_geometry(tmp_path):
+    changes = {"data": {"source": "npz", "root": "t.npz", "geometry": "none"}}
+    run = write_run(tmp_path / "runs", shape=(1, 1, 20), levels=3, changes=changes)
+    names = "levels, 1a, 1b, 1c, gain, methods, 6, densities, flow, kurtosis"
+    with pytest.raises(InputError, match=f"which figure 2b needs; figures that need none are {names}"):
+        draw("2b", [run], tmp_path)
+    for name in ("levels", "1a", "1b", "1c", "gain", "methods", "6", "densities"):
+        assert draw(name, [run], tmp_path / "drawn")
+
+
+def test_the_legend_of_removed_nodes_lies_outside_of_the_panels(seeds):
+    drawing = figure_1c(seeds, FigureOptions())
+    assert drawing.figure.axes[0].get_legend() is None
+    assert [text.get_text() for text in drawing.figure.legends[0].get_texts()][-1] == "guessing"
+
+
+def test_fan_out_of_images_and_series_together_is_maps_and_curves(seeds, tmp_path):
+    changes = {"data": {"source": "npz", "root": "s.npz", "geometry": "series"}}
+    series = write_run(tmp_path, shape=(2, 1, 24), levels=12, changes=changes)
+    maps, curves, bar = figure_10([seeds[0], series], FigureOptions()).figure.axes
+    assert (len(maps.images), len(curves.images)) == (1, 0)
+    assert len(curves.lines) == 3  # one for each channel, and 1
+    assert bar.get_ylabel().endswith("its mean")

@@ -4,9 +4,11 @@ import numpy as np
 import polars
 import pytest
 
+from prunescope.errors import InputError
 from prunescope.figures import draw
 from prunescope.observables import uniform_null
 from prunescope.observables.null_moments import radial_null_sd
+from prunescope.runs.directory import Run
 from prunescope.runs.writer import open_run
 from reference.locality import pair_counts
 from stored_runs import write_run
@@ -85,6 +87,20 @@ def test_ablation_is_relative_to_the_whole_network(seeds, tmp_path):
         assert part["relative_accuracy"].to_list() == pytest.approx(np.mean(relative, axis=0))
         assert part["relative_accuracy_sd"].to_list() == pytest.approx(np.std(relative, axis=0, ddof=1))
     assert table["guessing"][0] == pytest.approx(np.mean([0.5 / c[0] for c in curves]))
+
+
+def test_no_accuracy_is_relative_to_one_of_0(seeds, tmp_path, monkeypatch):
+    read = Run.observations
+    monkeypatch.setattr(
+        Run,
+        "observations",
+        lambda run, level: {
+            name: 0 * value if name == "ablation_random" else value
+            for name, value in read(run, level).items()
+        },
+    )
+    with pytest.raises(InputError, match=f"at level {BEST} the whole network has no image right"):
+        draw("1c", seeds, tmp_path)
 
 
 def test_locality_maps_are_pair_counts_over_all_seeds(seeds, tmp_path):

@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import json
+import math
 import re
 
 import polars
@@ -12,6 +13,7 @@ from prunescope.errors import InputError
 from prunescope.observables.null_moments import fan_in_ratio_null
 from prunescope.report import write_report
 from prunescope.report.standalone import as_script
+from prunescope.report.summary import _locality_fact
 from prunescope.runs.writer import open_run
 from stored_runs import write_run
 
@@ -80,7 +82,7 @@ def test_facts_in_plain_words(page_file, seeds):
     best = sum(table["best_val_accuracy"][9] for table in tables) / 2
     assert accuracy["value"] == f"{100 * dense:.1f} → {100 * best:.1f} %"
     assert locality["value"] == f"{sum(table['locality'][11] for table in tables) / 2:.2f} ×"
-    assert f"z ≥ {min(table['locality_z'][11] for table in tables):.0f} " in locality["text"]
+    assert f"z ≥ {math.floor(min(table['locality_z'][11] for table in tables))} " in locality["text"]
     assert "the sparsest level no worse than dense" in locality["text"]
     assert fan_in["value"] == f"{sum(table['fan_in_var_ratio'][11] for table in tables) / 2:.1f} ×"
     assert runs == {"value": "2", "text": "runs of synthetic, seeds 0, 1"}
@@ -157,3 +159,19 @@ def test_out_is_a_folder_or_under_a_file(seeds, tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(InputError, match="cannot write there"):
         write_report(seeds[:1], tmp_path / "file" / "report.html")
+
+
+def test_a_run_on_a_table_is_refused_with_what_needs_no_geometry(tmp_path):
+    changes = {"data": {"source": "npz", "root": "t.npz", "geometry": "none"}}
+    run = write_run(tmp_path, shape=(1, 1, 20), levels=2, changes=changes)
+    with pytest.raises(
+        InputError, match="which a report needs; prunescope show, compare and figure levels need none"
+    ):
+        write_report([run], tmp_path / "page.html")
+
+
+def test_z_of_every_run_is_rounded_down_and_has_no_negative_zero():
+    row = {"u": 0.1, "seeds": 2, "locality_mean": 1.2, "locality_z_min": 19.7, "z_shuffles": None}
+    assert "(z ≥ 19 against shuffled masks in every run)" in _locality_fact(row, "", "pixels")["text"]
+    one = row | {"seeds": 1, "locality_z_min": -0.2}
+    assert "(z = 0 against shuffled masks)" in _locality_fact(one, "", "pixels")["text"]

@@ -8,10 +8,12 @@ import re
 import shutil
 from collections import Counter
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import polars
 import pytest
+from matplotlib.figure import Figure
 
 from prunescope.analysis.formats import by_size, mean_and_sd_by_size
 from prunescope.analysis.statistics import spread
@@ -22,6 +24,7 @@ from prunescope.reproduce.claims.miniature import Miniature
 from prunescope.reproduce.claims.rules import Test
 from prunescope.reproduce.claims.sections import SECTIONS
 from prunescope.reproduce.page import plots
+from prunescope.reproduce.page.plot_parts import null_band
 from prunescope.reproduce.page.wording import compared, interval
 from prunescope.reproduce.page.writing import write_page
 from prunescope.runs.directory import Run
@@ -301,3 +304,22 @@ def test_seeds_that_a_paired_difference_leaves_out_are_named():
 )
 def test_numbers_are_written_with_their_spread(values, unit, shown):
     assert mean_and_sd_by_size(spread(values), unit) == shown
+
+
+def test_the_band_of_shuffled_masks_is_the_mean_over_seeds():
+    null = {
+        0: [(0.5, 1.0, 0.1), (0.25, 1.1, 0.2)],
+        1: [(0.5, 1.2, 0.3), (0.25, 0.9, 0.4)],
+        2: [(0.5, 1.1, 0.2)],
+    }
+    names = ("nominal_density", "locality_null", "locality_null_sd")
+    rows = {
+        seed: [dict(zip(names, one, strict=True)) | {"level": n} for n, one in enumerate(own, 1)]
+        for seed, own in null.items()
+    }
+    mini = {"imp": SimpleNamespace(runs=null, layer=rows.__getitem__)}
+    axes = Figure().subplots()
+    null_band(axes, mini, "imp")
+    corners = axes.collections[0].get_paths()[0].vertices
+    assert np.isclose(corners, (0.5, 1.1 + 2 * 0.2)).all(axis=1).any()
+    assert np.isclose(corners, (0.25, 1.0 - 2 * 0.3)).all(axis=1).any()

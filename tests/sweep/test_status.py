@@ -2,13 +2,17 @@
 
 import io
 
+import polars
 import pytest
 from rich.console import Console
 
 import tiny
+from prunescope.cli.progress import z_text
 from prunescope.cli.sweep_progress import SweepLines, SweepLive
 from prunescope.sweep import Job, plan
 from prunescope.sweep.capacity import Capacity
+from prunescope.sweep.worker import _row
+from stored_runs import write_run
 
 FINISHED = {
     "event": "level_finished",
@@ -33,6 +37,7 @@ def test_lines_say_what_each_run_does(planned, capsys):
     first, second = planned.runs
     lines.started(first, 17)
     lines.updated(first, {"event": "level_started", "level": 3, "step": 0, "steps": 30})
+    lines.updated(first, {"event": "evaluated", "level": 3, "accuracy": 0.8, "images": 4000})
     lines.updated(first, FINISHED)
     lines.updated(first, {"event": "tracker", "text": "wandb failed"})
     lines.ended(first, "done", "")
@@ -40,7 +45,7 @@ def test_lines_say_what_each_run_does(planned, capsys):
     lines.ended(second, "failed", "why")
     starts, level, tracker, done, _, failed = capsys.readouterr().err.splitlines()
     assert starts.endswith(f"seed 0: starts, {first.path}, process 17")
-    assert "level 3  u 49.00 %  best 81.25 %  locality 1.25 (z 7)  left " in level
+    assert "level 3  u 49.00 %  best 81.25 % of 4,000  locality 1.25 (z 7)  left " in level
     assert tracker.endswith("seed 0: wandb failed")
     assert done.endswith("seed 0: done")
     assert failed.endswith("seed 0: failed, why")
@@ -70,3 +75,10 @@ def test_the_table_shows_the_runs_that_are_on(planned):
         assert "0 of 2 done, 1 running, 1 failed" in console.export_text()
     finally:
         live.close()
+
+
+def test_a_worker_tells_of_exact_nulls(tmp_path):
+    rows = write_run(tmp_path, levels=3).table.with_columns(null_shuffles=polars.lit(50)).to_dicts()
+    assert z_text(_row(rows)) == f" (z {round(_row(rows)['locality_z'])})"
+    earlier = [{name: value for name, value in row.items() if name != "null_shuffles"} for row in rows]
+    assert z_text(_row(earlier)).endswith(", 20 shuffles)")

@@ -116,3 +116,9 @@ def test_what_follows_from_other_fields_is_said_once_for_all_jobs(capsys):
         "prunescope: prune.rewind_step is 10 in place of 200, the same share of train.steps=100 as of 2000: "
         "set it to choose another\n"
     )
+
+
+def test_fields_that_a_method_does_not_read_are_named_once(capsys):
+    read_jobs("quickstart", ["prune.density=0.1", "prune.rate=[0.2,0.3]"])
+    told = capsys.readouterr().err
+    assert told.count("prune.density is not read by prune.method=imp") == 1

@@ -45,7 +45,8 @@ def ablation(group: Group, level: int, order: str) -> polars.DataFrame:
     """Return the accuracy after removing nodes in an order, relative to that of the whole network.
 
     ``order``: as in the stored curves (docs/science.md, "Ablation"). Each row is a number of removed nodes, with mean
-    and sample sd over seeds and the relative accuracy of guessing. Raises InputError for a run that did not measure it.
+    and sample sd over seeds and the relative accuracy of guessing. Raises InputError for a run that did not measure it, and for one
+    whose whole network has no image right.
     """
     curves, guessing = [], []
     removed = np.empty(0, np.int64)
@@ -55,6 +56,11 @@ def ablation(group: Group, level: int, order: str) -> polars.DataFrame:
             raise InputError(f"{run.path}: level {level} holds no ablation curve")
         removed, accuracy = seen["ablation_removed"], seen[f"ablation_{order}"]
         whole = accuracy[np.argmin(removed)]
+        if whole == 0:
+            raise InputError(
+                f"{run.path}: at level {level} the whole network has no image right: no accuracy is relative to 0; choose "
+                "another level"
+            )
         curves.append(accuracy / whole)
         guessing.append(1 / len(run.classes) / whole)
     mean, sd = mean_and_sd(np.array(curves))

@@ -36,7 +36,7 @@ def number(
     if kind == "text" or isinstance(value, str):
         return str(value)
     places, factor, behind = RULES[kind]
-    text = f"{factor * value:{'+' if sign else ''}.{places if digits is None else digits}f}"
+    text = f"{factor * value:{'+' if sign else ''}z.{places if digits is None else digits}f}"
     return text + behind if unit else text
 
 
@@ -92,7 +92,7 @@ def _places(value: float) -> int:
 
 
 def _decimal(value: float, places: int) -> str:
-    return f"{value:.{places}f}".replace("-", "\u2212")
+    return f"{value:z.{places}f}".replace("-", "\u2212")
 
 
 def percent(share: float) -> str:

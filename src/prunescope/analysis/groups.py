@@ -15,6 +15,7 @@ from prunescope._renamed import old_names
 from prunescope.analysis import best_levels
 from prunescope.analysis.formats import accuracy, percent
 from prunescope.analysis.image_counts import ImageKind, stored_images
+from prunescope.analysis.inputs import inputs_of
 from prunescope.analysis.labels import labels
 from prunescope.analysis.methods import stored_labels
 from prunescope.errors import InputError
@@ -143,7 +144,8 @@ class Group:
         found = best if self._shows(best) else self.nearest(FIXED)
         if found != best:
             images = self.images("validation")
-            on = f"of {images:,} images" if images else "of images whose number is not stored"
+            name = inputs_of(self.runs)
+            on = f"of {images:,} {name}" if images else f"of {name} whose number is not stored"
             there, highest = (accuracy(self.accuracies[level]) for level in (found, best))
             return found, (
                 f"the level nearest u = 1 %, validation accuracy {there}; the best, {highest} {on}, is at level {best}, "

@@ -5,32 +5,36 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Literal
 
+from prunescope.analysis.inputs import inputs_of
+
 if TYPE_CHECKING:
     from prunescope.runs.directory import Run
 
 ImageKind = Literal["validation", "heldout"]
-KINDS: dict[ImageKind, str] = {"validation": "validation images", "heldout": "held-out images"}
+KINDS: dict[ImageKind, str] = {"validation": "validation", "heldout": "held-out"}
 
 
-def images_text(counts: Iterable[int | None], kind: ImageKind) -> str:
+def images_text(counts: Iterable[int | None], kind: ImageKind, inputs: str = "images") -> str:
     """Return numbers of images as text: ``4,000 validation images``, ``60 to 4,000 validation images``.
 
-    ``counts``: one for each run, None where it is not stored. It is ``no held-out images`` where all are 0, and
+    ``counts``: one for each run, None where it is not stored. ``inputs``: what the images are called, which may be series
+    or rows of tables. It is ``no held-out images`` where all are 0, and
     ``validation images, number not stored`` where none is known.
     """
-    given = list(counts)
+    given, name = list(counts), f"{KINDS[kind]} {inputs}"
     known = sorted({count for count in given if count is not None})
     if not known:
-        return f"{KINDS[kind]}, number not stored"
+        return f"{name}, number not stored"
     numbers = " to ".join(f"{count:,}" for count in dict.fromkeys((known[0], known[-1])))
     text = "no" if known == [0] else numbers
     rest = ", number not stored in every run" if None in given else ""
-    return f"{text} {KINDS[kind]}{rest}"
+    return f"{text} {name}{rest}"
 
 
 def images_of(runs: Iterable[Run], kind: ImageKind) -> str:
     """Return in words how many images of a kind runs have."""
-    return images_text((stored_images(run, kind) for run in runs), kind)
+    found = list(runs)
+    return images_text((stored_images(run, kind) for run in found), kind, inputs_of(found))
 
 
 def stored_images(run: Run, kind: ImageKind) -> int | None:

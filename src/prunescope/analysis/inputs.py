@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from prunescope.data.words import INPUTS, UNITS, size_in_words
 from prunescope.runs.directory import Run
 
@@ -14,6 +16,12 @@ def unit(run: Run) -> str:
 def inputs(run: Run) -> str:
     """Return what a run's inputs are called, in the plural: images, series, or rows of a table."""
     return INPUTS[run.experiment.data.geometry]
+
+
+def inputs_of(runs: Iterable[Run]) -> str:
+    """Return what the inputs of all runs are called, in the plural; ``inputs`` where they are of several kinds."""
+    found = {inputs(run) for run in runs}
+    return found.pop() if len(found) == 1 else "inputs"
 
 
 def size(run: Run) -> str:

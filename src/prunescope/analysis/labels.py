@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
 from prunescope.analysis.formats import percent
-from prunescope.experiment import Experiment
+from prunescope.experiment import Experiment, build
 from prunescope.experiment.dotted import dotted_values
 from prunescope.experiment.fields import name_of_root
 from prunescope.pruning import find_traits
@@ -56,7 +56,8 @@ def labels(experiments: Sequence[Experiment], methods: Mapping[str, str] | None 
         parts = [part or [REFERENCE] for part in _apart(differing)]
     for twins in _twins(parts):
         for number, more in zip(twins, _leaves([experiments[number] for number in twins]), strict=True):
-            parts[number] = [*parts[number], *more]
+            own = [text for text in parts[number] if text != REFERENCE]
+            parts[number] = [*own, *more] or [REFERENCE]
     return [", ".join(part) for part in parts]
 
 
@@ -92,20 +93,45 @@ def _twins(parts: Sequence[list[str]]) -> list[list[int]]:
 
 
 def _leaves(experiments: Sequence[Experiment]) -> list[list[str]]:
-    """Return texts such as ``levels 7`` for every field in which experiments with the same label differ."""
-    parts: list[list[str]] = [[] for _ in experiments]
+    """Return texts such as ``levels 7`` for fields in which experiments with the same label differ.
+
+    Left out are fields that an experiment's method does not read, values that say that something is not done, and, where
+    the experiments differ in several fields, the defaults; all fields are told where that leaves two of them alike.
+    """
     held = [dotted_values(experiment) for experiment in experiments]
-    for name in held[0]:
-        values = [one[name] for one in held]
-        apart = name in ("name", "data.root", "data.name") or name.startswith("run.")
-        if apart or all(value == values[0] for value in values):
-            continue
-        for part, value in zip(parts, values, strict=True):
-            part.append(_leaf(name.rpartition(".")[2], value))
+    names = [
+        name
+        for name in held[0]
+        if name not in ("name", "data.root", "data.name") and not name.startswith("run.")
+        if any(one[name] != held[0][name] for one in held)
+    ]
+    short = [[name for name in names if _tells(name, one, alone=len(names) == 1)] for one in held]
+    parts = [[_leaf(name, one[name]) for name in told] for told, one in zip(short, held, strict=True)]
+    if _twins(parts):
+        return [[_leaf(name, one[name]) for name in names] for one in held]
     return parts
 
 
+def _tells(name: str, values: Mapping[str, Any], *, alone: bool) -> bool:
+    """Return whether the value of a field says something of an experiment; ``alone``: it differs in no other field."""
+    section, _, field = name.partition(".")
+    known = find_traits(values["prune.method"]).fields
+    if section == "prune" and known is not None and field not in {*known, "method", "options"}:
+        return False
+    if values[name] is None or values[name] is False:
+        return False
+    return alone or values[name] != _defaults().get(name)
+
+
+@cache
+def _defaults() -> dict[str, Any]:
+    return dotted_values(build({"name": "defaults"}))
+
+
 def _leaf(name: str, value: Any) -> str:
+    name = name.rpartition(".")[2]
+    if value is True:
+        return name.replace("_", " ")
     if name == "density" and value is not None:
         return densities_text(value if isinstance(value, list) else [value])
     text = ", ".join(map(str, value)) if isinstance(value, list) else value

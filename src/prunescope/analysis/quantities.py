@@ -34,6 +34,12 @@ class Quantity:
     fitted: bool = False
     points: bool = False
 
+    @property
+    def range(self) -> tuple[float, float]:
+        """The least and the largest value that it can have: 0 and 1 of accuracies and densities of levels."""
+        share = self.grid or self.name == "u" or (self.images is not None and not self.points)
+        return (0.0, 1.0) if share else (-math.inf, math.inf)
+
 
 def _of_a_level(place: str, prefix: str = "") -> tuple[Quantity, ...]:
     """Return the quantities of a level; ``place`` ends their titles and ``prefix`` begins their names."""

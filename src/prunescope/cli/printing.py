@@ -115,7 +115,7 @@ def print_run(run: Run, *, as_json: bool) -> None:
         print(json.dumps(_levels(run), indent=2))
         return
     rows = run.table.to_dicts() if run.levels else []
-    images = images_text([run.data.get("validation_images")], "validation").replace("images", inputs(run))
+    images = images_text([run.data.get("validation_images")], "validation", inputs(run))
     heading = f"{run.path}: {run.experiment.name}, seed {run.seed}, {run.status}; accuracies on {images}"
     print(f"{heading}{_of_z(rows)}")
     for row in rows:
@@ -185,6 +185,11 @@ def print_observables(
             continue
         facts: dict[str, Any] = {"mask": name, "shape": [mask.n_out, mask.n_in], "density": mask.density}
         results.append(facts | measure(mask, geometry, weights=weights).to_dict())
+    if not source.is_dir() and shape is None and all(geometry is None for _, _, geometry, _ in masks):
+        print(
+            "prunescope: --shape is not given: where inputs lie, as locality needs, is not known",
+            file=sys.stderr,
+        )
     if as_json:
         print(json.dumps(results, indent=2))
         return
@@ -197,7 +202,7 @@ def print_observables(
         for key, value in result.items():
             if isinstance(value, dict):
                 cells = "".join(
-                    f"{value[k]:{w}.{p}f}" if value[k] is not None else f"{'-':>{w}}"
+                    f"{value[k]:z{w}.{p}f}" if value[k] is not None else f"{'-':>{w}}"
                     for k, w, p in (("value", 10, 3), ("null_mean", 10, 3), ("null_sd", 10, 3), ("z", 8, 1))
                 )
                 print(f"  {key.replace('_', ' '):24}{cells}{_shuffles(value):>10}")

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from prunescope.analysis.formats import number, span
 from prunescope.analysis.image_counts import images_text
 from prunescope.analysis.nulls import sampled_z
+from prunescope.data.words import INPUTS
 from prunescope.runs.columns import find_column, shown_on
 from prunescope.runs.reporting import Reporter
 from prunescope.runs.time_left import TimeLeft
@@ -131,6 +132,7 @@ class Lines(ProgressLines, Reporter):
         super().__init__(every)
         self._forecast = _Forecast()
         self._images: int | None = None
+        self._inputs = "images"
 
     def say(self, text: str) -> None:
         """Print a line to stderr at once; the next one on the progress is due ``every`` seconds later."""
@@ -141,6 +143,7 @@ class Lines(ProgressLines, Reporter):
         self, path: Path, experiment: Experiment, rows: list[dict[str, Any]], engine: str = ""
     ) -> None:
         self._forecast = _Forecast(experiment, _first_layer(rows))
+        self._inputs = INPUTS[experiment.data.geometry]
         self.say(f"{path}: {'resuming' if rows else 'starting'} {experiment.name}")
         if engine:
             self.say(f"engine {engine}")
@@ -159,7 +162,7 @@ class Lines(ProgressLines, Reporter):
     def evaluated(self, evaluation: Evaluation) -> None:
         if self._images != evaluation.val.images:
             self._images = evaluation.val.images
-            self.say(f"accuracies are on {images_text([self._images], 'validation')}")
+            self.say(f"accuracies are on {images_text([self._images], 'validation', self._inputs)}")
 
     def level_finished(self, rows: list[dict[str, Any]]) -> None:
         self._forecast.finish(_first_layer(rows))
@@ -174,7 +177,7 @@ class Live(ProgressView, Reporter):
         self._forecast = _Forecast()
         self._level: Level | None = None
         self._evaluation: Evaluation | None = None
-        self._heading = ""
+        self._heading, self._inputs = "", "images"
         super().__init__()
         self._live.start()
 
@@ -182,7 +185,7 @@ class Live(ProgressView, Reporter):
         self, path: Path, experiment: Experiment, rows: list[dict[str, Any]], engine: str = ""
     ) -> None:
         self._heading = f"{path}, engine {engine}" if engine else str(path)
-        self._note, self._rows = "", _first_layer(rows)
+        self._note, self._rows, self._inputs = "", _first_layer(rows), INPUTS[experiment.data.geometry]
         self._forecast = _Forecast(experiment, self._rows)
 
     def level_started(self, level: Level, step: int, shape: ImageShape) -> None:
@@ -236,9 +239,7 @@ class Live(ProgressView, Reporter):
         if self._evaluation is None:
             return ""
         val, loss = self._evaluation.val, number(self._evaluation.train_loss, "nats")
-        return (
-            f"  validation {number(val.accuracy, 'percent')} of {val.images:,} images  training loss {loss}"
-        )
+        return f"  validation {number(val.accuracy, 'percent')} of {val.images:,} {self._inputs}  training loss {loss}"
 
 
 class _Forecast:

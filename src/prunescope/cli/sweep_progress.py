@@ -142,7 +142,7 @@ def _cells(known: RunStatus, status: SweepStatus) -> list[str]:
     return [
         number(level, "count"),
         of("nominal_density"),
-        of("best_val_accuracy"),
+        f"{of('best_val_accuracy')}{f' of {known.images:,}' if known.images else ''}",
         locality,
         span(status.left(known)),
     ]

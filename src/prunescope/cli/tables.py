@@ -8,9 +8,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from prunescope.analysis.comparison import Comparison, compare
+from prunescope.analysis.comparison import Compared, Comparison, compare
 from prunescope.analysis.formats import interval, number
 from prunescope.analysis.image_counts import KINDS, ImageKind, images_text
+from prunescope.analysis.inputs import inputs_of
 from prunescope.analysis.nulls import earlier_nulls
 from prunescope.analysis.quantities import Quantity, quantities
 from prunescope.analysis.tables import FoundRuns, find_runs, table_of, without_twins, write_table
@@ -20,9 +21,7 @@ from prunescope.runs.directory import Run
 FILE = "runs.parquet"
 DIGITS = 2
 # What is said below a comparison that has an interval of an accuracy.
-CONDITIONAL = (
-    "Intervals of accuracies are over seeds, conditional on these images: other images are not in them."
-)
+CONDITIONAL = "Intervals of accuracies are over seeds, conditional on these {0}: other {0} are not in them."
 
 
 def print_table(place: Path, out: Path | None) -> None:
@@ -92,7 +91,9 @@ def _markdown(comparison: Comparison) -> str:
     heading, *lines = _cells(comparison)
     ruler = ["---", "---", *["---:"] * (len(heading) - 2)]
     table = "\n".join(f"| {' | '.join(line)} |" for line in (heading, ruler, *lines))
-    return f"{table}\n\n{CONDITIONAL}" if _has_interval(comparison) else table
+    return (
+        f"{table}\n\n{CONDITIONAL.format(_inputs(comparison.groups))}" if _has_interval(comparison) else table
+    )
 
 
 def _text(comparison: Comparison) -> str:
@@ -110,7 +111,7 @@ def _text(comparison: Comparison) -> str:
         ]
         text.append("  " + "  ".join(padded).rstrip())
     if _has_interval(comparison):
-        text += ["", CONDITIONAL]
+        text += ["", CONDITIONAL.format(_inputs(comparison.groups))]
     return "\n".join(text)
 
 
@@ -137,32 +138,41 @@ def _cells(comparison: Comparison) -> list[list[str]]:
         without = quantity.name == "heldout_accuracy" and any(row["images"] == 0 for row in own)
         if without or any(row["mean"] is not None for row in own):
             differ = len({row["images"] for row in own if row["mean"] is not None}) > 1
-            lines += [_row(row, quantity, _heading(quantity, own), differ=differ) for row in own]
+            title = _heading(quantity, own, _inputs(comparison.groups))
+            for row, group in zip(own, comparison.groups, strict=True):
+                lines.append(_row(row, quantity, title, _inputs([group]), differ=differ))
     return lines
 
 
-def _heading(about: Quantity, rows: Sequence[dict[str, Any]]) -> str:
+def _inputs(groups: Sequence[Compared]) -> str:
+    """Return what the inputs of the compared runs are called: images, series, rows, or inputs of several kinds."""
+    return inputs_of(run for group in groups for own in group.settings for run in own.group.runs)
+
+
+def _heading(about: Quantity, rows: Sequence[dict[str, Any]], inputs: str) -> str:
     """Return the title with the unit, and on how many images an accuracy is, where the groups agree in it."""
     unit = ", points" if about.points else ", %" if about.format == "percent" else ""
     if about.images is None:
         return f"{about.title}{unit}"
     known = {row["images"] for row in rows if row["mean"] is not None}
-    images = _images(known.pop(), about.images) if len(known) == 1 else KINDS[about.images]
+    images = (
+        _images(known.pop(), about.images, inputs) if len(known) == 1 else f"{KINDS[about.images]} {inputs}"
+    )
     return f"{about.title}{unit}, {images}"
 
 
-def _images(count: int | None, kind: ImageKind) -> str:
+def _images(count: int | None, kind: ImageKind, inputs: str) -> str:
     """Return a number of images as text; None stands for runs that differ in it, or that did not store it."""
-    return f"{KINDS[kind]}, number unknown" if count is None else images_text([count], kind)
+    return f"{KINDS[kind]} {inputs}, number unknown" if count is None else images_text([count], kind, inputs)
 
 
-def _row(row: dict[str, Any], about: Quantity, title: str, *, differ: bool) -> list[str]:
+def _row(row: dict[str, Any], about: Quantity, title: str, inputs: str, *, differ: bool) -> list[str]:
     count = str(row["n"]) if row["settings"] < 2 else f"{row['settings']} settings"
     group = row["group"]
     if about.images is not None and (differ or row["images"] == 0):
-        group = f"{group} ({_images(row['images'], about.images)})"
+        group = f"{group} ({_images(row['images'], about.images, inputs)})"
     cells = [title, group, count, _number(row["mean"], about), _number(row["sd"], about)]
-    cells.append("all alike" if row["alike"] else _interval(row["low"], row["high"], about))
+    cells.append("all alike" if row["alike"] else _interval(*_cut(row["low"], row["high"], about), about))
     if "paired" in row:
         cells.append(_number(row["difference"], about, sign=True))
         cells.append(_interval(row["difference_low"], row["difference_high"], about))
@@ -176,6 +186,12 @@ def _number(value: float | None, about: Quantity, *, sign: bool = False) -> str:
 
 def _interval(low: float | None, high: float | None, about: Quantity) -> str:
     return interval(low, high, about.format, digits=DIGITS)
+
+
+def _cut(low: float | None, high: float | None, about: Quantity) -> tuple[float | None, float | None]:
+    """Return an interval of a mean without what the mean cannot be; files and JSON have the whole interval."""
+    lowest, highest = about.range
+    return (None if low is None else max(low, lowest)), (None if high is None else min(high, highest))
 
 
 def _pairing(row: dict[str, Any]) -> str:

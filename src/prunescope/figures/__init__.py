@@ -32,11 +32,13 @@ def draw(
     ``levels``: the levels shown, where a figure shows some, by default those that the paper chooses around the best
     accuracy. ``nodes``: the nodes shown, where a figure shows chosen ones, by default the most connected.
     Returns the paths written. Raises InputError for an unknown figure, too few runs, runs without a finished
-    level, levels or nodes that do not exist, or a folder that cannot be written.
+    level, runs on tables where the figure needs inputs with geometry, levels or nodes that do not exist, or a folder that
+    cannot be written.
     """
     spec = find_figure(figure_id)
     if len(runs) < spec.fewest:
         raise InputError(f"figure {figure_id} needs {spec.needs}; none given")
+    _check_geometry(spec, runs)
     from dataclasses import replace
     from importlib import import_module
 
@@ -56,3 +58,16 @@ def draw(
         drawing = make(list(runs), options)
         drawing = replace(drawing, notes=(*drawing.notes, *figure_notes(spec, runs, options)))
         return write(drawing, Path(out), f"figure-{figure_id}")
+
+
+def _check_geometry(spec: FigureSpec, runs: Sequence[Run]) -> None:
+    """Raise InputError for a run on tables in a figure that needs inputs with geometry; it names those that do not."""
+    if not spec.geometry:
+        return
+    for run in runs[:1] if spec.one_run else runs:
+        if run.experiment.data.geometry == "none":
+            others = ", ".join(figure.id for figure in FIGURES.values() if not figure.geometry)
+            raise InputError(
+                f"{run.path}: its inputs have no geometry (data.geometry=none), which figure {spec.id} needs; figures "
+                f"that need none are {others}"
+            )

@@ -22,6 +22,7 @@ class FigureSpec:
     draws it, as ``module:function`` within prunescope.figures. ``fewest`` is the smallest number of runs. The others
     decide which notes are below the figure: ``accuracies``, that it shows some; ``first_layer``, that its masks and
     what follows from them are those of the first layer alone; ``levels``, by which rule it chooses levels.
+    ``geometry``: whether it needs inputs with geometry, which images and series are, and tables are not.
     """
 
     id: str
@@ -32,6 +33,7 @@ class FigureSpec:
     accuracies: bool = False
     first_layer: bool = False
     levels: Rule | None = None
+    geometry: bool = True
 
     @property
     def one_run(self) -> bool:
@@ -55,6 +57,7 @@ FIGURES: dict[str, FigureSpec] = {
             "paper.accuracy:levels",
             accuracies=True,
             first_layer=True,
+            geometry=False,
         ),
         FigureSpec(
             "atlas",
@@ -65,7 +68,12 @@ FIGURES: dict[str, FigureSpec] = {
             levels="told",
         ),
         FigureSpec(
-            "1a", "Best validation accuracy against u", ANY, "paper.accuracy:figure_1a", accuracies=True
+            "1a",
+            "Best validation accuracy against u",
+            ANY,
+            "paper.accuracy:figure_1a",
+            accuracies=True,
+            geometry=False,
         ),
         FigureSpec(
             "1b",
@@ -74,6 +82,7 @@ FIGURES: dict[str, FigureSpec] = {
             "paper.connectivity:figure_1b",
             first_layer=True,
             levels="around",
+            geometry=False,
         ),
         FigureSpec(
             "1c",
@@ -81,8 +90,8 @@ FIGURES: dict[str, FigureSpec] = {
             SEEDS,
             "paper.connectivity:figure_1c",
             accuracies=True,
-            first_layer=True,
             levels="shown",
+            geometry=False,
         ),
         FigureSpec("2a", "What S(d) counts, on a small mask", NO_RUN, "paper.sketch:figure_2a", 0),
         FigureSpec(
@@ -107,6 +116,7 @@ FIGURES: dict[str, FigureSpec] = {
             ANY,
             "paper.accuracy:figure_gain",
             accuracies=True,
+            geometry=False,
         ),
         FigureSpec(
             "methods",
@@ -114,7 +124,7 @@ FIGURES: dict[str, FigureSpec] = {
             ANY,
             "extra.methods:figure_methods",
             accuracies=True,
-            first_layer=True,
+            geometry=False,
         ),
         FigureSpec(
             "3a",
@@ -153,6 +163,7 @@ FIGURES: dict[str, FigureSpec] = {
             ANY,
             "paper.convergence:figure_6",
             accuracies=True,
+            geometry=False,
         ),
         FigureSpec(
             "7",
@@ -265,9 +276,15 @@ FIGURES: dict[str, FigureSpec] = {
             first_layer=True,
         ),
         FigureSpec(
-            "densities", "Densities of the layers against Erdős–Rényi's", ANY, "extra.flow:figure_densities"
+            "densities",
+            "Densities of the layers against Erdős–Rényi's",
+            ANY,
+            "extra.flow:figure_densities",
+            geometry=False,
         ),
-        FigureSpec("flow", "Magnitude of the layers and its flow", ANY, "extra.flow:figure_flow"),
+        FigureSpec(
+            "flow", "Magnitude of the layers and its flow", ANY, "extra.flow:figure_flow", geometry=False
+        ),
         FigureSpec(
             "gabor", "R² of Gabor fits over the levels", SEEDS, "extra.gabor:figure_gabor", first_layer=True
         ),
@@ -276,7 +293,7 @@ FIGURES: dict[str, FigureSpec] = {
             "Kurtosis and cavity effect over the levels",
             ANY,
             "extra.kurtosis:figure_kurtosis",
-            first_layer=True,
+            geometry=False,
         ),
     )
 }

@@ -9,7 +9,8 @@ function percent(share) {
 }
 
 function fixed(value, digits, unit = "") {
-  return Number.isFinite(value) ? value.toFixed(digits) + unit : NOT_MEASURED;
+  // A value that rounds to zero has no sign.
+  return Number.isFinite(value) ? value.toFixed(digits).replace(/^-(0(\.0+)?)$/, "$1") + unit : NOT_MEASURED;
 }
 
 const accuracyText = (share) => (Number.isFinite(share) ? `${(100 * share).toFixed(1)} %` : NOT_MEASURED);
@@ -151,7 +152,7 @@ const onImages = (count) => (Number.isFinite(count) ? ` on ${images(count)}` : `
 const ofImages = (count) => (Number.isFinite(count) ? ` of ${images(count)}` : "");
 
 function showNumbers(level, validationImages) {
-  const z = Number.isFinite(level.locality_z) ? ` (z = ${level.locality_z.toFixed(0)}, ${level.z_shuffles ? `sd of ${level.z_shuffles} shuffles` : "exact sd"})` : "";
+  const z = Number.isFinite(level.locality_z) ? ` (z = ${fixed(level.locality_z, 0)}, ${level.z_shuffles ? `sd of ${level.z_shuffles} shuffles` : "exact sd"})` : "";
   const dense = level.weight_density === 1; // no spread, no excess of near pairs
   const entries = [
     ["weight density of layer 1", Number.isFinite(level.weight_density) ? percent(level.weight_density) : NOT_MEASURED],

@@ -58,6 +58,11 @@ def run_data(run: Run, group: int) -> dict[str, Any]:
 
     Raises InputError for tables, and for images that have not 1 or 3 channels.
     """
+    if run.experiment.data.geometry == "none":
+        raise InputError(
+            f"{run.path}: its inputs have no geometry (data.geometry=none), which a report needs; prunescope show, compare "
+            "and figure levels need none"
+        )
     channels, height, width = run.shape
     series = height == 1
     if channels not in (1, 3) and not series:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from prunescope.analysis import inputs
@@ -57,7 +58,7 @@ def facts(rows: list[dict[str, Any]], group: Group) -> list[dict[str, str]]:
     return [
         _accuracy_fact(by_level.get(DENSE), by_level[group.best_level()], _images(group)),
         _locality_fact(told, where, inputs.unit(group.runs[0])),
-        _fan_in_fact(told, where),
+        _fan_in_fact(told, f"at u = {_percent(told['u'])}"),
         _seeds_fact(group),
     ]
 
@@ -89,9 +90,9 @@ def _locality_fact(row: dict[str, Any], where: str, unit: str) -> dict[str, str]
     if value is None:
         return {"value": "—", "text": "locality was not measured"}
     masks = f"{row['z_shuffles']} shuffled masks" if row.get("z_shuffles") else "shuffled masks"
-    null = "no spread of shuffled masks was measured" if z is None else f"z = {z:.0f} against {masks}"
+    null = "no spread of shuffled masks was measured" if z is None else f"z = {z:z.0f} against {masks}"
     if z is not None and row["seeds"] > 1:
-        null = f"z ≥ {z:.0f} against {masks} in every run"
+        null = f"z ≥ {math.floor(z)} against {masks} in every run"
     return {
         "value": f"{value:.2f} ×",
         "text": f"as many close pairs of {unit} per node as by chance ({null}), {where}",

@@ -59,6 +59,7 @@ class RunStatus:
     step: int = 0
     steps: int = 0
     accuracy: float | None = None
+    images: int | None = None
     row: Event | None = None
     note: str = ""
     began: float = 0.0
@@ -128,7 +129,7 @@ class SweepStatus:
                 ):  # the time for reading images, and what a resumed run had done before, are not its pace
                     known.began, known.left_then = time.monotonic(), known.left
             case "evaluated":
-                known.accuracy = event["accuracy"]
+                known.accuracy, known.images = event["accuracy"], event.get("images", known.images)
             case "level_finished":
                 known.row, known.step, known.steps = event, 0, 0
                 known.finished = event["levels"]

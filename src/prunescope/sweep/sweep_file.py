@@ -15,6 +15,7 @@ from prunescope.experiment import load
 from prunescope.experiment.dotted import takes_list
 from prunescope.experiment.loading import to_stderr
 from prunescope.experiment.overrides import formatted, parsed_axis
+from prunescope.pruning.running import unread_fields
 from prunescope.sweep.planning import Job, check_distinct
 
 Settings = dict[str, Any]  # values of fields by dotted name, as TOML has them
@@ -62,6 +63,8 @@ def _jobs(entry: SweepEntry, overridden: Settings, seeds: tuple[int, ...] | None
         except InputError as error:
             prefix = "" if entry.origin == entry.experiment else f"{entry.origin}: "
             raise InputError(f"{prefix}{error}") from None
+        for note in unread_fields(experiment, given):
+            notes.setdefault(note)
         found += [Job(experiment, seed) for seed in seeds or entry.seeds]
     for note in notes:
         to_stderr(note)

@@ -63,7 +63,12 @@ class EventReporter(Reporter):
             self._report("stepped", level=level.number, step=step, steps=level.steps)
 
     def evaluated(self, evaluation: Evaluation) -> None:
-        self._report("evaluated", level=evaluation.level, accuracy=evaluation.val.accuracy)
+        self._report(
+            "evaluated",
+            level=evaluation.level,
+            accuracy=evaluation.val.accuracy,
+            images=evaluation.val.images,
+        )
 
     def level_finished(self, rows: list[dict[str, Any]]) -> None:
         self._report("level_finished", **_row(rows))
@@ -72,6 +77,7 @@ class EventReporter(Reporter):
 def _row(rows: list[dict[str, Any]]) -> dict[str, Any]:
     """Return what a live view shows of the last finished level."""
     last = [row for row in rows if row["layer"] == 1][-1]
+    # Without null_shuffles z would be taken for one of version 0.1, whose sd came from shuffled masks.
     names = ["level", "null_shuffles", *(column.name for column in shown_on("live"))]
     return {"levels": len({row["level"] for row in rows}), **{name: last.get(name) for name in names}}
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import polars
@@ -96,7 +96,18 @@ def figure_gain(runs: Sequence[Run], options: FigureOptions) -> Drawing:
     table = gains(found)
     gain_panel(axes, found, table)
     draw_legend(figure, axes, found)
-    return Drawing(figure, table)
+    return Drawing(figure, table, notes=without_gain(found, table["experiment"]))
+
+
+def without_gain(found: Sequence[Group], having: Iterable[str]) -> tuple[str, ...]:
+    """Return a note that names the experiments without a gain; ``having``: the labels of those that have one."""
+    known = set(having)
+    missing = [group.label for group in found if group.label not in known]
+    if not missing:
+        return ()
+    return (
+        f"Without a gain, as no dense network of its seeds, data and training is here: {'; '.join(missing)}.",
+    )
 
 
 def accuracy_panel(axes: Axes, found: Sequence[Group], table: polars.DataFrame) -> None:
@@ -158,7 +169,7 @@ def locality_panel(
 
 def legend_height(found: Sequence[Group], width: float = COLUMN) -> float:
     """Return the height in inches that the legend takes below axes of this width in inches."""
-    return BELOW * -(-(len(found) + 1) // _columns(found, width)) if len(found) > 1 else 0.0
+    return BELOW * -(-(len(found) + 1) // _columns(found, width))
 
 
 def _columns(found: Sequence[Group], width: float) -> int:
@@ -167,9 +178,6 @@ def _columns(found: Sequence[Group], width: float) -> int:
 
 
 def draw_legend(figure: FigureBase, axes: Axes, found: Sequence[Group], width: float = COLUMN) -> None:
-    """Draw the legend of a panel's curves: inside the panel for one experiment, else below, ``width`` inches wide."""
-    if len(found) == 1:
-        axes.legend(loc="best")
-        return
+    """Draw the legend of a panel's curves below the figure, ``width`` inches wide, where it crosses none of them."""
     handles, names = axes.get_legend_handles_labels()
     figure.legend(handles, names, loc="outside lower center", ncols=min(_columns(found, width), len(names)))

@@ -55,7 +55,7 @@ def figure_1c(runs: Sequence[Run], options: FigureOptions) -> Drawing:
     """
     group = one_group(runs, "1c")
     shown = [group.shown_level()[0]] if options.levels is None else shown_levels(group, options)
-    figure = Figure(figsize=(COLUMN * min(2, max(1, 0.7 * len(shown))), 2.2))
+    figure = Figure(figsize=(COLUMN * min(2, max(1, 0.7 * len(shown))), 2.5))
     parts = []
     for axes, level in zip(grid(figure, 1, len(shown))[0], shown, strict=True):
         part = polars.concat([ablation(group, level, order) for order in ABLATIONS])
@@ -73,7 +73,9 @@ def figure_1c(runs: Sequence[Run], options: FigureOptions) -> Drawing:
         axes.set_ylim(0, None)
         parts.append(part)
     figure.axes[0].set_ylabel("accuracy / accuracy of the whole")
-    figure.axes[0].legend(loc="upper right")
+    # Below the panels, since curves and the line of guessing may cross any corner of them.
+    handles, labels = figure.axes[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=2 if len(shown) < 2 else 4)
     return Drawing(figure, polars.concat(parts))
 
 
@@ -87,7 +89,7 @@ def figure_10(runs: Sequence[Run], options: FigureOptions) -> Drawing:
     levels = [
         shown_levels(group, options)[0] if options.levels else group.shown_level()[0] for group, _ in shown
     ]
-    flat = max(0.6, *(flatness(run.shape) for _, run in shown))
+    flat = max([0.6, *(flatness(run.shape) for _, run in shown if not is_series(run.shape))])
     figure = Figure(
         figsize=(max(COLUMN, min(PAGE, 1.5 * len(shown))), 1.9 * flat * -(-len(shown) // 4)),
         layout="compressed",
@@ -100,13 +102,17 @@ def figure_10(runs: Sequence[Run], options: FigureOptions) -> Drawing:
     for number, ((group, run), level) in enumerate(zip(shown, levels, strict=True)):
         image = fan_out_image(run.mask(level), run.shape)
         data[f"run{number}_{run.experiment.name.replace('/', '_')}_seed{run.seed}_level{level}"] = image
-        maps.append((f"{run.experiment.name}, seed {run.seed}\n$u$ = {percent(group.density(level))}", image))
+        maps.append((f"{group.label}, seed {run.seed}\n$u$ = {percent(group.density(level))}", image))
     relative = [image.sum(axis=0) / max(image.sum(axis=0).mean(), 1e-12) for _, image in maps]
     highest = max(float(image.max()) for image in relative)
-    for axes, (title, _), image in zip(places.flat, maps, relative, strict=False):
-        drawn = axes.imshow(image, vmin=0, vmax=highest)
+    for axes, (_, run), (title, image), summed in zip(places.flat, shown, maps, relative, strict=False):
         axes.set_title(title)
-        frame(axes)
+        if is_series(run.shape):
+            draw_over_time(axes, image[:, 0] / max(float(image.mean()), 1e-12))
+            axes.axhline(1, color=MUTED, lw=0.6, zorder=1)
+        else:
+            drawn = axes.imshow(summed, vmin=0, vmax=highest)
+            frame(axes)
     for axes in list(places.flat)[len(maps) :]:
         axes.set_visible(False)
     figure.colorbar(drawn, ax=list(places.flat), shrink=0.8, label="$C_{out,0}$ / its mean", aspect=25)
@@ -125,7 +131,7 @@ def _fan_out_over_time(shown: Sequence[tuple[Group, Run]], levels: Sequence[int]
         data[f"run{number}_{run.experiment.name.replace('/', '_')}_seed{run.seed}_level{level}"] = image
         draw_over_time(axes, image[:, 0] / max(float(image.mean()), 1e-12))
         axes.axhline(1, color=MUTED, lw=0.6, zorder=1)
-        axes.set_title(f"{run.experiment.name}, seed {run.seed}, $u$ = {percent(group.density(level))}")
+        axes.set_title(f"{group.label}, seed {run.seed}, $u$ = {percent(group.density(level))}")
     for axes in places[:, 0]:
         axes.set_ylabel("$C_{out,0}$ / its mean")
     for axes in list(places.flat)[len(shown) :]:

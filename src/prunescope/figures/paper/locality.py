@@ -114,7 +114,8 @@ def figure_11(runs: Sequence[Run], options: FigureOptions) -> Drawing:
             data[f"run{row}_level{level}_fan_in_{part.low}_to_{part.high}"] = part.locality.same
             draw_pairs(axes, part.locality.same, without_centre=True)
             frame(axes)
-            axes.set_xlabel(f"{part.low}–{part.high} ({part.nodes})", fontsize=5.5, labelpad=2)
+            told = f"{part.low}–{part.high}" if part.high > part.low else str(part.low)
+            axes.set_xlabel(f"{told} ({part.nodes})", fontsize=5.5, labelpad=2)
         for axes in places[row, len(bins) :]:
             axes.set_visible(False)
         title = [*textwrap.wrap(group.label, LABEL), f"$u$ = {percent(group.density(level))}"]

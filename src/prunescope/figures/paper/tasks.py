@@ -18,7 +18,8 @@ from prunescope.analysis.compared_levels import ExperimentLevel, at_common_densi
 from prunescope.analysis.curves import gains
 from prunescope.analysis.gains import dense_and_best, largest_against_data
 from prunescope.analysis.groups import FigureOptions, Group, groups
-from prunescope.figures.paper.accuracy import draw_legend, gain_panel, legend_height
+from prunescope.analysis.inputs import inputs_of
+from prunescope.figures.paper.accuracy import draw_legend, gain_panel, legend_height, without_gain
 from prunescope.figures.parts import published
 from prunescope.figures.parts.curves import line_styles, table_arrays
 from prunescope.figures.parts.drawing import Drawing
@@ -59,7 +60,8 @@ def figure_17(runs: Sequence[Run], options: FigureOptions) -> Drawing:
         panel_letter(axes, "a")
         data["samples"] = samples.pictures
     data |= _gain(parts[-1], found, shown, "b" if panels > 1 else "a")
-    return Drawing(figure, data | draw_columns(lower, shown, layout))
+    notes = without_gain(found, data["gain_experiment"])
+    return Drawing(figure, data | draw_columns(lower, shown, layout), notes=notes)
 
 
 def figure_18(runs: Sequence[Run], options: FigureOptions) -> Drawing:
@@ -80,7 +82,8 @@ def figure_18(runs: Sequence[Run], options: FigureOptions) -> Drawing:
     _dots(axes, found, table)
     panel_letter(axes, "b")
     data |= table_arrays("accuracy", table)
-    return Drawing(figure, data | draw_columns(lower, shown, layout))
+    notes = without_gain(found, data["gain_experiment"])
+    return Drawing(figure, data | draw_columns(lower, shown, layout), notes=notes)
 
 
 def figure_19(runs: Sequence[Run], options: FigureOptions) -> Drawing:
@@ -100,7 +103,8 @@ def figure_19(runs: Sequence[Run], options: FigureOptions) -> Drawing:
     _largest(axes, found, table)
     panel_letter(axes, "b")
     data |= table_arrays("largest", table)
-    return Drawing(figure, data | draw_columns(lower, shown, layout))
+    notes = without_gain(found, data["gain_experiment"])
+    return Drawing(figure, data | draw_columns(lower, shown, layout), notes=notes)
 
 
 def _gain(
@@ -154,5 +158,5 @@ def _largest(axes: Axes, found: Sequence[Group], table: polars.DataFrame) -> Non
     axes.xaxis.set_major_locator(FixedLocator([1, 2, 5, 10, 20, 50, 100]))
     axes.xaxis.set_minor_locator(NullLocator())
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-    axes.set_xlabel("training images used (%)")
+    axes.set_xlabel(f"training {inputs_of(run for group in found for run in group.runs)} used (%)")
     axes.set_ylabel("largest gain (% points)")

@@ -43,6 +43,7 @@ from prunescope.runs.directory import Run
 ROTATED_MASKS, LARGE_MASKS, TRANSLATED_MASKS = 48, 90, 200
 # Inches: a map's width, the gap below it, the baseline of titles, the width of labels, the tops of maps and sheets.
 MAP, BETWEEN, HEAD, LEFT, TOP, SHEETS = 1.3, 0.08, 0.27, 0.5, 0.35, 2.1
+LEAST_WITH_UNIT = 0.9  # Inches: the height of a map from which the label beside it holds its unit.
 NAMES = {"same": "$S_{sc}$", "different": "$S_{dc}$"}
 
 
@@ -123,7 +124,10 @@ def figure_20(runs: Sequence[Run], options: FigureOptions) -> Drawing:
     for row, kind in enumerate(shown.kinds):
         axes = axes_at(figure, LEFT, TOP + row * (tall + BETWEEN), MAP, tall)
         _draw_map(axes, shown, kind, bottom=kind == shown.kinds[-1], left=True)
-        axes.set_ylabel(f"{NAMES[kind]},  $d_y$ (pixels)")
+        # Beside a flat map the unit has no place; the label below the maps tells it.
+        axes.set_ylabel(
+            f"{NAMES[kind]},  $d_y$ (pixels)" if tall >= LEAST_WITH_UNIT else f"{NAMES[kind]}, $d_y$"
+        )
         _draw_axes(axes, arms)
     density = angular_density(shown.group, shown.level)
     draw_angles(axes_at(figure, LEFT, below + 0.5, MAP, 0.6), density, arms)

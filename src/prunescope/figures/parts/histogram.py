@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import polars
 from matplotlib.axes import Axes
-from matplotlib.ticker import FuncFormatter
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from prunescope.figures.parts.style import INK
 
@@ -21,7 +21,11 @@ def draw_histogram(axes: Axes, part: polars.DataFrame, colour: str) -> None:
     axes.stairs(part["nodes"].to_numpy(), edges, fill=True, color=colour, alpha=0.85, label="trained")
     axes.plot(starts + (width - 1) / 2, part["nodes_if_random"], "--", color=INK, lw=0.9, label="binomial")
     axes.set_yscale("log")
+    highest = 2 * max(part["nodes"].to_numpy().max(), part["nodes_if_random"].to_numpy().max())
+    axes.set_ylim(0.3, highest)
+    # Of few nodes 3, 0.3, … are labelled too, since there would be one label at most.
+    axes.yaxis.set_major_locator(LogLocator(subs=(1.0,) if highest > 100 else (1.0, 3.0)))
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-    axes.set_ylim(0.3, 2 * max(part["nodes"].to_numpy().max(), part["nodes_if_random"].to_numpy().max()))
+    axes.yaxis.set_minor_formatter(NullFormatter())
     mean = float(part["binomial_mean"][0])
     axes.plot([mean], [0.3], "^", color=INK, ms=5, clip_on=False, zorder=5, label="mean")

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 SIZE = 5.5  # points
 LINE, MARGIN = 0.11, 0.06  # inches: the height of a line, and what is left beside the text
+FIXED = "\u00a0"  # a space at which no line ends
 CHARACTER = 0.039  # inches, the mean width of a character of this size
 
 
@@ -34,7 +35,7 @@ def figure_notes(spec: FigureSpec, runs: Sequence[Run], options: FigureOptions) 
         same = ", the same for all seeds" if any(len(group.runs) > 1 for group in found) else ""
         notes.append(f"Accuracies are on {images_of(shown, 'validation')}{same}.")
     if spec.first_layer:
-        notes.append("Masks and what is measured of them are those of layer 1, the first hidden layer.")
+        notes.append("Masks are those of layer 1, the first hidden layer.")
     if spec.levels and options.levels is None:
         notes += _level_notes(found, spec.levels)
     return tuple(notes)
@@ -45,7 +46,7 @@ def _level_notes(found: Sequence[Group], rule: Rule) -> list[str]:
     notes = []
     for group in found:
         level, why = group.told_level() if rule == "told" else group.shown_level()
-        where = f"level {level} (u = {percent(group.density(level))})"
+        where = f"level {level} (u = {percent(group.density(level))})".replace(" ", FIXED)
         if len(found) > 1 and level != group.best_level():
             notes.append(f"{group.label} is at {where}: {why}.")
         elif len(found) == 1:

@@ -164,14 +164,15 @@ def _pairs(axes: Axes, experiment_level: ExperimentLevel, *, left: bool) -> np.n
     axes.set_ylabel("" if not left else "$S_{sc}$,  $d_y$" if null is None else "$S_{sc}$ (pairs)")
     locality = experiment_level.mean("locality")
     if locality is not None:
-        note = f"locality {locality:.2f}"
+        note = f"locality{' ' if null is None else chr(10)}{locality:.2f}"
+        # In a map it is in a dark corner; curves over lags have their empty corners above.
         axes.text(
             0.96,
-            0.04,
+            0.04 if null is None else 0.96,
             note,
             transform=axes.transAxes,
             ha="right",
-            va="bottom",
+            va="bottom" if null is None else "top",
             fontsize=5.5,
             color="w" if null is None else MUTED,
         )

@@ -37,7 +37,11 @@ STYLE: Any = {
     "xtick.labelsize": 6.5,
     "ytick.labelsize": 6.5,
     "legend.fontsize": 6.5,
-    "legend.frameon": False,
+    # Without an edge, but on white, so that a line that runs behind a legend does not cross its text.
+    "legend.frameon": True,
+    "legend.facecolor": "white",
+    "legend.edgecolor": "none",
+    "legend.framealpha": 0.6,
     "legend.handlelength": 1.6,
     "axes.linewidth": 0.6,
     "axes.edgecolor": INK,

@@ -88,16 +88,15 @@ def curve(axes: Axes, mini: Miniature, kind: str, column: str, style: Style) -> 
 
 
 def null_band(axes: Axes, mini: Miniature, kind: str) -> None:
-    """Shade mean ± 2 sd of the locality of the first seed's shuffled masks, against nominal density."""
-    rows = [
-        row
-        for seed in list(mini[kind].runs)[:1]
-        for row in mini[kind].layer(seed)
-        if row.get("locality_null_sd") and row.get("locality_null") is not None
-    ]
-    x = np.array([row["nominal_density"] for row in rows])
-    mean, sd = (np.array([row[name] for row in rows]) for name in ("locality_null", "locality_null_sd"))
-    if len(rows):
+    """Shade mean ± 2 sd of the locality of shuffled masks, averaged over seeds, against nominal density."""
+    by_level: dict[int, list[tuple[float, float, float]]] = {}
+    for seed in mini[kind].runs:
+        for row in mini[kind].layer(seed):
+            if row.get("locality_null_sd") and row.get("locality_null") is not None:
+                null = (row["nominal_density"], row["locality_null"], row["locality_null_sd"])
+                by_level.setdefault(row["level"], []).append(null)
+    if by_level:
+        x, mean, sd = np.array([np.mean(by_level[level], axis=0) for level in sorted(by_level)]).T
         axes.fill_between(x, mean - 2 * sd, mean + 2 * sd, color=FAINT, lw=0, label="shuffled masks ± 2 sd")
 
 
