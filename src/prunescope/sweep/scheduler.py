@@ -68,6 +68,8 @@ def execute(
     options = _with_earlier(options or ExecutionOptions(), earlier)
     options.check()
     check_trackers(options)
+    jobs = list(jobs)
+    check_roots(jobs, options)
     fingerprints = Fingerprints(reporter.preparing)
     if options.ray is None:
         return _execute(plan(jobs, Path(out), options.threads, fingerprints), options, reporter, None)
@@ -94,6 +96,15 @@ def _with_earlier(options: ExecutionOptions, earlier: dict[str, Any]) -> Executi
         changed: dict[str, Any] = {current: tuple(value) if name == "track" else value}
         options = replace(options, **changed)
     return options
+
+
+def check_roots(jobs: Iterable[Job], options: ExecutionOptions) -> None:
+    """Raise InputError for a ``data.root`` that is not there; the data of a cluster may be on its nodes alone."""
+    from prunescope.data.prepared.preparation import check_root
+
+    if options.cluster_address is None:
+        for data in dict.fromkeys(job.experiment.data for job in jobs):
+            check_root(data)
 
 
 def check_trackers(options: ExecutionOptions) -> None:
