@@ -118,6 +118,8 @@ def print_run(run: Run, *, as_json: bool) -> None:
     for row in rows:
         if row["layer"] == 1:
             print(level_line(row))
+    for note in run.data.get("notes") or ():
+        print(f"data: {note}")
     if ended := run.about.get("ended"):
         print(f"ended: {ended}")
 
