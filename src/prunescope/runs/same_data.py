@@ -17,7 +17,7 @@ class Fingerprints:
     """The fingerprints of data sets, each of which is opened once, when it is first asked for."""
 
     def __init__(self, progress: Progress | None = None, *, prepare: bool = True) -> None:
-        """``progress`` is told of preparation; without ``prepare``, data that are not prepared yet stay unknown."""
+        """Open nothing yet; ``progress`` is told of preparation, and without ``prepare`` unprepared data stay unknown."""
         self._progress = progress
         self._prepare = prepare
         self._known: dict[Data, str | None] = {}
