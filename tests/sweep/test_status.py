@@ -18,6 +18,7 @@ FINISHED = {
     "best_val_accuracy": 0.8125,
     "locality": 1.25,
     "locality_z": 7.0,
+    "null_shuffles": 0,
 }
 
 

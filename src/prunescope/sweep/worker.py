@@ -72,7 +72,7 @@ class EventReporter(Reporter):
 def _row(rows: list[dict[str, Any]]) -> dict[str, Any]:
     """Return what a live view shows of the last finished level."""
     last = [row for row in rows if row["layer"] == 1][-1]
-    names = ["level", *(column.name for column in shown_on("live"))]
+    names = ["level", "null_shuffles", *(column.name for column in shown_on("live"))]
     return {"levels": len({row["level"] for row in rows}), **{name: last.get(name) for name in names}}
 
 
