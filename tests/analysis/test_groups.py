@@ -52,6 +52,12 @@ def test_runs_of_before_splits_were_stored_stand_with_the_others(seeds):
     assert [len(group.runs) for group in groups([seeds[2], one, other])] == [3]
 
 
+def test_what_was_noted_of_the_data_is_a_note_of_the_group_once(seeds):
+    noted = [images(run, notes=["7 of 9 images are in both parts"]) for run in seeds[:2]]
+    [group] = groups([*noted, images(seeds[2], notes=[])])
+    assert group.notes == ("photographs: 7 of 9 images are in both parts",)
+
+
 def test_a_seed_that_is_there_twice_counts_once_and_is_named(seeds, tmp_path):
     again = write_run(tmp_path / "again", seed=1, **TINY)
     [group] = groups([*seeds, again])

@@ -298,3 +298,27 @@ def test_a_seed_of_one_data_set_and_a_seed_of_another_are_two_groups_of_one(two_
     assert [group["seeds"] for group in told["groups"]] == [[0], [1]]
     assert [group["group"].rpartition(", ")[2] for group in told["groups"]] == ["ants", "bees"]
     assert {row["n"] for row in told["rows"]} == {1}
+
+
+def test_what_is_noted_of_the_data_is_said_once_by_a_sweep_and_kept(toml, tmp_path, verb):
+    x, y = np.random.default_rng(0).integers(0, 256, (60, 4, 4, 3), np.uint8), np.arange(60) % 3
+    np.savez(tmp_path / "both.npz", x_train=x, y_train=y, x_test=x, y_test=y)
+    line = [
+        toml,
+        *SHORT,
+        f"data.root={tmp_path / 'both.npz'}",
+        "data.validation=30",
+        "--out",
+        tmp_path / "runs",
+    ]
+    code, made, err = verb("run", *line)
+    shared = "60 of 60 images of the validation part are also training images"
+    assert (code, err.count(shared)) == (0, 1)
+    for words in (["--seeds", 2], ["--seeds", 2], []):  # one is done, both are, the first alone
+        code, _, err = verb("sweep", *line, *words)
+        assert (code, err.count(f"both: {shared}")) == (0, 1)
+    assert verb("show", made)[1].startswith("data: ")  # the last line
+    code, _, err = verb("report", made, "--out", tmp_path / "page.html")
+    assert (code, err.count(shared)) == (0, 1)
+    assert shared in (tmp_path / "page.html").read_text()
+    assert any(note.startswith(shared) for note in Run(made).data["notes"])

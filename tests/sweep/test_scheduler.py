@@ -179,6 +179,15 @@ def test_a_limit_below_one_is_refused_even_where_nothing_is_left_to_run(tmp_path
 
 
 def test_what_a_method_lacks_is_refused_before_any_data_is_opened(tmp_path):
-    lacking = tiny.experiment(data={"root": "/no/such.npz"}, prune={"method": "snip", "levels": None})
+    (tmp_path / "no.npz").write_text("no images")
+    root = str(tmp_path / "no.npz")
+    lacking = tiny.experiment(data={"root": root}, prune={"method": "snip", "levels": None})
     with pytest.raises(InputError, match=r"prune\.density"):
         scheduler.execute([Job(lacking, 0)], tmp_path)
+
+
+def test_a_root_that_is_missing_is_refused_before_anything_is_measured(tmp_path, monkeypatch):
+    monkeypatch.setattr(scheduler, "plan", lambda *_: pytest.fail("planned"))
+    missing = tiny.experiment(data={"root": "/no/such.npz"})
+    with pytest.raises(InputError, match=r"/no/such\.npz: no such file or folder"):
+        scheduler.execute([Job(missing, 0)], tmp_path)

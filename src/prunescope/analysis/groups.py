@@ -272,8 +272,14 @@ def same_data(run: Run) -> str:
 
 
 def replicates(label: str, runs: Sequence[Run]) -> Group:
-    """Return the group of runs that are replicates; of several runs of one seed the first is taken, with a note."""
+    """Return the group of runs that are replicates; of several runs of one seed the first is taken, with a note.
+
+    What was noted of their data when they were opened is among the notes, each line once.
+    """
     taken, notes = first_of_each_seed(runs)
+    notes += dict.fromkeys(
+        f"{_set_name(run)}: {note}" for run in taken for note in run.data.get("notes") or ()
+    )
     for what, of in _PLACES.items():
         told = sorted({text for run in taken if (text := of(run))})
         if len(told) > 1:

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from prunescope.observables.null_moments import Moments, fan_in_ratio_null
-
 if TYPE_CHECKING:
     import polars
 
     from prunescope.analysis.groups import Group
+    from prunescope.observables.null_moments import Moments
     from prunescope.runs.directory import Run
 
 # Runs of version 0.1 drew so many masks for every null and did not store the number.
@@ -35,6 +34,8 @@ def fan_in_null(rows: polars.DataFrame, inputs: int) -> list[Moments]:
 
     inputs: the number of inputs of the layer. The rows of runs that did not store either have nan.
     """
+    from prunescope.observables.null_moments import Moments, fan_in_ratio_null  # slow to import
+
     if not {"units", "weight_density"} <= set(rows.columns):
         return [Moments()] * len(rows)
     pairs = rows.select("units", "weight_density").iter_rows()

@@ -17,13 +17,10 @@ from prunescope.errors import InputError
 from prunescope.experiment import Experiment, preset_names, preset_text
 from prunescope.mask import ImageShape, Mask
 from prunescope.model import FloatArray
-from prunescope.runs.estimate import Estimate
 
 if TYPE_CHECKING:
     from prunescope.runs.directory import Run
-
-if TYPE_CHECKING:
-    from prunescope.runs.directory import Run
+    from prunescope.runs.estimate import Estimate
 
 
 def print_plan(experiment: Experiment, seed: int, out: Path) -> None:
@@ -121,6 +118,8 @@ def print_run(run: Run, *, as_json: bool) -> None:
     for row in rows:
         if row["layer"] == 1:
             print(level_line(row))
+    for note in run.data.get("notes") or ():
+        print(f"data: {note}")
     if ended := run.about.get("ended"):
         print(f"ended: {ended}")
 

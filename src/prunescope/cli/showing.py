@@ -95,16 +95,14 @@ def report_command(
 
 
 def _say_notes(runs: list[Run]) -> None:
-    """Print to stderr what a reader of the groups' numbers must know: seeds that are there twice, engines that differ."""
+    """Print to stderr what a reader of the numbers must know: what was noted of the data, seeds that are there twice, …"""
     from prunescope.analysis.groups import groups
     from prunescope.analysis.nulls import earlier_nulls
 
     if note := earlier_nulls(runs):
         print(f"prunescope: {note}", file=sys.stderr)
-    if len(runs) > 1:
-        for group in groups(runs):
-            for note in group.notes:
-                print(f"prunescope: {note}", file=sys.stderr)
+    for note in dict.fromkeys(note for group in groups(runs) for note in group.notes):
+        print(f"prunescope: {note}", file=sys.stderr)
 
 
 def _numbers(text: str | None, option: str) -> list[int] | None:

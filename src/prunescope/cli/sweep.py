@@ -84,16 +84,13 @@ def make_reporter() -> SweepReporter:
 
 def print_plan(jobs: Sequence[Job], out: Path, options: ExecutionOptions) -> None:
     """Print every run with its state, and the time, memory and disk that those left to do will take."""
-    from prunescope.data.prepared.preparation import check_root
     from prunescope.runs.same_data import Fingerprints
     from prunescope.sweep import plan
     from prunescope.sweep.planning import check_disk
-    from prunescope.sweep.scheduler import check_methods
+    from prunescope.sweep.scheduler import check_methods, check_roots
 
     options.check()
-    if options.cluster_address is None:  # The data of a cluster may be on its nodes alone.
-        for data in dict.fromkeys(job.experiment.data for job in jobs):
-            check_root(data)
+    check_roots(jobs, options)
     planned = plan(jobs, out, options.threads, Fingerprints(prepare=False))
     check_methods(planned)
     check_disk(planned)

@@ -14,7 +14,6 @@ import numpy as np
 
 from prunescope.mask import Mask
 from prunescope.model import Ticket
-from prunescope.observables.connectivity import shuffle_at_fan_in
 from prunescope.randomness import generator
 
 
@@ -77,6 +76,9 @@ def random_ticket(sizes: Sequence[int], densities: Sequence[float], seed: int, l
 
 def shuffled(ticket: Ticket, seed: int, level: int = 0) -> Ticket:
     """Draw a ticket in which each unit's connections are moved to uniform positions; fan-ins and biases stay."""
+    # The package is slow to import, and lists of methods need none of it.
+    from prunescope.observables.connectivity import shuffle_at_fan_in
+
     masks = [
         shuffle_at_fan_in(mask, generator(seed, f"shuffled ticket, layer {number}", level))
         for number, mask in enumerate(ticket.masks, 1)

@@ -11,12 +11,12 @@ import numpy as np
 from prunescope.data.prepared.preparation import find_prepared
 from prunescope.experiment import Data, Experiment, Network
 from prunescope.model import layer_sizes
+from prunescope.runs.expected import Expected
 from prunescope.runs.sample_images import SampleImages, sample_images
 from prunescope.runs.trial import (
     DENSITIES,
     END_DENSITIES,
     END_IMAGES,
-    Expected,
     MethodFacts,
     Pieces,
     crowding,

@@ -19,6 +19,7 @@ from prunescope.experiment import Experiment
 from prunescope.mask import BoolArray, Mask
 from prunescope.model import Model, Ticket, initial, layer_sizes
 from prunescope.runs import clock
+from prunescope.runs.expected import Expected
 from prunescope.runs.sample_images import SampleImages
 from prunescope.training.engine import Engine, Score
 from prunescope.training.levels import Dynamics, ExplainedProcedure, Level, Setting, UpdateRule
@@ -37,18 +38,6 @@ END_WEIGHTS = 50_000  # a first layer of more weights is measured by as many uni
 LITTLE = {"score_images": 1000, "rounds": 4}  # how much of a method's own work is measured
 DYNAMICS_SECONDS, DYNAMICS_STEPS = 0.3, 20  # measured are multiples of so many steps
 CROWDED_DENSITY, CROWDED_SECONDS = 0.1, 0.3
-
-
-@dataclass(frozen=True)
-class Expected:
-    """The levels that a run is expected to train: the nominal density of each.
-
-    ``assumed`` says what had to be assumed, and ``ends`` what may end the run before them.
-    """
-
-    densities: tuple[float, ...]
-    assumed: tuple[str, ...] = ()
-    ends: str = ""
 
 
 @dataclass(frozen=True)

@@ -68,6 +68,8 @@ def execute(
     options = _with_earlier(options or ExecutionOptions(), earlier)
     options.check()
     check_trackers(options)
+    jobs = list(jobs)
+    check_roots(jobs, options)
     fingerprints = Fingerprints(reporter.preparing)
     if options.ray is None:
         return _execute(plan(jobs, Path(out), options.threads, fingerprints), options, reporter, None)
@@ -94,6 +96,15 @@ def _with_earlier(options: ExecutionOptions, earlier: dict[str, Any]) -> Executi
         changed: dict[str, Any] = {current: tuple(value) if name == "track" else value}
         options = replace(options, **changed)
     return options
+
+
+def check_roots(jobs: Iterable[Job], options: ExecutionOptions) -> None:
+    """Raise InputError for a ``data.root`` that is not there; the data of a cluster may be on its nodes alone."""
+    from prunescope.data.prepared.preparation import check_root
+
+    if options.cluster_address is None:
+        for data in dict.fromkeys(job.experiment.data for job in jobs):
+            check_root(data)
 
 
 def check_trackers(options: ExecutionOptions) -> None:
@@ -123,9 +134,10 @@ def _execute(
     from prunescope.runs.driver import Interrupted
 
     failed, retries = {}, 0
+    notes = _DataNotes(reporter)
     check_methods(planned)
     if cluster is None or cluster.local:
-        _check_finished(planned, reporter)
+        _check_finished(planned, reporter, notes)
     elif len(planned.todo) < len(planned.runs):
         reporter.note(
             "finished runs are not compared with their data, which may be on the cluster's nodes alone"
@@ -137,7 +149,7 @@ def _execute(
         _make_folder(planned.out)
         with contextlib.ExitStack() as stack:
             if cluster is None or cluster.local:
-                _open_data(planned, reporter)
+                _open_data(planned, reporter, notes)
             executor: Executor[Any]
             if cluster is None:
                 executor = LocalExecutor(capacity, options.trackers)
@@ -168,7 +180,23 @@ def check_methods(planned: Plan) -> None:
         check_requirements(experiment, find_traits(experiment.prune.method))
 
 
-def _check_finished(planned: Plan, reporter: SweepReporter) -> None:
+class _DataNotes:
+    """The notes of data sets, which all runs of a set share: each is reported once."""
+
+    def __init__(self, reporter: SweepReporter) -> None:
+        self._reporter = reporter
+        self._said: set[str] = set()
+
+    def report(self, dataset: Dataset, data: Data) -> None:
+        """Report what is noted of a data set and was not reported yet."""
+        for note in dataset.notes:
+            line = f"{data.set_name or data.source}: {note}"
+            if line not in self._said:
+                self._said.add(line)
+                self._reporter.note(line)
+
+
+def _check_finished(planned: Plan, reporter: SweepReporter, notes: _DataNotes) -> None:
     """Raise InputError for a finished run whose data are not those that its job names."""
     from prunescope.data import open_dataset
     from prunescope.runs.same_data import check, described
@@ -181,11 +209,11 @@ def _check_finished(planned: Plan, reporter: SweepReporter) -> None:
             if key not in known:
                 dataset = open_dataset(data, run.seed, progress=reporter.preparing, split_rule=run.split_rule)
                 known[key] = described(dataset)
-                _note(dataset, planned_run.job, reporter)
+                notes.report(dataset, data)
             check(run, known[key])
 
 
-def _open_data(planned: Plan, reporter: SweepReporter) -> None:
+def _open_data(planned: Plan, reporter: SweepReporter, notes: _DataNotes) -> None:
     """Open each data set once, so that bad data is reported before any work and workers find it prepared."""
     from prunescope.data import open_dataset
 
@@ -194,14 +222,7 @@ def _open_data(planned: Plan, reporter: SweepReporter) -> None:
         data = run.job.experiment.data
         if data not in seen:
             seen.add(data)
-            _note(open_dataset(data, run.job.seed, progress=reporter.preparing), run.job, reporter)
-
-
-def _note(dataset: Dataset, job: Job, reporter: SweepReporter) -> None:
-    """Report the notes of a data set, which all its runs share."""
-    name = job.experiment.data.set_name or job.experiment.data.source
-    for note in dataset.notes:
-        reporter.note(f"{name}: {note}")
+            notes.report(open_dataset(data, run.job.seed, progress=reporter.preparing), data)
 
 
 class Scheduler:
