@@ -292,4 +292,5 @@ def test_a_layer_without_a_weight_is_named_and_the_others_are_measured(tmp_path,
     assert stderr.splitlines() == [
         f"prunescope: {path}: conv: 2x3x3x3, as of a convolution; only masks of 2 axes [n_out, n_in] are measured",
         f"prunescope: {path}: dead keeps no weight: not measured",
+        "prunescope: --shape is not given: where inputs lie, as locality needs, is not known",
     ]
