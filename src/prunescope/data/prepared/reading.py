@@ -75,7 +75,7 @@ class Prepared:
 
     def count_shared(self) -> int:
         """Return how many validation images are also training images, counted anew where the manifest is older."""
-        if SHARED in self.manifest:
+        if self.is_counted:
             return int(self.manifest[SHARED])
         images = {split: self.images(split) for split in SPLITS}
         return count_shared({split: row_digests(rows) for split, rows in images.items()}, images)

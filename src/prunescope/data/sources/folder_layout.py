@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NoReturn
 
+from prunescope.data.sources.labels import by_name
 from prunescope.errors import InputError
 
 SUFFIXES = frozenset(
@@ -153,9 +154,7 @@ def class_names(root: Path) -> list[str]:
             raise InputError(
                 f"{root}: the name {name!r} of a class folder is no UTF-8 text: rename the folder"
             )
-    if all(name.isdecimal() for name in names):
-        return sorted(names, key=lambda name: (int(name), name))
-    return names
+    return list(by_name(names))
 
 
 def folders(root: Path) -> list[str]:

@@ -5,12 +5,9 @@ from __future__ import annotations
 from itertools import islice
 from pathlib import Path
 
-from prunescope.data.sources import idx
+from prunescope.data.sources import folder_layout, idx
 from prunescope.errors import InputError
 
-IMAGE_SUFFIXES = frozenset(
-    {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm"}
-)
 _AS_NPZ = "save its arrays with numpy.savez(FILE, images=…, labels=…) and read that with data.source=npz"
 _UNPACK = "unpack it, and give the folder"
 _FILES = {
@@ -99,7 +96,7 @@ def _idx(root: Path) -> bool:
 def _folder(root: Path) -> bool:
     """Return whether an image lies two or more folders deep, among the first entries."""
     return any(
-        path.suffix.lower() in IMAGE_SUFFIXES
+        path.suffix.lower() in folder_layout.SUFFIXES
         for pattern in ("*/*", "*/*/*", "*/*/*/*")
         for path in islice(root.glob(pattern), _SOME)
     )
