@@ -120,6 +120,5 @@ def _facts(experiment: Experiment) -> MethodFacts:
         update_rule=traits.update_rule,
         procedure=lambda setting: find_method(name)(setting),
         effort=traits.effort,
-        each_level=traits.effort == "rounds",
         dense_first=traits.dense_first,
     )

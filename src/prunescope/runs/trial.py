@@ -46,16 +46,20 @@ class MethodFacts:
 
     levels_for: returns the expected levels for the layer sizes (n0, …, nL). update_rule: which weights its steps change.
     procedure: its procedure, whose own work is measured. effort: the field of ``prune`` to which the work before training
-    is proportional, "" for none. each_level: whether that work is done for each level anew. dense_first: whether a dense
-    level comes first, of which the run stores parameters to rewind to.
+    is proportional, "" for none. dense_first: whether a dense level comes first, of which the run stores parameters to
+    rewind to.
     """
 
     levels_for: Callable[[tuple[int, ...]], Expected]
     update_rule: UpdateRule = "kept"
     procedure: Callable[[Setting], ExplainedProcedure] | None = None
     effort: Literal["", "score_images", "rounds"] = ""
-    each_level: bool = False
     dense_first: bool = True
+
+    @property
+    def each_level(self) -> bool:
+        """Whether the work before training is done for each level anew."""
+        return self.effort == "rounds"
 
 
 @dataclass(frozen=True)
