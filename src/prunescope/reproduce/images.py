@@ -9,8 +9,8 @@ from typing import get_args
 from prunescope.data.sources import kinds
 from prunescope.errors import InputError
 from prunescope.experiment import Experiment, Source
+from prunescope.experiment.following import OWN_IMAGES
 
-EMBEDDED = ("photographs", "nlgp", "nlgp-clone")
 # ImageNet64 has the file names of ImageNet32, so that only the user can tell them apart.
 LARGE = "imagenet64"
 
@@ -46,7 +46,7 @@ def _fields(source: str, root: str) -> list[str]:
 
 
 def _source(value: str) -> tuple[str, str]:
-    if value in get_args(Source) and (value in EMBEDDED or not Path(value).exists()):
+    if value in get_args(Source) and (value in OWN_IMAGES or not Path(value).exists()):
         return value, ""
     name, equals, root = value.partition("=")
     if equals and name in get_args(Source):

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING
 
 from prunescope.errors import InputError
 from prunescope.experiment import Experiment, load
+from prunescope.experiment.following import OWN_IMAGES
 from prunescope.experiment.loading import to_stderr
-from prunescope.reproduce.images import EMBEDDED, overrides_for
+from prunescope.reproduce.images import overrides_for
 from prunescope.reproduce.recipes import MINIATURE, SEEDS, RequiredExperiment, recipe
 
 if TYPE_CHECKING:
@@ -122,7 +123,7 @@ def missing(request: Request) -> list[Job]:
     found, wanted = FinishedRuns(request.out), []
     for job in needed(request):
         run, data = found.of(job), job.experiment.data
-        given = bool(data.root) or data.source in EMBEDDED
+        given = bool(data.root) or data.source in OWN_IMAGES
         if run is None or (given and run.path == job.path(request.out)):
             wanted.append(job)
     return wanted
