@@ -5,15 +5,12 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Protocol
 
 from prunescope.errors import InputError
+from prunescope.memory import available_memory
 from prunescope.runs.machine import cores
 from prunescope.sweep.planning import ExecutionOptions, Plan, PlannedRun, cpus_of, gpus_of
-
-MEMORY_FACTS = Path("/proc/meminfo")
-CONTROL_GROUP = Path("/sys/fs/cgroup")
 
 
 class Occupant(Protocol):
@@ -108,29 +105,6 @@ def on_cuda(run: PlannedRun) -> bool:
 
 def _memory(run: PlannedRun | None) -> int:
     return run.estimate.memory_bytes if run and run.estimate else 0
-
-
-def available_memory() -> int:
-    """Return the bytes that new processes may take without swapping: what is free, or the container's limit."""
-    free = _free_memory()
-    limit, used = (_number(CONTROL_GROUP / name) for name in ("memory.max", "memory.current"))
-    return free if limit is None or used is None else min(free, max(limit - used, 0))
-
-
-def _free_memory() -> int:
-    if MEMORY_FACTS.is_file():
-        for line in MEMORY_FACTS.read_text("ascii", "replace").splitlines():
-            if line.startswith("MemAvailable:"):
-                return 1024 * int(line.split()[1])
-    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-
-
-def _number(path: Path) -> int | None:
-    """Return the number in a file; None when there is no such file or it says ``max``."""
-    try:
-        return int(path.read_text("ascii"))
-    except (OSError, ValueError):
-        return None
 
 
 def cuda_devices() -> list[str]:

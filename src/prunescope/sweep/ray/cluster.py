@@ -15,8 +15,9 @@ from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any
 
 from prunescope.errors import InputError, first_line
+from prunescope.memory import available_memory
 from prunescope.runs.machine import cores
-from prunescope.sweep.capacity import Capacity, available_memory, on_cuda
+from prunescope.sweep.capacity import Capacity, on_cuda
 from prunescope.sweep.planning import LOCAL_RAY, ExecutionOptions, Plan
 from prunescope.sweep.ray.liveness import LivenessLock
 from prunescope.sweep.ray.node import UNFIT, SweepContext, versions
