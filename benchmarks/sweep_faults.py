@@ -61,7 +61,9 @@ def one_round(experiment: Path, out: Path, rng: random.Random, span: float, tall
             if starts == parent_at:
                 time.sleep(rng.uniform(0, span))
                 sweep.kill()
-    if sweep.returncode != -signal.SIGKILL:
+    if sweep.returncode == 0:  # It had ended before it was killed, since this process got no time.
+        tally.missed += 1
+    elif sweep.returncode != -signal.SIGKILL:
         raise RuntimeError(f"exit {sweep.returncode} before the kill")
     tally.kills += 2
     paths, retries = finish(start(experiment, out))

@@ -122,7 +122,7 @@ def wait_for_start(started):
 
 
 def test_ctrl_c_says_so_exits_130_and_a_second_process_is_refused_meanwhile(tmp_path):
-    inputs = kill_resume.write_inputs(tmp_path, steps=20_000)
+    inputs = kill_resume.write_inputs(tmp_path, steps=10_000_000)  # never done before the signal
     first = kill_resume.start(inputs, tmp_path / "runs")
     wait_for_start(first)
     second = kill_resume.start(inputs, tmp_path / "runs")

@@ -19,7 +19,9 @@ def test_a_killed_run_and_a_killed_sweep_go_on_to_the_same_bits(tmp_path, monkey
 
 
 def test_ctrl_c_saves_every_run_and_the_same_command_goes_on(tmp_path):
-    experiment = sweep_faults.kill_resume.write_inputs(tmp_path, steps=20_000)
+    experiment = sweep_faults.kill_resume.write_inputs(
+        tmp_path, steps=10_000_000
+    )  # never done before the signal
     sweep = sweep_faults.start(experiment, tmp_path / "runs")
     while len(list((tmp_path / "runs").glob("*/*/metrics.jsonl"))) < 2:
         assert sweep.poll() is None

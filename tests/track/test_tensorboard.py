@@ -1,11 +1,9 @@
 """TensorBoard's event files hold the numbers of the run's files. Run with `pytest tests/track/test_tensorboard.py`."""
 
-import os
 import signal
 import subprocess
 import sys
 import threading
-import time
 
 import pytest
 
@@ -119,36 +117,43 @@ def test_live_and_resumed_it_holds_what_the_files_do(small_run, tmp_path):
     assert finished.mask(3) == untracked.mask(3)
 
 
+KILLED_ONCE_SENT = """
+import os, signal, sys, time
+from pathlib import Path
+from prunescope.cli import main
+from prunescope.data import Dataset
+
+logs, draw, drawn = Path(sys.argv.pop(1)), Dataset.draw, []
+
+
+def draw_and_be_killed(*of):
+    drawn.append(of)
+    if len(drawn) == 1000:  # inside a level; a thread sends what was measured before
+        while not any(file.stat().st_size > 5000 for file in logs.rglob("*.prunescope")):
+            time.sleep(0.01)
+        os.kill(os.getpid(), signal.SIGKILL)
+    return draw(*of)
+
+
+Dataset.draw = draw_and_be_killed
+main(sys.argv[1:])
+"""
+
+
 def test_killed_and_resumed_by_the_command_line(small_run, tmp_path, capfd):
-    toml = tmp_path / "tiny.toml"
-    toml.write_text(small_run(train={"steps": 4000, "eval_every": 100}, prune={"levels": 1}).to_toml())
-    command = [
-        "run",
-        str(toml),
-        "--out",
-        str(tmp_path / "runs"),
-        "--track",
-        f"tensorboard={tmp_path / 'logs'}",
-    ]
-    starts = (  # slow steps: the process must be killed before it is done, on any machine
-        "import sys, time; from prunescope.data import Dataset; draw = Dataset.draw; "
-        "Dataset.draw = lambda *of: time.sleep(0.002) or draw(*of); "
-        "from prunescope.cli import main; main(sys.argv[1:])"
+    toml, logs = tmp_path / "tiny.toml", tmp_path / "logs"
+    toml.write_text(small_run(train={"steps": 2000, "eval_every": 50}, prune={"levels": 1}).to_toml())
+    command = ["run", str(toml), "--out", str(tmp_path / "runs"), "--track", f"tensorboard={logs}"]
+    process = subprocess.run(
+        [sys.executable, "-c", KILLED_ONCE_SENT, str(logs), *command], capture_output=True, check=False
     )
-    process = subprocess.Popen(
-        [sys.executable, "-c", starts, *command], env=os.environ, stderr=subprocess.PIPE
-    )
-    while not (sent := list((tmp_path / "logs").rglob("*.prunescope"))) or sent[0].stat().st_size < 5000:
-        assert process.poll() is None, process.stderr.read()
-        time.sleep(0.02)
-    process.send_signal(signal.SIGKILL)
-    process.communicate()
+    assert process.returncode == -signal.SIGKILL, process.stderr
     for _ in range(2):  # the second time it is done
         with pytest.raises(SystemExit) as left:
             main(command)
         assert not left.value.code
         run = Run(capfd.readouterr().out.strip())
-        assert_holds(tmp_path / "logs" / run.path.parent.name / "seed-0", run)
+        assert_holds(logs / run.path.parent.name / "seed-0", run)
 
 
 def test_the_track_verb_prints_log_folders_and_names_what_it_leaves_out(tmp_path, monkeypatch, capsys):
