@@ -74,7 +74,7 @@ def test_parquet_refuses_bytes_that_are_no_image_and_missing_columns(images, wri
     root = write_parquet(images[0], images[1], "validation-0.parquet")
     bad = pl.DataFrame({"image": [{"bytes": b"hello", "path": ""}] * 3, "label": [0, 1, 2]})
     bad.write_parquet(root / "train-0.parquet")
-    refused("image 0 is not a PNG, JPEG or WebP image", "parquet", root)
+    refused("image 0: truncated or not an image", "parquet", root)
     bad.rename({"label": "other"}).write_parquet(root / "train-0.parquet")
     refused("no column 'label'; it has image, other", "parquet", root)
 

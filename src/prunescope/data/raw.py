@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+import os
+import unicodedata
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,7 +15,9 @@ from numpy.typing import NDArray
 
 from prunescope import experiment
 from prunescope.errors import InputError
+from prunescope.files import open_regular
 from prunescope.mask import ImageShape
+from prunescope.memory import check_memory
 
 Pixels = NDArray[np.uint8]
 Labels = NDArray[np.int64]
@@ -20,6 +25,8 @@ Chunk = tuple[NDArray[Any], Labels]
 Progress = Callable[[int, int, str], None]
 
 SPLITS = ("train", "validation")
+_CHUNK_BYTES = 1 << 27  # of images that are decoded at a time
+_COPIES = 32  # bytes taken for each byte of an image while it is decoded, stacked, counted and averaged
 _POINTER = b"version https://git-lfs.github.com"
 
 
@@ -75,12 +82,43 @@ def check_no_root(data: experiment.Data) -> None:
 def check_pointer(path: Path) -> None:
     """Raise InputError for a pointer of Git LFS, a few lines of text that stand for a file that was not fetched."""
     try:
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             pointer = file.read(len(_POINTER)) == _POINTER
-    except OSError:
+    except (OSError, InputError):
         return
     if pointer:
         raise InputError(f"{path}: a pointer of Git LFS in place of the file: fetch it with git lfs pull")
+
+
+def check_class_name(name: str, what: str, advice: str) -> None:
+    """Raise InputError for a class name that tables, pages or terminals cannot show; ``what`` begins the sentence.
+
+    Those are control characters, which could also steer a terminal, and what Python makes of bytes that are no UTF-8.
+    """
+    if any("\ud800" <= sign <= "\udfff" for sign in name):
+        raise InputError(f"{what} is no UTF-8 text: {advice}")
+    if any(unicodedata.category(sign) in ("Cc", "Zl", "Zp") for sign in name):
+        raise InputError(f"{what} has a line break or another control character in it: {advice}")
+
+
+def text_of(name: str | Path) -> str:
+    """Return the name of a file as text that can be printed and stored, bytes that are no UTF-8 as backslashes."""
+    text = os.fsencode(name).decode("utf-8", "backslashreplace")
+    return "".join(
+        sign if unicodedata.category(sign) not in ("Cc", "Zl", "Zp") else ascii(sign)[1:-1] for sign in text
+    )
+
+
+def rows_at_once(shape: ImageShape, most: int, where: str) -> int:
+    """Return how many images of a shape are decoded at a time: ``most``, or fewer so that they stay small.
+
+    Raises InputError, which names the place as ``where``, when not even one fits into the memory.
+    """
+    size = math.prod(shape)
+    rows = max(1, min(most, _CHUNK_BYTES // size))
+    if size > _CHUNK_BYTES:
+        check_memory(size * _COPIES, f"{where}: an image of {shape[2]:,} x {shape[1]:,} pixels")
+    return rows
 
 
 def to_planes(images: NDArray[Any]) -> Pixels:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from prunescope.data.raw import Chunk, Labels, Progress, Raw, Split, to_planes
+from prunescope.data.raw import Chunk, Labels, Progress, Raw, Split, rows_at_once, to_planes
 from prunescope.data.sources import folder_layout, kinds, pictures
 from prunescope.data.sources.folder_layout import LeftOut
 from prunescope.data.sources.npz import held_out
@@ -43,17 +44,17 @@ def read(root: Path, size: int) -> Raw:
     else:
         validation = _validation(layout.validation, classes, left)
     tally = pictures.Tally()
+    rows = rows_at_once((3, size, size), _ROWS, f"data.size={size}")
 
     def raw(grey: bool) -> Raw:
         mode = "L" if grey else "RGB"
+        chunks = _Chunks(size, mode, rows, tally)
         return Raw(
             source="folder",
             shape=(1 if grey else 3, size, size),
             classes=tuple(classes),
-            train=Split(partial(_chunks, *train, size, mode, tally), len(train[0]), train[1]),
-            validation=Split(
-                partial(_chunks, *validation, size, mode, tally), len(validation[0]), validation[1]
-            ),
+            train=Split(partial(chunks.of, *train), len(train[0]), train[1]),
+            validation=Split(partial(chunks.of, *validation), len(validation[0]), validation[1]),
             files=(*train[0], *validation[0]),
             parameters={"size": size},
             reader=READER,
@@ -126,10 +127,22 @@ def _all_grey(paths: list[Path], progress: Progress | None) -> bool:
     return True
 
 
-def _chunks(
-    paths: list[Path], labels: Labels, size: int, mode: str, tally: pictures.Tally
-) -> Iterator[Chunk]:
-    for start in range(0, len(paths), _ROWS):
-        with pictures.without_warnings():
-            images = [pictures.square(path, size, mode, tally) for path in paths[start : start + _ROWS]]
-        yield to_planes(np.stack(images)), labels[start : start + _ROWS]
+@dataclass(frozen=True)
+class _Chunks:
+    """Reads pictures, ``rows`` at a time, as squares of ``size`` in ``mode``, "L" or "RGB".
+
+    ``tally`` counts what is simplified.
+    """
+
+    size: int
+    mode: str
+    rows: int
+    tally: pictures.Tally
+
+    def of(self, paths: list[Path], labels: Labels) -> Iterator[Chunk]:
+        """Yield the pictures at the paths and their labels in pieces."""
+        for start in range(0, len(paths), self.rows):
+            piece = slice(start, start + self.rows)
+            with pictures.without_warnings():
+                images = [pictures.square(path, self.size, self.mode, self.tally) for path in paths[piece]]
+            yield to_planes(np.stack(images)), labels[piece]

@@ -13,8 +13,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NoReturn
 
+from prunescope.data.raw import check_class_name, text_of
 from prunescope.data.sources.labels import by_name
 from prunescope.errors import InputError
+from prunescope.files import open_regular
 
 SUFFIXES = frozenset(
     (".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm", ".pbm", ".pnm")
@@ -150,10 +152,7 @@ def class_names(root: Path) -> list[str]:
             f"{instead(root, names)}"
         )
     for name in names:
-        if any("\ud800" <= sign <= "\udfff" for sign in name):  # what Python makes of bytes that are no UTF-8
-            raise InputError(
-                f"{root}: the name {name!r} of a class folder is no UTF-8 text: rename the folder"
-            )
+        check_class_name(name, f"{root}: the name {name!a} of a class folder", "rename the folder")
     return list(by_name(names))
 
 
@@ -173,9 +172,9 @@ def instead(root: Path, names: list[str]) -> str:
 def pictures_below(folder: Path, left: LeftOut) -> list[Path]:
     """Return the pictures in ``folder`` and in the folders below it, those behind links included, sorted.
 
-    Hidden files and folders are left out. Raises InputError for broken links and for links to a folder above.
+    Hidden files and folders are left out. Raises InputError for broken links and for links to a folder above, or to one that is read already.
     """
-    return sorted(_below(folder, left, ()))
+    return sorted(_below(folder, left))
 
 
 def annotated(folder: Path) -> list[tuple[str, Path]]:
@@ -195,7 +194,8 @@ def annotated(folder: Path) -> list[tuple[str, Path]]:
         raise InputError(f"{folder}: no image in it, expected {folder.name}/CLASS/*")
     pairs = []
     try:
-        lines = file.read_text("utf-8").splitlines()
+        with open_regular(file) as stream:
+            lines = stream.read().decode("utf-8").splitlines()
     except (OSError, UnicodeDecodeError):
         raise InputError(f"{file}: not a readable text file") from None
     for number, line in enumerate(lines, 1):
@@ -226,27 +226,52 @@ def count_loose(folder: Path, left: LeftOut) -> None:
             left.files[f"beside the class folders in {folder.name}"] += 1
 
 
-def _below(folder: Path, left: LeftOut, above: tuple[tuple[int, int], ...]) -> Iterator[Path]:
-    status = folder.stat()
-    place = (status.st_dev, status.st_ino)
-    if place in above:
-        raise InputError(f"{folder}: a link to a folder above it: images would be read without end")
-    for entry in _entries(folder):
-        if entry.is_dir():
-            if _is_litter(entry.name):
-                left.folders[entry.name] += 1
+def _below(folder: Path, left: LeftOut) -> Iterator[Path]:
+    waiting = [_Level(folder, None)]  # a list, since folders may be nested more deeply than functions
+    seen: set[tuple[int, int]] = set()
+    while waiting:
+        level = waiting.pop()
+        if level.place in seen:
+            above = "above it" if level.is_below_itself() else "that is read already"
+            raise InputError(f"{level.folder}: a link to a folder {above}: images would be read twice")
+        seen.add(level.place)
+        for entry in _entries(level.folder):
+            path = level.folder / entry.name
+            if entry.is_dir():
+                if _is_litter(entry.name):
+                    left.folders[text_of(entry.name)] += 1
+                else:
+                    waiting.append(_Level(path, level))
+            elif not entry.is_file():
+                if entry.is_symlink() and not path.exists():
+                    raise InputError(f"{path}: a link to nowhere: mend or remove it")
+                left.files["that is a pipe, socket or device"] += 1
+            elif _is_litter(entry.name):
+                if _suffix(entry.name) in SUFFIXES:
+                    left.files["hidden"] += 1
+            elif _suffix(entry.name) in SUFFIXES:
+                yield path
             else:
-                yield from _below(folder / entry.name, left, (*above, place))
-        elif not entry.is_file():
-            if entry.is_symlink():
-                raise InputError(f"{folder / entry.name}: a link to nowhere: mend or remove it")
-        elif _is_litter(entry.name):
-            if _suffix(entry.name) in SUFFIXES:
-                left.files["hidden"] += 1
-        elif _suffix(entry.name) in SUFFIXES:
-            yield folder / entry.name
-        else:
-            left.files[_suffix(entry.name) or "without suffix"] += 1
+                left.files[text_of(_suffix(entry.name)) or "without suffix"] += 1
+
+
+class _Level:
+    """A folder that is read, the folder it was found in, and where it truly is, links followed."""
+
+    def __init__(self, folder: Path, above: _Level | None) -> None:
+        self.folder, self.above = folder, above
+        try:
+            status = folder.stat()
+        except OSError as error:
+            raise InputError(f"{folder}: {error.strerror or error}") from None
+        self.place = status.st_dev, status.st_ino
+
+    def is_below_itself(self) -> bool:
+        """Return whether one of the folders above is this very folder."""
+        level = self.above
+        while level is not None and level.place != self.place:
+            level = level.above
+        return level is not None
 
 
 def _entries(folder: Path) -> list[os.DirEntry[str]]:

@@ -5,8 +5,8 @@ They are parquet files with a column of images, encoded as PNG, JPEG or WebP, an
 
 from __future__ import annotations
 
-import io
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -16,19 +16,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from prunescope import experiment
-from prunescope.data.raw import Chunk, Labels, Raw, Split, to_planes
+from prunescope.data.raw import Chunk, Labels, Raw, Split, check_class_name, rows_at_once, to_planes
 from prunescope.data.sources import parquet_files
 from prunescope.data.sources.npz import chosen_keys, held_out
 from prunescope.data.sources.parquet_labels import class_numbers
 from prunescope.data.sources.parquet_table import ParquetTable, image_column, label_column
-from prunescope.data.sources.pictures import Tally, eight_bits, is_grey, without_warnings
+from prunescope.data.sources.pictures import Tally, eight_bits, is_grey, open_image, without_warnings
 from prunescope.errors import InputError
+from prunescope.memory import check_memory
 
 if TYPE_CHECKING:
     from PIL.Image import Image as PillowImage
 
 _ROWS = 10_000  # images decoded at a time
 _SAMPLE = 64
+_BYTES_A_LABEL = 64  # taken at most while labels are read and numbered
 READER = 2  # the first gave other pixels for 16 bits, transparency, EXIF orientations and late colour
 _PNG = b"\x89PNG\r\n\x1a\n"
 _PNG_HEAD = 26  # the colour type is the last of these bytes
@@ -51,7 +53,11 @@ def read(root: Path, data: experiment.Data) -> Raw:
     label, more_labels = label_column(train[0], data.label_column)
     for table in (*train, *held):
         table.check(image, label, train[0])
+    count = sum(table.rows for table in (*train, *held))
+    check_memory(count * _BYTES_A_LABEL, f"{root}: the labels of its {count:,} rows")
     own, others, classes = class_numbers(train, held, label, gaps=data.task != "classes")
+    for name in classes:
+        check_class_name(name, f"{train[0].path}: the class name {name!a}", "write the labels anew")
     if not held:
         held, others, chosen = train, own, held_out(own[0])
         if not chosen.any():
@@ -61,12 +67,13 @@ def read(root: Path, data: experiment.Data) -> Raw:
         rows = None, None
     grey = _all_grey(train, image)
     mode, tally = "L" if grey else "RGB", Tally()
-    size = _decoded(train[0].images(image, 0, 1)[0], train[0], 0, mode, Tally()).size
-    decoder = _Decoder(image, mode, size, tally)
+    size = _upright_size(train[0], image, mode)
+    shape = (1 if grey else 3, size[1], size[0])
+    decoder = _Decoder(image, mode, size, rows_at_once(shape, _ROWS, f"{train[0].path}"), tally)
     decoder.check(held[0], 0, held[0].images(image, 0, 1)[0])
     return Raw(
         source="parquet",
-        shape=(1 if grey else 3, size[1], size[0]),
+        shape=shape,
         classes=classes,
         train=_split(decoder, train, own, rows[0]),
         validation=_split(decoder, held, others, rows[1]),
@@ -148,44 +155,42 @@ def _grey_rows(table: ParquetTable, column: str, start: int, count: int) -> bool
     if not unsure:
         return True
     data = table.images(column, start, count)
-    return all(is_grey(_opened(data[row - start], table.path, row)) for row in unsure)
+    return all(_is_grey(data[row - start], table.path, row) for row in unsure)
 
 
-def _opened(data: bytes | None, path: Path, row: int) -> PillowImage:
-    from PIL import Image, UnidentifiedImageError
-
+@contextmanager
+def _opened(data: bytes | None, path: Path, row: int) -> Iterator[PillowImage]:
+    """Open an image for a ``with`` block; raise InputError for one that is missing, damaged or not read."""
     if data is None:
         raise InputError(
             f"{path}: image {row} has no bytes: the images themselves must be in the file, not paths"
         )
-    try:
-        return Image.open(io.BytesIO(data))
-    except (UnidentifiedImageError, OSError, Image.DecompressionBombError):
-        raise InputError(f"{path}: image {row} is not a PNG, JPEG or WebP image") from None
+    with open_image(data, f"{path}: image {row}") as image:
+        yield image
 
 
-def _decoded(data: bytes | None, table: ParquetTable, row: int, mode: str, tally: Tally) -> PillowImage:
-    """Return an image, upright, in ``mode``, "L" or "RGB"; raise InputError for a damaged one."""
-    with without_warnings():
-        image = _opened(data, table.path, row)
-        try:
-            return eight_bits(image, mode, f"{table.path}: image {row}", tally)
-        except (InputError, MemoryError):
-            raise
-        except Exception:  # decoders of the many formats raise errors of many classes
-            raise InputError(f"{table.path}: image {row} is truncated or damaged") from None
+def _upright_size(table: ParquetTable, column: str, mode: str) -> tuple[int, int]:
+    """Return the width and height of the first image of a table; raise InputError for a damaged one."""
+    with without_warnings(), _opened(table.images(column, 0, 1)[0], table.path, 0) as image:
+        return eight_bits(image, mode, f"{table.path}: image 0", Tally()).size
+
+
+def _is_grey(data: bytes | None, path: Path, row: int) -> bool:
+    with _opened(data, path, row) as image:
+        return is_grey(image)
 
 
 @dataclass(frozen=True)
 class _Decoder:
     """Decodes images of one column into pixels of one mode, "L" or "RGB", and one size (width, height).
 
-    ``tally`` counts what is simplified.
+    ``at_once``: how many are decoded at a time. ``tally`` counts what is simplified.
     """
 
     column: str
     mode: str
     size: tuple[int, int]
+    at_once: int
     tally: Tally
 
     def check(self, table: ParquetTable, row: int, data: bytes | None) -> None:
@@ -194,13 +199,21 @@ class _Decoder:
 
     def open(self, table: ParquetTable, row: int, data: bytes | None) -> PillowImage:
         """Return an image in the mode of the set; raise InputError for a damaged one and for another size."""
-        image = _decoded(data, table, row, self.mode, self.tally)
-        if image.size != self.size:
-            raise InputError(
-                f"{table.path}: image {row} is {image.width}x{image.height}, the first image is "
-                f"{self.size[0]}x{self.size[1]}: all must have one size"
-            )
-        return image
+        with without_warnings(), _opened(data, table.path, row) as image:
+            if sorted(image.size) != sorted(self.size):
+                raise self._other_size(
+                    table, row, image
+                )  # not decoded: a header may promise any number of pixels
+            upright = eight_bits(image, self.mode, f"{table.path}: image {row}", self.tally)
+            if upright.size != self.size:
+                raise self._other_size(table, row, upright)
+            return upright
+
+    def _other_size(self, table: ParquetTable, row: int, image: PillowImage) -> InputError:
+        return InputError(
+            f"{table.path}: image {row} is {image.width}x{image.height}, the first image is "
+            f"{self.size[0]}x{self.size[1]}: all must have one size"
+        )
 
     def chunks(
         self, tables: Sequence[ParquetTable], labels: Sequence[Labels], rows: NDArray[np.bool_] | None
@@ -209,12 +222,11 @@ class _Decoder:
         for table, numbers in zip(tables, labels, strict=True):
             for start in range(0, table.rows, _ROWS):
                 data = table.images(self.column, start, _ROWS)
-                kept = (
-                    range(len(data)) if rows is None else np.flatnonzero(rows[start : start + _ROWS]).tolist()
-                )
-                if kept:
-                    pixels = [np.asarray(self.open(table, start + i, data[i])) for i in kept]
-                    yield to_planes(np.stack(pixels)), numbers[start : start + _ROWS][kept]
+                every = np.arange(len(data))
+                kept = every if rows is None else np.flatnonzero(rows[start : start + _ROWS])
+                for piece in (kept[i : i + self.at_once] for i in range(0, len(kept), self.at_once)):
+                    pixels = [np.asarray(self.open(table, start + i, data[i])) for i in piece.tolist()]
+                    yield to_planes(np.stack(pixels)), numbers[start : start + _ROWS][piece]
 
 
 def _split(

@@ -99,10 +99,11 @@ class ParquetTable:
                 f"{self.path}: column {label!r} is {self.schema[label]}, in {first.path} it is {first.schema[label]}"
             )
 
-    def images(self, column: str, start: int, count: int, head: int | None = None) -> list[bytes | None]:
-        """Return the encoded images of ``count`` rows from ``start``, None where there are no bytes.
+    def images(self, column: str, start: int, count: int, head: int | None = None) -> pl.Series:
+        """Return the encoded images of ``count`` rows from ``start``, null where there are no bytes.
 
-        ``head``: only so many of their first bytes, or None for all.
+        ``head``: only so many of their first bytes, or None for all. Rows of equal images share them in the series,
+        and would be as many copies in a list.
         """
         import polars as pl
 
@@ -110,7 +111,7 @@ class ParquetTable:
         own = _exactly(column)
         values = own if binary else own.struct.field("bytes")
         values = values if head is None else values.bin.slice(0, head)
-        return self._column(values.alias("bytes"), start, count).to_list()
+        return self._column(values.alias("bytes"), start, count)
 
     def labels(self, column: str) -> pl.Series:
         """Return all labels of a column; raise InputError if one is missing."""

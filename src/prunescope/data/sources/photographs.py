@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from prunescope.data.raw import Chunk, Pixels, Raw, Split
+from prunescope.data.sources.pictures import open_image
 from prunescope.errors import InputError
 from prunescope.randomness import generator
 
@@ -97,9 +98,9 @@ def parts(path: Path, split: str, size: int) -> list[PhotographRegion]:
     ``split`` is "train" or "validation"; ``size`` is that of the images. The photograph is divided before it is
     scaled, so that no filter mixes pixels of the two parts.
     """
-    from PIL import Image as Pillow
+    from PIL.Image import Resampling
 
-    with Pillow.open(path) as opened:
+    with open_image(path, str(path)) as opened:
         photograph = opened.convert("RGB")
     width, height = photograph.size
     border = int(TRAIN_SHARE * width)
@@ -110,7 +111,7 @@ def parts(path: Path, split: str, size: int) -> list[PhotographRegion]:
         w, h = round(part.width / scale), round(part.height / scale)
         if min(w, h) < patch:
             continue
-        small = part if scale == 1 else part.resize((w, h), Pillow.Resampling.LANCZOS)
+        small = part if scale == 1 else part.resize((w, h), Resampling.LANCZOS)
         pixels = np.asarray(small, dtype=np.float32).transpose(2, 0, 1)
         corners = _lively_corners(pixels, size)
         if corners.size:

@@ -6,21 +6,33 @@ docs/data.md, "Folders of images", lists the rules.
 from __future__ import annotations
 
 import contextlib
+import io
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from types import ModuleType
+from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
 
-from prunescope.data.raw import Pixels, check_pointer
+from prunescope.data.raw import Pixels, check_pointer, text_of
 from prunescope.errors import InputError
+from prunescope.files import open_regular
+from prunescope.memory import check_memory
 
 if TYPE_CHECKING:
     from PIL.Image import Image as PillowImage
 
+FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF", "PPM")  # as Pillow calls them
+MAX_PIXELS = 178_956_970  # of one picture; Pillow's own limit
+_FORMATS_IN_WORDS = ("PNG", "JPEG", "WebP", "BMP", "GIF", "TIFF", "PPM", "PGM", "PBM")
+_BYTES_A_PIXEL = 28  # taken at most while a picture is decoded, turned and put on black (measured)
+_LARGE = 4_000_000  # pixels from which the memory is asked for
+_MAX_SCANS = 200  # of a progressive JPEG file, each of which passes over all pixels; usual are 10
+_TILE_WIDTH, _TILE_LENGTH = 322, 323  # tags of TIFF files
 _GREY = {"1", "L", "LA", "I", "F"}
 _COLOUR = {"P", "PA", "RGB", "RGBA", "RGBa", "RGBX", "CMYK", "YCbCr", "HSV"}
 _WIDE = 65535  # white of 16 bits
@@ -78,26 +90,94 @@ def without_warnings() -> Iterator[None]:
 
 
 @contextmanager
-def opened(path: Path) -> Iterator[PillowImage]:
-    """Open a picture for a ``with`` block; errors in reading it become InputError with its path."""
+def open_image(source: Path | bytes, where: str) -> Iterator[PillowImage]:
+    """Open a picture, a file or its bytes, for a ``with`` block; every picture of others is opened here.
+
+    Its format is told by its content, not by its name, and only FORMATS are tried: Pillow's readers of others start
+    programs (Ghostscript for EPS). Raises InputError, which names the place as ``where``, for other formats, for what
+    is damaged or has more than MAX_PIXELS, for pixels that do not fit into the memory, and for a path that is no
+    regular file.
+    """
+    image_module = _pillow()
+    with contextlib.ExitStack() as stack:
+        try:
+            file = io.BytesIO(source) if isinstance(source, bytes) else open_regular(source)
+        except OSError as error:
+            raise InputError(f"{where}: {error.strerror or error}") from None
+        stack.enter_context(file)
+        try:
+            image = stack.enter_context(image_module.open(file, formats=FORMATS))
+            _check_size(image, file, where)
+            yield image
+        except InputError:
+            raise
+        except MemoryError:
+            raise InputError(f"{where}: its pixels do not fit into the memory that is available") from None
+        except image_module.DecompressionBombError:
+            raise InputError(f"{where}: too many pixels: at most {MAX_PIXELS:,} are read") from None
+        except Exception:  # decoders of the many formats raise errors of many classes
+            if not isinstance(source, bytes):
+                check_pointer(source)
+            raise InputError(f"{where}: {_why_not_read(file)}") from None
+
+
+@cache
+def _pillow() -> ModuleType:
+    """Return the module PIL.Image with the readers of FORMATS, and of no other formats, loaded."""
+    from PIL import Image, TiffImagePlugin, WebPImagePlugin  # noqa: F401 (they register themselves)
+
+    Image.preinit()  # the other five
+    return Image
+
+
+def _check_size(image: PillowImage, file: BinaryIO, where: str) -> None:
+    """Raise InputError for a picture that is too large to be decoded, or whose decoding would take hours."""
+    pixels = image.width * image.height
+    if not pixels:
+        raise InputError(f"{where}: {image.width} x {image.height} pixels: there is nothing in it")
+    if pixels > MAX_PIXELS:
+        raise InputError(
+            f"{where}: {image.width:,} x {image.height:,} pixels, which are too many: at most {MAX_PIXELS:,} are read"
+        )
+    if image.format == "TIFF":
+        tags = getattr(image, "tag_v2", {})
+        tile = int(tags.get(_TILE_WIDTH, 1)) * int(tags.get(_TILE_LENGTH, 1))  # decoded whole
+        if tile > MAX_PIXELS:
+            raise InputError(f"{where}: tiles of {tile:,} pixels, at most {MAX_PIXELS:,} are read")
+        pixels = max(pixels, tile)
+    if pixels >= _LARGE:  # of small ones, asking for the free memory would take as long as the decoding
+        check_memory(pixels * _BYTES_A_PIXEL, f"{where}: its {image.width:,} x {image.height:,} pixels")
+    if image.info.get("progressive"):
+        file.seek(0)
+        scans = file.read().count(b"\xff\xda")
+        if scans > _MAX_SCANS:
+            raise InputError(f"{where}: a JPEG image of {scans:,} scans: at most {_MAX_SCANS} are read")
+
+
+def _why_not_read(file: BinaryIO) -> str:
+    """Return what a file that could not be read is: empty, of a format that is not read, or damaged."""
     from PIL import Image
 
-    try:
-        with Image.open(path) as image:
-            yield image
-    except (InputError, MemoryError):
-        raise
-    except Exception as error:  # decoders of the many formats raise errors of many classes
-        if isinstance(error, PermissionError):
-            raise InputError(f"{path}: {error.strerror}") from None
-        why = (
-            "too many pixels"
-            if isinstance(error, Image.DecompressionBombError)
-            else "truncated or not an image"
-        )
-        check_pointer(path)
-        why = "empty file" if path.is_file() and not path.stat().st_size else why
-        raise InputError(f"{path}: {why}") from None
+    if file.closed:
+        return "truncated or not an image"
+    file.seek(0)
+    head = file.read(16)
+    if not head:
+        return "empty file"
+    if head.startswith(b"%PDF"):  # which Pillow writes but does not read
+        return _not_read("PDF")
+    with without_warnings():  # some of Pillow's formats are deprecated
+        Image.init()
+        for name, (_, accepts) in Image.OPEN.items():
+            # Readers are asked whether the first bytes are theirs, and read nothing.
+            if name not in FORMATS and accepts and accepts(head) is True:
+                return _not_read(name)
+    return "truncated or not an image"
+
+
+def _not_read(form: str) -> str:
+    *most, last = _FORMATS_IN_WORDS
+    return f"its format is {form}, which is not read: save it as {', '.join(most)} or {last}"
 
 
 def check(path: Path) -> bool:
@@ -105,7 +185,7 @@ def check(path: Path) -> bool:
 
     Raises InputError for one that cannot be opened, and for numbers whose range is not known.
     """
-    with without_warnings(), opened(path) as image:
+    with without_warnings(), open_image(path, str(path)) as image:
         if image.mode in ("F", "I") or not _is_known(image):
             eight_bits(image, "L", path, Tally())
         return is_grey(image)
@@ -127,7 +207,7 @@ def square(path: Path, size: int, mode: str, tally: Tally) -> Pixels:
     """
     from PIL import Image
 
-    with opened(path) as image:
+    with open_image(path, str(path)) as image:
         upright = eight_bits(image, mode, path, tally)
         side = min(upright.size)
         if side < size:
@@ -142,7 +222,7 @@ def eight_bits(image: PillowImage, mode: str, path: Path | str, tally: Tally) ->
     """Return the first frame of an open picture, the right way up, in ``mode``, "L" or "RGB"."""
     if image.format in _ANIMATED and getattr(image, "is_animated", False):
         tally.frames += 1
-        tally.frames_first = tally.frames_first or str(path)
+        tally.frames_first = tally.frames_first or text_of(path)
         image.seek(0)
     if not _is_known(image):
         raise InputError(f"{path}: its colours are {image.mode}, which are not read: store RGB")
@@ -197,18 +277,23 @@ def _from_integers(image: PillowImage, form: str, path: Path | str, tally: Tally
         )
     tally.wide += 1
     tally.brightest = max(tally.brightest, high)
-    return Image.fromarray(((values.astype(np.int64) * 255 + _WIDE // 2) // _WIDE).astype(np.uint8))
+    scaled = values.astype(np.int32)  # 255 times white fits
+    scaled *= 255
+    scaled += _WIDE // 2
+    scaled //= _WIDE
+    return Image.fromarray(scaled.astype(np.uint8))
 
 
 def _from_floats(image: PillowImage, path: Path | str) -> PillowImage:
     """Return float pixels in [0, 1] times 255; raise InputError for others."""
     from PIL import Image
 
-    values = np.asarray(image, dtype=np.float64)
+    values = np.array(image, dtype=np.float64)
     if not np.isfinite(values).all():
         raise InputError(f"{path}: has NaN or infinite pixels")
     if values.min() < 0 or values.max() > 1:
         raise InputError(
             f"{path}: float pixels from {values.min():g} to {values.max():g}, they must lie in [0, 1]"
         )
-    return Image.fromarray(np.rint(255 * values).astype(np.uint8))
+    values *= 255
+    return Image.fromarray(np.rint(values, out=values).astype(np.uint8))
