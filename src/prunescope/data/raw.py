@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from prunescope import experiment
 from prunescope.errors import InputError
+from prunescope.files import open_regular
 from prunescope.mask import ImageShape
 
 Pixels = NDArray[np.uint8]
@@ -75,7 +76,7 @@ def check_no_root(data: experiment.Data) -> None:
 def check_pointer(path: Path) -> None:
     """Raise InputError for a pointer of Git LFS, a few lines of text that stand for a file that was not fetched."""
     try:
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             pointer = file.read(len(_POINTER)) == _POINTER
     except OSError:
         return
