@@ -46,10 +46,8 @@ def check_size(shape: tuple[int, ...], dtype: np.dtype[Any], where: str) -> None
 
 
 def check_names(names: Iterable[str], where: str) -> None:
-    """Raise InputError for a class name that is empty, no valid text, or so long that it is no name."""
+    """Raise InputError for a class name that is no valid text, or so long that it is no name."""
     for name in names:
-        if not name.strip():
-            raise InputError(f"{where}: some labels are empty: leave these images out, or name their class")
         if len(name) > _NAME:
             raise InputError(
                 f"{where}: a label of {len(name):,} characters begins with {name[:40]!r}: names of classes have at "
@@ -155,6 +153,8 @@ def named(train: Sequence[str], held: Sequence[str], where: str, held_where: str
     Raises InputError for a single class, empty names, and a validation name that no training image has.
     """
     for names, place in ((train, where), (held, held_where)):
+        if any(not name.strip() for name in names):
+            raise InputError(f"{place}: some labels are empty: leave these images out, or name their class")
         check_names(names, place)
     if len(train) < 2:
         raise InputError(f"{where}: all labels are {train[0]!r}: at least 2 classes are needed")
