@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from prunescope.data.raw import check_pointer
 from prunescope.data.sources.labels import check_names
+from prunescope.data.sources.parquet_footer import ParquetFooter
 from prunescope.errors import InputError, first_line, shortened
 from prunescope.files import open_regular
 from prunescope.memory import check_memory
@@ -44,6 +45,7 @@ _LABELS = (
     "category",
 )
 _OTHER_LABELS = ("coarse_label", "coarse_labels", "superclass")
+_UNPACKED = 2  # times that values are held which are unpacked
 _LABEL_BYTES = 64  # of memory for a label, while labels are numbered
 
 
@@ -64,6 +66,7 @@ class ParquetTable:
             raise InputError(f"{path}: not a whole parquet file: {first_line(error)}") from None
         if not self.rows:
             raise InputError(f"{path}: no rows in it")
+        self._footer = ParquetFooter(path)
 
     @cached_property
     def features(self) -> dict[str, Any]:
@@ -129,14 +132,14 @@ class ParquetTable:
         own = _exactly(column)
         values = own if binary else own.struct.field("bytes")
         values = values if head is None else values.bin.slice(0, head)
-        found = self._column(values.alias("bytes"), start, count)
+        found = self._column(values.alias("bytes"), column, start, count)
         check_memory(int(found.bin.size().sum() or 0), f"{self.path}: images from {start}")
         return found.to_list()
 
     def labels(self, column: str) -> pl.Series:
         """Return all labels of a column; raise InputError if one is missing."""
         check_memory(_LABEL_BYTES * self.rows, f"{self.path}: {self.rows:,} labels")
-        values = self._column(_exactly(column).alias("labels"), 0, self.rows)
+        values = self._column(_exactly(column).alias("labels"), column, 0, self.rows)
         if len(values) != self.rows:
             raise InputError(f"{self.path}: damaged: {len(values)} labels for {self.rows} rows")
         if values.null_count():
@@ -147,9 +150,12 @@ class ParquetTable:
             )
         return values
 
-    def _column(self, values: pl.Expr, start: int, count: int) -> pl.Series:
+    def _column(self, values: pl.Expr, column: str, start: int, count: int) -> pl.Series:
+        """Return ``values``, which come of one column, of ``count`` rows from ``start``."""
         import polars as pl
 
+        unpacked = self._footer.unpacked(column, start, count)
+        check_memory(_UNPACKED * unpacked, f"{self.path}: column {column!r}")
         try:
             with without_panics(str(self.path)):
                 return pl.scan_parquet(self.path).slice(start, count).select(values).collect().to_series()
