@@ -14,9 +14,19 @@ class InputError(ValueError):
 
 
 def first_line(error: BaseException) -> str:
-    """Return the first line of an error's message, or the name of its class where the message is empty."""
+    """Return the first line of an error's message, or the name of its class where the message is empty.
+
+    A long line, which may hold what a damaged file holds, is cut.
+    """
     lines = str(error).strip().splitlines()
-    return lines[0] if lines else type(error).__name__
+    return shortened(lines[0]) if lines else type(error).__name__
+
+
+def shortened(text: str, most: int = 300) -> str:
+    """Return text from a file as one line that a message can hold: what cannot be printed escaped, the rest cut."""
+    text = text[: most + 1]
+    plain = text if text.isprintable() else ascii(text)[1:-1]
+    return plain if len(plain) <= most else f"{plain[:most]}…"
 
 
 def did_you_mean(name: str, known: Iterable[str], otherwise: str) -> str:

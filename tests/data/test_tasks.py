@@ -110,7 +110,7 @@ def test_other_mistakes(file, tmp_path):
         labels(task=f"map:{tmp_path}/nowhere")
     with pytest.raises(InputError, match="modulo:5: the data has only 4 classes"):
         labels(task="modulo:5")
-    with pytest.raises(InputError, match="must be different and at least 1"):
+    with pytest.raises(InputError, match="must be different, at least 1"):
         labels(class_order=path)
 
 

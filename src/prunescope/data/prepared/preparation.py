@@ -150,6 +150,10 @@ def _root(data: experiment.Data) -> Path:
     root = data.root_path
     if not root.exists():
         raise InputError(f"data.root={data.root}: no such file or folder")
+    if not root.is_file() and not root.is_dir():
+        raise InputError(
+            f"data.root={data.root}: neither a file nor a folder: a pipe or a device is not read"
+        )
     return root
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,12 +13,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from prunescope.data.prepared.duplicates import count_shared, row_digests
+from prunescope.data.prepared.manifest import ARRAYS, wrong_field
 from prunescope.data.prepared.writing import FORMAT, MANIFEST, SHARED
 from prunescope.data.raw import SPLITS, Labels
-from prunescope.errors import InputError
+from prunescope.errors import InputError, shortened
+from prunescope.files import open_regular
 from prunescope.mask import ImageShape
+from prunescope.memory import check_memory
 
 _CHUNK = 1 << 24
+_JSON_BYTES = 10  # of memory for a byte of JSON
 
 
 @dataclass(frozen=True)
@@ -102,10 +107,13 @@ class Prepared:
         """
         path = self.path / f"{name}.npy"
         try:
-            array = np.load(path, mmap_mode="r", allow_pickle=False)
+            open_regular(path).close()  # mapping a pipe would wait
+            array = np.lib.format.open_memmap(path, mode="r")
         except FileNotFoundError:
             raise InputError(f"{path}: missing: prepare the data anew") from None
-        except (ValueError, OSError, EOFError):
+        except InputError:
+            raise
+        except Exception:  # a damaged header can raise any error
             raise InputError(f"{path}: truncated or damaged: prepare the data anew") from None
         entry = self.manifest["arrays"][name]
         if list(array.shape) != entry["shape"] or array.dtype != np.dtype(entry["dtype"]):
@@ -114,9 +122,6 @@ class Prepared:
                 f"{entry['shape']}: prepare the data anew"
             )
         return array
-
-
-_ARRAYS = (*SPLITS, *(f"{split}-labels" for split in SPLITS), "mean", "min", "max")
 
 
 def is_prepared(path: Path) -> bool:
@@ -131,25 +136,40 @@ def open_prepared(path: Path) -> Prepared:
     """
     file = path / MANIFEST
     try:
-        manifest = json.loads(file.read_text("utf-8"))
-        found = manifest["format"]
-    except OSError:
+        manifest = _manifest(file)
+    except FileNotFoundError:
         raise InputError(
             f"{path}: not a prepared folder: no {MANIFEST} in it (prunescope data prepare makes one)"
         ) from None
-    except (ValueError, KeyError, TypeError):
+    except OSError as error:
+        raise InputError(f"{file}: {error.strerror or error}") from None
+    except (ValueError, RecursionError) as error:
+        if isinstance(error, InputError):
+            raise
         raise InputError(f"{file}: damaged: prepare the data anew") from None
+    found = manifest.get("format")
     if found != FORMAT:
-        raise InputError(f"{file}: format {found}, this version reads {FORMAT}: prepare the data anew")
-    arrays = manifest.get("arrays")
-    if not {"source", "shape", "classes", "provenance"} <= manifest.keys() or not set(_ARRAYS) <= set(
-        arrays or ()
-    ):
-        raise InputError(f"{file}: damaged: prepare the data anew")
+        shown = shortened(repr(found), 40) if isinstance(found, int | str) else "none"
+        raise InputError(f"{file}: format {shown}, this version reads {FORMAT}: prepare the data anew")
+    wrong = wrong_field(manifest)
+    if wrong:
+        raise InputError(f"{file}: damaged: {wrong} is missing or wrong: prepare the data anew")
     prepared = Prepared(path, manifest)
-    for name in manifest["arrays"]:
-        prepared.array(name)
+    for name in ARRAYS:
+        array = prepared.array(name)
+        if array.ndim == 1 and array.dtype.kind == "f" and not np.isfinite(array).all():
+            raise InputError(f"{path / name}.npy: has NaN or infinite values: prepare the data anew")
     return prepared
+
+
+def _manifest(file: Path) -> dict[str, Any]:
+    """Return the manifest in a file; raise OSError or ValueError where there is none."""
+    with open_regular(file) as stream:
+        check_memory(_JSON_BYTES * os.fstat(stream.fileno()).st_size, str(file))
+        manifest = json.loads(stream.read().decode("utf-8"))
+    if not isinstance(manifest, dict) or "format" not in manifest:
+        raise ValueError("no manifest")
+    return manifest
 
 
 def info(path: str | Path) -> dict[str, Any]:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import datetime
 import errno
 import hashlib
+import io
 import json
+import math
 import os
 import shutil
 from collections.abc import Iterator
@@ -13,7 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,10 +23,13 @@ from numpy.typing import NDArray
 from prunescope.data.prepared.duplicates import Digests, count_shared, row_digests
 from prunescope.data.raw import SPLITS, Chunk, Progress, Raw, Split
 from prunescope.errors import InputError
+from prunescope.files import open_regular
 from prunescope.locks import held
+from prunescope.memory import check_memory
 
 FORMAT = 1
 MANIFEST = "prepared.json"
+_VALUE_BYTES = 64  # that statistics of a set take for each value of an image
 SHARED = "validation_images_in_training"  # in the manifest since 0.2.0
 
 
@@ -133,7 +138,9 @@ def _make_folder(folder: Path) -> None:
 
 def _fill(raw: Raw, folder: Path, progress: Progress | None) -> dict[str, Any]:
     """Write all arrays into ``folder`` and return the manifest."""
-    statistics = _Statistics(int(np.prod(raw.shape)), raw.dtype)
+    n0 = math.prod(raw.shape)
+    check_memory(_VALUE_BYTES * n0, f"data.source={raw.source}: images of {list(raw.shape)}")
+    statistics = _Statistics(n0, raw.dtype)
     arrays: dict[str, Any] = {}
     digests: dict[str, Digests] = {}
     for name in SPLITS:
@@ -160,7 +167,7 @@ def _fill_split(
     """
     split: Split = getattr(raw, name)
     digests: list[Digests] = []
-    n0 = int(np.prod(raw.shape))
+    n0 = math.prod(raw.shape)
     with (
         _GrowingArray(folder / f"{name}.npy", raw.dtype, (n0,)) as pixels,
         _GrowingArray(folder / f"{name}-labels.npy", "<i8", ()) as labels,
@@ -210,8 +217,8 @@ def _manifest(raw: Raw, arrays: dict[str, Any], progress: Progress | None) -> di
 def _file_records(files: tuple[Path, ...], progress: Progress | None) -> list[dict[str, str | int]]:
     records: list[dict[str, str | int]] = []
     for number, path in enumerate(files, 1):
-        with path.open("rb") as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
+        with open_regular(path) as file:
+            digest = hashlib.file_digest(cast(io.BufferedReader, file), "sha256").hexdigest()
         records.append({"path": str(path), "bytes": path.stat().st_size, "sha256": digest})
         if progress and (number % 100 == 0 or number == len(files)):
             progress(number, len(files), "source files hashed")

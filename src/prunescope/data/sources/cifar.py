@@ -10,7 +10,7 @@ import numpy as np
 
 from prunescope.data.raw import Chunk, Raw, Split, checked_labels
 from prunescope.data.sources import pickles
-from prunescope.data.sources.labels import whole_numbers
+from prunescope.data.sources.labels import check_names, listed, whole_numbers
 from prunescope.errors import InputError
 
 _SIZE = 3 * 32 * 32
@@ -39,13 +39,13 @@ def read(root: Path, classes: int) -> Raw:
             raise InputError(f"{path}: missing")
     for path in (*train, test, meta):
         pickles.check_end(path)
-    names = _field(meta, names_key)
+    names = _field(pickles.load(meta), names_key, meta)
     if not isinstance(names, list) or len(names) != classes:
         raise InputError(f"{meta}: {names_key} must be a list of {classes} names")
     return Raw(
         source=f"cifar{classes}",
         shape=(3, 32, 32),
-        classes=tuple(name.decode("utf-8") if isinstance(name, bytes) else str(name) for name in names),
+        classes=tuple(_text(name, f"{meta}: {names_key}") for name in names),
         train=Split(partial(_chunks, train, key, classes)),
         validation=Split(partial(_chunks, [test], key, classes)),
         files=(*train, test, meta),
@@ -54,18 +54,28 @@ def read(root: Path, classes: int) -> Raw:
 
 def _chunks(paths: list[Path], key: str, classes: int) -> Iterator[Chunk]:
     for path in paths:
-        data = _field(path, "data")
+        content = pickles.load(path)
+        data = _field(content, "data", path)
         if not isinstance(data, np.ndarray) or data.dtype != np.uint8 or data.shape[1:] != (_SIZE,):
             raise InputError(f"{path}: data must be uint8 [N, {_SIZE}]")
-        labels = checked_labels(whole_numbers(np.asarray(_field(path, key)), str(path)), classes, str(path))
+        values = listed(_field(content, key, path), str(path))
+        labels = checked_labels(whole_numbers(values, str(path)), classes, str(path))
         if len(labels) != len(data):
             raise InputError(f"{path}: {len(data)} images but {len(labels)} labels")
         yield data, labels
 
 
-def _field(path: Path, key: str) -> object:
-    """Return the value of ``key`` in a pickled dict; raise InputError when there is none."""
-    content = pickles.load(path)
+def _field(content: object, key: str, path: Path) -> object:
+    """Return the value of ``key`` in the dict of a file; raise InputError when there is none."""
     if not isinstance(content, dict) or key not in content:
         raise InputError(f"{path}: no {key!r} in it")
     return content[key]
+
+
+def _text(name: object, where: str) -> str:
+    """Return the name of a class, as text or bytes of it; InputError for what is no name."""
+    text = name.decode("utf-8", "replace") if isinstance(name, bytes) else name
+    if not isinstance(text, str):
+        raise InputError(f"{where}: the name of a class is {type(name).__name__}, expected text")
+    check_names([text], where)
+    return text

@@ -6,6 +6,7 @@ import gzip
 import math
 import zlib
 from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import BinaryIO, cast
@@ -14,10 +15,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from prunescope.data.raw import Chunk, Labels, Raw, Split
-from prunescope.data.sources.labels import numbered
+from prunescope.data.sources.labels import check_size, numbered
 from prunescope.errors import InputError
+from prunescope.files import open_regular
+from prunescope.memory import check_memory
 
 _PIECE = 10_000
+_PIECE_BYTES = 1 << 28
+_DEFLATE = 1040  # times that gzip can make bytes fewer, at most
+_BUFFERS = 64  # bytes that preparing takes for a pixel, however many images there are
 _PARTS = (("train",), ("t10k", "test"))
 _FOLDERS = (".", "raw", "MNIST/raw", "FashionMNIST/raw", "KMNIST/raw")  # those of torchvision
 _BYTES = 8  # the idx code of uint8
@@ -43,10 +49,14 @@ def read(root: Path, gaps: bool) -> Raw:
     shapes = [_header(path, 3) for path in images]
     counts = [_header(path, 1)[0] for path in labels]
     for path, shape, count in zip(images, shapes, counts, strict=True):
+        if 0 in shape[1:]:
+            raise InputError(f"{path}: images are {list(shape[1:])}: they have no pixel")
         if shape[0] != count or not count:
             raise InputError(f"{path}: {shape[0]} images but {count} labels; each image needs one")
     if shapes[0][1:] != shapes[1][1:]:
         raise InputError(f"{images[1]}: images are {list(shapes[1][1:])}, in training {list(shapes[0][1:])}")
+    for path, count in zip(labels, counts, strict=True):
+        check_size((count,), np.dtype(np.uint8), str(path))
     own, held, classes = numbered(
         _values(labels[0]), _values(labels[1]), (str(labels[0]), str(labels[1])), gaps
     )
@@ -82,8 +92,15 @@ def _labels_of(images: Path) -> Path:
     raise InputError(f"{images.with_name(name)}: missing (nor is there {name}.gz)")
 
 
-def _opened(path: Path) -> BinaryIO:
-    return cast(BinaryIO, gzip.open(path)) if path.suffix == ".gz" else path.open("rb")
+@contextmanager
+def _opened(path: Path) -> Iterator[BinaryIO]:
+    """Open an idx file, compressed or not, for a ``with`` block."""
+    with open_regular(path) as file:
+        if path.suffix != ".gz":
+            yield file
+            return
+        with gzip.GzipFile(fileobj=file) as unpacked:
+            yield cast(BinaryIO, unpacked)
 
 
 def _read(file: BinaryIO, count: int, path: Path) -> bytes:
@@ -107,8 +124,11 @@ def _header(path: Path, axes: int) -> tuple[int, ...]:
     """Return the lengths of the axes; raise InputError for another type and for a file too short for them."""
     with _opened(path) as file:
         shape = _skip_header(file, axes, path)
-    if path.suffix != ".gz" and path.stat().st_size < 4 + 4 * axes + math.prod(shape):
+    # What is compressed is never more than a thousandth of what it was, whatever the header says.
+    most = path.stat().st_size * (_DEFLATE if path.suffix == ".gz" else 1)
+    if most < 4 + 4 * axes + math.prod(shape):
         raise InputError(f"{path}: truncated: it ends before its last value")
+    check_memory(math.prod(shape[1:]) * _BUFFERS, f"{path}: images of {list(shape[1:])}")
     return shape
 
 
@@ -121,7 +141,8 @@ def _values(path: Path) -> NDArray[np.uint8]:
 def _chunks(path: Path, labels: Labels) -> Iterator[Chunk]:
     with _opened(path) as file:
         _, height, width = _skip_header(file, 3, path)
-        for start in range(0, len(labels), _PIECE):
-            count = min(_PIECE, len(labels) - start)
+        step = max(1, min(_PIECE, _PIECE_BYTES // (height * width)))
+        for start in range(0, len(labels), step):
+            count = min(step, len(labels) - start)
             data = _read(file, count * height * width, path)
             yield np.frombuffer(data, np.uint8).reshape(count, -1), labels[start : start + count]

@@ -2,16 +2,59 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+import re
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from prunescope.data.raw import Labels, checked_labels
-from prunescope.errors import InputError
+from prunescope.errors import InputError, shortened
+from prunescope.memory import check_memory
 
 _MOST = 100_000  # classes, where numbers may be left out
+_INT64 = 1 << 63
+_SURROGATE = re.compile("[\ud800-\udfff]")
+_NAME = 500  # characters of a class's name
+_COPIES = 4  # of labels, as int64 or text, that are held while they are numbered
+_LAST = 0x10FFFF  # the last code point of Unicode
+
+
+def listed(values: object, where: str) -> NDArray[Any]:
+    """Return the labels of a file that holds them as an array, or as a list of numbers or of one-hot rows.
+
+    Raises InputError for anything else, such as text, of which the longest would decide how much memory all take.
+    """
+    if isinstance(values, np.ndarray):
+        return values
+    rows: list[Any] = values if isinstance(values, list) else [None]
+    if rows and all(isinstance(row, list) and len(row) == len(rows[0]) for row in rows):
+        rows = [number for row in rows for number in row]
+    if any(not isinstance(number, int | float) or abs(number) > _INT64 for number in rows):
+        raise InputError(f"{where}: labels must be whole numbers, one a row: some are something else")
+    return np.asarray(values)
+
+
+def check_size(shape: tuple[int, ...], dtype: np.dtype[Any], where: str) -> None:
+    """Raise InputError for labels of this shape and type, before they are read, that are none or too large to number."""
+    if dtype.kind not in "biufUS" or not dtype.itemsize:
+        raise InputError(f"{where}: labels are {shortened(str(dtype), _NAME)}, they must be integers [N]")
+    item = 4 * dtype.itemsize if dtype.kind == "S" else max(8, dtype.itemsize)
+    check_memory(_COPIES * math.prod(shape) * item, f"{where}: these labels")
+
+
+def check_names(names: Iterable[str], where: str) -> None:
+    """Raise InputError for a class name that is no valid text, or so long that it is no name."""
+    for name in names:
+        if len(name) > _NAME:
+            raise InputError(
+                f"{where}: a label of {len(name):,} characters begins with {name[:40]!r}: names of classes have at "
+                f"most {_NAME}"
+            )
+        if _SURROGATE.search(name):
+            raise InputError(f"{where}: label {name!r} is not valid text: name the class anew")
 
 
 def whole_numbers(values: NDArray[Any], where: str) -> Labels:
@@ -112,6 +155,7 @@ def named(train: Sequence[str], held: Sequence[str], where: str, held_where: str
     for names, place in ((train, where), (held, held_where)):
         if any(not name.strip() for name in names):
             raise InputError(f"{place}: some labels are empty: leave these images out, or name their class")
+        check_names(names, place)
     if len(train) < 2:
         raise InputError(f"{where}: all labels are {train[0]!r}: at least 2 classes are needed")
     unknown = sorted(set(held) - set(train))
@@ -128,7 +172,7 @@ def numbered(
     Text is taken as class names, which are sorted; numbers are kept. ``held`` may be empty. ``places``: how messages
     name the two. ``gaps``: as ``counted`` says. Raises InputError for labels that are not one class an image.
     """
-    train, held = (_text(values) for values in (train, held))
+    train, held = (_text(values, where) for values, where in zip((train, held), places, strict=True))
     if train.dtype.kind == "U":
         if held.size and held.dtype.kind != "U":
             raise InputError(f"{places[1]}: labels are {held.dtype}, those of {places[0]} are text")
@@ -145,12 +189,24 @@ def numbered(
     return labels, other, tuple(str(number) for number in range(classes))
 
 
-def _text(values: NDArray[Any]) -> NDArray[Any]:
-    """Return labels of text as [N] in NumPy's type for text, and other labels as they are."""
+def _text(values: NDArray[Any], where: str) -> NDArray[Any]:
+    """Return labels of text as [N] in NumPy's type for text, and other labels as they are.
+
+    Raises InputError for numbers in the place of characters that stand for none.
+    """
     if values.dtype.kind not in "US":
         return values
     values = values[:, 0] if values.ndim == 2 and values.shape[1] == 1 else values
-    return np.char.decode(values, "utf-8", "replace") if values.dtype.kind == "S" else values
+    if values.ndim != 1:
+        raise InputError(f"{where}: labels of text have shape {list(values.shape)}, expected [N]")
+    if values.dtype.kind == "S":
+        return np.char.decode(values, "utf-8", "replace")
+    codes = np.ascontiguousarray(values).view(f"{values.dtype.str[0]}u4")
+    if codes.size and codes.max() > _LAST:
+        raise InputError(
+            f"{where}: labels of text hold {codes.max()}, which is no character: the file is damaged"
+        )
+    return values
 
 
 def _first_missing(distinct: Labels) -> int:

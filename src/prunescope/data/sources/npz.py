@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
+import io
+import math
 import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
-from numpy.lib.npyio import NpzFile
 from numpy.typing import NDArray
 
 from prunescope import experiment
 from prunescope.data.raw import Chunk, Labels, Raw, Split, check_pointer, to_planes
-from prunescope.data.sources.labels import numbered
-from prunescope.errors import InputError
+from prunescope.data.sources.labels import check_size, numbered
+from prunescope.errors import InputError, shortened
+from prunescope.files import open_regular
 from prunescope.mask import ImageShape
+from prunescope.memory import check_memory
 from prunescope.randomness import generator
 
 HELD_OUT = 0.1
@@ -33,6 +36,10 @@ _VALIDATION = ("val", "valid", "validation", "dev", "test", "testing", "te")
 _VALUES = ("images", "image", "x", "data", "inputs", "features")
 _LABELS = ("labels", "label", "y", "targets", "target", "classes")
 _PIECE = 10_000
+_MOST_PARTS = 10_000
+_HEADER_START = 12  # bytes: the magic word, the version, and the length of the header in 2 or 4 bytes
+_HEADER_BYTES = 1 << 16
+_COMPRESSIONS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # of both a piece is read in memory of its size
 _DARK = 64  # less than this of 255 as the brightest pixel deserves a note
 
 Keys = dict[str, tuple[tuple[int, ...], np.dtype[Any]]]  # the shape and the type of each array
@@ -90,7 +97,10 @@ class NpzSplit:
         """The values [N, …] of the split, read from the file; InputError if some are not finite."""
         values = self.load()
         _check_finite(values, self.where)
-        return values if self.rows is None else values[self.rows]
+        if self.rows is None:
+            return values
+        check_memory(int(self.rows.sum()) * (values[0].nbytes), self.where)
+        return values[self.rows]
 
 
 def read_splits(root: Path, data: experiment.Data) -> tuple[Path, NpzSplit, NpzSplit]:
@@ -108,6 +118,7 @@ def read_splits(root: Path, data: experiment.Data) -> tuple[Path, NpzSplit, NpzS
             )
     for values, numbers in zip(keys[::2], keys[1::2], strict=True):
         _check_length(path, (values, found[values][0]), (numbers, found[numbers][0]))
+        check_size(*found[numbers], f"{path}: {numbers}")
     stored = load_arrays(path, keys[1::2])
     gaps = data.task != "classes"
     nothing = np.empty(0, np.int64)
@@ -180,7 +191,7 @@ def _keys_of(path: Path, found: Keys, data: experiment.Data) -> tuple[str, ...]:
         else "expected images and labels, x_train, y_train, x_test and y_test, or train_images, train_labels, "
         "val_images and val_labels; data.image_column and data.label_column name others"
     )
-    raise InputError(f"{path}: its keys are {', '.join(sorted(found))}; {expected}")
+    raise InputError(f"{path}: its keys are {shortened(', '.join(sorted(found)))}; {expected}")
 
 
 def _pair(
@@ -227,13 +238,22 @@ def held_out(labels: Labels) -> NDArray[np.bool_]:
 def load_arrays(path: Path, keys: tuple[str, ...]) -> dict[str, NDArray[Any]]:
     """Return the arrays ``keys`` of a .npz file, without unpickling any object.
 
-    Raises InputError for a missing key, an array of Python objects, and a damaged file.
+    Raises InputError for a missing key, an array of Python objects, a damaged file, and what the memory cannot hold.
     """
-    with _opened(path) as file:
-        missing = [key for key in keys if key not in file]
+    with _opened(path) as archive:
+        found = _headers(path, archive)
+        missing = [key for key in keys if key not in found]
         if missing:
-            raise InputError(f"{path}: no {missing[0]!r} in it; it has {', '.join(file)}")
-        return {key: file[key] for key in keys}
+            raise InputError(f"{path}: no {missing[0]!r} in it; it has {shortened(', '.join(found))}")
+        needed = sum(math.prod(found[key][0]) * found[key][1].itemsize for key in keys)
+        check_memory(needed, f"{path}: {', '.join(keys)}")
+        arrays = {}
+        for key in keys:
+            with archive.open(f"{key}.npy") as stream:
+                arrays[key] = np.lib.format.read_array(stream, allow_pickle=False)
+                if stream.read(1):
+                    raise InputError(f"{path}: {key}: more bytes than its header says: write the file anew")
+        return arrays
 
 
 def _one_array(path: Path, key: str) -> NDArray[Any]:
@@ -241,39 +261,70 @@ def _one_array(path: Path, key: str) -> NDArray[Any]:
 
 
 def headers(path: Path) -> Keys:
-    """Return the shape and the type of every array of a .npz file, from the headers alone."""
+    """Return the shape and the type of every array of a .npz file, from the headers alone.
+
+    Raises InputError for a damaged file, and for arrays that are larger than what the file holds of them.
+    """
+    with _opened(path) as archive:
+        return _headers(path, archive)
+
+
+def _headers(path: Path, archive: zipfile.ZipFile) -> Keys:
     found: Keys = {}
-    with _opened(path) as file:
-        archive = cast(zipfile.ZipFile, file.zip)
-        for name in archive.namelist():
-            key = name.removesuffix(".npy")
-            if key in found:
-                raise InputError(f"{path}: two arrays are called {key!r}: write the file anew")
-            with archive.open(name) as stream:
-                if not name.endswith(".npy"):
-                    continue
-                version = np.lib.format.read_magic(stream)
-                reader = np.lib.format.read_array_header_1_0
-                reader = reader if version == (1, 0) else np.lib.format.read_array_header_2_0
-                shape, _, dtype = reader(stream)
-            found[key] = shape, dtype
+    parts = archive.infolist()
+    if len(parts) > _MOST_PARTS:
+        raise InputError(f"{path}: {len(parts):,} files in it, at most {_MOST_PARTS:,} are read")
+    for part in parts:
+        if not part.filename.endswith(".npy"):
+            continue
+        key = part.filename.removesuffix(".npy")
+        if key in found:
+            raise InputError(f"{path}: two arrays are called {key!r}: write the file anew")
+        if part.compress_type not in _COMPRESSIONS:
+            raise InputError(
+                f"{path}: {key}: compressed in a way that NumPy does not use: write the file anew with "
+                "numpy.savez_compressed"
+            )
+        found[key] = _header(path, archive, part)
     return found
 
 
+def _header(
+    path: Path, archive: zipfile.ZipFile, part: zipfile.ZipInfo
+) -> tuple[tuple[int, ...], np.dtype[Any]]:
+    """Return shape and type of one array; only the file's first bytes are read, however long a header says it is."""
+    with archive.open(part) as file:
+        start = file.read(_HEADER_START)
+        stated = int.from_bytes(start[8:10] if start[6:7] == b"\1" else start[8:], "little")
+        stream = io.BytesIO(start + file.read(min(stated, _HEADER_BYTES)))
+    version = np.lib.format.read_magic(stream)
+    reader = np.lib.format.read_array_header_1_0
+    reader = reader if version == (1, 0) else np.lib.format.read_array_header_2_0
+    shape, _, dtype = reader(stream)
+    bytes_there = part.file_size - stream.tell()
+    damaged = any(isinstance(length, bool) or length < 0 for length in shape)
+    if damaged or (math.prod(shape) * dtype.itemsize > bytes_there and not dtype.hasobject):
+        raise InputError(
+            f"{path}: {part.filename}: says that it has shape {shortened(str(list(shape)))}, but there are "
+            f"{bytes_there:,} bytes of it: truncated or damaged"
+        )
+    return shape, dtype
+
+
 @contextmanager
-def _opened(path: Path) -> Iterator[NpzFile]:
+def _opened(path: Path) -> Iterator[zipfile.ZipFile]:
     """Open a .npz file for a ``with`` block; errors in reading it become InputError."""
     try:
-        # The file is opened here, since np.load leaves it open when its zip directory is damaged.
-        with path.open("rb") as stream:
+        with open_regular(path) as stream:
             if not zipfile.is_zipfile(stream):
                 check_pointer(path)
                 raise InputError(f"{path}: truncated, damaged or not a .npz file")
-            stream.seek(0)
-            with np.load(stream, allow_pickle=False) as file:
-                yield file
+            with zipfile.ZipFile(stream) as archive:
+                yield archive
     except InputError:
         raise
+    except OSError as error:
+        raise InputError(f"{path}: {error.strerror or 'truncated or damaged'}") from None
     except Exception as error:  # zip, zlib and the header's parser raise errors of different classes
         if "allow_pickle" in str(error):
             raise InputError(f"{path}: refused: it holds Python objects, not numbers") from None

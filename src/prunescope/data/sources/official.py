@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 
 from prunescope.data.raw import Chunk, Labels, Raw, Split, checked_labels
 from prunescope.data.sources import pickles
-from prunescope.data.sources.labels import whole_numbers
+from prunescope.data.sources.labels import check_size, listed, whole_numbers
 from prunescope.data.sources.npz import headers, load_arrays
-from prunescope.errors import InputError
+from prunescope.errors import InputError, shortened
 
 CLASSES = 1000
 BATCHES = 10
@@ -61,11 +61,12 @@ def _check(path: Path, size: int) -> None:
     if path.suffix != ".npz":
         return pickles.check_end(path)
     found = headers(path)
-    labels = load_arrays(path, ("labels",))["labels"]
-    if "data" not in found:
-        raise InputError(f"{path}: no 'data' in it; it has {', '.join(found)}")
+    for key in ("labels", "data"):
+        if key not in found:
+            raise InputError(f"{path}: no {key!r} in it; it has {shortened(', '.join(found))}")
     _check_images(*found["data"], size, path)
-    _labels(labels, found["data"][0][0], path)
+    check_size(*found["labels"], str(path))
+    _labels(load_arrays(path, ("labels",))["labels"], found["data"][0][0], path)
     return None
 
 
@@ -78,7 +79,7 @@ def _load(path: Path, size: int) -> Chunk:
     if not isinstance(data, np.ndarray):
         raise InputError(f"{path}: data is {type(data).__name__}, expected uint8 [N, {3 * size * size}]")
     _check_images(data.shape, data.dtype, size, path)
-    return data, _labels(np.asarray(content["labels"]), len(data), path)
+    return data, _labels(listed(content["labels"], str(path)), len(data), path)
 
 
 def _check_images(shape: tuple[int, ...], dtype: np.dtype[Any], size: int, path: Path) -> None:

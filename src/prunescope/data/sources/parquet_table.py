@@ -9,7 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from prunescope.data.raw import check_pointer
-from prunescope.errors import InputError, first_line
+from prunescope.data.sources.labels import check_names
+from prunescope.data.sources.parquet_footer import ParquetFooter
+from prunescope.errors import InputError, first_line, shortened
+from prunescope.files import open_regular
+from prunescope.memory import check_memory
+from prunescope.panics import without_panics
 
 if TYPE_CHECKING:
     import polars as pl
@@ -40,6 +45,8 @@ _LABELS = (
     "category",
 )
 _OTHER_LABELS = ("coarse_label", "coarse_labels", "superclass")
+_UNPACKED = 2  # times that values are held which are unpacked
+_LABEL_BYTES = 64  # of memory for a label, while labels are numbered
 
 
 class ParquetTable:
@@ -49,14 +56,17 @@ class ParquetTable:
         import polars as pl
 
         self.path = path
+        open_regular(path).close()  # polars would wait for a pipe
         try:
-            self.schema = pl.read_parquet_schema(path)
-            self.rows = int(pl.scan_parquet(path).select(pl.len()).collect().item())
-        except (pl.exceptions.PolarsError, OSError) as error:
+            with without_panics(str(path)):
+                self.schema = pl.read_parquet_schema(path)
+                self.rows = int(pl.scan_parquet(path).select(pl.len()).collect().item())
+        except (pl.exceptions.PolarsError, OSError, OverflowError) as error:
             check_pointer(path)
             raise InputError(f"{path}: not a whole parquet file: {first_line(error)}") from None
         if not self.rows:
             raise InputError(f"{path}: no rows in it")
+        self._footer = ParquetFooter(path)
 
     @cached_property
     def features(self) -> dict[str, Any]:
@@ -64,8 +74,10 @@ class ParquetTable:
         import polars as pl
 
         try:
-            found = json.loads(pl.read_parquet_metadata(self.path)["huggingface"])["info"]["features"]
-        except (KeyError, TypeError, ValueError):
+            with without_panics(str(self.path)):
+                metadata = pl.read_parquet_metadata(self.path)
+            found = json.loads(metadata["huggingface"])["info"]["features"]
+        except (KeyError, TypeError, ValueError, RecursionError, pl.exceptions.PolarsError):
             return {}
         return found if isinstance(found, dict) else {}
 
@@ -73,7 +85,15 @@ class ParquetTable:
         """Return the names of the classes of a column of labels, empty where the metadata have none."""
         feature = self.features.get(column)
         names = feature.get("names") if isinstance(feature, dict) else None
-        return tuple(str(name) for name in names) if isinstance(names, list) else ()
+        if not isinstance(names, list):
+            return ()
+        if not all(isinstance(name, str | int) for name in names):
+            raise InputError(
+                f"{self.path}: column {column!r}: its metadata have names of classes that are no text"
+            )
+        texts = tuple(map(str, names))
+        check_names(texts, f"{self.path}: the metadata of column {column!r}")
+        return texts
 
     def check(self, image: str, label: str, first: ParquetTable) -> None:
         """Raise InputError unless the columns ``image`` and ``label`` are there, with types that can be read.
@@ -82,7 +102,9 @@ class ParquetTable:
         """
         for column in (image, label):
             if column not in self.schema:
-                raise InputError(f"{self.path}: no column {column!r}; it has {', '.join(self.schema)}")
+                raise InputError(
+                    f"{self.path}: no column {column!r}; it has {shortened(', '.join(self.schema))}"
+                )
         if not holds_images(self.schema[image]):
             raise InputError(
                 f"{self.path}: column {image!r} is {self.schema[image]}, it must be a struct with bytes, or binary: "
@@ -111,11 +133,14 @@ class ParquetTable:
         own = _exactly(column)
         values = own if binary else own.struct.field("bytes")
         values = values if head is None else values.bin.slice(0, head)
-        return self._column(values.alias("bytes"), start, count)
+        return self._column(values.alias("bytes"), column, start, count)
 
     def labels(self, column: str) -> pl.Series:
         """Return all labels of a column; raise InputError if one is missing."""
-        values = self._column(_exactly(column).alias("labels"), 0, self.rows)
+        check_memory(_LABEL_BYTES * self.rows, f"{self.path}: {self.rows:,} labels")
+        values = self._column(_exactly(column).alias("labels"), column, 0, self.rows)
+        if len(values) != self.rows:
+            raise InputError(f"{self.path}: damaged: {len(values)} labels for {self.rows} rows")
         if values.null_count():
             row = values.is_null().arg_max()
             raise InputError(
@@ -124,12 +149,16 @@ class ParquetTable:
             )
         return values
 
-    def _column(self, values: pl.Expr, start: int, count: int) -> pl.Series:
+    def _column(self, values: pl.Expr, column: str, start: int, count: int) -> pl.Series:
+        """Return ``values``, which come of one column, of ``count`` rows from ``start``."""
         import polars as pl
 
+        unpacked = self._footer.unpacked(column, start, count)
+        check_memory(_UNPACKED * unpacked, f"{self.path}: column {column!r}")
         try:
-            return pl.scan_parquet(self.path).slice(start, count).select(values).collect().to_series()
-        except (pl.exceptions.PolarsError, OSError) as error:
+            with without_panics(str(self.path)):
+                return pl.scan_parquet(self.path).slice(start, count).select(values).collect().to_series()
+        except (pl.exceptions.PolarsError, OSError, OverflowError) as error:
             raise InputError(f"{self.path}: damaged parquet file: {first_line(error)}") from None
 
 
@@ -188,6 +217,6 @@ def _chosen(
     found = [*fit, *unfit]
     if not found:
         raise InputError(
-            f"{table.path}: no column {what!r}; it has {', '.join(table.schema)}: data.{what}_column names another"
+            f"{table.path}: no column {what!r}; it has {shortened(', '.join(table.schema))}: data.{what}_column names another"
         )
     return found[0], fit[1:]

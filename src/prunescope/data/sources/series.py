@@ -19,6 +19,7 @@ from prunescope.mask import ImageShape
 
 _FORMS = {"series": "[N, L] or [N, C, L]", "none": "[N, n]"}
 _PIECE = 10_000
+_LEAST = 1e-140  # a standard deviation whose squares are exact
 
 
 def read(root: Path, data: experiment.Data) -> Raw:
@@ -65,17 +66,22 @@ class _Rows:
     @cached_property
     def offset(self) -> NDArray[np.float64]:
         """The mean [n0] of each feature over the training part."""
-        return _flat(self.train.values).mean(axis=0, dtype=np.float64)
+        with np.errstate(
+            over="ignore", invalid="ignore"
+        ):  # a sum that is too large is refused with the scale
+            return _flat(self.train.values).mean(axis=0, dtype=np.float64)
 
     @cached_property
     def scale(self) -> float:
-        """The standard deviation of all features about their means; InputError if it is 0."""
+        """The standard deviation of all features about their means; InputError if it is 0, or cannot be exact."""
         rows = _flat(self.train.values)
         pieces = (rows[start : start + _PIECE] - self.offset for start in range(0, len(rows), _PIECE))
-        with np.errstate(over="ignore", invalid="ignore"):
+        with np.errstate(over="ignore", under="ignore", invalid="ignore"):
             scale = float(np.sqrt(sum(np.square(piece).sum() for piece in pieces) / rows.size))
         if not np.isfinite(scale):
             raise InputError(f"{self.train.where} has values that are too large to be squared: rescale them")
+        if scale < _LEAST and rows.max() > rows.min():
+            raise InputError(f"{self.train.where} varies by too little to be squared ({scale:g}): rescale it")
         if not scale > 0:
             raise InputError(f"{self.train.where} never varies: there is nothing to learn from")
         return scale

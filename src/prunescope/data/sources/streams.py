@@ -19,9 +19,13 @@ from prunescope.data.dataset import Batch, Dataset, Images, with_noise
 from prunescope.data.raw import Labels, check_no_root
 from prunescope.errors import InputError
 from prunescope.mask import ImageShape
+from prunescope.memory import check_memory
 from prunescope.randomness import generator
 
 _BLOCK = 1000
+_MAP_BYTES = 48  # of memory for each value of a covariance, while its spectrum is computed
+_DRAWN_BYTES = 24  # of memory for each value of an image, while it is drawn
+_LEAST = 1e-15  # gain or length
 
 Floats = NDArray[np.float32]
 Map = NDArray[np.float64]
@@ -121,6 +125,19 @@ def _check(data: experiment.Data) -> None:
         value = getattr(data, name)
         if value != experiment.Data.model_fields[name].default:
             raise InputError(f"data.{name}={value} means nothing to data.source={data.source}: leave it out")
+    for name, number in (("gain", data.gain), *(("lengths", length) for length in data.lengths)):
+        if not _LEAST <= number <= 1 / _LEAST:
+            raise InputError(
+                f"data.{name}: {number:g} is beyond what can be squared in float32: from {_LEAST:g} to {1 / _LEAST:g}"
+            )
+    area, count = data.size**2, data.validation + data.heldout
+    check_memory(_MAP_BYTES * area * len(data.lengths), f"data.size={data.size}: its covariances")
+    kept, drawn = 4 * count, _DRAWN_BYTES * min(count, _BLOCK)
+    check_memory(
+        (kept + drawn) * data.channels * area,
+        f"data.validation={data.validation} and data.heldout={data.heldout}: images of "
+        f"{data.channels}x{data.size}x{data.size}",
+    )
 
 
 def _spectra(data: experiment.Data) -> Floats:

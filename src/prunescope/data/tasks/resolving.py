@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import csv
+import os
+import re
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -21,7 +24,13 @@ from prunescope.data.tasks.imagenet import (
     unknown_name,
 )
 from prunescope.data.tasks.random_groups import KEPT, deal, first_kept, half_kept
-from prunescope.errors import InputError
+from prunescope.errors import InputError, first_line, shortened
+from prunescope.files import open_regular
+
+_MOST_BYTES = 1 << 26  # of a class map
+_INTEGER = re.compile(r"-?[0-9]{1,300}")
+_LARGEST = 1_000_000_000  # number of a class
+_SHOWN = 60  # characters of a value that a message shows
 
 
 @dataclass(frozen=True, eq=False)
@@ -119,10 +128,10 @@ def _ordered(order: str, names: list[str]) -> tuple[list[str], Labels]:
     """Return names and numbers (from 0) of the classes after a mapping file from label to number or wnid."""
     found = _lookup(Path(order), None, names, np.arange(len(names)))
     if all(_is_integer(value) for value in found):
-        numbers = np.array([int(value) for value in found]) - 1
-        if numbers.min() < 0 or len(set(numbers.tolist())) < len(numbers):
-            raise InputError(f"{order}: class numbers must be different and at least 1")
-        return names, numbers
+        numbers = [int(value) - 1 for value in found]
+        if min(numbers) < 0 or max(numbers) > _LARGEST or len(set(numbers)) < len(numbers):
+            raise InputError(f"{order}: class numbers must be different, at least 1 and at most {_LARGEST:,}")
+        return names, np.array(numbers, np.int64)
     if len(set(found)) < len(found):
         raise InputError(f"{order}: class names must be different")
     return found, np.arange(len(names))
@@ -131,15 +140,15 @@ def _ordered(order: str, names: list[str]) -> tuple[list[str], Labels]:
 def _mapped(argument: str, root: Path, names: list[str], numbers: Labels) -> Task:
     """Return the task of the class map FILE or FILE:COLUMN, whose path may be relative to ``root``."""
     path, column = Path(argument), None
-    if not path.exists() and ":" in argument:
+    if not os.path.exists(path) and ":" in argument:
         before, _, column = argument.rpartition(":")
         path = Path(before)
-    if not path.exists() and (root / path).exists():
+    if not os.path.exists(path) and os.path.exists(root / path):
         path = root / path
     found = _lookup(path, column, names, numbers)
     bad = next((value for value in found if not _is_integer(value)), None)
     if bad is not None:
-        raise InputError(f"{path}: new label {bad!r} is not an integer")
+        raise InputError(f"{path}: new label {shortened(bad, _SHOWN)!r} is not an integer")
     values = [int(value) for value in found]
     different = sorted(set(values))  # no longer than the classes, however large a value is
     gap = next((place for place, value in enumerate(different) if place != value), None)
@@ -157,7 +166,9 @@ def _lookup(path: Path, column: str | None, names: list[str], numbers: Labels) -
     """
     header, rows = _read(path)
     if column is not None and column not in header:
-        raise InputError(f"{path}: no column {column!r}; its columns are {', '.join(header) or 'not named'}")
+        raise InputError(
+            f"{path}: no column {column!r}; its columns are {shortened(', '.join(header)) or 'not named'}"
+        )
     value = 1 if column is None else header.index(column)
     if value >= min(len(row) for row in rows) or max(len(row) for row in rows) < 2:
         raise InputError(f"{path}: a line is too short, expected label<TAB>new label")
@@ -170,28 +181,38 @@ def _lookup(path: Path, column: str | None, names: list[str], numbers: Labels) -
             return [table[name] for name in wanted]
     known = [row[keys[0]] for row in rows]
     if len(set(known)) < len(known):
-        raise InputError(f"{path}: {max(known, key=known.count)!r} has two lines, one is right")
-    absent = [i for i, name in enumerate(by_name) if name not in known and by_number[i] not in known]
+        raise InputError(
+            f"{path}: {shortened(Counter(known).most_common(1)[0][0], _SHOWN)!r} has two lines, one is right"
+        )
+    there = set(known)
+    absent = [i for i, name in enumerate(by_name) if name not in there and by_number[i] not in there]
     if not absent:
         raise InputError(f"{path}: its first column mixes class names and numbers: use one of them")
     number, name = by_number[absent[0]], names[absent[0]]
-    raise InputError(f"{path}: no line for class {number} ({name}): every class needs one")
+    raise InputError(f"{path}: no line for class {number} ({shortened(name, _SHOWN)}): every class needs one")
 
 
 def _read(path: Path) -> tuple[list[str], list[list[str]]]:
     """Return the header (empty if there is none) and the rows of a tab- or comma-separated file."""
     try:
-        text = path.read_text("utf-8-sig")  # spreadsheets put a byte order mark first
+        with open_regular(path) as file:
+            data = file.read(_MOST_BYTES + 1)
+        text = data.decode("utf-8-sig")  # spreadsheets put a byte order mark first
     except OSError as error:
         raise InputError(f"{path}: {error.strerror or error}") from None
     except UnicodeDecodeError:
         raise InputError(f"{path}: not a UTF-8 text file") from None
+    if len(data) > _MOST_BYTES:
+        raise InputError(f"{path}: more than {_MOST_BYTES:,} bytes, too many for one line a class")
     lines = [line for line in text.splitlines() if line.strip() and not line.startswith("#")]
     separator = "\t" if lines and "\t" in lines[0] else ","
     if separator == "\t":
         rows = [[cell.strip() for cell in line.split("\t")] for line in lines]
     else:
-        rows = [[cell.strip() for cell in row] for row in csv.reader(lines)]
+        try:
+            rows = [[cell.strip() for cell in row] for row in csv.reader(lines)]
+        except csv.Error as error:
+            raise InputError(f"{path}: not a table of text: {first_line(error)}") from None
     header: list[str] = []
     if rows and rows[0][0].lower() in ("label", "class", "wnid", "name", "number"):
         header = rows.pop(0)
@@ -201,4 +222,5 @@ def _read(path: Path) -> tuple[list[str], list[list[str]]]:
 
 
 def _is_integer(text: str) -> bool:
-    return text.lstrip("-").isdecimal() and text.count("-") <= text.startswith("-")
+    """Return whether text is an integer, of ASCII digits and no longer than Python reads."""
+    return _INTEGER.fullmatch(text) is not None
