@@ -3,16 +3,26 @@
 from __future__ import annotations
 
 import hashlib
+import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
-from prunescope.errors import InputError
+from prunescope.errors import InputError, first_line
+from prunescope.memory import check_memory
 
 BoolArray = NDArray[np.bool_]
 ImageShape = tuple[int, int, int]
+# Returns some rows and columns of an array of two axes.
+Tile = Callable[[slice, slice], NDArray[Any]]
+
+# This many entries are compared at once, so that a mask of any type takes little more memory than as bool.
+TILE_ENTRIES = 1 << 22
+# Whether the memory suffices is asked for what takes more bytes than this.
+LARGE_BYTES = 1 << 26
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,34 +37,41 @@ class Mask:
     array: BoolArray
 
     def __post_init__(self) -> None:
-        array = np.ascontiguousarray(self.array)
-        if array.ndim != 2:
-            raise InputError(f"a mask must have 2 axes [n_out, n_in], got shape {np.shape(self.array)}")
-        if 0 in array.shape:
-            raise InputError(f"a mask must have at least one entry, got shape {array.shape}")
-        if array.dtype != np.bool_:
-            if not np.isin(array, (0, 1)).all():
-                raise InputError("a mask must hold only 0 and 1")
-            array = array.astype(np.bool_)
-        elif array is self.array or array.base is self.array:
-            array = array.copy()
-        array.setflags(write=False)
-        object.__setattr__(self, "array", array)
+        array = _as_numbers(self.array)
+        if array.dtype == np.bool_:
+            check_shape(array.shape)
+            kept = np.empty(array.shape, np.bool_)
+            np.not_equal(array, False, out=kept)  # also where bytes other than 0 and 1 were taken for bool
+        else:
+            kept = binary(array.shape, lambda rows, columns: array[rows, columns])
+        kept.setflags(write=False)
+        object.__setattr__(self, "array", kept)
 
     @classmethod
     def of(cls, source: object) -> Mask:
         """Return the mask that ``source`` holds.
 
         ``source``: a Mask, a 0/1 array or tensor [n_out, n_in], or a module pruned with ``torch.nn.utils.prune``, of
-        which the ``weight_mask`` buffer is read. Raises InputError for other shapes or values, and for a module that is
-        not pruned itself.
+        which the ``weight_mask`` buffer is read. Raises InputError for other shapes or values, for a module that is not
+        pruned itself, and for what does not fit into memory.
         """
         if isinstance(source, Mask):
             return source
-        values = getattr(source, "weight_mask", source)
+        values: Any = getattr(source, "weight_mask", source)
         if hasattr(values, "named_modules"):  # Only modules have this method; torch need not be imported.
             raise InputError(_no_mask(values))
-        return cls(np.asarray(_to_numpy(values) if hasattr(values, "detach") else values))
+        if hasattr(values, "detach"):
+            tile = tensor_tile(values)
+            return cls.owning(binary(tuple(values.shape), tile))
+        return cls(values)
+
+    @classmethod
+    def owning(cls, array: BoolArray) -> Mask:
+        """Return the mask of a bool array [n_out, n_in] that nobody else keeps, without a copy."""
+        mask = object.__new__(cls)
+        array.setflags(write=False)
+        object.__setattr__(mask, "array", array)
+        return mask
 
     @classmethod
     def ones(cls, n_out: int, n_in: int) -> Mask:
@@ -108,7 +125,7 @@ class Mask:
 
         ``shape``: (C, H, W) of the inputs. Raises InputError unless C·H·W = n_in.
         """
-        if int(np.prod(shape)) != self.n_in:
+        if len(shape) != 3 or min(shape) < 1 or math.prod(map(int, shape)) != self.n_in:
             raise InputError(f"shape {'x'.join(map(str, shape))} does not hold {self.n_in} inputs")
         return self.array.reshape(self.n_out, *shape)
 
@@ -126,19 +143,111 @@ class Mask:
     def unpack(cls, packed: NDArray[np.uint8], n_out: int, n_in: int) -> Mask:
         """Return the mask [n_out, n_in] that ``pack`` packed; raises InputError when the byte count does not fit."""
         size = n_out * n_in
-        if packed.dtype != np.uint8 or packed.shape != (-(-size // 8),):
+        if min(n_out, n_in) < 0 or packed.dtype != np.uint8 or packed.shape != (-(-size // 8),):
             raise InputError(f"{packed.size} bytes do not hold a packed {n_out}x{n_in} mask")
-        return cls(np.unpackbits(packed, count=size).astype(np.bool_).reshape(n_out, n_in))
+        check_shape((n_out, n_in))
+        return cls.owning(np.unpackbits(packed, count=size).view(np.bool_).reshape(n_out, n_in))
+
+
+def check_shape(shape: tuple[int, ...]) -> None:
+    """Raise InputError where an array of this shape is no mask, or where its mask does not fit into memory."""
+    if len(shape) != 2:
+        raise InputError(f"a mask must have 2 axes [n_out, n_in], got shape {tuple(shape)}")
+    if 0 in shape:
+        raise InputError(f"a mask must have at least one entry, got shape {tuple(shape)}")
+    if math.prod(shape) > LARGE_BYTES:
+        check_memory(math.prod(shape), f"a mask of {shape[0]}x{shape[1]}")
+
+
+def binary(shape: tuple[int, ...], tile: Tile) -> BoolArray:
+    """Return which entries of an array of 0 and 1 are 1; raises InputError for another shape or other values."""
+    return not_zero(shape, tile, others=False)[0]
+
+
+def not_zero(shape: tuple[int, ...], tile: Tile, *, others: bool = True) -> tuple[BoolArray, bool]:
+    """Return which entries of an array are not 0, bool [n_out, n_in], and whether all of these are 1.
+
+    shape: of the array; tile: returns parts of it, and is asked for them row after row. Raises InputError for another
+    number of axes, for an array without entries, for one whose mask does not fit into memory, and for values other
+    than 0 and 1 unless ``others``.
+    """
+    check_shape(shape)
+    n_out, n_in = shape
+    result: BoolArray = np.empty((n_out, n_in), np.bool_)
+    height, width = max(1, TILE_ENTRIES // n_in), min(n_in, TILE_ENTRIES)
+    only_ones = True
+    for top in range(0, n_out, height):
+        for left in range(0, n_in, width):
+            place = slice(top, min(top + height, n_out)), slice(left, min(left + width, n_in))
+            part = tile(*place)
+            with np.errstate(invalid="ignore"):  # a signalling nan would warn
+                result[place] = part != 0
+                only_ones = only_ones and bool((np.asarray(part == 1, np.bool_) | ~result[place]).all())
+            if not (only_ones or others):
+                raise InputError(NOT_BINARY)
+    return result, only_ones
+
+
+def tensor_tile(tensor: Any) -> Tile:
+    """Return what gives parts of a tensor [n_out, n_in] of any layout, device and type as arrays.
+
+    Raises InputError for a tensor of another shape, and for one whose values are not there or cannot be read.
+    """
+    if tensor.is_nested:
+        raise InputError(
+            "a nested tensor is no mask, which has 2 axes [n_out, n_in]: save tensor.to_padded_tensor(0)"
+        )
+    check_shape(tuple(tensor.shape))
+    values = tensor.detach()
+    if values.is_meta:
+        raise InputError(
+            "a tensor on the device meta has no values: save it from the device it was computed on"
+        )
+    if values.is_quantized:
+        raise InputError("a quantized tensor is no mask: save tensor.dequantize() != 0")
+    if str(values.layout) != "torch.strided":
+        needed = math.prod(values.shape) * values.element_size()
+        if needed > LARGE_BYTES:
+            check_memory(needed, f"a sparse tensor of {'x'.join(map(str, values.shape))} as an array")
+        values = _read(values.to_dense)
+    return lambda rows, columns: _to_numpy(values[rows, columns])
+
+
+NOT_BINARY = "a mask must hold only 0 and 1"
+
+
+def _as_numbers(source: ArrayLike) -> NDArray[Any]:
+    """Return anything as an array; raises InputError where it does not hold numbers."""
+    try:
+        array = np.asarray(source)
+    except ValueError as error:  # nested lists of different lengths
+        raise InputError(f"a mask must be a 2-D array of 0 and 1 ({first_line(error)})") from None
+    if array.ndim == 2 and array.size and array.dtype.kind not in "biufcO":
+        raise InputError(NOT_BINARY)
+    return array
 
 
 def _to_numpy(tensor: Any) -> NDArray[Any]:
-    """Return a tensor of any layout, device and type as an array."""
-    dense = tensor.detach().cpu()
-    if str(dense.layout) != "torch.strided":
-        dense = dense.to_dense()
-    # NumPy lacks bfloat16 and the types of eight bits, whose values are all values of float32.
-    is_short_float = dense.is_floating_point() and str(dense.dtype) not in ("torch.float32", "torch.float64")
-    return np.asarray((dense.float() if is_short_float else dense).numpy())
+    """Return a tensor of any device and type as an array."""
+
+    def read() -> NDArray[Any]:
+        here = tensor.cpu().resolve_conj().resolve_neg()
+        # NumPy lacks bfloat16 and the types of eight bits, whose values are all values of float32.
+        is_short_float = here.is_floating_point() and str(here.dtype) not in (
+            "torch.float32",
+            "torch.float64",
+        )
+        return np.asarray((here.float() if is_short_float else here).numpy())
+
+    return _read(read)
+
+
+def _read(read: Callable[[], Any]) -> Any:
+    """Return what a function of torch returns; raises InputError where torch lacks it for the tensor."""
+    try:
+        return read()
+    except (RuntimeError, TypeError) as error:
+        raise InputError(f"the tensor cannot be read as numbers ({first_line(error)})") from None
 
 
 def _no_mask(module: Any) -> str:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 from prunescope.errors import InputError
 
 MEMORY_FACTS = Path("/proc/meminfo")
+TAKEN = Path("/proc/self/statm")
 CONTROL_GROUP = Path("/sys/fs/cgroup")
 
 
@@ -22,6 +25,36 @@ def check_memory(needed: int, what: str) -> None:
         raise InputError(
             f"{what} would take {needed / 1e9:,.1f} GB of memory; {available / 1e9:,.1f} GB are available"
         )
+
+
+@contextlib.contextmanager
+def limited_memory(mapped: int = 0) -> Iterator[None]:
+    """Let the process take no more memory in the block than is available, and ``mapped`` bytes for a file it maps.
+
+    For reading by other libraries, which take what a file claims: they fail with MemoryError or an error of their own,
+    where the operating system would end the process.
+    """
+    try:
+        import resource
+    except ImportError:  # Windows lacks it
+        yield
+        return
+    before = resource.getrlimit(resource.RLIMIT_AS)
+    limit = _taken() + available_memory() + mapped
+    ceilings = [one for one in before if one != resource.RLIM_INFINITY]
+    resource.setrlimit(resource.RLIMIT_AS, (min([limit, *ceilings]), before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_AS, before)
+
+
+def _taken() -> int:
+    """Return the bytes of addresses that this process has taken, touched or not."""
+    try:
+        return int(TAKEN.read_text("ascii").split()[0]) * os.sysconf("SC_PAGE_SIZE")
+    except (OSError, ValueError):
+        return 0
 
 
 def available_memory() -> int:

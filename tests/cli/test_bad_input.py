@@ -1,6 +1,7 @@
 """Every bad input ends in exit code 2 and one line that helps: run with `pytest tests/cli/test_bad_input.py`."""
 
 import json
+import os
 import re
 import shutil
 
@@ -208,6 +209,22 @@ def test_readers_name_damaged_masks_levels_and_layers(refused, copied):
     assert "masks.safetensors: damaged" in refused("observe", path)
     damage(path / "run.json", "truncated")
     assert "run.json: damaged" in refused("show", path)
+
+
+@pytest.mark.parametrize(
+    "shape",
+    ["3x0x0", "-1", "²x2x3", "1,1000000,1000000", "1x1000000x1000000", "9" * 5000 + "x1x1", "x", "3x6x6x1"],
+)
+def test_absurd_shapes_are_refused(refused, tmp_path, shape):
+    np.save(tmp_path / "mask.npy", np.eye(12))
+    line = refused("observe", tmp_path / "mask.npy", f"--shape={shape}")
+    assert "--shape" in line
+    assert len(line) < 400
+
+
+def test_a_pipe_of_masks_is_refused_at_once(refused, tmp_path):
+    os.mkfifo(tmp_path / "mask.pt")
+    assert "is a pipe, not a file" in refused("observe", tmp_path / "mask.pt")
 
 
 def test_masks_of_a_wrong_shape_and_empty_masks_are_refused(refused, tmp_path):

@@ -1,7 +1,10 @@
 """prunescope.observables.mask_files: run with `pytest tests/observables/test_mask_files.py`."""
 
+import json
 import os
 import pickle
+import struct
+import zipfile
 
 import numpy as np
 import pytest
@@ -336,3 +339,206 @@ def test_a_sparse_matrix_of_scipy_is_called_that(tmp_path):
 def test_the_shape_that_is_refused_is_that_of_the_file(tmp_path):
     np.save(tmp_path / "m.npy", np.float64(1))
     assert "got shape ()" in refusal(tmp_path / "m.npy")
+
+
+def tensor_file(path, numbers=60, offset=0, size=(5, 12), strides=(12, 1), compressed=False):
+    """Write a file as torch.save would, with a tensor of FIRST's storage that claims these numbers."""
+
+    def integers(*values):
+        return b"".join(b"\x8a\x08" + struct.pack("<q", value) for value in values)
+
+    def text(value):
+        return b"X" + struct.pack("<I", len(value)) + value.encode()
+
+    storage = (
+        b"("
+        + text("storage")
+        + b"ctorch\nBoolStorage\n"
+        + text("0")
+        + text("cpu")
+        + integers(numbers)
+        + b"tQ"
+    )
+    shape = b"(" + integers(*size) + b"t(" + integers(*strides) + b"t"
+    tensor = b"(" + storage + integers(offset) + shape + b"\x89ccollections\nOrderedDict\n)Rt"
+    state = b"\x80\x02}" + text("fc.weight_mask") + b"ctorch._utils\n_rebuild_tensor_v2\n" + tensor + b"Rs."
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED if compressed else zipfile.ZIP_STORED) as archive:
+        archive.writestr("archive/data.pkl", state)
+        archive.writestr("archive/byteorder", "little")
+        archive.writestr("archive/version", "3\n")
+        archive.writestr("archive/data/0", FIRST.tobytes())
+
+
+@pytest.mark.parametrize("compressed", [False, True])
+def test_a_tensor_that_claims_more_than_its_storage_holds_is_refused(tmp_path, compressed):
+    path = tmp_path / "m.pt"
+    tensor_file(path, compressed=compressed)
+    assert load_masks(path) == [("fc.weight_mask", Mask(FIRST))]
+    for claims in (
+        {"numbers": 10**9, "size": (10**4, 10**5), "strides": (10**5, 1)},
+        {"numbers": -5},
+        {"offset": 50},
+        {"offset": -50},
+        {"strides": (-12, 1)},
+        {"strides": (2**62, 2**62)},
+        {"size": (-5, 12)},
+        {"size": (2**40, 2**40), "strides": (0, 0)},
+    ):
+        tensor_file(path, compressed=compressed, **claims)
+        assert "damaged" in refusal(path)
+
+
+def test_a_tensor_of_stride_0_is_read_up_to_the_memory_that_is_there(tmp_path):
+    path = tmp_path / "m.pt"
+    tensor_file(path, offset=1, size=(3, 4), strides=(0, 0))
+    assert load_masks(path)[0][1].array.tolist() == [[bool(FIRST[0, 1])] * 4] * 3
+    tensor_file(path, size=(10**6, 10**9), strides=(0, 0))
+    assert "a mask of 1000000x1000000000 would take 1,000,000.0 GB of memory" in refusal(path)
+
+
+def npy(path, shape, kind="|b1", data=b""):
+    """Write a .npy file with this header and these bytes."""
+    header = f"{{'descr': {kind!r}, 'fortran_order': False, 'shape': {shape!r}}}\n".encode()
+    path.write_bytes(b"\x93NUMPY\x01\x00" + struct.pack("<H", len(header)) + header + data)
+
+
+def test_absurd_shapes_are_refused_before_memory_is_taken(tmp_path):
+    npy(tmp_path / "m.npy", (10**6, 10**9))
+    assert "would take 1,000,000.0 GB" in refusal(tmp_path / "m.npy")
+    with zipfile.ZipFile(tmp_path / "m.npz", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("fc.weight_mask.npy", (tmp_path / "m.npy").read_bytes() + bytes(1000))
+    assert "would take 1,000,000.0 GB" in refusal(tmp_path / "m.npz")
+    huge = torch.sparse_coo_tensor([[1], [2]], [1.0], (10**9, 10**9))
+    torch.save({"fc.weight_mask": huge}, tmp_path / "m.pt")
+    assert "would take 1,000,000,000.0 GB" in refusal(tmp_path / "m.pt")
+    torch.save({"fc.weight_mask": torch.empty(10**6, 10**6, device="meta")}, tmp_path / "m.pt")
+    assert "would take 1,000.0 GB" in refusal(tmp_path / "m.pt")
+    for shape in ((2**70, 1), (-1, 5), (1.0, 5), (1,) * 100):
+        npy(tmp_path / "m.npy", shape)
+        refusal(tmp_path / "m.npy")
+
+
+def test_a_file_that_is_not_read_before_it_is_known_to_be_a_mask(tmp_path):
+    with zipfile.ZipFile(tmp_path / "m.npz", "w") as archive:
+        npy(tmp_path / "part.npy", (10**12,))
+        archive.writestr("bomb.npy", (tmp_path / "part.npy").read_bytes())
+        npy(tmp_path / "part.npy", FIRST.shape, data=FIRST.tobytes())
+        archive.writestr("mask.npy", (tmp_path / "part.npy").read_bytes())
+        archive.writestr("notes.txt", "no array")
+    assert read(tmp_path / "m.npz") == (
+        {"mask": Mask(FIRST)},
+        ["bomb: a mask must have 2 axes [n_out, n_in], got shape (1000000000000,)"],
+    )
+
+
+@pytest.mark.parametrize("entries", [1, 7, 24, 1 << 20])
+def test_masks_are_read_in_parts_of_any_size(tmp_path, monkeypatch, entries):
+    monkeypatch.setattr("prunescope.mask.TILE_ENTRIES", entries)
+    floats = FIRST.astype(np.float64)
+    np.save(tmp_path / "a.npy", floats)
+    np.savez_compressed(tmp_path / "a.npz", mask=floats)
+    np.savez(tmp_path / "b.npz", mask=np.asfortranarray(floats))
+    save_file({"mask": floats}, tmp_path / "a.safetensors")
+    torch.save(torch.tensor(floats).T.contiguous().T, tmp_path / "a.pt")
+    for path in tmp_path.iterdir():
+        assert [mask for _, mask in load_masks(path)] == [Mask(FIRST)]
+
+
+def test_dicts_that_hold_themselves_or_each_other_without_end(tmp_path):
+    path = tmp_path / "m.pt"
+    state = {"fc.weight_mask": torch.tensor(FIRST)}
+    state["again"] = state
+    torch.save(state, path)
+    assert load_masks(path) == [("fc.weight_mask", Mask(FIRST))]
+    torch.save({"a": state, "b": state}, path)
+    assert [name for name, _ in load_masks(path)] == ["a.fc.weight_mask", "b.fc.weight_mask"]
+    doubled = [torch.tensor(FIRST)]
+    for _ in range(60):
+        doubled = [doubled, doubled]
+    torch.save(doubled, path)
+    assert "nested without end" in refusal(path)
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("archive/data.pkl", b"\x80\x02" + b"]" * 5000 + b"a" * 4999 + b".")
+        archive.writestr("archive/version", "3\n")
+    assert "nested without end" in refusal(path)
+
+
+def test_sparse_tensors_with_indices_outside_are_refused(tmp_path):
+    for outside in (10**7, -(10**7)):
+        indices, ones = torch.tensor([[outside], [2]]), torch.ones(1)
+        with torch.sparse.check_sparse_tensor_invariants(False):
+            torch.save({"fc.weight_mask": torch.sparse_coo_tensor(indices, ones, (3, 3))}, tmp_path / "m.pt")
+        assert "damaged" in refusal(tmp_path / "m.pt")
+    assert not torch.sparse.check_sparse_tensor_invariants.is_enabled()
+
+
+@pytest.mark.parametrize(
+    ("tensor", "reason"),
+    [
+        (torch.empty(5, 12, device="meta"), "a tensor on the device meta has no values"),
+        (torch.tensor(FIRST).to(torch.float8_e8m0fnu), "must hold only 0 and 1"),
+        (torch.empty(0, 12), "at least one entry"),
+    ],
+)
+def test_tensors_that_are_no_mask_are_refused(tmp_path, tensor, reason):
+    torch.save({"fc.weight_mask": tensor}, tmp_path / "m.pt")
+    assert reason in refusal(tmp_path / "m.pt")
+    with pytest.raises(InputError, match=reason):
+        Mask.of(tensor)
+
+
+@pytest.mark.parametrize("dtype", [torch.complex64, torch.float8_e4m3fn, torch.uint16, torch.int8])
+def test_unusual_types_are_read(tmp_path, dtype):
+    mask = torch.tensor(FIRST).to(dtype)
+    torch.save({"fc.weight_mask": mask.conj() if dtype.is_complex else mask}, tmp_path / "m.pt")
+    assert load_masks(tmp_path / "m.pt") == [("fc.weight_mask", Mask(FIRST))]
+
+
+@pytest.mark.parametrize("suffix", [".npy", ".npz", ".safetensors", ".pt"])
+def test_what_is_no_regular_file_is_refused_at_once(tmp_path, suffix):
+    os.mkfifo(tmp_path / f"pipe{suffix}")
+    assert refusal(tmp_path / f"pipe{suffix}") == "is a pipe, not a file"
+    (tmp_path / f"zero{suffix}").symlink_to("/dev/zero")
+    assert refusal(tmp_path / f"zero{suffix}") == "is a device, not a file"
+    (tmp_path / f"folder{suffix}").mkdir()
+    assert refusal(tmp_path / f"folder{suffix}") == "is a directory, not a file"
+    (tmp_path / f"loop{suffix}").symlink_to(f"loop{suffix}")
+    assert refusal(tmp_path / f"loop{suffix}").startswith("cannot be read (")
+
+
+def test_names_of_any_kind_are_read_and_printed_on_one_line(tmp_path):
+    path = tmp_path / "m.pt"
+    torch.save({1: torch.tensor(FIRST), (1, 2): torch.tensor(SECOND), None: torch.ones(3)}, path)
+    assert [name for name, _ in load_masks(path)] == ["1", "tuple"]
+    torch.save({"a\n\x1b[31m" + 1000 * "x": torch.tensor(FIRST), "b\n": torch.ones(3)}, path)
+    found, said = read(path)
+    assert list(found) == ["a\n\x1b[31m" + 1000 * "x"]
+    assert said == [r"b\n: a mask must have 2 axes [n_out, n_in], got shape (3,)"]
+    message = refusal(path, layer=7)
+    assert r"a\n\x1b[31mxxx" in message
+    assert len(message) < 200
+    save_file({"a" + "9" * 6000: FIRST, "a" + "8" * 6000: SECOND}, tmp_path / "m.safetensors")
+    assert [mask for _, mask in load_masks(tmp_path / "m.safetensors")] == [Mask(SECOND), Mask(FIRST)]
+
+
+def test_archives_of_code_and_of_many_objects_are_refused(tmp_path, monkeypatch):
+    path = tmp_path / "m.pt"
+    with zipfile.ZipFile(path, "w") as archive:
+        for name in ("data.pkl", "constants.pkl", "code/model.py"):
+            archive.writestr(f"archive/{name}", "")
+    assert "TorchScript" in refusal(path)
+    monkeypatch.setattr("prunescope.observables.mask_files.LARGEST_PICKLE", 10)
+    torch.save({"fc.weight_mask": torch.tensor(FIRST)}, path)
+    assert "Python objects are more than a state_dict needs" in refusal(path)
+
+
+def test_safetensors_whose_header_claims_too_much_are_refused(tmp_path):
+    path = tmp_path / "m.safetensors"
+    for shape, end in (([2, 2], 16), ([2**40, 2**40], 4), ([2, 2], 3)):
+        header = json.dumps({"a": {"dtype": "U8", "shape": shape, "data_offsets": [0, end]}}).encode()
+        path.write_bytes(struct.pack("<Q", len(header)) + header + bytes(4))
+        assert "damaged" in refusal(path)
+    path.write_bytes(struct.pack("<Q", 2**63) + b"{}")
+    assert "damaged" in refusal(path)
+    save_file({"a": np.zeros(4, np.uint8)}, path, metadata={"a": "1000000x1000000"})
+    assert "4 bytes do not hold a packed 1000000x1000000 mask" in refusal(path)

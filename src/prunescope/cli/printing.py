@@ -167,6 +167,7 @@ def print_observables(
 ) -> None:
     """Print the observables of a run's mask or of a mask made elsewhere."""
     from prunescope.observables import measure
+    from prunescope.observables.mask_files import shown
 
     results = []
     u = None
@@ -177,7 +178,7 @@ def print_observables(
     masks = _masks(source, level, layer, shape)
     for name, mask, geometry, weights in masks:
         if mask.kept == 0:
-            why = f"{source}: {name} keeps no weight"
+            why = f"{source}: {shown(name)} keeps no weight"
             if all(other.kept == 0 for _, other, _, _ in masks):
                 raise InputError(f"{why}: a mask needs at least one 1")
             print(f"prunescope: {why}: not measured", file=sys.stderr)
@@ -196,7 +197,7 @@ def print_observables(
         units, inputs = result["shape"]
         of = "" if u is None else f"; u of the level {u:.4g}"
         size = f"{units} units, {inputs} inputs{words}"
-        print(f"{result['mask']}: {size}, weight density {result['density']:.4g}{of}")
+        print(f"{shown(result['mask'])}: {size}, weight density {result['density']:.4g}{of}")
         print(f"  {'':24}{'value':>10}{'null':>10}{'sd':>10}{'z':>8}{'shuffles':>10}")
         for key, value in result.items():
             if isinstance(value, dict):
@@ -241,6 +242,7 @@ def _masks(
             (f"level {level}, layer {number}", mask, geometry, run.model(level).layers[number - 1].weight)
         ]
     from prunescope.observables import load_masks
+    from prunescope.observables.mask_files import shown
 
     if level is not None:
         raise InputError("--level is for runs: a mask file has none")
@@ -252,7 +254,7 @@ def _masks(
     n_in = channels * height * width
     if found[0][1].n_in != n_in:
         raise InputError(
-            f"{source}: {found[0][0]} has {found[0][1].n_in} inputs; --shape {shape} holds {n_in}: "
+            f"{source}: {shown(found[0][0])} has {found[0][1].n_in} inputs; --shape {shape} holds {n_in}: "
             + (
                 "it may be transposed, a mask is [n_out, n_in]"
                 if found[0][1].n_out == n_in
@@ -279,8 +281,10 @@ def _level_of(source: Path, level: int | None) -> tuple[Run, int]:
 
 def _shape(text: str) -> ImageShape:
     parts = text.lower().split("x")
-    if len(parts) != 3 or not all(part.isdecimal() and int(part) > 0 for part in parts):
-        raise InputError(f"--shape is {text!r}: give CxHxW, as in 3x32x32")
+    # No side of an image has ten digits, and Python does not read numbers of thousands of them.
+    if len(parts) != 3 or not all(part.isdecimal() and len(part) < 10 and int(part) > 0 for part in parts):
+        given = text if len(text) <= 60 else f"{text[:60]}…"
+        raise InputError(f"--shape is {given!r}: give CxHxW, as in 3x32x32")
     channels, height, width = map(int, parts)
     return channels, height, width
 

@@ -15,6 +15,8 @@ from prunescope.observables.arrays import as_array
 
 # Paths are counted in float64, which does not hold every integer beyond this one.
 LARGEST_PATH_COUNT = 2**53
+# About so many random positions are in memory at once.
+DRAWN_AT_ONCE = 1 << 22
 
 
 def fan_in(mask: Any) -> NDArray[np.int64]:
@@ -139,11 +141,15 @@ def shuffle_at_fan_in(mask: Any, rng: np.random.Generator) -> Mask:
     # Draws that collide are repeated; all positions are treated alike, so every set of inputs is equally likely.
     while (short := missing > 0).any():
         rows, missing = rows[short], missing[short]
-        node = np.repeat(rows, missing)
-        drawn[node, rng.integers(mask.n_in, size=node.size)] = True
+        # Drawing in parts takes little memory, and gives the same numbers as drawing all at once.
+        part = (np.cumsum(missing) - 1) // DRAWN_AT_ONCE
+        for number in range(int(part[-1]) + 1):
+            chosen = part == number
+            node = np.repeat(rows[chosen], missing[chosen])
+            drawn[node, rng.integers(mask.n_in, size=node.size)] = True
         missing = wanted[rows] - np.count_nonzero(drawn[rows], axis=1)
     drawn[dense] = ~drawn[dense]
-    return Mask(drawn)
+    return Mask.owning(drawn)
 
 
 def scaled_participation(weights: Any, mask: Any) -> NDArray[np.float64]:

@@ -18,6 +18,8 @@ from prunescope.observables.pair_counts import Rays, ray_pairs
 NEIGHBOURHOOD = 2
 # Anisotropy starts at the diagonal displacement (2, 2), because nearer rings have too few pixels.
 FIRST_DIAGONAL = 2
+# So many pixels of nodes are summed over channels at once.
+SUMMED = 1 << 23
 # Its smallest images, in pixels along either side.
 NARROWEST = 4
 
@@ -102,7 +104,18 @@ def radius_of_gyration(mask: Any, shape: ImageShape) -> NDArray[np.float64]:
     0 for a node with a single input and nan for a node without inputs; the scalar of a layer (``measure``) averages
     only nodes with a fan-in of 2 or more. Raises InputError unless C·H·W = n_in. docs/science.md, "Scalars".
     """
-    pixels = Mask.of(mask).images(shape).sum(axis=1, dtype=np.float64)
+    images = Mask.of(mask).images(shape)
+    radii = np.zeros(len(images))
+    # Sums of integers are exact, so that the numbers do not depend on how many nodes are summed at once.
+    step = max(1, SUMMED // (shape[1] * shape[2]))
+    for start in range(0, len(images), step):
+        nodes = slice(start, start + step)
+        radii[nodes] = _radii(images[nodes].sum(axis=1, dtype=np.float64))
+    return radii
+
+
+def _radii(pixels: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the radius of gyration of each node from the numbers of its inputs by pixel, [nodes, H, W]."""
     connections = pixels.sum(axis=(1, 2))
     alive = connections > 0
     total = np.where(alive, connections, np.nan)
