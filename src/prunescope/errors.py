@@ -2,7 +2,24 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Iterable
+
+# Numbers of OSErrors of a file that the user can correct, by another place, other permissions or some space.
+FULL = frozenset({errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC)})
+CORRECTABLE = FULL | {
+    errno.EACCES,
+    errno.EEXIST,
+    errno.EIO,
+    errno.EISDIR,
+    errno.ELOOP,
+    errno.ENAMETOOLONG,
+    errno.ENOENT,
+    errno.ENOTDIR,
+    errno.ENOTEMPTY,
+    errno.EPERM,
+    errno.EROFS,
+}
 
 
 class InputError(ValueError):
@@ -11,6 +28,15 @@ class InputError(ValueError):
     Its message is one line that names the thing, the value found and what would be right. The command line prints it
     without a traceback and exits with 2.
     """
+
+
+def described(error: OSError) -> str:
+    """Return what an OSError says in one line: the file that it is about, and what is wrong with it."""
+    path = error.filename
+    if isinstance(path, bytes):
+        path = path.decode(errors="surrogateescape")
+    what = f"{path}: " if isinstance(path, str) and path else ""
+    return f"{what}{error.strerror or error}"
 
 
 def first_line(error: BaseException) -> str:

@@ -4,16 +4,37 @@ files that others made so that nothing but a regular file is read."""
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
+import re
+import secrets
 import stat
-import tempfile
-from collections.abc import Iterator
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
 from prunescope.errors import InputError
 
 TEMPORARY = ".tmp"
+# A temporary file is called .NAME.XXXXXXXX.tmp, and NAME is cut to so many bytes, since names have at most 255.
+NAME_BYTES = 100
+_OURS = re.compile(r"\..+\.[a-z0-9_]{8}\.tmp", re.DOTALL)
+
+
+@dataclass
+class _Temporary:
+    """A temporary file, ``name``, that becomes ``path``; ``mode`` are the permissions of the file that is there.
+
+    It is locked through ``handle`` until then, so that no other process takes it for one that a killed process left.
+    """
+
+    target: Path
+    path: Path
+    name: Path
+    handle: int | None
+    mode: int | None
 
 
 @contextlib.contextmanager
@@ -21,33 +42,151 @@ def replacing(path: Path) -> Iterator[Path]:
     """Yield a temporary path beside ``path``, and replace ``path`` by what was written there when the block ends.
 
     The temporary file is synced to the disk first. It is removed, and ``path`` left as it was, when the block raises.
-    A symbolic link is followed, so that the file it leads to is replaced and the link stays. Raises InputError where
-    ``path`` is something else than a regular file, such as a device or a directory, and OSError with the name of
-    ``path`` where the disk is full.
+    A symbolic link is followed, so that the file it leads to is replaced and the link stays. A file that was there keeps
+    its permissions; a new one has those of the umask. Raises InputError where ``path`` is something else than a regular
+    file, such as a device or a directory, and OSError with the name of ``path`` where it may not be written or the disk
+    is full.
     """
-    target, path = path, Path(os.path.realpath(path))
-    _check_regular(path)
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=TEMPORARY, dir=path.parent)
-    os.close(handle)
-    temporary = Path(name)
+    with replacing_together() as temporary:
+        yield temporary(path)
+
+
+@contextlib.contextmanager
+def replacing_together() -> Iterator[Callable[[Path], Path]]:
+    """Yield a function that returns a temporary path beside a path; all those paths are replaced when the block ends.
+
+    It does for each what ``replacing`` does for one. Nothing is replaced before everything is on the disk, so that files
+    that belong together are not mixed with earlier ones when the block raises or the disk is full.
+    """
+    files: list[_Temporary] = []
+
+    def temporary(path: Path) -> Path:
+        files.append(_begin(path))
+        return files[-1].name
+
+    writing: Path | None = (
+        None  # What an error that names no file is about: the file begun last, or the one synced.
+    )
     try:
         yield temporary
-        with temporary.open("rb+") as file:
-            os.fsync(file.fileno())
-        temporary.chmod(0o644)
-        temporary.replace(path)
-    except BaseException as error:
+        for file in files:
+            writing = file.target
+            _settle(file)
+        for file in files:
+            writing = file.target
+            file.name.replace(file.path)
+    except OSError as error:
+        names = {str(file.name): file.target for file in files}
+        found = names.get(os.fsdecode(error.filename)) if isinstance(error.filename, str | bytes) else None
+        if found is None and error.filename is None and files:
+            found = writing or files[-1].target
+        if found is None:
+            raise
+        raise OSError(error.errno or errno.EIO, error.strerror or str(error), str(found)) from error
+    finally:
+        for file in files:
+            with contextlib.suppress(OSError):
+                file.name.unlink(missing_ok=True)  # It is there only where something was raised.
+            if file.handle is not None:
+                os.close(file.handle)
+
+
+def _begin(target: Path) -> _Temporary:
+    """Make the temporary file that will replace ``target``."""
+    before = _status(target)
+    if before is not None:
+        _check_mode(target, before.st_mode)
+        if not os.access(target, os.W_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(target))
+    path = Path(os.path.realpath(target))
+    start = f".{os.fsencode(path.name)[:NAME_BYTES].decode(errors='ignore')}."
+    mode = None if before is None else stat.S_IMODE(before.st_mode)
+    try:
+        _remove_left(path.parent, start)
+        # The umask holds for a new file; one that takes the place of a private file is private from its start.
+        name, handle = _make(path.parent, start, 0o666 if mode is None else mode & 0o666 | 0o600)
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(target)) from error
+    if before is not None and handle is not None:
+        with contextlib.suppress(OSError):  # Only root may give files to others.
+            os.chown(handle, before.st_uid, before.st_gid)
+    return _Temporary(target, path, name, handle, mode)
+
+
+def _make(folder: Path, start: str, mode: int) -> tuple[Path, int | None]:
+    """Make a new file in ``folder``, locked, whose name has this start; return its path and its handle."""
+    while True:
+        name = folder / f"{start}{secrets.token_hex(4)}{TEMPORARY}"
+        try:
+            handle = os.open(name, os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), mode)
+        except FileExistsError:
+            continue
+        if sys.platform == "win32":  # An open file can be neither renamed nor removed there.
+            os.close(handle)
+            return name, None
+        if _lock(handle) and os.fstat(handle).st_nlink == 0:
+            os.close(handle)  # Another process took it for a leftover before it was locked.
+            continue
+        return name, handle
+
+
+def _lock(handle: int) -> bool:
+    """Lock an open file for this process, unless another has; return whether it is locked now."""
+    if sys.platform == "win32":
+        return False
+    import fcntl
+
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:  # Another process holds it, or this file system has no locks.
+        return False
+    return True
+
+
+def _settle(file: _Temporary) -> None:
+    """Sync a temporary file to the disk, with the permissions that it is to have."""
+    with file.name.open(
+        "rb+"
+    ) as written:  # Opened again, in case the block has put another file in its place.
+        os.fsync(written.fileno())
+    if file.mode is not None:
+        file.name.chmod(file.mode)
+
+
+def _status(path: Path) -> os.stat_result | None:
+    """Return the status of what ``path`` leads to, None where there is nothing."""
+    try:
+        return path.stat()
+    except FileNotFoundError:
+        return None
+
+
+def _remove_left(folder: Path, start: str) -> None:
+    """Remove temporary files whose names have this start and that no process is writing."""
+    left: list[Path] = []
+    with contextlib.suppress(PermissionError), os.scandir(folder) as entries:
+        left = [
+            Path(entry.path)
+            for entry in entries
+            if entry.name.startswith(start)
+            and _OURS.fullmatch(entry.name)
+            and entry.is_file(follow_symlinks=False)
+        ]
+    for path in left:
         with contextlib.suppress(OSError):
-            temporary.unlink(missing_ok=True)
-        if isinstance(error, OSError) and error.filename in (None, name):
-            raise OSError(error.errno, error.strerror, str(target)) from error
-        raise
+            handle = os.open(path, os.O_RDWR)
+            try:
+                if _lock(handle):
+                    path.unlink()
+            finally:
+                os.close(handle)
 
 
 def remove_leftovers(folder: Path) -> None:
     """Remove temporary files that killed writers left below a folder, into which nobody may be writing."""
     for left in folder.rglob(f".*{TEMPORARY}"):
-        left.unlink(missing_ok=True)
+        if _OURS.fullmatch(left.name) and not left.is_dir():
+            left.unlink(missing_ok=True)
 
 
 def write_bytes(path: Path, data: bytes) -> None:
@@ -60,6 +199,29 @@ def write_text(path: Path, text: str) -> None:
     """Write a text file in UTF-8 whole; on an error the file that was there stays."""
     with replacing(path) as temporary:
         temporary.write_text(text, "utf-8")
+
+
+def append_text(path: Path, text: str) -> None:
+    """Append text in UTF-8 to a file; on an error nothing of it is there, and the OSError names ``path``."""
+    with naming(path), path.open("ab", buffering=0) as file:
+        before, data = file.seek(0, os.SEEK_END), text.encode()
+        try:
+            while data:
+                data = data[file.write(data) :]
+        except BaseException:
+            file.truncate(before)
+            raise
+
+
+@contextlib.contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """Let an OSError of the block that names no file name ``path``: that of a full disk names none."""
+    try:
+        yield
+    except OSError as error:
+        if error.filename is not None or error.errno is None:
+            raise
+        raise OSError(error.errno, error.strerror, str(path)) from error
 
 
 def open_regular(path: Path) -> BinaryIO:
@@ -75,12 +237,6 @@ def open_regular(path: Path) -> BinaryIO:
     except BaseException:
         os.close(handle)
         raise
-
-
-def _check_regular(path: Path) -> None:
-    """Raise InputError where there is something at ``path`` that is not a regular file."""
-    with contextlib.suppress(FileNotFoundError):
-        _check_mode(path, path.stat().st_mode)
 
 
 def _check_mode(path: Path, mode: int) -> None:

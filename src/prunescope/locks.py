@@ -6,6 +6,7 @@ A lock ends with its process.
 from __future__ import annotations
 
 import contextlib
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -39,7 +40,10 @@ def held(path: Path, wait: float | None = 0, *, remove: bool = False) -> Iterato
 
 
 def is_held(path: Path) -> bool:
-    """Return whether a process holds the lock of file ``path``; False where there is no such file."""
+    """Return whether a process holds the lock of file ``path``; False where there is no such file.
+
+    A file that may only be read can be asked too: another user, or another machine, may hold its lock.
+    """
     if not path.is_file():
         return False
     try:
@@ -47,3 +51,21 @@ def is_held(path: Path) -> bool:
             return False
     except Locked:
         return True
+    except OSError:
+        return _is_held_by_others(path)
+
+
+def _is_held_by_others(path: Path) -> bool:
+    """Return whether a lock is held whose file may not be written here; False where that cannot be told."""
+    if sys.platform == "win32":
+        return False
+    import fcntl
+
+    try:
+        with path.open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    return False

@@ -177,7 +177,10 @@ def test_what_killed_writers_left_is_removed(tmp_path):
     with open_run(tiny.experiment(), 0, tmp_path) as run:
         run.write_level(0, random_ticket(), initial(SIZES, "before", 0), {})
         files = sorted(f.name for f in run.path.rglob("*"))
-        for place in (run.path / ".checkpoint.safetensors.ab12.tmp", run.level_path(0) / ".weights.x.tmp"):
+        for place in (
+            run.path / ".checkpoint.safetensors.ab12_x90.tmp",
+            run.level_path(0) / ".weights.0123abcd.tmp",
+        ):
             place.write_text("half")
     with open_run(tiny.experiment(), 0, tmp_path) as run:
         assert sorted(f.name for f in run.path.rglob("*")) == files

@@ -158,7 +158,7 @@ def small_disk(tmp_path):
 def check_full(code, stderr, out, reason):
     said = [line for line in stderr.splitlines() if line.startswith("prunescope: ")]
     lines = [line for line in said if "none is held out" not in line]  # a note on the data
-    assert code == 1
+    assert code == 2
     assert len(lines) == 1
     assert reason in lines[0]
     assert "run the same command to go on" in lines[0]

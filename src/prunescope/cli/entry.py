@@ -7,25 +7,28 @@ import sys
 from typing import Any
 
 import typer
+import typer.main
 
 from prunescope.cli.app import app
-from prunescope.errors import InputError
+from prunescope.errors import CORRECTABLE, FULL, InputError, described
+from prunescope.streams import discard
 
 ADDRESS = r"auto|local|\w+://.*|[^=\s/]+:\d+"  # of a Ray cluster
 _UsageError: Any = typer.BadParameter.__mro__[1]  # typer does not export it
 
 
-def main(arguments: list[str] | None = None) -> Any:
-    """Run a command line and exit: 0 done, 2 wrong usage or input, 130 interrupted with everything saved, 1 anything else."""
-    arguments = ray_alone(sys.argv[1:] if arguments is None else arguments)
+def run_command_line(arguments: list[str]) -> int:
+    """Do what a command line says and return the exit code; raise KeyboardInterrupt where a signal stops it.
+
+    The code is 0 when done, 2 for wrong usage or input, which includes places that cannot be read or written and full
+    disks, and 1 for anything else. A signal's code is that of ``cli.main``.
+    """
     try:
-        code = app(arguments, prog_name="prunescope", standalone_mode=False)
-        if code == 130:  # how an interrupt comes back
-            _say("interrupted; run the same command to go on")
-        sys.exit(code or 0)
+        code = _invoked(ray_alone(arguments))
+        return _written() or code
     except InputError as error:
         _say(str(error))
-        sys.exit(2)
+        return 2
     except _UsageError as error:
         message = error.format_message().rstrip(".")
         if field := re.match(r"No such option: --?(\w+\.\w+)", message):
@@ -34,16 +37,52 @@ def main(arguments: list[str] | None = None) -> Any:
             print(message, file=sys.stderr)
         else:
             _say(f"{message}; see prunescope {_verb(error)}--help")
-        sys.exit(2)
+        return 2
     except BrokenPipeError:
-        sys.exit(1)
+        discard(sys.stdout)
+        return 1
     except OSError as error:
-        what = f"{error.filename}: " if error.filename else ""
-        _say(f"{what}{error.strerror or error}; what was finished is kept: run the same command to go on")
-        sys.exit(1)
+        _written()
+        _say(f"{described(error)}; what was finished is kept: {_remedy(error)}run the same command to go on")
+        return 2 if error.filename is not None and error.errno in CORRECTABLE else 1
     except RuntimeError as error:
+        _written()
         _say(str(error))
-        sys.exit(1)
+        return 1
+
+
+def _invoked(arguments: list[str]) -> int:
+    """Call the verb that the arguments name and return its exit code.
+
+    This is what typer does, but for errors and signals, some of which it answers itself.
+    """
+    command = typer.main.get_command(app)
+    try:
+        with command.make_context("prunescope", list(arguments)) as context:
+            command.invoke(context)
+    except typer.Exit as end:
+        return int(end.exit_code)
+    return 0
+
+
+def _written() -> int:
+    """Write what is still to be written to stdout; return exit code 1, and say why, where that cannot be done."""
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        discard(sys.stdout)
+        return 1
+    except (OSError, ValueError) as error:
+        discard(sys.stdout)
+        _say(f"stdout: {getattr(error, 'strerror', None) or error}; what was finished is kept")
+        return 1
+    return 0
+
+
+def _remedy(error: OSError) -> str:
+    if error.errno in FULL:
+        return "free some space and "
+    return "choose another place or " if error.errno in CORRECTABLE else ""
 
 
 def ray_alone(arguments: list[str]) -> list[str]:

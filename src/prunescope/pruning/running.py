@@ -31,7 +31,7 @@ def run(
     ``overrides`` are ``key=value``; ``out`` is the directory under which that of the run is made. A finished run is
     returned as it is, and an interrupted one continues from its last saved step; both only where the data are those that it
     was begun with. Raises InputError for wrong input, for other data and for a run directory in use by another process, and
-    Interrupted, after everything is saved, on Ctrl-C or SIGTERM.
+    Interrupted, after everything is saved, on Ctrl-C, SIGTERM or SIGHUP.
     """
     if not isinstance(experiment, Experiment):
         experiment = load(experiment, overrides)

@@ -12,13 +12,14 @@ from pathlib import Path
 from types import FrameType, ModuleType
 from typing import TYPE_CHECKING, Any
 
-from prunescope.errors import InputError
+from prunescope.errors import InputError, described
 from prunescope.experiment import Experiment
 from prunescope.model import layer_sizes
 from prunescope.runs.checkpoint import Checkpoint
-from prunescope.runs.directory import Run
+from prunescope.runs.directory import Run, is_done
 from prunescope.runs.reporting import Reporter, silent
-from prunescope.runs.writer import RunWriter, open_run
+from prunescope.runs.writer import RunWriter, check_same, open_run, run_path
+from prunescope.signals import raise_stopped, receiving, stop_signals
 from prunescope.training.levels import ExplainedProcedure, Level, Outcome, Setting, UpdateRule
 from prunescope.training.loop import Callbacks, Evaluation, Progress, train_level
 
@@ -51,15 +52,34 @@ def drive(
 
     A finished run is returned as it is, once its data are known to be the same, and an interrupted one goes on from its
     last checkpoint. ``prunescope.pruning.running.run`` calls this with the method that the experiment names. Raises InputError for
-    wrong input and for a directory in use, and Interrupted after Ctrl-C or SIGTERM, when everything is saved.
+    wrong input and for a directory in use, and Interrupted after Ctrl-C, SIGTERM or SIGHUP, when everything is saved.
     """
+    path = run_path(experiment, seed, out)
+    if is_done(path):  # It is only read, also from where nothing may be written.
+        finished = Run(path)
+        check_same(finished, experiment, seed)
+        _checked_data(finished, experiment, reporter)
+        return finished
     with open_run(experiment, seed, out) as directory:
         driver = _Driver(experiment, method, seed, directory, reporter)
-        if directory.status == "done":
+        if directory.status == "done":  # Another process has just finished it.
             driver.open_data()
         else:
             driver.run()
         return Run(directory.path)
+
+
+def _checked_data(run: Run, experiment: Experiment, reporter: Reporter) -> tuple[Dataset, dict[str, Any]]:
+    """Open a run's data; return them and their description. Raises InputError where the run was begun with others."""
+    from prunescope.data import open_dataset
+    from prunescope.runs.same_data import check, described
+
+    dataset = open_dataset(experiment.data, run.seed, progress=reporter.preparing, split_rule=run.split_rule)
+    found = described(dataset)
+    check(run, found)
+    for note in dataset.notes:
+        reporter.note(note)
+    return dataset, found
 
 
 @dataclass
@@ -112,24 +132,13 @@ class _Driver:
             raise
         except BaseException as error:
             with contextlib.suppress(OSError):  # On a full disk the status cannot be written either.
-                self.directory.write_about(status="failed", error=str(error))
+                said = described(error) if isinstance(error, OSError) else str(error)
+                self.directory.write_about(status="failed", error=said)
             raise
 
     def open_data(self) -> Dataset:
         """Open the run's data and return them; raise InputError where they are not those that it was begun with."""
-        from prunescope.data import open_dataset
-        from prunescope.runs.same_data import check, described
-
-        dataset = open_dataset(
-            self.experiment.data,
-            self.seed,
-            progress=self.reporter.preparing,
-            split_rule=self.directory.split_rule,
-        )
-        found = described(dataset)
-        check(self.directory, found)
-        for note in dataset.notes:
-            self.reporter.note(note)
+        dataset, found = _checked_data(self.directory, self.experiment, self.reporter)
         if self.directory.status != "done":
             self.directory.write_about(data=self.directory.data | found)
         return dataset
@@ -251,27 +260,20 @@ class _Checkpoints:
 
 @contextlib.contextmanager
 def _signals_wait() -> Iterator[Callable[[], bool]]:
-    """Let the first SIGINT or SIGTERM wait for the end of a step; a second one acts at once.
+    """Let the first SIGINT, SIGTERM or SIGHUP wait for the end of a step; a second one acts at once.
 
-    Outside the main thread, as in a notebook's worker, signals keep their handlers.
+    Outside the main thread, as in a notebook's worker, signals keep their handlers. SIGHUP stays ignored under nohup.
     """
-    asked = False
+    asked, numbers = False, stop_signals()
 
     def ask(number: int, frame: FrameType | None) -> None:
         nonlocal asked
         asked = True
-        for name in before:
-            signal.signal(name, signal.default_int_handler)
+        for name in numbers:
+            signal.signal(name, raise_stopped)
 
-    before: dict[signal.Signals, Any] = {}
-    with contextlib.suppress(ValueError):
-        for name in (signal.SIGINT, signal.SIGTERM):
-            before[name] = signal.signal(name, ask)
-    try:
+    with receiving(ask, numbers):
         yield lambda: asked
-    finally:
-        for name, handler in before.items():
-            signal.signal(name, handler)
 
 
 def _versions(torch: ModuleType) -> dict[str, Any]:

@@ -10,9 +10,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from prunescope.errors import InputError
+from prunescope.errors import CORRECTABLE, FULL, InputError, described
 from prunescope.experiment import Experiment
-from prunescope.files import remove_leftovers, write_bytes, write_text
+from prunescope.files import append_text, remove_leftovers, write_bytes, write_text
 from prunescope.locks import Locked, held
 from prunescope.model import WEIGHT_MASK, Arrays, Model, Ticket
 from prunescope.runs.arrays import read_arrays, write_arrays
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     import polars
 
 # The errors that mean a wrong choice of folder; others, such as a full disk, are raised as they are.
-UNWRITABLE = {getattr(errno, name) for name in ("EACCES", "EPERM", "EROFS", "ENOTDIR", "EEXIST", "ENOENT")}
+UNWRITABLE = CORRECTABLE - FULL - {errno.EIO}
 
 
 class RunWriter(Run):
@@ -85,8 +85,7 @@ class RunWriter(Run):
 
     def append_metrics(self, entry: dict[str, Any]) -> None:
         """Append one evaluation to metrics.jsonl."""
-        with (self.path / "metrics.jsonl").open("a", encoding="utf-8") as file:
-            file.write(json.dumps(entry) + "\n")
+        append_text(self.path / "metrics.jsonl", json.dumps(entry) + "\n")
 
     def truncate_metrics(self, level: int, step: int) -> None:
         """Delete the evaluations after ``step`` of ``level``, which a resumed level makes again."""
@@ -132,7 +131,9 @@ def open_run(experiment: Experiment, seed: int, out: str | Path) -> Iterator[Run
     """Create or reopen a run directory and hold its lock inside the ``with`` block.
 
     Raises InputError when another process holds the lock, when the directory is of another experiment or seed, and
-    when it cannot be written. An InputError inside the block, before anything was trained, removes a new directory.
+    when it cannot be written. An InputError inside the block, before anything was trained, removes a new directory, and so
+    does whatever else ends the block before the data are opened. What ends it later is the run's status: interrupted, or
+    failed.
     """
     path = run_path(experiment, seed, out)
     with contextlib.ExitStack() as lock:
@@ -151,10 +152,28 @@ def open_run(experiment: Experiment, seed: int, out: str | Path) -> Iterator[Run
         fresh = not (path / "run.json").is_file()
         try:
             yield _opened(path, experiment, seed)
-        except InputError:
-            if fresh:
-                _forget(path, Path(out))
+        except BaseException as error:
+            with contextlib.suppress(
+                OSError, InputError
+            ):  # On a full disk the status cannot be written either.
+                if fresh and (isinstance(error, InputError) or not _has_data(path)):
+                    _forget(path, Path(out))
+                elif not isinstance(error, InputError):
+                    _end(RunWriter(path), error)
             raise
+
+
+def _has_data(path: Path) -> bool:
+    """Return whether the run has opened its data."""
+    return (path / "run.json").is_file() and bool(Run(path).data)
+
+
+def _end(run: RunWriter, error: BaseException) -> None:
+    """Write what ended a run into its status, where that still says that it is running."""
+    if run.status == "running" and isinstance(error, KeyboardInterrupt):
+        run.write_about(status="interrupted")
+    elif run.status == "running":
+        run.write_about(status="failed", error=described(error) if isinstance(error, OSError) else str(error))
 
 
 def _forget(path: Path, out: Path) -> None:
@@ -175,10 +194,15 @@ def _opened(path: Path, experiment: Experiment, seed: int) -> RunWriter:
         about = {"name": experiment.name, "identity": experiment.identity, "seed": seed, "status": "running"}
         write_text(path / "run.json", json.dumps(about, indent=2) + "\n")
     run = RunWriter(path)
+    check_same(run, experiment, seed)
+    return run
+
+
+def check_same(run: Run, experiment: Experiment, seed: int) -> None:
+    """Raise InputError where a run directory is of another experiment or seed."""
     stored = run.experiment
     if stored.identity != experiment.identity or run.seed != seed:
         raise InputError(
-            f"{path}: holds another run (identity {stored.identity}, seed {run.seed}); this one is "
+            f"{run.path}: holds another run (identity {stored.identity}, seed {run.seed}); this one is "
             f"identity {experiment.identity}, seed {seed}: choose another --out"
         )
-    return run

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import signal
 import time
 import warnings
 from collections.abc import Iterable, Iterator
@@ -19,6 +18,7 @@ from prunescope.pruning import find_traits
 from prunescope.pruning.traits import check_requirements
 from prunescope.runs.directory import Run, is_done, is_in_use
 from prunescope.runs.same_data import Fingerprints
+from prunescope.signals import receiving
 from prunescope.sweep.capacity import machine_capacity
 from prunescope.sweep.executor import Executor, LocalExecutor
 from prunescope.sweep.planning import ExecutionOptions, Job, Plan, PlannedRun, check_disk, pinned, plan
@@ -62,8 +62,8 @@ def execute(
     killed process. A tracker that fails is reported and its run goes on. ``earlier`` are the keywords of version 0.1
     (jobs_at_once, threads, ray, track), which warn.
 
-    Raises InputError before any work for whatever is wrong with the jobs or the options, and Interrupted after Ctrl-C or
-    SIGTERM, when every run has saved its state.
+    Raises InputError before any work for whatever is wrong with the jobs or the options, and Interrupted after Ctrl-C,
+    SIGTERM or SIGHUP, when every run has saved its state.
     """
     options = _with_earlier(options or ExecutionOptions(), earlier)
     options.check()
@@ -338,20 +338,13 @@ class Scheduler:
 
 @contextlib.contextmanager
 def _signals(scheduler: Scheduler) -> Iterator[None]:
-    """Let the first SIGINT or SIGTERM save and stop every run while the block runs, and a second one kill them.
+    """Let the first SIGINT, SIGTERM or SIGHUP save and stop every run while the block runs, and a second one kill them.
 
-    Signals are left alone outside the main thread, as in a notebook's worker thread.
+    Signals are left alone outside the main thread, as in a notebook's worker thread. SIGHUP stays ignored under nohup.
     """
 
     def stop(number: int, frame: FrameType | None) -> None:
         scheduler.stop()
 
-    before: dict[signal.Signals, Any] = {}
-    with contextlib.suppress(ValueError):
-        for name in (signal.SIGINT, signal.SIGTERM):
-            before[name] = signal.signal(name, stop)
-    try:
+    with receiving(stop):
         yield
-    finally:
-        for name, handler in before.items():
-            signal.signal(name, handler)

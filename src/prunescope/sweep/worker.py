@@ -21,9 +21,10 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any
 
-from prunescope.errors import InputError
+from prunescope.errors import InputError, described
 from prunescope.runs.columns import shown_on
 from prunescope.runs.reporting import Reporter
+from prunescope.signals import stop_signals
 
 if TYPE_CHECKING:
     from prunescope.experiment import Experiment
@@ -84,12 +85,10 @@ def _row(rows: list[dict[str, Any]]) -> dict[str, Any]:
 
 def main() -> int:
     """Do the requests on stdin until it ends; return the exit code: 0 done, 130 stopped with everything saved."""
-    for number in (
-        signal.SIGINT,
-        signal.SIGTERM,
-    ):  # the process that started this one may ignore or block them
+    numbers = set(stop_signals())
+    for number in numbers:  # The process that started this one may ignore or block them.
         signal.signal(number, signal.default_int_handler)
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT, signal.SIGTERM})
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, numbers)
     report = _event_writer()
     requests: SimpleQueue[dict[str, Any] | None] = SimpleQueue()
     try:
@@ -106,7 +105,9 @@ def _run(request: dict[str, Any], report: Report) -> tuple[int, str]:
     """Do a request; return exit code 0, or 1 and the error message."""
     try:
         _check_data(request, report) if "data" in request else _train(request, report)
-    except (InputError, RuntimeError, OSError) as error:
+    except OSError as error:
+        return 1, " ".join(described(error).split()) or type(error).__name__
+    except (InputError, RuntimeError) as error:
         return 1, " ".join(str(error).split()) or type(error).__name__
     except Exception as error:  # a defect that one run meets does not stop the others
         traceback.print_exc()
