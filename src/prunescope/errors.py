@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from pathlib import Path
 
 
 class InputError(ValueError):
@@ -11,6 +12,11 @@ class InputError(ValueError):
     Its message is one line that names the thing, the value found and what would be right. The command line prints it
     without a traceback and exits with 2.
     """
+
+
+def damaged(path: Path, why: str) -> InputError:
+    """Return the error that says in one line what is wrong with the contents of a file."""
+    return InputError(f"{path}: damaged ({why})")
 
 
 def first_line(error: BaseException) -> str:
