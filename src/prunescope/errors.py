@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Iterable
+from pathlib import Path
 
 # Numbers of OSErrors of a file that the user can correct, by another place, other permissions or some space.
 FULL = frozenset({errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC)})
@@ -37,6 +38,11 @@ def described(error: OSError) -> str:
         path = path.decode(errors="surrogateescape")
     what = f"{path}: " if isinstance(path, str) and path else ""
     return f"{what}{error.strerror or error}"
+
+
+def damaged(path: Path, why: str) -> InputError:
+    """Return the error that says in one line what is wrong with the contents of a file."""
+    return InputError(f"{path}: damaged ({why})")
 
 
 def first_line(error: BaseException) -> str:

@@ -250,3 +250,12 @@ def _check_mode(path: Path, mode: int) -> None:
     for is_kind, kind in kinds.items():
         if is_kind(mode):
             raise InputError(f"{path}: is a {kind}, not a file")
+
+
+def read_limited(path: Path, limit: int) -> bytes:
+    """Return the bytes of a regular file; raise InputError where it has more than ``limit`` of them."""
+    with open_regular(path) as file:
+        data = file.read(limit + 1)
+    if len(data) > limit:
+        raise InputError(f"{path}: damaged (more than {limit / 1e6:g} MB)")
+    return data

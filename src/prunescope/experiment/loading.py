@@ -14,7 +14,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from prunescope.errors import InputError, did_you_mean
+from prunescope.errors import InputError, did_you_mean, first_line
 from prunescope.experiment.dotted import fields as all_fields
 from prunescope.experiment.dotted import set_field
 from prunescope.experiment.experiment import Experiment
@@ -22,8 +22,10 @@ from prunescope.experiment.fields import Data, name_of_root
 from prunescope.experiment.following import follow_data, follow_steps
 from prunescope.experiment.overrides import parsed
 from prunescope.experiment.wording import is_nothing, takes_nothing, truth_for_number, unknown, wrong
+from prunescope.files import read_limited
 
 PRESETS = "prunescope.experiment"
+LIMIT = 10_000_000  # bytes of a TOML file; that of an experiment has 1,000
 PATHS = ("data.root", "prune.like")  # Shells leave a ~ after the = as it is.
 
 
@@ -61,7 +63,7 @@ def load(
     path = Path(experiment)
     if path.suffix == ".toml":
         try:
-            text, origin = path.read_text("utf-8"), str(path)
+            text, origin = read_limited(path, LIMIT).decode("utf-8"), str(path)
         except OSError as error:
             raise InputError(f"{path}: {error.strerror or error}") from None
         except UnicodeDecodeError:
@@ -70,8 +72,11 @@ def load(
         text, origin = preset_text(str(experiment)), f"preset {experiment}"
     try:
         fields: dict[str, Any] = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise InputError(f"{origin}: not TOML: {error}") from None
+    except (
+        ValueError,
+        RecursionError,
+    ) as error:  # Numbers of too many digits are errors of Python, not of TOML.
+        raise InputError(f"{origin}: not TOML: {first_line(error)}") from None
     own_name = "name" in fields
     fields.setdefault("name", path.stem if path.suffix == ".toml" else str(experiment))
     given = dict(parsed(override) for override in overrides)

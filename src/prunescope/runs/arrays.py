@@ -4,51 +4,77 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 
 from prunescope.errors import InputError, first_line
-from prunescope.files import write_bytes
+from prunescope.files import open_regular, replacing
+from prunescope.memory import check_memory
 from prunescope.model import Arrays
 
 DIGEST = "sha256"
+HEADER_LIMIT = 10_000_000  # bytes; that of a network of a hundred layers has 100,000
+LARGE = 10_000_000  # bytes; whether smaller files fit into memory is not asked
 
 
 def write_arrays(path: Path, arrays: Arrays, metadata: Mapping[str, str] | None = None) -> None:
     """Write named arrays and string metadata to a safetensors file, with a digest over both.
 
-    The file appears whole or not at all.
+    The file appears whole or not at all, and its bytes are a function of what it holds.
     """
     from safetensors.numpy import save
 
     whole = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
     notes = dict(metadata or {})
-    data = save(whole, metadata={**notes, DIGEST: _digest(whole, notes)})
-    write_bytes(path, data)
+    data = memoryview(save(whole, metadata={**notes, DIGEST: _digest(whole, notes)}))
+    # The library writes the metadata in an order that differs from process to process.
+    end = 8 + int.from_bytes(data[:8], "little")
+    header = json.loads(bytes(data[8:end]))
+    header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
+    text = json.dumps(header, ensure_ascii=False, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 8)  # so that the arrays stay aligned
+    with replacing(path) as temporary, temporary.open("wb") as file:
+        file.write(len(text).to_bytes(8, "little") + text)
+        file.write(data[end:])
 
 
 def read_arrays(path: Path) -> tuple[Arrays, dict[str, str]]:
     """Read the arrays and the metadata that write_arrays wrote.
 
-    Raises InputError for a missing or damaged file.
+    Raises InputError for a missing or damaged file, and for one that does not fit into memory.
     """
-    from safetensors import SafetensorError, safe_open
+    from safetensors import safe_open
 
     try:
+        check_header(path)
         with safe_open(path, "numpy") as file:
             notes = dict(file.metadata() or {})
             names = list(file.keys())
             arrays = {name: file.get_tensor(name) for name in names}
+    except InputError:
+        raise
     except FileNotFoundError:
         raise InputError(f"{path}: no such file") from None
-    except (SafetensorError, OSError, ValueError, KeyError) as error:
+    except Exception as error:  # Types that NumPy lacks raise other errors than damage does.
         raise InputError(f"{path}: damaged ({first_line(error)})") from None
     expected = notes.pop(DIGEST, None)
     if expected != _digest(arrays, notes):
         raise InputError(f"{path}: damaged (its contents do not match their checksum)")
     return arrays, notes
+
+
+def check_header(path: Path) -> None:
+    """Raise InputError for what is no regular file, for an absurd header, and for more than the memory holds."""
+    with open_regular(path) as file:
+        size = os.fstat(file.fileno()).st_size
+        header = int.from_bytes(file.read(8), "little")
+    if header > min(size, HEADER_LIMIT):
+        raise InputError(f"{path}: damaged (its header would have {header:,} bytes)")
+    if size > LARGE:
+        check_memory(size, f"{path}")
 
 
 def _digest(arrays: Arrays, notes: Mapping[str, str]) -> str:

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from prunescope.model import Arrays
+from prunescope.errors import damaged, first_line
+from prunescope.model import PARAMETERS, Arrays
+from prunescope.runs.arrays import check_header
+from prunescope.runs.record import LARGEST
+from prunescope.runs.stored_arrays import Sizes, check_model
 from prunescope.training.loop import Progress
 from prunescope.training.state import EngineState, under
 
@@ -36,14 +41,35 @@ class Checkpoint:
         )
 
 
+def read_checkpoint(path: Path, arrays: Arrays, level: int, sizes: Sizes) -> Checkpoint:
+    """Return the state inside a level of a file of its arrays; raise InputError when it is damaged."""
+    try:
+        found = Checkpoint.from_arrays(arrays, level)
+    except (KeyError, IndexError, TypeError, ValueError, OverflowError) as error:
+        raise damaged(path, f"no state of a level in it: {first_line(error)}") from None
+    progress, engine = found.progress, found.engine
+    for model in (engine.model, progress.best_model, progress.kept):
+        if model is not None:
+            check_model(path, model, sizes)
+    parameters = [getattr(layer, name).shape for layer in engine.model.layers for name in PARAMETERS]
+    for moments in engine.moments:
+        if [moment.shape for moment in moments] != parameters or any(m.dtype != np.float32 for m in moments):
+            raise damaged(path, "the optimiser's moments have other sizes than the model")
+    numbers = (found.seconds, progress.best, engine.loss_sum)
+    counts = (progress.step, progress.best_step, engine.steps, engine.loss_steps)
+    if not all(map(math.isfinite, numbers)) or min(counts) < 0 or max(counts) > LARGEST or found.seconds < 0:
+        raise damaged(path, "numbers that no level comes to")
+    return found
+
+
 def saved_step(run: Path) -> int:
     """Return the step inside a level that the checkpoint of a run directory was made at; 0 without a readable one."""
-    from safetensors import SafetensorError, safe_open
+    from safetensors import safe_open
 
+    path = run / "checkpoint.safetensors"
     try:
-        with safe_open(
-            run / "checkpoint.safetensors", "numpy"
-        ) as file:  # One array is read, not the whole state.
-            return int(file.get_tensor("loop/progress")[0])
-    except (SafetensorError, OSError, ValueError):
+        check_header(path)
+        with safe_open(path, "numpy") as file:  # One array is read, not the whole state.
+            return max(int(file.get_tensor("loop/progress")[0]), 0)
+    except Exception:
         return 0

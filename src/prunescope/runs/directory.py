@@ -6,27 +6,33 @@ The files are listed in docs/architecture.md, "Run directory".
 from __future__ import annotations
 
 import hashlib
-import io
-import json
+import math
 import os
+import sys
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from prunescope.errors import InputError, first_line
+from prunescope.errors import InputError, damaged
 from prunescope.experiment import Experiment, load
+from prunescope.files import open_regular
 from prunescope.locks import is_held
 from prunescope.mask import BoolArray, ImageShape, Mask
-from prunescope.model import WEIGHT_MASK, Arrays, Model, Ticket
+from prunescope.model import Arrays, Model, Ticket
 from prunescope.runs.arrays import read_arrays
+from prunescope.runs.metrics_file import MetricsLine, read_metrics
+from prunescope.runs.owner import Owner
+from prunescope.runs.record import RunRecord, StoredData, read_record
+from prunescope.runs.stored_arrays import Sizes, read_model, read_observations, read_ticket
+from prunescope.runs.stored_table import TABLE_LIMIT, read_table
 
 if TYPE_CHECKING:
     import polars
 
 
-ABOUT = {"name", "identity", "seed", "status"}
+_SAID: set[Path] = set()  # runs of which it was said that their files do not say whose they are
 LOCK = ".lock"  # The process that writes the run holds this lock.
 
 
@@ -46,29 +52,34 @@ class Run:
 
     @cached_property
     def experiment(self) -> Experiment:
-        """The experiment, with every field."""
-        return load(self.path / "experiment.toml")
+        """The experiment, with every field; raises InputError when it is damaged or another's than run.json says."""
+        experiment, stored = load(self.path / "experiment.toml"), self.record.identity
+        if experiment.identity != stored:
+            raise InputError(
+                f"{self.path}: experiment.toml has identity {experiment.identity}, run.json {stored}: "
+                "it was made by another version or was edited"
+            )
+        return experiment
 
     @property
     def about(self) -> dict[str, Any]:
         """The contents of run.json: status, seed, versions, machine, engine, data; raises InputError when damaged."""
-        try:
-            about: dict[str, Any] = json.loads((self.path / "run.json").read_text("utf-8"))
-        except ValueError:
-            raise InputError(f"{self.path / 'run.json'}: damaged (not JSON)") from None
-        if not isinstance(about, dict) or not about.keys() >= ABOUT:
-            raise InputError(f"{self.path / 'run.json'}: damaged (needs {', '.join(sorted(ABOUT))})")
-        return about
+        return read_record(self.path / "run.json")[0]
+
+    @property
+    def record(self) -> RunRecord:
+        """What run.json says, as a value whose entries have their types; raises InputError when damaged."""
+        return read_record(self.path / "run.json")[1]
 
     @property
     def seed(self) -> int:
         """The run's seed."""
-        return int(self.about["seed"])
+        return self.record.seed
 
     @property
     def status(self) -> str:
         """The status of the run: running, interrupted, failed or done."""
-        return str(self.about["status"])
+        return self.record.status
 
     @property
     def data(self) -> dict[str, Any]:
@@ -79,13 +90,28 @@ class Run:
         return dict(self.about.get("data") or {})
 
     @property
+    def owner(self) -> Owner:
+        """Whose this run's files are, those of no level."""
+        record = self.record
+        return Owner(record.identity, record.seed)
+
+    def check(self) -> None:
+        """Read experiment.toml, run.json, levels.parquet and metrics.jsonl; raise InputError for a damaged one.
+
+        Nothing is raised for a run without a finished level. Masks, weights and observations are not read.
+        """
+        _ = self.experiment
+        _ = self.levels
+        _ = self.metrics
+
+    @property
     def shape(self) -> ImageShape:
         """The shape of the inputs, (C, H, W) or for series (C, 1, L); raises InputError for inputs without geometry."""
         if self.experiment.data.geometry == "none":
             raise InputError(
                 f"{self.path}: its inputs have no geometry (data.geometry=none), which this needs"
             )
-        channels, height, width = self.data["shape"]
+        channels, height, width = self._of_data("shape")
         return channels, height, width
 
     @property
@@ -99,7 +125,14 @@ class Run:
     @property
     def classes(self) -> list[str]:
         """The names of the classes."""
-        return list(self.data["classes"])
+        return list(self._of_data("classes"))
+
+    def _of_data(self, name: str) -> list[Any]:
+        """Return an entry of the data in run.json; raise InputError where it is missing."""
+        found = getattr(self.record.data or StoredData(), name)
+        if found is None:
+            raise InputError(f"{self.path / 'run.json'}: says nothing of data.{name}, which this needs")
+        return list(found)
 
     @property
     def table(self) -> polars.DataFrame:
@@ -111,27 +144,21 @@ class Run:
         path = self.path / "levels.parquet"
         if not self._has_table():
             raise InputError(f"{self.path}: no level is finished yet")
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             entry = os.fstat(file.fileno())  # Writers replace the file, so that these numbers change.
             which = (entry.st_mtime_ns, entry.st_size, entry.st_dev, entry.st_ino)
             if self._read is None or self._read[0] != which:
+                if entry.st_size > TABLE_LIMIT:
+                    raise damaged(path, f"more than {TABLE_LIMIT / 1e6:g} MB")
                 self._read = which, self._table_in(path, file.read())
         return self._read[1].clone()
 
     def _table_in(self, path: Path, data: bytes) -> polars.DataFrame:
-        import polars
-
-        known = self.about.get("tables")
+        known = self.record.tables
         # Some damaged files make polars abort the process, so that the digest is checked before it reads.
         if known and sha256(data) not in known:
             raise InputError(f"{path}: damaged (its contents do not match their checksum in run.json)")
-        try:
-            table = polars.read_parquet(io.BytesIO(data))
-        except Exception as error:
-            raise InputError(f"{path}: damaged ({first_line(error)})") from None
-        if not {"level", "layer"} <= set(table.columns):
-            raise InputError(f"{path}: damaged (no columns level and layer)")
-        return table
+        return read_table(path, data)
 
     @property
     def levels(self) -> list[int]:
@@ -142,11 +169,11 @@ class Run:
 
     def _has_table(self) -> bool:
         """Return whether levels.parquet is there; raise InputError where it was and is not any more."""
-        if (self.path / "levels.parquet").is_file():
+        if (self.path / "levels.parquet").exists():
             return True
-        about = self.about
+        record = self.record
         # Two checksums mean that a table was replaced. With one, the first table may not have been written yet.
-        if about["status"] == "done" or len(about.get("tables") or ()) > 1:
+        if record.status == "done" or len(record.tables or ()) > 1:
             raise InputError(
                 f"{self.path / 'levels.parquet'}: missing, but the run has finished levels: restore the file, or delete "
                 "the run directory to run it again"
@@ -156,25 +183,55 @@ class Run:
     @property
     def metrics(self) -> list[dict[str, Any]]:
         """The evaluations (metrics.jsonl), one entry each: level, step, train_loss, val_accuracy, …"""
+        return [line.entry for line in self._metrics_lines()]
+
+    def _metrics_lines(self) -> list[MetricsLine]:
+        """Return the lines of metrics.jsonl; raise InputError when it is damaged or another run's."""
         path = self.path / "metrics.jsonl"
-        if not path.is_file():
+        if not path.exists():
             return []
-        try:
-            with path.open(encoding="utf-8") as lines:
-                return [json.loads(line) for line in lines if line.endswith("\n")]
-        except ValueError:
-            raise InputError(f"{path}: damaged (a line that is not JSON)") from None
+        lines = read_metrics(path, self.owner)
+        if not all(line.owned for line in lines):
+            self._say_unowned()
+        return lines
 
     def level_path(self, level: int) -> Path:
         """Return the directory of a level."""
         return self.path / f"level-{level:03d}"
 
+    def _arrays(self, path: Path, level: int | None) -> tuple[Arrays, dict[str, str]]:
+        """Read a file of arrays and its metadata; raise InputError for one that is damaged, or of another run or level."""
+        arrays, notes = read_arrays(path)
+        if not self.owner.at(level).owns(path, notes):
+            self._say_unowned()
+        return arrays, notes
+
+    def _say_unowned(self) -> None:
+        """Say on stderr, once for each run, that its files do not say whose they are."""
+        where = self.path.resolve()
+        if where not in _SAID:
+            _SAID.add(where)
+            print(
+                f"prunescope: {self.path}: an earlier version wrote its files, which do not say whose they are: that they are "
+                "all of this run is not checked",
+                file=sys.stderr,
+            )
+
+    @property
+    def _sizes(self) -> Sizes:
+        """The sizes that the run's networks have, as far as experiment.toml and run.json say."""
+        network, data = self.experiment.network, self.record.data or StoredData()
+        return Sizes(
+            network.hidden,
+            network.norm,
+            math.prod(data.shape) if data.shape else None,
+            len(data.classes) if data.classes else None,
+        )
+
     def ticket(self, level: int) -> Ticket:
         """Read the masks at the end of a level; raise InputError for a missing or damaged file."""
         path = self.level_path(level) / "masks.safetensors"
-        arrays, notes = read_arrays(path)
-        shapes = (notes[WEIGHT_MASK.format(n)].split("x") for n in range(1, len(arrays) // 2 + 1))
-        return Ticket.from_arrays(arrays, [(int(n_out), int(n_in)) for n_out, n_in in shapes])
+        return read_ticket(path, *self._arrays(path, level), self._sizes)
 
     def mask(self, level: int, layer: int = 1) -> Mask:
         """Read the mask of one hidden layer (1 = first); raise InputError for a level or layer that does not exist."""
@@ -187,7 +244,13 @@ class Run:
 
     def model(self, level: int) -> Model:
         """Read the model at the end of a level, pruned entries 0; raise InputError for a missing or damaged file."""
-        return Model.from_arrays(read_arrays(self.level_path(level) / "weights.safetensors")[0])
+        path = self.level_path(level) / "weights.safetensors"
+        return read_model(path, self._arrays(path, level)[0], self._sizes)
+
+    def read_rewind(self) -> Model:
+        """Read the parameters that levels rewind to; raise InputError for a missing or damaged file."""
+        path = self.path / "rewind.safetensors"
+        return read_model(path, self._arrays(path, None)[0], self._sizes)
 
     def observations(self, level: int) -> Arrays:
         """Read the arrays that the run measured with its data at the end of a level.
@@ -202,7 +265,8 @@ class Run:
         ``heldout_right_best``, ``heldout_right_end``: which images were classified right, eight to a byte
         (Run.right unpacks them); runs of earlier versions have none.
         """
-        return read_arrays(self.level_path(level) / "observations.safetensors")[0]
+        path = self.level_path(level) / "observations.safetensors"
+        return read_observations(path, self._arrays(path, level)[0], self._sizes)
 
     def right(self, level: int, images: str = "heldout", at: str = "best") -> BoolArray:
         """Return which ``images``, "heldout" or "validation", a level classified right, bool [N], in their order.
@@ -218,7 +282,10 @@ class Run:
                 f"{self.level_path(level)}: does not say which images were classified right (an earlier version "
                 "wrote it): run the experiment into another --out"
             )
-        return np.unpackbits(packed, count=self.data[f"{images}_images"]).astype(np.bool_)
+        path, count = self.level_path(level) / "observations.safetensors", self.data.get(f"{images}_images")
+        if count is None or len(packed) != -(-count // 8):
+            raise damaged(path, f"{len(packed)} bytes of {count} {images} images, eight to a byte")
+        return np.unpackbits(packed, count=count).astype(np.bool_)
 
 
 def is_done(path: Path) -> bool:

@@ -11,13 +11,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from prunescope.errors import CORRECTABLE, FULL, InputError, described
-from prunescope.experiment import Experiment
+from prunescope.experiment import Experiment, load
 from prunescope.files import append_text, remove_leftovers, write_bytes, write_text
 from prunescope.locks import Locked, held
 from prunescope.model import WEIGHT_MASK, Arrays, Model, Ticket
 from prunescope.runs.arrays import read_arrays, write_arrays
-from prunescope.runs.checkpoint import Checkpoint
+from prunescope.runs.checkpoint import Checkpoint, read_checkpoint
 from prunescope.runs.directory import LOCK, Run, sha256
+from prunescope.runs.record import SEEDS
 from prunescope.runs.same_data import Fingerprints, same_place
 
 if TYPE_CHECKING:
@@ -41,9 +42,10 @@ class RunWriter(Run):
         shapes = {
             WEIGHT_MASK.format(n): f"{n_out}x{n_in}" for n, (n_out, n_in) in enumerate(ticket.shapes, 1)
         }
-        write_arrays(folder / "masks.safetensors", ticket.to_arrays(), shapes)
-        write_arrays(folder / "weights.safetensors", model.to_arrays())
-        write_arrays(folder / "observations.safetensors", observed)
+        whose = self.owner.at(level).metadata
+        write_arrays(folder / "masks.safetensors", ticket.to_arrays(), shapes | whose)
+        write_arrays(folder / "weights.safetensors", model.to_arrays(), whose)
+        write_arrays(folder / "observations.safetensors", observed, whose)
 
     def write_table(self, rows: list[dict[str, Any]], schema: dict[str, type[polars.DataType]]) -> None:
         """Write levels.parquet with the rows of all finished levels; ``schema`` has the polars type of each column."""
@@ -58,26 +60,28 @@ class RunWriter(Run):
 
     def write_rewind(self, model: Model) -> None:
         """Write the parameters that levels rewind to."""
-        write_arrays(self.path / "rewind.safetensors", model.to_arrays())
-
-    def read_rewind(self) -> Model:
-        """Read the parameters that levels rewind to."""
-        return Model.from_arrays(read_arrays(self.path / "rewind.safetensors")[0])
+        write_arrays(self.path / "rewind.safetensors", model.to_arrays(), self.owner.metadata)
 
     def write_checkpoint(self, level: int, checkpoint: Checkpoint) -> None:
         """Write the state inside a level, in place of an earlier one."""
-        write_arrays(self.path / "checkpoint.safetensors", checkpoint.to_arrays(), {"level": str(level)})
+        write_arrays(
+            self.path / "checkpoint.safetensors", checkpoint.to_arrays(), self.owner.at(level).metadata
+        )
 
     def read_checkpoint(self, level: int) -> Checkpoint | None:
         """Read the state inside ``level``; None when there is none. Raises InputError when it is damaged."""
         path = self.path / "checkpoint.safetensors"
-        if not path.is_file():
+        if not path.exists():
             return None
         try:
             arrays, notes = read_arrays(path)
+            if notes.get("level") != str(level):
+                return None
+            if not self.owner.at(level).owns(path, notes):
+                self._say_unowned()
+            return read_checkpoint(path, arrays, level, self._sizes)
         except InputError as error:
             raise InputError(f"{error}; delete it to start level {level} again") from None
-        return Checkpoint.from_arrays(arrays, level) if notes.get("level") == str(level) else None
 
     def drop_checkpoint(self) -> None:
         """Delete the state inside a level."""
@@ -85,20 +89,28 @@ class RunWriter(Run):
 
     def append_metrics(self, entry: dict[str, Any]) -> None:
         """Append one evaluation to metrics.jsonl."""
-        append_text(self.path / "metrics.jsonl", json.dumps(entry) + "\n")
+        owner = self.owner
+        line = json.dumps(entry | {"identity": owner.identity, "seed": owner.seed})
+        append_text(self.path / "metrics.jsonl", line + "\n")
 
     def truncate_metrics(self, level: int, step: int) -> None:
         """Delete the evaluations after ``step`` of ``level``, which a resumed level makes again."""
         path = self.path / "metrics.jsonl"
-        if path.is_file():
-            keep = [m for m in self.metrics if (m["level"], m["step"]) <= (level, step)]
-            write_text(path, "".join(json.dumps(m) + "\n" for m in keep))
+        if path.exists():
+            ahead = (
+                line
+                for line in self._metrics_lines()
+                if (line.entry["level"], line.entry["step"]) <= (level, step)
+            )
+            write_text(path, "".join(f"{line.text}\n" for line in ahead))
 
 
 def run_path(experiment: Experiment, seed: int, out: str | Path) -> Path:
     """Return the path ``<out>/<name>-<identity>/seed-<N>``; raise InputError for a negative seed."""
-    if seed < 0:
-        raise InputError(f"seed is {seed}; it must be 0 or more")
+    if not 0 <= seed < SEEDS:
+        raise InputError(
+            f"seed is {seed}; it must be 0 or more" if seed < 0 else f"seed is {seed}: it must be below 2^63"
+        )
     return Path(out) / f"{experiment.name}-{experiment.identity}" / f"seed-{seed}"
 
 
@@ -200,9 +212,10 @@ def _opened(path: Path, experiment: Experiment, seed: int) -> RunWriter:
 
 def check_same(run: Run, experiment: Experiment, seed: int) -> None:
     """Raise InputError where a run directory is of another experiment or seed."""
-    stored = run.experiment
+    stored = load(run.path / "experiment.toml")
     if stored.identity != experiment.identity or run.seed != seed:
         raise InputError(
             f"{run.path}: holds another run (identity {stored.identity}, seed {run.seed}); this one is "
             f"identity {experiment.identity}, seed {seed}: choose another --out"
         )
+    _ = run.experiment  # This raises where run.json is another experiment's.
