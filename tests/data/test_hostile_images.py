@@ -5,6 +5,7 @@ import os
 import socket
 import struct
 import sys
+import tracemalloc
 import zlib
 
 import polars as pl
@@ -12,7 +13,9 @@ import pytest
 from PIL import EpsImagePlugin, Image
 
 from prunescope import memory
+from prunescope.data import raw
 from prunescope.data.prepared.preparation import prepare
+from prunescope.data.prepared.reading import open_prepared
 from prunescope.data.sources import pictures
 from prunescope.errors import InputError
 from prunescope.experiment import Data
@@ -263,3 +266,134 @@ def test_what_is_no_regular_file_is_refused_at_once(tmp_path, kind):
         path.symlink_to(path)
     line = refusal(path)
     assert line.startswith((f"{path}: ", "x: "))
+
+
+@pytest.mark.parametrize("length", range(1, 12))
+def test_files_of_a_few_bytes_are_refused(length):
+    for start in (
+        b"1",
+        b"%!PS",
+        b"\x89PNG\r\n\x1a\n",
+        b"\xff\xd8\xff",
+        b"II*\0",
+        b"GIF89a",
+        b"BM",
+        b"P6",
+        b"RIFF",
+    ):
+        refusal((start * 12)[:length])
+
+
+@pytest.fixture
+def small_folder(tmp_path):
+    """Return data of a folder with two classes of three images."""
+    folder_of(tmp_path, "more.png", image())
+    return tmp_path / "set", Data(source="folder", root=str(tmp_path / "set"), size=8)
+
+
+def test_pipes_and_sockets_among_images_are_left_out_and_counted(small_folder):
+    root, data = small_folder
+    os.mkfifo(root / "a" / "x.png")
+    os.mkfifo(root / "x.png")
+    (root / "a" / "link.png").symlink_to("x.png")
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(str(root / "b" / "s"))
+    notes = open_prepared(prepare(data)).notes
+    assert "left out: 3 files of another kind (pipe, socket, device)" in notes
+
+
+def test_links_that_double_at_each_level_are_refused(small_folder):
+    root, data = small_folder
+    for level in range(20):
+        folder = root.parent / "links" / str(level)
+        folder.mkdir(parents=True)
+        for name in ("x", "y"):
+            (folder / name).symlink_to(f"../{level + 1}")
+    (root.parent / "links" / "20").mkdir()
+    (root / "a" / "l").symlink_to("../../links/0")
+    refused(data, "a link to a folder that is read already: images would be read twice")
+
+
+def test_folders_nested_more_deeply_than_functions_may_be_are_read(small_folder):
+    root, data = small_folder
+    path = os.fspath(root / "a")
+    for _ in range(sys.getrecursionlimit() + 100):
+        path += "/d"
+        os.mkdir(path)
+    with open(f"{path}/deep.png", "wb") as file:
+        file.write(image())
+    assert len(open_prepared(prepare(data)).images("train")) + 1 + 1 == 8
+
+
+@pytest.mark.parametrize(
+    ("name", "line"),
+    [
+        (b"caf\xe9", r"set: the name 'caf\\udce9' of a class folder is no UTF-8 text: rename the folder"),
+        (b"a\nb", r"the name 'a\\nb' of a class folder has a line break or another control character in it"),
+        (b"\x1b[31m", r"the name '\\x1b\[31m' of a class folder has"),
+        ("\x9b31m".encode(), "another control character"),
+        ("a\u2028b".encode(), "another control character"),
+    ],
+)
+def test_class_names_that_cannot_be_shown_are_refused(small_folder, name, line):
+    root, data = small_folder
+    (root / "b").rename(os.path.join(os.fsencode(root), name).decode("utf-8", "surrogateescape"))
+    refused(data, line)
+
+
+@pytest.mark.parametrize(
+    "name", ["\N{FOX FACE}", "a\u202eb", "x" * 255, "<script>", "$\\frac{$", " ", "-rf", "~", "e\u0301"]
+)
+def test_odd_class_names_are_kept(small_folder, name):
+    root, data = small_folder
+    (root / "b").rename(root / name)
+    assert name in open_prepared(prepare(data)).classes
+
+
+def test_the_class_names_of_parquet_are_checked_too(tmp_path):
+    rows = [image()] * 20
+    pl.DataFrame({"image": rows, "label": ["a", "\x1b[31m"] * 10}).write_parquet(tmp_path / "s.parquet")
+    refused(
+        Data(source="parquet", root=str(tmp_path / "s.parquet")),
+        r"s\.parquet: the class name '\\x1b\[31m' has",
+    )
+
+
+def test_file_names_that_are_no_text_are_told_in_notes(small_folder):
+    root, data = small_folder
+    frames = [Image.new("RGB", (8, 8), (i, 0, 0)) for i in range(2)]
+    name = os.path.join(os.fsencode(root), b"a", b"caf\xe9\n.gif")
+    with open(name, "wb") as file:
+        frames[0].save(file, "GIF", save_all=True, append_images=frames[1:])
+    notes = open_prepared(prepare(data)).notes
+    (line,) = (note for note in notes if "frames" in note)
+    assert "caf\\xe9\\n.gif" in line
+    line.encode("utf-8")
+
+
+def test_rows_of_one_image_share_it(tmp_path):
+    pl.DataFrame({"image": [image() + bytes(100_000)], "label": [0]}).select(
+        pl.all().repeat_by(3000).explode()
+    ).with_columns(label=pl.int_range(3000) % 2).write_parquet(tmp_path / "s.parquet")
+    tracemalloc.start()
+    found = open_prepared(prepare(Data(source="parquet", root=str(tmp_path / "s.parquet"))))
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert len(found.images("train")) == 2700
+    assert peak < 100_000_000  # copies of all would take 300 MB
+
+
+def test_more_rows_than_the_memory_holds_are_refused(tmp_path, monkeypatch):
+    data = parquet_of(tmp_path, image())
+    monkeypatch.setattr(memory, "available_memory", lambda: 100)
+    refused(data, "set: the labels of its 8 rows would take 0.0 GB of memory")
+
+
+def test_images_are_decoded_few_at_a_time_where_they_are_large(monkeypatch):
+    assert raw.rows_at_once((3, 32, 32), 1000, "x") == 1000
+    assert raw.rows_at_once((3, 1024, 1024), 1000, "x") == 42
+    monkeypatch.setattr(memory, "available_memory", lambda: 10**9)
+    with pytest.raises(
+        InputError, match=r"x: an image of 10,000 x 10,000 pixels would take 9\.6 GB of memory"
+    ):
+        raw.rows_at_once((3, 10_000, 10_000), 1000, "x")

@@ -1,10 +1,13 @@
 """These tests give each source a root of another, which must be answered by the right one."""
 
+import os
+
 import numpy as np
 import pytest
 from PIL import Image
 
 from prunescope.data.prepared.preparation import prepare
+from prunescope.data.sources import kinds
 from prunescope.data.sources.kinds import source_of
 from prunescope.errors import InputError
 from prunescope.experiment import Data
@@ -99,3 +102,18 @@ def test_the_source_of_a_root(
     assert {source: source_of(root) for source, root in roots.items()} == {source: source for source in roots}
     (tmp_path / "empty").mkdir()
     assert source_of(tmp_path / "empty") is None
+
+
+def test_of_very_many_folders_only_some_are_opened(tmp_path, monkeypatch):
+    for number in range(30):
+        (tmp_path / f"c{number}").mkdir()
+    monkeypatch.setattr(kinds, "_SOME", 4)
+    opened, scandir = [], os.scandir
+
+    def counted(path):
+        opened.append(path)
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", counted)
+    assert list(kinds._some(tmp_path, 3)) == []
+    assert len(opened) <= 2 + 4 + 1

@@ -1,5 +1,6 @@
 """These tests check sample sheets, and that importing the package loads nothing heavy."""
 
+import os
 import subprocess
 import sys
 
@@ -9,6 +10,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from prunescope.data import open_dataset, prepare, sample_sheet
+from prunescope.data.sheet import check_sheet
 from prunescope.errors import InputError
 from prunescope.experiment import Data
 
@@ -92,3 +94,47 @@ def test_importing_the_package_loads_nothing_heavy():
     )
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert found.stdout.strip() == "[]"
+
+
+@pytest.fixture
+def odd_set(tmp_path):
+    """Return a prepared folder of two classes with odd names and one image a class in each part, of one pixel."""
+    names = np.array(["$\\frac{$", "\N{FOX FACE}"])
+    pixels = np.zeros((2, 1, 1), np.uint8)
+    np.savez(tmp_path / "odd.npz", x_train=pixels, y_train=names, x_test=pixels, y_test=names)
+    return prepare(Data(source="npz", root=str(tmp_path / "odd.npz")))
+
+
+def test_a_sheet_of_images_of_one_pixel_and_classes_with_odd_names(odd_set, tmp_path):
+    assert size(sample_sheet(odd_set, tmp_path / "odd.PNG"))[0] > 100
+
+
+def test_a_sheet_that_cannot_be_drawn_leaves_the_one_that_was_there(odd_set, tmp_path, monkeypatch):
+    (tmp_path / "s.png").write_bytes(b"before")
+
+    def full(figure, path, **options):
+        path.write_bytes(b"half")
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Figure, "savefig", full)
+    with pytest.raises(OSError, match=r"s\.png"):
+        sample_sheet(odd_set, tmp_path / "s.png")
+    assert (tmp_path / "s.png").read_bytes() == b"before"
+    assert not list(tmp_path.glob(".s.png*"))
+
+
+@pytest.mark.parametrize("kind", ["folder", "pipe", "below a file", "long"])
+def test_a_place_where_no_sheet_can_be_written_is_refused_before_the_work(tmp_path, kind):
+    path = tmp_path / "s.png"
+    if kind == "folder":
+        path.mkdir()
+    elif kind == "pipe":
+        os.mkfifo(path)
+    elif kind == "below a file":
+        (tmp_path / "file").touch()
+        path = tmp_path / "file" / "new" / "s.png"
+    else:
+        path = tmp_path / f"{'s' * 300}.png"
+    with pytest.raises(InputError, match=r"s\.png: .") as caught:
+        check_sheet(path)
+    assert "\n" not in str(caught.value)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +14,7 @@ from prunescope.data.dataset import Dataset
 from prunescope.data.prepared.reading import open_prepared
 from prunescope.data.words import INPUTS, size_in_words
 from prunescope.errors import InputError
+from prunescope.files import replacing
 from prunescope.mask import ImageShape
 from prunescope.randomness import generator
 
@@ -54,14 +57,25 @@ def sample_sheet(
                 axis.imshow(image, cmap="gray", vmin=0, vmax=1, interpolation="nearest", aspect=aspect)
     out = Path(out_png)
     out.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(out, dpi=150)
+    with replacing(out) as temporary, warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph ")  # signs that the font lacks are drawn as boxes
+        figure.savefig(temporary, dpi=150, format="png")
     return out
 
 
 def check_sheet(out_png: str | Path) -> None:
-    """Raise InputError for the name of a sheet that is no PNG."""
-    if Path(out_png).suffix.lower() != ".png":
+    """Raise InputError for the name of a sheet that is no PNG, and for a place where no file can be written."""
+    out = Path(out_png)
+    if out.suffix.lower() != ".png":
         raise InputError(f"{out_png}: sheets of samples are PNG images: let its name end in .png")
+    try:
+        if out.exists() and not out.is_file():
+            raise InputError(f"{out_png}: is not a file, and a sheet of samples cannot take its place")
+        folder = next(folder for folder in out.absolute().parents if folder.exists())
+    except OSError as error:
+        raise InputError(f"{out_png}: {error.strerror or error}") from None
+    if not folder.is_dir() or not os.access(folder, os.W_OK):
+        raise InputError(f"{out_png}: nothing can be written in {folder}: give the sheet another place")
 
 
 def _geometry(source: str | Path | Dataset) -> str:
@@ -131,11 +145,18 @@ def _grid(rows: int, columns: int, names: list[str], title: str) -> tuple[Figure
     )  # fmt: skip
     for row, name in enumerate(shown):
         axes[row][0].text(
-            -0.12, 0.5, name, transform=axes[row][0].transAxes, ha="right", va="center", fontsize=9
+            -0.12,
+            0.5,
+            name,
+            transform=axes[row][0].transAxes,
+            ha="right",
+            va="center",
+            fontsize=9,
+            parse_math=False,
         )
     for axis in axes.flat:
         axis.set_axis_off()
-    figure.text(0.1 / width, 1 - 0.19 / height, title, fontsize=10, va="center")
+    figure.text(0.1 / width, 1 - 0.19 / height, title, fontsize=10, va="center", parse_math=False)
     return figure, axes
 
 

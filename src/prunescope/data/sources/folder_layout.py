@@ -245,7 +245,7 @@ def _below(folder: Path, left: LeftOut) -> Iterator[Path]:
             elif not entry.is_file():
                 if entry.is_symlink() and not path.exists():
                     raise InputError(f"{path}: a link to nowhere: mend or remove it")
-                left.files["that is a pipe, socket or device"] += 1
+                left.files["of another kind (pipe, socket, device)"] += 1
             elif _is_litter(entry.name):
                 if _suffix(entry.name) in SUFFIXES:
                     left.files["hidden"] += 1

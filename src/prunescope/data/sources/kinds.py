@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 
@@ -81,8 +84,8 @@ def _cifar100(root: Path) -> bool:
 
 
 def _parquet(root: Path) -> bool:
-    patterns = ("*.parquet", "*/*.parquet", "*/*/*.parquet")
-    return root.suffix == ".parquet" or any(next(root.glob(pattern), None) for pattern in patterns)
+    depths = (_some(root, depth) for depth in (1, 2, 3))
+    return root.suffix == ".parquet" or any(path.suffix == ".parquet" for found in depths for path in found)
 
 
 def _npz(root: Path) -> bool:
@@ -96,10 +99,32 @@ def _idx(root: Path) -> bool:
 def _folder(root: Path) -> bool:
     """Return whether an image lies two or more folders deep, among the first entries."""
     return any(
-        path.suffix.lower() in folder_layout.SUFFIXES
-        for pattern in ("*/*", "*/*/*", "*/*/*/*")
-        for path in islice(root.glob(pattern), _SOME)
+        path.suffix.lower() in folder_layout.SUFFIXES for depth in (2, 3, 4) for path in _some(root, depth)
     )
+
+
+def _some(root: Path, depth: int) -> Iterator[Path]:
+    """Yield paths ``depth`` levels below ``root``, those of the first _SOME folders of a level only.
+
+    Of a hundred thousand folders, opening all would take minutes.
+    """
+    folders = [root]
+    for _ in range(depth - 1):
+        below = (Path(entry.path) for folder in folders for entry in _inside(folder) if _is_folder(entry))
+        folders = list(islice(below, _SOME))
+    return (Path(entry.path) for folder in folders for entry in islice(_inside(folder), _SOME))
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link to itself
+        return False
+
+
+def _inside(folder: Path) -> Iterator[os.DirEntry[str]]:
+    with contextlib.suppress(OSError), os.scandir(folder) as entries:
+        yield from entries
 
 
 def _other_file(root: Path) -> Path | None:

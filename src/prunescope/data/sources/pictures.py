@@ -169,8 +169,8 @@ def _why_not_read(file: BinaryIO) -> str:
     with without_warnings():  # some of Pillow's formats are deprecated
         Image.init()
         for name, (_, accepts) in Image.OPEN.items():
-            # Readers are asked whether the first bytes are theirs, and read nothing.
-            if name not in FORMATS and accepts and accepts(head) is True:
+            # Readers are asked whether the first bytes are theirs, and read nothing; some fail at fewer than 4 bytes.
+            if name not in FORMATS and accepts and accepts(head.ljust(16, b"\0")) is True:
                 return _not_read(name)
     return "truncated or not an image"
 
