@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from pathlib import Path
 
 # Numbers of OSErrors of a file that the user can correct, by another place, other permissions or some space.
 FULL = frozenset({errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC)})
@@ -37,6 +39,17 @@ def described(error: OSError) -> str:
         path = path.decode(errors="surrogateescape")
     what = f"{path}: " if isinstance(path, str) and path else ""
     return f"{what}{error.strerror or error}"
+
+
+@contextlib.contextmanager
+def naming(path: Path | str) -> Iterator[None]:
+    """Let an OSError of the block that names no file name ``path``: that of a full disk names none."""
+    try:
+        yield
+    except OSError as error:
+        if error.filename is not None or error.errno is None:
+            raise
+        raise OSError(error.errno, error.strerror, str(path)) from error
 
 
 def first_line(error: BaseException) -> str:
