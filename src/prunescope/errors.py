@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 # Numbers of OSErrors of a file that the user can correct, by another place, other permissions or some space.
@@ -43,6 +44,17 @@ def described(error: OSError) -> str:
 def damaged(path: Path, why: str) -> InputError:
     """Return the error that says in one line what is wrong with the contents of a file."""
     return InputError(f"{path}: damaged ({why})")
+
+
+@contextlib.contextmanager
+def naming(path: Path | str) -> Iterator[None]:
+    """Let an OSError of the block that names no file name ``path``: that of a full disk names none."""
+    try:
+        yield
+    except OSError as error:
+        if error.filename is not None or error.errno is None:
+            raise
+        raise OSError(error.errno, error.strerror, str(path)) from error
 
 
 def first_line(error: BaseException) -> str:

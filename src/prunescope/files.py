@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from prunescope.errors import InputError
+from prunescope.errors import CORRECTABLE, FULL, InputError, naming
 
 TEMPORARY = ".tmp"
 # A temporary file is called .NAME.XXXXXXXX.tmp, and NAME is cut to so many bytes, since names have at most 255.
@@ -91,13 +91,29 @@ def replacing_together() -> Iterator[Callable[[Path], Path]]:
                 os.close(file.handle)
 
 
+def check_writable(path: Path) -> None:
+    """Raise what ``replacing`` would raise where ``path`` cannot be written, before there is something to write."""
+    _check_target(path)
+    folder = Path(os.path.realpath(path)).parent
+    if not folder.is_dir():
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(path))
+    if not os.access(folder, os.W_OK):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+
+
+def _check_target(path: Path) -> os.stat_result | None:
+    """Return the status of the file that is at ``path``, if one is; raise an error where it may not be replaced."""
+    before = _status(path)
+    if before is not None:
+        _check_mode(path, before.st_mode)
+        if not os.access(path, os.W_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+    return before
+
+
 def _begin(target: Path) -> _Temporary:
     """Make the temporary file that will replace ``target``."""
-    before = _status(target)
-    if before is not None:
-        _check_mode(target, before.st_mode)
-        if not os.access(target, os.W_OK):
-            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(target))
+    before = _check_target(target)
     path = Path(os.path.realpath(target))
     start = f".{os.fsencode(path.name)[:NAME_BYTES].decode(errors='ignore')}."
     mode = None if before is None else stat.S_IMODE(before.st_mode)
@@ -213,17 +229,6 @@ def append_text(path: Path, text: str) -> None:
             raise
 
 
-@contextlib.contextmanager
-def naming(path: Path) -> Iterator[None]:
-    """Let an OSError of the block that names no file name ``path``: that of a full disk names none."""
-    try:
-        yield
-    except OSError as error:
-        if error.filename is not None or error.errno is None:
-            raise
-        raise OSError(error.errno, error.strerror, str(path)) from error
-
-
 def open_regular(path: Path) -> BinaryIO:
     """Open a regular file to read its bytes, following links.
 
@@ -259,3 +264,19 @@ def read_limited(path: Path, limit: int) -> bytes:
     if len(data) > limit:
         raise InputError(f"{path}: damaged (more than {limit / 1e6:g} MB)")
     return data
+
+
+@contextlib.contextmanager
+def advising(folder: Path, option: str) -> Iterator[None]:
+    """Turn an OSError of the block that says a place cannot be written into InputError, with the option that chooses it.
+
+    A full or failing disk stays an OSError.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in CORRECTABLE - FULL - {errno.EIO}:
+            raise
+        raise InputError(
+            f"{folder}: cannot write there ({error.strerror}); choose another {option}"
+        ) from None

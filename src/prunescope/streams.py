@@ -8,18 +8,21 @@ import sys
 from collections.abc import Iterator
 from typing import Any, TextIO, cast
 
+from prunescope.errors import naming
+
 
 @contextlib.contextmanager
 def lasting_streams() -> Iterator[None]:
     """Let the process have all three standard streams while the block runs, and lose what stderr does not take.
 
+    Results are not lost in silence: an OSError of stdout names it.
     A stream that was closed discards what is written to it. Without that the next file that is opened would take its
     place, and libraries that write to stderr would write into it.
     """
     _open_closed()
     before = sys.stdin, sys.stdout, sys.stderr
     sys.stdin = sys.stdin or cast(TextIO, open(os.devnull, encoding="utf-8"))  # noqa: SIM115
-    sys.stdout = sys.stdout or cast(TextIO, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115
+    sys.stdout = cast(TextIO, _Named(before[1] or open(os.devnull, "w", encoding="utf-8")))  # noqa: SIM115
     sys.stderr = cast(TextIO, _Lossy(before[2] or open(os.devnull, "w", encoding="utf-8")))  # noqa: SIM115
     try:
         yield
@@ -48,8 +51,8 @@ def _open_closed() -> None:
                 os.open(os.devnull, os.O_RDWR)  # It takes the lowest free number, which is this one.
 
 
-class _Lossy:
-    """A text stream that loses what the stream below it does not take, as one whose terminal is gone."""
+class _Stream:
+    """A text stream in front of another one, ``below``."""
 
     def __init__(self, below: Any) -> None:
         self._below = below
@@ -57,18 +60,43 @@ class _Lossy:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._below, name)
 
+    def writelines(self, lines: list[str]) -> None:
+        """Write lines."""
+        for line in lines:
+            self.write(line)
+
+    def write(self, text: str) -> int:
+        """Write text."""
+        return int(self._below.write(text))
+
+
+class _Named(_Stream):
+    """A text stream whose errors say that they are of stdout."""
+
+    def write(self, text: str) -> int:
+        """Write text; raise OSError with the name stdout where it is not taken."""
+        with naming("stdout"):
+            return super().write(text)
+
+    def flush(self) -> None:
+        """Flush the stream; raise OSError with the name stdout where it takes no more."""
+        with naming("stdout"):
+            self._below.flush()
+
+
+class _Lossy(_Stream):
+    """A text stream that loses what the stream below it does not take, as one whose terminal is gone."""
+
     def write(self, text: str) -> int:
         """Write text, or lose it."""
         try:
             self._below.write(text)
+        except UnicodeEncodeError:
+            codec = self._below.encoding or "ascii"
+            self._below.write(text.encode(codec, "backslashreplace").decode(codec))
         except (OSError, ValueError):  # ValueError: it is closed.
             discard(self._below)
         return len(text)
-
-    def writelines(self, lines: list[str]) -> None:
-        """Write lines, or lose them."""
-        for line in lines:
-            self.write(line)
 
     def flush(self) -> None:
         """Flush the stream, or lose what it has."""

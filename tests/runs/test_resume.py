@@ -100,7 +100,7 @@ class Stop(Reporter):
 
 
 @pytest.mark.parametrize(
-    ("level", "step", "number"), [(0, 3, signal.SIGINT), (1, 30, signal.SIGTERM), (2, 17, signal.SIGINT)]
+    ("level", "step", "number"), [(0, 3, signal.SIGINT), (1, 30, signal.SIGTERM), (2, 17, signal.SIGHUP)]
 )
 def test_a_signal_saves_at_the_end_of_a_step(small_run, finished_run, tmp_path, level, step, number):
     experiment = small_run()

@@ -18,7 +18,7 @@ from prunescope.analysis.groups import by_replicates, first_of_each_seed
 from prunescope.errors import InputError
 from prunescope.experiment import Experiment
 from prunescope.experiment.dotted import dotted_values, fields
-from prunescope.files import write_bytes
+from prunescope.files import advising, write_bytes
 from prunescope.runs.directory import Run
 
 TYPES: dict[object, type[polars.DataType]] = {
@@ -115,8 +115,9 @@ def write_table(rows: polars.DataFrame, path: Path) -> None:
         raise InputError(f"--out is {path}: the table is written as .parquet")
     buffer = io.BytesIO()
     rows.write_parquet(buffer)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_bytes(path, buffer.getvalue())
+    with advising(path, "--out"):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_bytes(path, buffer.getvalue())
 
 
 def _rows(run: Run) -> polars.DataFrame:

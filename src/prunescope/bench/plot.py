@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ from prunescope.bench.sizes import COMPETITORS
 from prunescope.errors import InputError
 from prunescope.figures.parts.drawing import PNG_DPI
 from prunescope.figures.parts.style import BLUE, COLUMN, MUTED, PAGE, STYLE, VERMILION, density_axis, grid
+from prunescope.files import advising, check_writable, replacing_together
 
 SUFFIXES = (".png", ".pdf", ".svg")
 COLOURS = {"plain": MUTED, "torch": BLUE, "native": VERMILION}
@@ -27,14 +27,10 @@ def check_target(path: Path) -> None:
     """Raise InputError unless a figure can be written to ``path``."""
     if path.suffix.lower() not in SUFFIXES:
         raise InputError(f"--plot is {str(path)!r}: name a file that ends in {', '.join(SUFFIXES)}")
-    try:
+    with advising(path, "--plot"):
         path.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(
-            f"{path.parent}: cannot write there ({error.strerror}); choose another --plot"
-        ) from None
-    if path.is_dir() or not os.access(path.parent, os.W_OK):
-        raise InputError(f"{path}: cannot write there; choose another --plot")
+        check_writable(path)
+        check_writable(path.with_suffix(".json"))
 
 
 def write_plot(results: dict[str, Any], path: Path) -> list[Path]:
@@ -43,9 +39,14 @@ def write_plot(results: dict[str, Any], path: Path) -> list[Path]:
         figure = draw_steps(results["step"], results["limits"]["step"])
         # Without a creation date the same numbers give the same bytes.
         metadata = {".pdf": {"CreationDate": None}, ".svg": {"Date": None}}.get(path.suffix.lower())
-        figure.savefig(path, dpi=PNG_DPI, metadata=metadata)
-    data = path.with_suffix(".json")
-    data.write_text(json.dumps({key: results[key] for key in ("machine", "step", "limits")}, indent=2) + "\n")
+        data, numbers = (
+            path.with_suffix(".json"),
+            {key: results[key] for key in ("machine", "step", "limits")},
+        )
+        with replacing_together() as temporary:
+            form = path.suffix.lower().removeprefix(".")
+            figure.savefig(temporary(path), format=form, dpi=PNG_DPI, metadata=metadata)
+            temporary(data).write_text(json.dumps(numbers, indent=2) + "\n", "utf-8")
     return [path, data]
 
 

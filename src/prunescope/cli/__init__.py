@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -24,13 +25,16 @@ def main(arguments: list[str] | None = None) -> Any:
     A signal may come while the verbs are imported, so that they are imported here.
     """
     given = sys.argv[1:] if arguments is None else arguments
+
     with lasting_streams(), receiving(raise_stopped, stop_signals()[1:]):
         try:
             from prunescope.cli.entry import run_command_line
 
             code = run_command_line(given)
         except KeyboardInterrupt as error:
-            number = error.number if isinstance(error, Stopped) else 2
-            code = 128 + number
+            number = error.number if isinstance(error, Stopped) else signal.SIGINT
+            code = (
+                128 + number
+            )  # That of an interrupt after which everything is saved is 130, whatever the signal.
             print("prunescope: interrupted; run the same command to go on", file=sys.stderr)
     sys.exit(code)

@@ -25,7 +25,8 @@ def run_command_line(arguments: list[str]) -> int:
     """
     try:
         code = _invoked(ray_alone(arguments))
-        return _written() or code
+        sys.stdout.flush()
+        return code
     except InputError as error:
         _say(str(error))
         return 2
@@ -42,11 +43,11 @@ def run_command_line(arguments: list[str]) -> int:
         discard(sys.stdout)
         return 1
     except OSError as error:
-        _written()
+        if error.filename == "stdout":
+            discard(sys.stdout)
         _say(f"{described(error)}; what was finished is kept: {_remedy(error)}run the same command to go on")
         return 2 if error.filename is not None and error.errno in CORRECTABLE else 1
     except RuntimeError as error:
-        _written()
         _say(str(error))
         return 1
 
@@ -62,20 +63,6 @@ def _invoked(arguments: list[str]) -> int:
             command.invoke(context)
     except typer.Exit as end:
         return int(end.exit_code)
-    return 0
-
-
-def _written() -> int:
-    """Write what is still to be written to stdout; return exit code 1, and say why, where that cannot be done."""
-    try:
-        sys.stdout.flush()
-    except BrokenPipeError:
-        discard(sys.stdout)
-        return 1
-    except (OSError, ValueError) as error:
-        discard(sys.stdout)
-        _say(f"stdout: {getattr(error, 'strerror', None) or error}; what was finished is kept")
-        return 1
     return 0
 
 

@@ -21,16 +21,14 @@ def write_report(runs: Sequence[Run], out: Path) -> Path:
     """
     if not runs:
         raise InputError("a report needs at least one run; none given")
-    from prunescope.files import write_text
+    from prunescope.files import advising, check_writable, write_text
     from prunescope.report.page import html
 
     out = Path(out)
     if out.is_dir():
         raise InputError(f"{out}: is a folder; give the report a file name, such as {out / 'report.html'}")
-    page = html(list(runs))
-    try:
+    with advising(out, "--out"):
         out.parent.mkdir(parents=True, exist_ok=True)
-        write_text(out, page)
-    except (FileExistsError, NotADirectoryError, PermissionError) as error:
-        raise InputError(f"{out}: cannot write there ({error.strerror}); choose another --out") from None
+        check_writable(out)  # Before the page is made, which takes its time.
+        write_text(out, html(list(runs)))
     return out

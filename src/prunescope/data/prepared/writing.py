@@ -22,8 +22,8 @@ from numpy.typing import NDArray
 
 from prunescope.data.prepared.duplicates import Digests, count_shared, row_digests
 from prunescope.data.raw import SPLITS, Chunk, Progress, Raw, Split
-from prunescope.errors import InputError
-from prunescope.files import open_regular
+from prunescope.errors import InputError, naming
+from prunescope.files import open_regular, write_text
 from prunescope.locks import held
 from prunescope.memory import check_memory
 
@@ -114,8 +114,9 @@ def write(raw: Raw, out: Path, progress: Progress | None = None) -> Path:
     with _alone(out) as partial:
         if partial is None:
             return out
-        manifest = _fill(raw.settle(progress) if raw.settle else raw, partial, progress)
-        (partial / MANIFEST).write_text(json.dumps(manifest, indent=1) + "\n", "utf-8")
+        with naming(out):  # The error of a full disk names no file.
+            manifest = _fill(raw.settle(progress) if raw.settle else raw, partial, progress)
+            write_text(partial / MANIFEST, json.dumps(manifest, indent=1) + "\n")
         if out.is_dir() and not any(out.iterdir()):
             out.rmdir()
         partial.rename(out)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,9 +10,9 @@ import numpy as np
 import polars
 from matplotlib.figure import Figure
 
-from prunescope.errors import InputError
 from prunescope.figures.parts.movie import Movie, write_movie
 from prunescope.figures.parts.notes import write_below
+from prunescope.files import advising, replacing_together
 from prunescope.model import Arrays
 
 PNG_DPI = 300
@@ -33,29 +34,27 @@ class Drawing:
 def write(drawing: Drawing, out: Path, name: str) -> list[Path]:
     """Write ``name``.pdf, ``name``.png, the movies (.mp4), and the data as .csv or .npz into folder ``out``.
 
-    Returns the paths in that order. Raises InputError when the folder cannot be written.
+    Returns the paths in that order. All files are replaced once all are written. Raises InputError when the folder cannot be written.
     """
-    try:
+    pdf, png = out / f"{name}.pdf", out / f"{name}.png"
+    box, told = write_below(drawing.figure, drawing.notes), " ".join(drawing.notes)
+    with advising(out, "--out"), replacing_together() as temporary:
         out.mkdir(parents=True, exist_ok=True)
-        pdf, png = out / f"{name}.pdf", out / f"{name}.png"
-        box, told = write_below(drawing.figure, drawing.notes), " ".join(drawing.notes)
         # Without a creation date the same run draws the same bytes.
         about = {"CreationDate": None, "Creator": "prunescope"} | ({"Subject": told} if told else {})
-        drawing.figure.savefig(pdf, metadata=about, bbox_inches=box)
+        drawing.figure.savefig(temporary(pdf), format="pdf", metadata=about, bbox_inches=box)
         about = {"Description": told} if told else {}
-        drawing.figure.savefig(png, dpi=PNG_DPI, metadata=about, bbox_inches=box)
-        movies = [write_movie(movie, out, name) for movie in drawing.movies]
-        return [pdf, png, *movies, _write_data(drawing.data, out / name)]
-    except (FileExistsError, NotADirectoryError, PermissionError) as error:
-        raise InputError(f"{out}: cannot write there ({error.strerror}); choose another --out") from None
+        drawing.figure.savefig(temporary(png), format="png", dpi=PNG_DPI, metadata=about, bbox_inches=box)
+        movies = [write_movie(movie, out, name, temporary) for movie in drawing.movies]
+        return [pdf, png, *movies, _write_data(drawing.data, out / name, temporary)]
 
 
-def _write_data(data: polars.DataFrame | Arrays, stem: Path) -> Path:
+def _write_data(data: polars.DataFrame | Arrays, stem: Path, temporary: Callable[[Path], Path]) -> Path:
     if isinstance(data, polars.DataFrame):
         path = stem.with_name(f"{stem.name}.csv")
-        data.write_csv(path)
+        temporary(path).write_text(data.write_csv(), "utf-8")
         return path
     path = stem.with_name(f"{stem.name}.npz")
-    with path.open("wb") as file:
+    with temporary(path).open("wb") as file:
         np.savez_compressed(file, allow_pickle=False, **data)
     return path

@@ -5,6 +5,8 @@ The frames hold text and pictures whose pixels are enlarged by whole numbers.
 
 from __future__ import annotations
 
+import errno
+import os
 import subprocess
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
@@ -42,10 +44,11 @@ class Movie:
     frames: Callable[[], Iterator[Frame]]
 
 
-def write_movie(movie: Movie, folder: Path, stem: str) -> Path:
+def write_movie(movie: Movie, folder: Path, stem: str, temporary: Callable[[Path], Path]) -> Path:
     """Write a movie as ``stem``-name.mp4 into a folder, or as an animated GIF where ffmpeg is not installed.
 
-    Returns the path of the file. Raises RuntimeError when ffmpeg fails.
+    ``temporary``: returns the path to write to in place of another (``files.replacing_together``). Returns the path of the
+    file. Raises RuntimeError when ffmpeg fails, and OSError where that is because the disk is full.
     """
     path = folder / f"{stem}-{movie.name}.mp4"
     try:
@@ -53,12 +56,12 @@ def write_movie(movie: Movie, folder: Path, stem: str) -> Path:
 
         ffmpeg = imageio_ffmpeg.get_ffmpeg_exe()
     except (ImportError, RuntimeError):
-        return _write_gif(movie, path.with_suffix(".gif"))
+        return _write_gif(movie, path.with_suffix(".gif"), temporary)
     raw = f"-f rawvideo -pix_fmt rgb24 -s {WIDTH}x{HEIGHT} -r {FRAMES_A_SECOND} -i -".split()
     coded = ["-an", "-c:v", "libx264", "-pix_fmt", "yuv420p", "-crf", "18", "-movflags", "+faststart"]
     # With one thread and without metadata the same run gives the same bytes.
     same = ["-threads", "1", "-map_metadata", "-1", "-fflags", "+bitexact", "-flags", "+bitexact"]
-    command = [ffmpeg, "-v", "error", "-y", *raw, *coded, *same, str(path)]
+    command = [ffmpeg, "-v", "error", "-y", *raw, *coded, *same, "-f", "mp4", str(temporary(path))]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         assert process.stdin is not None
         with suppress(BrokenPipeError):  # ffmpeg has ended, and its return code says how
@@ -66,18 +69,22 @@ def write_movie(movie: Movie, folder: Path, stem: str) -> Path:
                 for _ in range(times):
                     process.stdin.write(picture.tobytes())
         _, problem = process.communicate()
+    if process.returncode and os.strerror(errno.ENOSPC).encode() in problem:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
     if process.returncode:
         raise RuntimeError(f"{path}: ffmpeg failed: {problem.decode(errors='replace').strip()}")
     return path
 
 
-def _write_gif(movie: Movie, path: Path) -> Path:
+def _write_gif(movie: Movie, path: Path, temporary: Callable[[Path], Path]) -> Path:
     from PIL import Image
 
     held = list(_held(movie.frames()))
     pictures = [Image.fromarray(frame) for frame, _ in held]
     durations = [1000 * times // FRAMES_A_SECOND for _, times in held]
-    pictures[0].save(path, save_all=True, append_images=pictures[1:], duration=durations, loop=0)
+    pictures[0].save(
+        temporary(path), "GIF", save_all=True, append_images=pictures[1:], duration=durations, loop=0
+    )
     return path
 
 

@@ -10,6 +10,7 @@ from typing import Any
 from prunescope.analysis.formats import by_size, mean_and_sd_by_size
 from prunescope.analysis.statistics import spread
 from prunescope.figures.parts.style import STYLE
+from prunescope.files import advising, replacing_together
 from prunescope.report.standalone import as_base64, render
 from prunescope.reproduce.claims.evidence import Evidence, JudgedClaim, PageSection
 from prunescope.reproduce.claims.measured_quantity import MeasuredQuantity, places, together
@@ -38,9 +39,11 @@ def write_page(kinds: Mapping[str, Sequence[Run]], file: Path) -> list[Path]:
     mini = Miniature(kinds, file.parent)
     judged = {section.id: [JudgedClaim(c, c.measure(mini)) for c in section.claims] for section in SECTIONS}
     table = file.with_suffix(".csv")
-    file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_text(html(mini, judged, table.name), "utf-8")
-    table.write_text(numbers(judged), "utf-8")
+    page, csv = html(mini, judged, table.name), numbers(judged)
+    with advising(file.parent, "--out"), replacing_together() as temporary:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        temporary(file).write_text(page, "utf-8")
+        temporary(table).write_text(csv, "utf-8")
     return [file, table]
 
 
