@@ -12,6 +12,7 @@ from prunescope.cli.app import app
 from prunescope.errors import InputError
 
 ADDRESS = r"auto|local|\w+://.*|[^=\s/]+:\d+"  # of a Ray cluster
+LONGEST = 1500  # characters of a message
 _UsageError: Any = typer.BadParameter.__mro__[1]  # typer does not export it
 
 
@@ -65,4 +66,7 @@ def _verb(error: Any) -> str:
 
 
 def _say(message: str) -> None:
-    print(f"prunescope: {' '.join(message.split())}", file=sys.stderr)
+    line = " ".join(message.split())
+    if len(line) > LONGEST:  # A value of thousands of characters hides what is said of it.
+        line = f"{line[: LONGEST // 2]} … {line[-LONGEST // 2 :]}"
+    print(f"prunescope: {line}", file=sys.stderr)

@@ -13,6 +13,7 @@ from prunescope.analysis.image_counts import images_text
 from prunescope.analysis.nulls import sampled_z
 from prunescope.cli.progress import level_line
 from prunescope.data.words import INPUTS, size_in_words
+from prunescope.digits import is_whole
 from prunescope.errors import InputError
 from prunescope.experiment import Experiment, preset_names, preset_text
 from prunescope.mask import ImageShape, Mask
@@ -279,7 +280,7 @@ def _level_of(source: Path, level: int | None) -> tuple[Run, int]:
 
 def _shape(text: str) -> ImageShape:
     parts = text.lower().split("x")
-    if len(parts) != 3 or not all(part.isdecimal() and int(part) > 0 for part in parts):
+    if len(parts) != 3 or not all(is_whole(part) and int(part) > 0 for part in parts):
         raise InputError(f"--shape is {text!r}: give CxHxW, as in 3x32x32")
     channels, height, width = map(int, parts)
     return channels, height, width

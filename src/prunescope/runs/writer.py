@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 UNWRITABLE = {getattr(errno, name) for name in ("EACCES", "EPERM", "EROFS", "ENOTDIR", "EEXIST", "ENOENT")}
 
 
+HIGHEST_SEED = 2**63 - 1
+
+
 class RunWriter(Run):
     """A run directory, for the one process that may write it; open_run makes it."""
 
@@ -97,9 +100,11 @@ class RunWriter(Run):
 
 
 def run_path(experiment: Experiment, seed: int, out: str | Path) -> Path:
-    """Return the path ``<out>/<name>-<identity>/seed-<N>``; raise InputError for a negative seed."""
+    """Return the path ``<out>/<name>-<identity>/seed-<N>``; raise InputError for a seed that is negative or beyond 64 bits."""
     if seed < 0:
         raise InputError(f"seed is {seed}; it must be 0 or more")
+    if seed > HIGHEST_SEED:  # Tables hold seeds as numbers of 64 bits.
+        raise InputError(f"seed is {seed:.3g}; it must be at most {HIGHEST_SEED}")
     return Path(out) / f"{experiment.name}-{experiment.identity}" / f"seed-{seed}"
 
 
