@@ -42,6 +42,11 @@ def main(arguments: list[str] | None = None) -> Any:
         what = f"{error.filename}: " if error.filename else ""
         _say(f"{what}{error.strerror or error}; what was finished is kept: run the same command to go on")
         sys.exit(1)
+    except MemoryError as error:
+        _say(
+            f"there is not enough memory: {str(error) or 'close other programs, or make the experiment smaller'}"
+        )
+        sys.exit(1)
     except RuntimeError as error:
         _say(str(error))
         sys.exit(1)
