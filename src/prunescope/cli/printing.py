@@ -27,9 +27,11 @@ if TYPE_CHECKING:
 def print_plan(experiment: Experiment, seed: int, out: Path) -> None:
     """Print the resolved experiment, its identity, and an estimate of time, memory and disk."""
     from prunescope.data.prepared.preparation import check_root
+    from prunescope.memory import available_memory
     from prunescope.pruning.running import estimate
     from prunescope.runs.same_data import Fingerprints
     from prunescope.runs.writer import as_stored, run_path
+    from prunescope.sweep.planning import free_disk
 
     check_root(experiment.data)
     directory = run_path(as_stored(experiment, seed, out, Fingerprints(prepare=False)), seed, out)
@@ -41,9 +43,16 @@ def print_plan(experiment: Experiment, seed: int, out: Path) -> None:
     print(f"levels      {cost.levels + 1}, {cost.steps:,} steps in all{_ends(cost)}")
     print(f"time        {time_text(cost)} ({1000 * cost.seconds_per_step:.1f} ms a dense step here)")
     print(f"engine      {cost.engine}")
-    print(f"memory      about {gigabytes(cost.memory_bytes)}, plus the memory-mapped images")
+    available, free = available_memory(), free_disk(out.absolute())
+    print(
+        f"memory      about {gigabytes(cost.memory_bytes)}, plus the memory-mapped images; "
+        f"{gigabytes(available)} available{_too_little(cost.memory_bytes > available)}"
+    )
     prepared = f", and {gigabytes(cost.prepared_bytes, 2)} of prepared images" if cost.prepared_bytes else ""
-    print(f"disk        about {gigabytes(cost.disk_bytes, 2)}{prepared}")
+    print(
+        f"disk        about {gigabytes(cost.disk_bytes, 2)}{prepared}; "
+        f"{gigabytes(free)} free{_too_little(cost.disk_bytes > free)}"
+    )
     for assumption in cost.assumed:
         print(f"assumed     {assumption}")
 
@@ -52,6 +61,10 @@ def time_text(cost: Estimate) -> str:
     """Return the estimated time, as in ``about 70 s for all levels, 15 s of it for preparing the images once``."""
     text = f"about {span(cost.seconds + cost.preparing)}"
     return f"{text}, {span(cost.preparing)} of it for preparing the images once" if cost.preparing else text
+
+
+def _too_little(is_so: bool) -> str:
+    return ": too little" if is_so else ""
 
 
 def _ends(cost: Estimate) -> str:

@@ -73,8 +73,8 @@ def level_by_level(prune: Prune, sizes: Sizes) -> Expected:
             levels, assumed = enough, (f"{enough} levels after the dense one, which leave next to no weight",)
         if levels > MOST_LEVELS:
             raise InputError(
-                f"prune.levels is {prune.levels:,} and prune.rate is {prune.rate:g}: so many levels end in no one's "
-                f"life; give at most {MOST_LEVELS:,}, or leave prune.levels out to end by the stop rule"
+                f"prune.levels is {prune.levels:,} and prune.rate is {prune.rate:g}: so many levels have no "
+                f"end; give at most {MOST_LEVELS:,}, or leave prune.levels out to end by the stop rule"
             )
         return Expected(tuple((1 - prune.rate) ** level for level in range(levels + 1)), assumed, ends=ends)
     return Expected(
