@@ -2,7 +2,7 @@
 
 import pytest
 
-from prunescope.analysis.formats import by_size, number
+from prunescope.analysis.formats import by_size, gigabytes, number, span
 
 
 @pytest.mark.parametrize(
@@ -22,3 +22,11 @@ def test_what_rounds_to_zero_has_no_minus(value, kind, options, text):
 def test_a_decimal_that_rounds_to_zero_has_no_minus():
     assert by_size(-0.001, "×") == "0.00"
     assert by_size(-0.01, "×") == "\u22120.01"
+
+
+def test_absurd_numbers_are_short():
+    assert number(1e308, "seconds") == "1.000e+308 s"
+    assert gigabytes(1e308) == "1.000e+299 GB"
+    assert by_size(-1e300, "") == "\u22121.000e+300"
+    assert span(1e300) == "2.778e+296 h"
+    assert span(float("nan")) == span(float("inf")) == "an unknown time"

@@ -3,6 +3,8 @@
 The intervals are simulated: of many tables of seeds, how many have an interval that holds the truth.
 """
 
+import math
+
 import numpy as np
 import pytest
 from scipy import stats
@@ -100,3 +102,30 @@ def test_a_band_is_two_sds_to_either_side():
     low, high = band(np.array([[1.0, 5.0], [3.0, 5.0]]))
     np.testing.assert_allclose(low, [2 - 2 * np.sqrt(2), 5])
     np.testing.assert_allclose(high, [2 + 2 * np.sqrt(2), 5])
+
+
+@pytest.mark.parametrize("power", [-1000, -700, -400, 400, 700, 1000])
+def test_numbers_near_the_limits_have_the_spread_of_usual_ones(power):
+    values, baseline = [1.0, 2.0, 4.5], [0.5, 0.25, 1.0]
+    scale = 2.0**power
+    for far, near in (
+        (spread([scale * v for v in values]), spread(values)),
+        (welch([scale * v for v in values], [scale * v for v in baseline]), welch(values, baseline)),
+    ):
+        assert (far.n, far.alike, far.freedom) == (near.n, near.alike, pytest.approx(near.freedom, rel=1e-12))
+        for name in ("mean", "sd", "low", "high"):
+            assert getattr(far, name) / scale == pytest.approx(getattr(near, name), rel=1e-12)
+
+
+def test_the_largest_and_the_smallest_numbers_have_a_mean():
+    assert spread([1e308, 1.5e308]).mean == 1.25e308
+    assert spread([1e308, -1e308]).mean == 0
+    assert spread([5e-324, 1.5e-323]).sd > 0
+    assert not welch([1e-200, 3e-200], [1e-201, 2e-201]).alike
+
+
+@pytest.mark.parametrize("odd", [float("nan"), float("inf"), -float("inf")])
+def test_the_mean_of_what_is_no_number_is_none_either(odd):
+    for found in (spread([odd, 1.0]), welch([odd, 1.0], [1.0, 2.0]), welch([1.0, 2.0], [1.0, odd])):
+        assert not math.isfinite(found.mean)
+        assert (found.sd, found.low, found.high) == (None, None, None)

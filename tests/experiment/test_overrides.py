@@ -107,3 +107,16 @@ def test_values_of_axes_are_toml_and_bare_words_are_strings(typed, value):
 def test_what_is_no_override_is_refused():
     with pytest.raises(InputError, match=r"'train\.lr' is not key=value"):
         parsed_axis("train.lr")
+
+
+@pytest.mark.parametrize("read", [parsed, parsed_axis])
+def test_lines_after_a_value_are_no_part_of_it(read):
+    assert read("train.lr=0.1\ntrain.steps=5") == ("train.lr", "0.1\ntrain.steps=5")
+
+
+@pytest.mark.parametrize("read", [parsed, parsed_axis])
+def test_a_value_of_thousands_of_brackets_or_digits_is_refused_or_a_word(read):
+    with pytest.raises(InputError, match="nested too deeply") as refused:
+        read(f"train.lr={'[' * 5000}1{']' * 5000}")
+    assert len(str(refused.value)) < 400
+    assert read(f"train.lr={'9' * 5000}") == ("train.lr", "9" * 5000)

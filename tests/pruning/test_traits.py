@@ -127,3 +127,16 @@ def test_every_built_in_method_names_the_fields_that_it_reads():
         assert traits.fields <= set(Prune.model_fields), name
         read = set(re.findall(r"\bprune\.(\w+)", source)) & set(Prune.model_fields)
         assert read - {"method"} <= traits.fields, name
+
+
+def test_more_levels_than_leave_a_weight_are_not_planned():
+    expected = level_by_level(Prune(levels=10**12, rate=0.3), SIZES)
+    assert len(expected.densities) == 79
+    assert 0 < expected.densities[-1] < 1e-12
+    assert "next to no weight" in expected.assumed[0]
+
+
+@pytest.mark.parametrize("fields", [{"stop_units": 0.0}, {"rate": 1e-12}, {"rate": 1e-320}])
+def test_levels_without_end_are_refused(fields):
+    with pytest.raises(InputError, match=r"prune.levels is 1,000,000,000,000 .*at most 10,000"):
+        level_by_level(Prune(levels=10**12, **fields), SIZES)

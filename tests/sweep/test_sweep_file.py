@@ -122,3 +122,16 @@ def test_fields_that_a_method_does_not_read_are_named_once(capsys):
     read_jobs("quickstart", ["prune.density=0.1", "prune.rate=[0.2,0.3]"])
     told = capsys.readouterr().err
     assert told.count("prune.density is not read by prune.method=imp") == 1
+
+
+@pytest.mark.parametrize("seeds", [0, -1, 10_001, 10**30])
+def test_seeds_are_as_many_as_can_be_planned(folder, seeds):
+    with pytest.raises(InputError, match=r"--seeds is .*at most 10,000"):
+        read_jobs(str(folder / "tiny.toml"), seeds=seeds)
+
+
+def test_a_grid_too_large_to_plan_is_refused_without_being_made(folder):
+    axis = [round(0.001 * n, 3) for n in range(1, 1000)]
+    grid = [f"{name}={axis}" for name in ("train.lr", "prune.rate", "data.label_noise", "prune.stop_units")]
+    with pytest.raises(InputError, match=r"996005996001 runs or more; a sweep has at most 10,000"):
+        read_jobs(str(folder / "tiny.toml"), grid)

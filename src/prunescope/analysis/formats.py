@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from prunescope.analysis.statistics import Spread
 from prunescope.runs.columns import Format
 
@@ -16,6 +18,7 @@ RULES: dict[Format, tuple[int, float, str]] = {
     "seconds": (0, 1, " s"),
 }
 MISSING = "-"
+LONG = 1e15  # Numbers from here on are written with an exponent.
 
 
 def number(
@@ -36,7 +39,8 @@ def number(
     if kind == "text" or isinstance(value, str):
         return str(value)
     places, factor, behind = RULES[kind]
-    text = f"{factor * value:{'+' if sign else ''}z.{places if digits is None else digits}f}"
+    form = f"z.{places if digits is None else digits}f" if abs(factor * value) < LONG else ".3e"
+    text = f"{factor * value:{'+' if sign else ''}{form}}"
     return text + behind if unit else text
 
 
@@ -92,7 +96,7 @@ def _places(value: float) -> int:
 
 
 def _decimal(value: float, places: int) -> str:
-    return f"{value:z.{places}f}".replace("-", "\u2212")
+    return f"{value:{f'z.{places}f' if abs(value) < LONG else '.3e'}}".replace("-", "\u2212")
 
 
 def percent(share: float) -> str:
@@ -105,11 +109,15 @@ def percent(share: float) -> str:
 
 def gigabytes(size: float, digits: int = 1) -> str:
     """Return a number of bytes as text: ``1.2 GB``."""
-    return f"{size / 1e9:.{digits}f} GB"
+    return f"{size / 1e9:.{digits}f} GB" if size < 1e9 * LONG else f"{size / 1e9:.3e} GB"
 
 
 def span(seconds: float) -> str:
     """Return a duration as text: ``2 h 05 min``, ``3 min 20 s`` or ``12 s``."""
+    if not math.isfinite(seconds):
+        return "an unknown time"
+    if seconds >= LONG:
+        return f"{seconds / 3600:.3e} h"
     minutes, rest = divmod(int(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     if hours:

@@ -20,6 +20,7 @@ import numpy as np
 CONFIDENCE = 0.95
 # With fewer shared seeds a paired interval rests on so few degrees of freedom that Welch's is the narrower one.
 PAIRED_SEEDS = 5
+SMALLEST, LARGEST = 1e-100, 1e100  # Squares of numbers beyond would become 0 or infinite.
 
 
 @dataclass(frozen=True)
@@ -50,6 +51,10 @@ def spread(values: Sequence[float]) -> Spread:
     n = len(values)
     if n < 2:
         return Spread(n, float(values[0]) if n else None)
+    if not all(map(math.isfinite, values)):
+        return Spread(n, sum(map(float, values)))  # not a number, or infinite, as the mean is
+    if (scale := _scale(values)) != 1:
+        return _times(spread([value / scale for value in values]), scale)
     mean, sd = fmean(values), stdev(values)
     if len(set(values)) == 1:
         return Spread(n, float(values[0]), 0.0, alike=True)
@@ -71,17 +76,38 @@ def welch(values: Sequence[float], baseline: Sequence[float]) -> Spread:
     n = min(len(values), len(baseline))
     if n == 0:
         return Spread(0)
+    if not all(map(math.isfinite, (*values, *baseline))):
+        return Spread(n, sum(map(float, values)) - sum(map(float, baseline)))
+    if (scale := _scale((*values, *baseline))) != 1:
+        parts = ([value / scale for value in numbers] for numbers in (values, baseline))
+        return _times(welch(*parts), scale)
     mean = fmean(values) - fmean(baseline)
     if n < 2:
         return Spread(n, mean)
-    parts = [(stdev(numbers) ** 2, len(numbers)) for numbers in (values, baseline)]
-    error = sum(variance / count for variance, count in parts)
-    sd = math.sqrt(sum(variance for variance, _ in parts))
+    variances = [(stdev(numbers) ** 2, len(numbers)) for numbers in (values, baseline)]
+    error = sum(variance / count for variance, count in variances)
+    sd = math.sqrt(sum(variance for variance, _ in variances))
     if error == 0:
         return Spread(n, mean, sd, alike=True)
-    freedom = error**2 / sum((variance / count) ** 2 / (count - 1) for variance, count in parts)
+    freedom = error**2 / sum((variance / count) ** 2 / (count - 1) for variance, count in variances)
     half = quantile(freedom) * math.sqrt(error)
     return Spread(n, mean, sd, mean - half, mean + half, freedom=freedom)
+
+
+def _scale(values: Sequence[float]) -> float:
+    """Return a power of two that brings ``values`` to where their squares are numbers; 1 for almost all values."""
+    largest = max(map(abs, values))
+    if largest == 0 or SMALLEST <= largest <= LARGEST:
+        return 1.0
+    return math.ldexp(1.0, min(max(math.frexp(largest)[1], -1021), 1023))  # exact, and its own scale is 1
+
+
+def _times(of: Spread, scale: float) -> Spread:
+    """Return a spread of values that are ``scale`` times as large."""
+    mean, sd, low, high = (
+        None if value is None else scale * value for value in (of.mean, of.sd, of.low, of.high)
+    )
+    return Spread(of.n, mean, sd, low, high, of.alike, of.freedom)
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from prunescope.errors import CORRECTABLE, FULL, InputError, described
 from prunescope.streams import discard
 
 ADDRESS = r"auto|local|\w+://.*|[^=\s/]+:\d+"  # of a Ray cluster
+LONGEST = 1500  # characters of a message
 _UsageError: Any = typer.BadParameter.__mro__[1]  # typer does not export it
 
 
@@ -47,6 +48,11 @@ def run_command_line(arguments: list[str]) -> int:
             discard(sys.stdout)
         _say(f"{described(error)}; what was finished is kept: {_remedy(error)}run the same command to go on")
         return 2 if error.filename is not None and error.errno in CORRECTABLE else 1
+    except MemoryError as error:
+        _say(
+            f"there is not enough memory: {str(error) or 'close other programs, or make the experiment smaller'}"
+        )
+        return 1
     except RuntimeError as error:
         _say(str(error))
         return 1
@@ -91,4 +97,7 @@ def _verb(error: Any) -> str:
 
 
 def _say(message: str) -> None:
-    print(f"prunescope: {' '.join(message.split())}", file=sys.stderr)
+    line = " ".join(message.split())
+    if len(line) > LONGEST:  # A value of thousands of characters hides what is said of it.
+        line = f"{line[: LONGEST // 2]} … {line[-LONGEST // 2 :]}"
+    print(f"prunescope: {line}", file=sys.stderr)

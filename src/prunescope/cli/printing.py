@@ -13,6 +13,7 @@ from prunescope.analysis.image_counts import images_text
 from prunescope.analysis.nulls import sampled_z
 from prunescope.cli.progress import level_line
 from prunescope.data.words import INPUTS, size_in_words
+from prunescope.digits import is_whole
 from prunescope.errors import InputError
 from prunescope.experiment import Experiment, preset_names, preset_text
 from prunescope.mask import ImageShape, Mask
@@ -26,9 +27,11 @@ if TYPE_CHECKING:
 def print_plan(experiment: Experiment, seed: int, out: Path) -> None:
     """Print the resolved experiment, its identity, and an estimate of time, memory and disk."""
     from prunescope.data.prepared.preparation import check_root
+    from prunescope.memory import available_memory
     from prunescope.pruning.running import estimate
     from prunescope.runs.same_data import Fingerprints
     from prunescope.runs.writer import as_stored, run_path
+    from prunescope.sweep.planning import free_disk
 
     check_root(experiment.data)
     directory = run_path(as_stored(experiment, seed, out, Fingerprints(prepare=False)), seed, out)
@@ -40,9 +43,16 @@ def print_plan(experiment: Experiment, seed: int, out: Path) -> None:
     print(f"levels      {cost.levels + 1}, {cost.steps:,} steps in all{_ends(cost)}")
     print(f"time        {time_text(cost)} ({1000 * cost.seconds_per_step:.1f} ms a dense step here)")
     print(f"engine      {cost.engine}")
-    print(f"memory      about {gigabytes(cost.memory_bytes)}, plus the memory-mapped images")
+    available, free = available_memory(), free_disk(out.absolute())
+    print(
+        f"memory      about {gigabytes(cost.memory_bytes)}, plus the memory-mapped images; "
+        f"{gigabytes(available)} available{_too_little(cost.memory_bytes > available)}"
+    )
     prepared = f", and {gigabytes(cost.prepared_bytes, 2)} of prepared images" if cost.prepared_bytes else ""
-    print(f"disk        about {gigabytes(cost.disk_bytes, 2)}{prepared}")
+    print(
+        f"disk        about {gigabytes(cost.disk_bytes, 2)}{prepared}; "
+        f"{gigabytes(free)} free{_too_little(cost.disk_bytes > free)}"
+    )
     for assumption in cost.assumed:
         print(f"assumed     {assumption}")
 
@@ -51,6 +61,10 @@ def time_text(cost: Estimate) -> str:
     """Return the estimated time, as in ``about 70 s for all levels, 15 s of it for preparing the images once``."""
     text = f"about {span(cost.seconds + cost.preparing)}"
     return f"{text}, {span(cost.preparing)} of it for preparing the images once" if cost.preparing else text
+
+
+def _too_little(is_so: bool) -> str:
+    return ": too little" if is_so else ""
 
 
 def _ends(cost: Estimate) -> str:
@@ -281,8 +295,7 @@ def _level_of(source: Path, level: int | None) -> tuple[Run, int]:
 
 def _shape(text: str) -> ImageShape:
     parts = text.lower().split("x")
-    # No side of an image has ten digits, and Python does not read numbers of thousands of them.
-    if len(parts) != 3 or not all(part.isdecimal() and len(part) < 10 and int(part) > 0 for part in parts):
+    if len(parts) != 3 or not all(is_whole(part) and len(part) < 10 and int(part) > 0 for part in parts):
         given = text if len(text) <= 60 else f"{text[:60]}…"
         raise InputError(f"--shape is {given!r}: give CxHxW, as in 3x32x32")
     channels, height, width = map(int, parts)

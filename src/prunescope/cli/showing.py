@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from prunescope.cli.options import AsJson, Runs
+from prunescope.digits import is_whole
 from prunescope.errors import InputError
 
 if TYPE_CHECKING:
@@ -108,7 +109,7 @@ def _say_notes(runs: list[Run]) -> None:
 def _numbers(text: str | None, option: str) -> list[int] | None:
     if text is None:
         return None
-    parts = text.split(",")
-    if not all(part.strip().isdecimal() for part in parts):
+    parts = [part.strip() for part in text.split(",")]
+    if not all(map(is_whole, parts)):
         raise InputError(f"{option} is {text!r}: give whole numbers separated by commas, as in 3,7,9")
     return [int(part) for part in parts]

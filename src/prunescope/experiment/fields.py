@@ -9,10 +9,20 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from prunescope.digits import is_whole
+
 # Endings of data files, which are no part of a data set's name.
 ENDINGS = {".npz", ".npy", ".parquet", ".gz", ".mat", ".csv", ".zip", ".tar"}
-Positive = Annotated[int, Field(ge=1)]
+# No field counts further: products and sums of counts, as steps times levels, then stay within 64 bits.
+MOST = 10**12
+MOST_LAYERS = 1000
+MOST_THREADS = 1024  # torch and OpenMP end the process where the system gives them no more threads.
+Positive = Annotated[int, Field(ge=1, le=MOST)]
+Threads = Annotated[int, Field(ge=0, le=MOST_THREADS)]
 Share = Annotated[float, Field(gt=0, le=1)]
+# Numbers that float32 holds with space for products: beyond, they would become 0 or infinite without a word.
+Moderate = Annotated[float, Field(ge=1e-30, le=1e30)]
+UpToModerate = Annotated[float, Field(ge=0, le=1e30)]
 
 Source = Literal[
     "nlgp", "nlgp-clone", "photographs", "imagenet32", "imagenet64", "parquet",
@@ -84,8 +94,8 @@ class Data(Section):
     patches: Positive = Field(40_000, description="photographs: training patches")
     heldout: Positive = Field(10_000, description="photographs, nlgp: images held out")
     channels: Positive = Field(1, description="nlgp: colour channels")
-    gain: Annotated[float, Field(gt=0)] = Field(3.0, description="nlgp: gain g")
-    lengths: tuple[Annotated[float, Field(gt=0)], ...] = Field(
+    gain: Annotated[float, Field(ge=1e-6, le=1e6)] = Field(3.0, description="nlgp: gain g")
+    lengths: tuple[Annotated[float, Field(ge=1e-3, le=1e6)], ...] = Field(
         (1.0, 2.0, 4.0), min_length=2, description="nlgp: correlation length of each class, pixels"
     )
 
@@ -102,11 +112,11 @@ class Data(Section):
     @model_validator(mode="after")
     def _task_is_known(self) -> Data:
         kind, colon, rest = self.task.partition(":")
-        groups = kind in ("modulo", "random") and rest.isdecimal() and int(rest) >= 2
+        groups = kind in ("modulo", "random") and is_whole(rest) and 2 <= int(rest) <= MOST
         plain = kind in ("classes", "semantic", "semantic-5-random-5", "semantic-partial") and not colon
         if not (plain or groups or (kind == "map" and rest)):
             raise ValueError(
-                f"data.task is {self.task!r}; use classes, modulo:N, random:N, map:FILE, semantic, "
+                f"data.task is {self.task[:100]!r}; use classes, modulo:N, random:N, map:FILE, semantic, "
                 "semantic-5-random-5 or semantic-partial"
             )
         return self
@@ -136,7 +146,7 @@ class Data(Section):
 class Network(Section):
     """The section ``network``: the hidden layers and where batch norm stands."""
 
-    hidden: tuple[Positive, ...] = Field((1024, 1024, 1024), min_length=1)
+    hidden: tuple[Positive, ...] = Field((1024, 1024, 1024), min_length=1, max_length=MOST_LAYERS)
     norm: Literal["before", "after", "none"] = Field(
         "before", description="batch norm before every linear map, after the hidden ones, or none"
     )
@@ -146,8 +156,8 @@ class Train(Section):
     """The section ``train``: how the network is trained within one level."""
 
     steps: Positive = 100_000
-    batch: Annotated[int, Field(ge=2)] = 1000
-    lr: Annotated[float, Field(gt=0)] = 0.1
+    batch: Annotated[int, Field(ge=2, le=MOST)] = 1000
+    lr: Moderate = 0.1
     optimizer: Literal["sgd", "momentum", "adam"] = "sgd"
     momentum: Annotated[float, Field(ge=0, lt=1)] = Field(0.9, description="momentum only")
     sampling: Literal["replacement", "epochs"] = Field(
@@ -168,10 +178,10 @@ class Prune(Section):
         None,
         description="what is to be kept, of methods that do not go level by level; of several, each is a level",
     )
-    levels: Annotated[int, Field(ge=0)] | None = Field(
+    levels: Annotated[int, Field(ge=0, le=MOST)] | None = Field(
         None, description="at most so many levels after level 0; none: until the stop rule"
     )
-    rewind_step: Annotated[int, Field(ge=0)] = 1000
+    rewind_step: Annotated[int, Field(ge=0, le=MOST)] = 1000
     rewind: bool = Field(True, description="false: go on from the trained weights (fine-tuning)")
     retrain: Literal["full", "remaining"] = Field(
         "full", description="steps of a level after rewinding: all, or steps - rewind_step"
@@ -207,15 +217,15 @@ class Prune(Section):
         "hidden", description="snip, synflow, grasp: hidden weights; all: output layer and biases too"
     )
     rounds: Positive = Field(100, description="synflow: rounds of the exponential schedule")
-    temperature: Annotated[float, Field(gt=0)] = Field(200.0, description="grasp: logits are divided by it")
+    temperature: Moderate = Field(200.0, description="grasp: logits are divided by it")
     update_every: Positive | None = Field(
         None, description="steps between mask updates: set an epoch, rigl and gradual 100, dpf 16 unless told"
     )
     drop: Annotated[float, Field(gt=0, lt=1)] = Field(
         0.3, description="set: ζ, rigl: α, the share that moves"
     )
-    shrink: Annotated[float, Field(ge=0)] = Field(1e-6, description="beta-lasso: λ")
-    shrink_cut: Annotated[float, Field(ge=0)] = Field(50.0, description="beta-lasso: β, |w| < βλ becomes 0")
+    shrink: UpToModerate = Field(1e-6, description="beta-lasso: λ")
+    shrink_cut: UpToModerate = Field(50.0, description="beta-lasso: β, |w| < βλ becomes 0")
     options: dict[str, bool | int | float | str] = Field(
         default_factory=dict, description="what a method from elsewhere reads"
     )
@@ -235,10 +245,8 @@ class Place(Section):
         "auto", description="native: sparse kernels on a CPU; torch: masked dense on any device"
     )
     device: str = "cpu"
-    threads: Annotated[int, Field(ge=0)] = Field(0, description="0: all cores")
-    cpus: Annotated[int, Field(ge=0)] = Field(
-        0, description="cores that a sweep keeps for a run; 0: one for each thread"
-    )
+    threads: Threads = Field(0, description="0: all cores")
+    cpus: Threads = Field(0, description="cores that a sweep keeps for a run; 0: one for each thread")
     gpus: Annotated[float, Field(ge=0, le=1)] | None = Field(
         None,
         description="share of a CUDA device that a sweep keeps for a run; 1 with device=cuda unless told",

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
-import tomllib
 from collections.abc import Callable, Iterable, Mapping
 from functools import reduce
 from importlib import resources
@@ -14,18 +14,17 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from prunescope.errors import InputError, did_you_mean, first_line
+from prunescope.errors import InputError, did_you_mean
 from prunescope.experiment.dotted import fields as all_fields
 from prunescope.experiment.dotted import set_field
 from prunescope.experiment.experiment import Experiment
 from prunescope.experiment.fields import Data, name_of_root
 from prunescope.experiment.following import follow_data, follow_steps
 from prunescope.experiment.overrides import parsed
-from prunescope.experiment.wording import is_nothing, takes_nothing, truth_for_number, unknown, wrong
-from prunescope.files import read_limited
+from prunescope.experiment.toml import parse_toml, read_toml
+from prunescope.experiment.wording import is_nothing, shown, takes_nothing, truth_for_number, unknown, wrong
 
 PRESETS = "prunescope.experiment"
-LIMIT = 10_000_000  # bytes of a TOML file; that of an experiment has 1,000
 PATHS = ("data.root", "prune.like")  # Shells leave a ~ after the = as it is.
 
 
@@ -41,9 +40,9 @@ def preset_text(name: str) -> str:
     if name not in preset_names():
         hint = did_you_mean(name, preset_names(), "use a TOML file or a preset")
         for file in (Path(f"{name}.toml"), Path(name, "experiment.toml")):
-            if file.is_file():
-                hint = f"did you mean {str(file)!r}?"
-        raise InputError(f"unknown experiment {name!r}: {hint} (prunescope list names the presets)")
+            with contextlib.suppress(OSError):  # of a name that is longer than a path may be
+                hint = f"did you mean {str(file)!r}?" if file.is_file() else hint
+        raise InputError(f"unknown experiment {shown(name)}: {hint} (prunescope list names the presets)")
     return (resources.files(PRESETS) / "presets" / f"{name}.toml").read_text("utf-8")
 
 
@@ -62,21 +61,10 @@ def load(
     """
     path = Path(experiment)
     if path.suffix == ".toml":
-        try:
-            text, origin = read_limited(path, LIMIT).decode("utf-8"), str(path)
-        except OSError as error:
-            raise InputError(f"{path}: {error.strerror or error}") from None
-        except UnicodeDecodeError:
-            raise InputError(f"{path}: not a UTF-8 text file") from None
+        fields, origin = read_toml(path), str(path)
     else:
-        text, origin = preset_text(str(experiment)), f"preset {experiment}"
-    try:
-        fields: dict[str, Any] = tomllib.loads(text)
-    except (
-        ValueError,
-        RecursionError,
-    ) as error:  # Numbers of too many digits are errors of Python, not of TOML.
-        raise InputError(f"{origin}: not TOML: {first_line(error)}") from None
+        origin = f"preset {experiment}"
+        fields = parse_toml(preset_text(str(experiment)), origin)
     own_name = "name" in fields
     fields.setdefault("name", path.stem if path.suffix == ".toml" else str(experiment))
     given = dict(parsed(override) for override in overrides)
@@ -167,4 +155,4 @@ def _message(error: ValidationError, nested: dict[str, Any]) -> str:
         if parts[: len(sections) + 1] == [*sections, last]:
             return wrong(name, reduce(getitem, sections, nested).get(last))
     section = next(name for name, _ in all_fields() if name.startswith(f"{parts[0]}."))
-    return f"{parts[0]} is {first['input']!r}: it is a section, set its fields, as in {section}=…"
+    return f"{parts[0]} is {shown(first['input'])}: it is a section, set its fields, as in {section}=…"

@@ -8,6 +8,7 @@ from typing import Any
 from prunescope.errors import InputError
 from prunescope.experiment.dotted import takes_text
 from prunescope.experiment.toml import toml_value
+from prunescope.experiment.wording import shown
 
 
 def parsed(override: str) -> tuple[str, Any]:
@@ -45,17 +46,22 @@ def _split(override: str, example: str) -> tuple[str, str]:
     if not equals or not name:
         cut = "]" in override and "[" not in override
         hint = ', and a list with blanks in quotes, as "network.hidden=[64, 64]"' if cut else ""
-        raise InputError(f"{override!r} is not key=value: {example}{hint}")
+        raise InputError(f"{shown(override)} is not key=value: {example}{hint}")
     if text.lstrip().startswith("[") and "]" not in text:
-        raise InputError(f'{override!r} is cut off: put a list with blanks in quotes, as "{name}=[64, 64]"')
+        raise InputError(
+            f'{shown(override)} is cut off: put a list with blanks in quotes, as "{name}=[64, 64]"'
+        )
     return name, text
 
 
 def _value(text: str, *, words_in_lists: bool = False, of_text: bool = False) -> Any:
     is_list = words_in_lists and text.startswith("[") and text.endswith("]")
     try:
-        value = tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
+        found = tomllib.loads(f"value = {text}")
+        value = found["value"] if len(found) == 1 else None  # Lines that follow are no part of a value.
+    except RecursionError:
+        raise InputError(f"{shown(text)} is nested too deeply for a value") from None
+    except ValueError:  # of TOML, or a number of thousands of digits
         value = None
     if is_list and (value is None or of_text):
         parts = (part.strip() for part in _parts(text[1:-1]))

@@ -1,9 +1,48 @@
-"""This module writes values as TOML, which the standard library only reads."""
+"""This module reads TOML, and writes values as TOML, which the standard library only reads."""
 
 from __future__ import annotations
 
 import json
+import tomllib
+from pathlib import Path
 from typing import Any
+
+from prunescope.errors import InputError
+from prunescope.files import open_regular
+
+# A file of an experiment or a sweep is written by people; every preset is below 2 kB.
+MOST_BYTES = 4_000_000
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """Return what a TOML file holds; raise InputError for what cannot be read, is no TOML, or is far too large."""
+    try:
+        with open_regular(path) as file:
+            content = file.read(MOST_BYTES + 1)
+    except OSError as error:
+        raise InputError(f"{path}: {error.strerror or error}") from None
+    except ValueError as error:  # a path that no system has, as one with a null character
+        raise error if isinstance(error, InputError) else InputError(f"{str(path)!r}: {error}") from None
+    if len(content) > MOST_BYTES:
+        raise InputError(f"{path}: larger than {MOST_BYTES / 1e6:.0f} MB, which no experiment or sweep is")
+    try:
+        return parse_toml(content.decode("utf-8"), str(path))
+    except UnicodeDecodeError:
+        raise InputError(f"{path}: not a UTF-8 text file") from None
+
+
+def parse_toml(text: str, origin: str) -> dict[str, Any]:
+    """Return what a TOML text holds; raise InputError, which begins with ``origin``, where it is not TOML.
+
+    The standard library also fails on lists within a thousand lists, on numbers of some thousand digits and on dates that
+    no calendar has.
+    """
+    try:
+        return tomllib.loads(text)
+    except RecursionError:
+        raise InputError(f"{origin}: not TOML: lists or tables are nested too deeply") from None
+    except ValueError as error:  # TOMLDecodeError is one
+        raise InputError(f"{origin}: not TOML: {error}") from None
 
 
 def toml_value(value: Any) -> str:

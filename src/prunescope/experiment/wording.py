@@ -13,6 +13,8 @@ from prunescope.errors import did_you_mean
 from prunescope.experiment.dotted import fields
 
 BOUNDS = {"ge": "of at least", "gt": "above", "le": "at most", "lt": "below"}
+FAR, NEAR = 1000, 0.01  # Limits above and below are far out: messages name them only to who goes there.
+LONGEST = 200  # characters of a value in a message
 NOTHING = ("none", "null")  # Words for "not given", which TOML lacks, in lower case.
 # Other names that people give to fields.
 SYNONYMS = {
@@ -34,7 +36,7 @@ SYNONYMS = {
 
 def takes(info: FieldInfo) -> str:
     """Return what a field takes: ``a whole number of at least 1``, ``sgd, momentum or adam``."""
-    return _takes(info.annotation, info.metadata)
+    return _takes(info.annotation, info.metadata, far=False)
 
 
 def takes_nothing(info: FieldInfo) -> bool:
@@ -50,7 +52,17 @@ def is_nothing(value: object) -> bool:
 def wrong(name: str, value: Any) -> str:
     """Return the words that refuse a value of a field, with what to give in its place."""
     info = dict(fields())[name]
-    return f"{name} is {value!r}: give {takes(info)}{_hint(name, value, info)}"
+    text = _takes(info.annotation, info.metadata, far=_is_far(value))
+    return f"{name} is {shown(value)}: give {text}{_hint(name, value, info)}"
+
+
+def shown(value: object) -> str:
+    """Return a value as it stands in a message: one that is long is cut, so that the message stays one line."""
+    try:
+        text = repr(value)
+    except (ValueError, RecursionError):  # a number of thousands of digits; lists within lists within lists
+        return f"a {type(value).__name__} too long to be shown"
+    return text if len(text) <= LONGEST else f"{text[: LONGEST - 1]}…"
 
 
 def truth_for_number(nested: Mapping[str, Any]) -> tuple[str, bool] | None:
@@ -80,35 +92,51 @@ def unknown(name: str) -> str:
     return f"unknown field {name!r}: {hint or 'it is none of them'} (prunescope list --fields names them all)"
 
 
-def _takes(annotation: Any, constraints: Iterable[Any]) -> str:
+def _is_far(value: object) -> bool:
+    """Return whether a value may be beyond a limit that is not worth a word elsewhere (FAR, NEAR)."""
+    if isinstance(value, list | tuple):
+        return len(value) > FAR or any(map(_is_far, value))
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        return False
+    return abs(value) > FAR or 0 < abs(value) < NEAR
+
+
+def _takes(annotation: Any, constraints: Iterable[Any], *, far: bool) -> str:
+    """Return what a field takes; with ``far`` the limits that are far out too."""
     if hasattr(annotation, "__metadata__"):  # Only Annotated types have this attribute.
         base, *extra = get_args(annotation)
-        return _takes(base, [one for part in extra for one in getattr(part, "metadata", [part])])
+        return _takes(base, [one for part in extra for one in getattr(part, "metadata", [part])], far=far)
     kind = get_origin(annotation)
     if kind in (Union, types.UnionType):
-        parts = [_takes(part, ()) for part in get_args(annotation) if part is not type(None)]
+        parts = [_takes(part, (), far=far) for part in get_args(annotation) if part is not type(None)]
         return " or a list of them".join([parts[0], *[""] * (len(parts) - 1)])
     if kind is Literal:
         return _either(map(str, get_args(annotation)))
     if kind is tuple:
-        inner = _takes(get_args(annotation)[0], ())
+        constraints = list(constraints)
+        inner = _takes(get_args(annotation)[0], (), far=far)
         least = next((one.min_length for one in constraints if hasattr(one, "min_length")), 0)
-        several = f" ({least} or more)" if least > 1 else ""
+        most = next((one.max_length for one in constraints if hasattr(one, "max_length")), None)
+        several = f" ({least} or more)" if least > 1 else f" (at most {most:,})" if far and most else ""
         return f"a list of {inner.removeprefix('a ').replace('number', 'numbers', 1)}{several}"
     if annotation in (int, float):
-        return ("a whole number" if annotation is int else "a number") + _bounds(constraints)
+        return ("a whole number" if annotation is int else "a number") + _bounds(constraints, far=far)
     if pattern := next((found for one in constraints if (found := getattr(one, "pattern", None))), ""):
         marks = ". _ - /" if "/" in pattern else ". _ -"
         return f"letters, digits and {marks}, of which the first is a letter or a digit"
     return {bool: "true or false", str: "a text"}.get(annotation, "a table of values, as {a = 1}")
 
 
-def _bounds(constraints: Iterable[Any]) -> str:
+def _bounds(constraints: Iterable[Any], *, far: bool) -> str:
     found = []
     for one in constraints:
         for attribute, words in BOUNDS.items():
             if (limit := getattr(one, attribute, None)) is not None:
-                found.append(f"{words} {limit:g}")
+                if not far and limit > FAR:
+                    continue
+                if not far and attribute == "ge" and 0 < limit < NEAR:
+                    words, limit = BOUNDS["gt"], 0
+                found.append(f"{words} {limit:,}" if isinstance(limit, int) else f"{words} {limit:g}")
     return f" {' and '.join(found)}" if found else ""
 
 

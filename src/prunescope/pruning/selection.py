@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from prunescope.errors import InputError
 from prunescope.mask import BoolArray
 
 
@@ -19,7 +20,7 @@ def select(
     ``remove`` (0-based) of the sorted pool and entries at or above it survive, unless they
     were not kept before. With ``exact`` the ``remove`` lowest are removed and no more: first those pruned
     already, then by score, ties by index. The arrays returned have the given shapes.
-    Raises ValueError when ``remove`` is not in 0 … N-1 or a kept score is not finite.
+    Raises ValueError when ``remove`` is not in 0 … N-1, and InputError when a kept score is not finite.
     Source: paper, Section 3, "Pruning".
     """
     before = np.concatenate([np.ravel(k) for k in kept])
@@ -27,7 +28,7 @@ def select(
     if not 0 <= remove < pool.size:
         raise ValueError(f"cannot remove {remove} of {pool.size} entries")
     if not np.isfinite(pool[before]).all():
-        raise ValueError("scores of kept weights must be finite: training has diverged")
+        raise InputError("the scores of kept weights are not finite: training has diverged; lower train.lr")
     pool = np.where(before, pool, 0)
     if exact:
         after = before.copy()
@@ -50,12 +51,14 @@ def keep_top(
     ``scores`` and ``kept`` are matching arrays of any shapes, together one pool; scores may have any
     sign. Of equal scores those of higher index stay. The arrays whose indices are in ``never_empty``
     keep at least their best entry, in place of the lowest of the others. Raises ValueError when ``keep`` is more than
-    was kept or less than the arrays that must not be emptied, or when a kept score is not finite.
+    was kept or less than the arrays that must not be emptied, and InputError when a kept score is not finite.
     """
     before = np.concatenate([np.ravel(k) for k in kept])
     pool = np.concatenate([np.ravel(s) for s in scores])
     if not np.isfinite(pool[before]).all():
-        raise ValueError("scores of kept weights must be finite")
+        raise InputError(
+            "the scores of kept weights are not finite: lower train.lr, or use a prune.temperature nearer to its default"
+        )
     pool = np.where(before, pool, -np.inf)
     ends = np.cumsum([k.size for k in kept])
     for index in never_empty:

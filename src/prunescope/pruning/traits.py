@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
@@ -16,6 +17,8 @@ from prunescope.training.levels import UpdateRule
 Sizes = tuple[int, ...]
 
 ASSUMED_LEVELS = 20
+MOST_LEVELS = 10_000
+NEXT_TO_NOTHING = 1e-12
 
 
 @dataclass(frozen=True)
@@ -64,13 +67,27 @@ def level_by_level(prune: Prune, sizes: Sizes) -> Expected:
     share = f"{100 * prune.stop_units:g} %"
     ends = f"a hidden layer has at most {share} of its units left" if prune.stop_units else ""
     if prune.levels is not None:
-        return Expected(tuple((1 - prune.rate) ** level for level in range(prune.levels + 1)), ends=ends)
+        levels = prune.levels
+        assumed: tuple[str, ...] = ()
+        if levels > MOST_LEVELS and (enough := _levels_until_empty(prune.rate)) < levels and prune.stop_units:
+            levels, assumed = enough, (f"{enough} levels after the dense one, which leave next to no weight",)
+        if levels > MOST_LEVELS:
+            raise InputError(
+                f"prune.levels is {prune.levels:,} and prune.rate is {prune.rate:g}: so many levels have no "
+                f"end; give at most {MOST_LEVELS:,}, or leave prune.levels out to end by the stop rule"
+            )
+        return Expected(tuple((1 - prune.rate) ** level for level in range(levels + 1)), assumed, ends=ends)
     return Expected(
         tuple((1 - prune.rate) ** level for level in range(ASSUMED_LEVELS + 1)),
         (
             f"{ASSUMED_LEVELS} levels after the dense one (the stop rule decides: {ends or 'no unit is left'})",
         ),
     )
+
+
+def _levels_until_empty(rate: float) -> int:
+    """Return after how many levels of a pruned share ``rate`` even the largest of networks has next to no weight left."""
+    return min(math.ceil(math.log(NEXT_TO_NOTHING) / math.log1p(-rate)), 2**62) if rate > 1e-18 else 2**62
 
 
 def wanted_densities(prune: Prune) -> tuple[float, ...]:

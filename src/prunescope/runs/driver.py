@@ -17,6 +17,7 @@ from prunescope.experiment import Experiment
 from prunescope.model import layer_sizes
 from prunescope.runs.checkpoint import Checkpoint
 from prunescope.runs.directory import Run, is_done
+from prunescope.runs.fits import check_fits, check_space
 from prunescope.runs.reporting import Reporter, silent
 from prunescope.runs.writer import RunWriter, check_same, open_run, run_path
 from prunescope.signals import raise_stopped, receiving, stop_signals
@@ -94,7 +95,11 @@ class _Driver:
     rows: list[dict[str, Any]] = field(default_factory=list)
 
     def run(self) -> None:
+        check_fits(self.experiment)
         dataset = self.open_data()  # before torch is imported, which takes longer than to refuse wrong data
+        sizes = layer_sizes(len(dataset.mean), self.experiment.network.hidden, len(dataset.classes))
+        check_fits(self.experiment, sizes)
+        check_space(self.experiment, sizes, self.directory.path)
         import torch
 
         from prunescope.training import engine_note, make_engine
@@ -103,7 +108,6 @@ class _Driver:
         self._pin_engine()
         rule = self.method.update_rule
         engine = make_engine(self.experiment, dataset.mean, dataset.live_pixels, rule)
-        sizes = layer_sizes(len(dataset.mean), self.experiment.network.hidden, len(dataset.classes))
         setting = Setting(self.experiment, sizes, self.seed, dataset)
         procedure = self.method.procedure(setting)
 

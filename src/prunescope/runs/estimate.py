@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
@@ -12,6 +12,7 @@ from prunescope.data.prepared.preparation import find_prepared
 from prunescope.experiment import Data, Experiment, Network
 from prunescope.model import layer_sizes
 from prunescope.runs.expected import Expected
+from prunescope.runs.fits import check_fits
 from prunescope.runs.sample_images import SampleImages, sample_images
 from prunescope.runs.trial import (
     DENSITIES,
@@ -19,10 +20,12 @@ from prunescope.runs.trial import (
     END_IMAGES,
     MethodFacts,
     Pieces,
+    Timed,
     crowding,
     hidden_weights,
     measured_pieces,
     methods_work,
+    timed,
 )
 from prunescope.training import engine_note
 from prunescope.training.state import MOMENTS
@@ -81,12 +84,15 @@ def estimate(experiment: Experiment, method: MethodFacts) -> Estimate:
     timed under random masks of a few densities, on the experiment's images where they can be read at once, else on
     random ones, and the time of a level is interpolated at its nominal density.
     """
+    check_fits(experiment)
     sample = _sample(experiment.data)
     dataset = sample.dataset
     sizes = layer_sizes(len(dataset.mean), experiment.network.hidden, len(dataset.classes))
+    check_fits(experiment, sizes)
     expected = method.levels_for(sizes)
-    pieces = _measured(experiment, sample, method)
-    before, inside = methods_work(experiment, sample, method)
+    small = timed(experiment, sizes[0], sizes[-1])
+    pieces = _measured(small, sample, method)
+    before, inside = (small.image * seconds for seconds in methods_work(small.experiment, sample, method))
     prune, steps = experiment.prune, experiment.train.steps
     later = steps - (prune.rewind_step if prune.retrain == "remaining" else 0)
     counts = np.array([steps] + [later] * (len(expected.densities) - 1))
@@ -102,7 +108,7 @@ def estimate(experiment: Experiment, method: MethodFacts) -> Estimate:
         memory_bytes=_memory(experiment, sample, method, sizes),
         disk_bytes=_levels_bytes(experiment, sample, pieces, sizes, counts)
         + (_model_bytes(sizes) if prune.rewind and method.dense_first else 0),  # rewind.safetensors
-        assumed=(*sample.assumed, *expected.assumed),
+        assumed=(*sample.assumed, *expected.assumed, *small.assumed),
         starting=pieces.start + sample.opening + (0.0 if method.each_level else before),
         preparing=sample.preparing,
         prepared_bytes=sample.prepared_bytes,
@@ -114,9 +120,11 @@ def crowded(experiment: Experiment, method: MethodFacts, at_once: int) -> float:
     """Return how many times longer a run takes on this machine while ``at_once`` like it go at a time, measured once."""
     if at_once < 2 or experiment.run.device != "cpu":
         return 1.0
+    sample = _sample(experiment.data)
+    small = timed(experiment, len(sample.dataset.mean), len(sample.dataset.classes)).experiment
     key = (experiment.network, experiment.train.batch, experiment.run.threads, at_once)
     if key not in _crowding:
-        _crowding[key] = crowding(experiment, _sample(experiment.data), at_once, method.update_rule)
+        _crowding[key] = crowding(small, sample, at_once, method.update_rule)
     return _crowding[key]
 
 
@@ -151,8 +159,9 @@ def _sample(data: Data) -> SampleImages:
     return _samples[data]
 
 
-def _measured(experiment: Experiment, sample: SampleImages, method: MethodFacts) -> Pieces:
+def _measured(small: Timed, sample: SampleImages, method: MethodFacts) -> Pieces:
     """Return the pieces of a run, which experiments share that differ in nothing that a piece depends on."""
+    experiment = small.experiment
     alike = experiment.train.model_copy(update={"steps": 1, "eval_every": 1, "lr": 0.1})
     place = experiment.run.model_copy(update={"checkpoint_seconds": 60.0, "gpus": None, "cpus": 0})
     # Images matter by their form and by what is done to them; which ones they are does not.
@@ -163,7 +172,15 @@ def _measured(experiment: Experiment, sample: SampleImages, method: MethodFacts)
     key = "".join(section.model_dump_json() for section in sections) + repr(form)
     if key not in _pieces:
         _pieces[key] = measured_pieces(experiment, sample, method.update_rule)
-    return _pieces[key]
+    found = _pieces[key]
+    if small.image == 1 and small.step == 1:
+        return found
+    return replace(
+        found,
+        step=tuple(small.step * seconds for seconds in found.step),
+        image=tuple(small.image * seconds for seconds in found.image),
+        end=tuple(small.image * seconds for seconds in found.end),
+    )
 
 
 def _memory(experiment: Experiment, sample: SampleImages, method: MethodFacts, sizes: tuple[int, ...]) -> int:

@@ -32,9 +32,13 @@ if TYPE_CHECKING:
 DENSITIES = (1.0, 0.3, 0.1, 0.03, 0.01)
 END_DENSITIES = (1.0, 0.3, 0.03)  # shuffles, which a dense mask has none of, are dearest in between
 MEASURED_STEPS = 4
+LONG_SECONDS = 1.0
 SCORED_IMAGES = 1000
 END_IMAGES = 2000  # the images that a level's end is measured with; as many as kurtosis takes
 END_WEIGHTS = 50_000  # a first layer of more weights is measured by as many units as have so many
+# What is timed is at most so large: weights, weights times images of a batch, and pixels of a batch.
+TIMED_WEIGHTS, TIMED_WORK, TIMED_PIXELS = 50_000_000, 20_000_000_000, 20_000_000
+TIMED_UNITS = 50_000  # of hidden layers
 LITTLE = {"score_images": 1000, "rounds": 4}  # how much of a method's own work is measured
 DYNAMICS_SECONDS, DYNAMICS_STEPS = 0.3, 20  # measured are multiples of so many steps
 CROWDED_DENSITY, CROWDED_SECONDS = 0.1, 0.3
@@ -79,6 +83,46 @@ class Pieces:
     scored_heldout: float
     start: float
     end_bytes: int
+
+
+@dataclass(frozen=True)
+class Timed:
+    """An experiment to take times with, and how many times longer a step and an image take in the one that it stands for."""
+
+    experiment: Experiment
+    step: float = 1.0
+    image: float = 1.0
+    assumed: tuple[str, ...] = ()
+
+
+def timed(experiment: Experiment, n_in: int, classes: int) -> Timed:
+    """Return the experiment to take times with: this one, or one of narrower layers and smaller batches where it is huge.
+
+    Without that, the time for a plan would grow with the experiment. Nothing of up to TIMED_WEIGHTS weights and TIMED_WORK
+    weights times images is made smaller.
+    """
+    hidden, batch = experiment.network.hidden, experiment.train.batch
+    weights = narrow = _weights(n_in, hidden, classes)
+    while (narrow > TIMED_WEIGHTS or sum(hidden) > TIMED_UNITS) and max(hidden) > 1:
+        share = min(max(TIMED_WEIGHTS / narrow, 0.5), max(TIMED_UNITS / sum(hidden), 0.5))
+        share = min(share, 0.9)
+        hidden = tuple(max(int(share * width), 1) for width in hidden)
+        narrow = _weights(n_in, hidden, classes)
+    few = min(batch, max(TIMED_WORK // narrow, 2)) if batch * narrow > TIMED_WORK else batch
+    few = min(few, max(TIMED_PIXELS // (n_in + sum(hidden)), 2))
+    if (narrow, few) == (weights, batch):
+        return Timed(experiment)
+    changed = {
+        "network": experiment.network.model_copy(update={"hidden": hidden}),
+        "train": experiment.train.model_copy(update={"batch": few}),
+    }
+    text = f"times in proportion to those of {narrow:,} weights and batches of {few:,} images"
+    factors = weights * batch / (narrow * few), weights / narrow
+    return Timed(experiment.model_copy(update=changed), *factors, (text,))
+
+
+def _weights(n_in: int, hidden: tuple[int, ...], classes: int) -> int:
+    return sum(a * b for a, b in pairwise((n_in, *hidden, classes)))
 
 
 def measured_pieces(
@@ -153,7 +197,8 @@ def _steps(setting: Setting, engine: Engine) -> tuple[tuple[float, ...], tuple[f
     dataset, train = setting.dataset, setting.experiment.train
     assert dataset is not None
     model = initial(setting.sizes, setting.experiment.network.norm, 0)
-    images = first(dataset.validation, SCORED_IMAGES)
+    weights = sum(a * b for a, b in pairwise(setting.sizes))
+    images = first(dataset.validation, min(SCORED_IMAGES, max(TIMED_WORK // weights, 1)))
     steps, scores = [], []
     for density in DENSITIES:
         engine.start(model, random_ticket(setting.sizes, density))
@@ -170,14 +215,16 @@ def _steps(setting: Setting, engine: Engine) -> tuple[tuple[float, ...], tuple[f
 def _shortest(act: Callable[[int], object], repeats: int) -> float:
     """Return the shortest of ``repeats`` times of ``act`` after one that is not counted.
 
-    The shortest time is the least disturbed by other processes.
+    The shortest time is the least disturbed by other processes. No more is measured after LONG_SECONDS.
     """
-    times = []
+    times: list[float] = []
     for number in range(1 + repeats):
         began = clock.now()
         act(number)
         times.append(clock.now() - began)
-    return min(times[1:])
+        if sum(times) > LONG_SECONDS:
+            break
+    return min(times[1:] or times)
 
 
 def first(images: Images, count: int) -> Images:

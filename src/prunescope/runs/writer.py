@@ -106,11 +106,11 @@ class RunWriter(Run):
 
 
 def run_path(experiment: Experiment, seed: int, out: str | Path) -> Path:
-    """Return the path ``<out>/<name>-<identity>/seed-<N>``; raise InputError for a negative seed."""
-    if not 0 <= seed < SEEDS:
-        raise InputError(
-            f"seed is {seed}; it must be 0 or more" if seed < 0 else f"seed is {seed}: it must be below 2^63"
-        )
+    """Return the path ``<out>/<name>-<identity>/seed-<N>``; raise InputError for a seed that is negative or beyond 64 bits."""
+    if seed < 0:
+        raise InputError(f"seed is {seed}; it must be 0 or more")
+    if seed >= SEEDS:  # Tables hold seeds as numbers of 64 bits.
+        raise InputError(f"seed is {seed:.3g}; it must be at most {SEEDS - 1}")
     return Path(out) / f"{experiment.name}-{experiment.identity}" / f"seed-{seed}"
 
 

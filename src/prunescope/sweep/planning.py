@@ -14,6 +14,7 @@ from prunescope._renamed import old_names
 from prunescope.analysis.formats import gigabytes
 from prunescope.errors import InputError
 from prunescope.experiment import Experiment
+from prunescope.experiment.fields import MOST_THREADS
 from prunescope.pruning.running import crowding, estimate
 from prunescope.runs.checkpoint import saved_step
 from prunescope.runs.directory import Run, is_in_use
@@ -81,9 +82,11 @@ class ExecutionOptions:
         return None if self.ray == LOCAL_RAY else self.ray
 
     def check(self) -> None:
-        """Raise InputError for a limit of runs at once below 1."""
+        """Raise InputError for a limit of runs at once below 1, and for more threads than a run may have."""
         if self.at_once is not None and self.at_once < 1:
             raise InputError(f"--jobs is {self.at_once}; it must be 1 or more")
+        if self.threads is not None and not 1 <= self.threads <= MOST_THREADS:
+            raise InputError(f"--threads is {self.threads}; it must be 1 or more, and at most {MOST_THREADS}")
 
 
 @dataclass(frozen=True)
@@ -145,7 +148,8 @@ class Plan:
         """Return the time until the last run ends when ``at_once`` run at a time, the longest started first."""
         factor = self.crowding(at_once) if any(not _learned(run) for run in self.todo) else 1.0
         times = [run.seconds * (1.0 if _learned(run) else factor) for run in self.todo]
-        return self.preparing + seconds_until_all_end([0.0] * max(at_once, 1), times)
+        workers = min(max(at_once, 1), max(len(times), 1))
+        return self.preparing + seconds_until_all_end([0.0] * workers, times)
 
 
 def _learned(run: PlannedRun) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
-import tomllib
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,10 +15,13 @@ from prunescope.experiment import load
 from prunescope.experiment.dotted import takes_list
 from prunescope.experiment.loading import to_stderr
 from prunescope.experiment.overrides import formatted, parsed_axis
+from prunescope.experiment.toml import read_toml
+from prunescope.experiment.wording import shown
 from prunescope.pruning.running import unread_fields
 from prunescope.sweep.planning import Job, check_distinct
 
 Settings = dict[str, Any]  # values of fields by dotted name, as TOML has them
+MOST_RUNS = 10_000  # of one sweep, for which it is planned within a minute
 KEYS = ("experiment", "seeds", "fields", "grid", "runs")
 
 
@@ -42,15 +45,30 @@ def read_jobs(source: str, overrides: Iterable[str] = (), seeds: int | None = No
     of those in the file. Raises InputError for a field, a file or a list that is wrong, and for two entries that
     are the same experiment.
     """
-    if seeds is not None and seeds < 1:
-        raise InputError(f"--seeds is {seeds}; it must be 1 or more")
+    if seeds is not None and not 1 <= seeds <= MOST_RUNS:
+        raise InputError(f"--seeds is {shown(seeds)}; it must be 1 or more, and at most {MOST_RUNS:,}")
     overridden = dict(map(parsed_axis, overrides))
     given = None if seeds is None else tuple(range(seeds))
     table = _sweep_table(source)
     entries = [SweepEntry(source, {}, (0,), source)] if table is None else _entries(table, Path(source))
+    _check_count(entries, overridden, given)
     jobs = [job for entry in entries for job in _jobs(entry, overridden, given)]
     check_distinct(jobs)
     return jobs
+
+
+def _check_count(entries: Sequence[SweepEntry], overridden: Settings, seeds: tuple[int, ...] | None) -> None:
+    """Raise InputError where the grids of ``entries`` and their seeds are too many runs to plan; none is made for that."""
+    count = 0
+    for entry in entries:
+        settings = entry.settings | overridden
+        axes = (len(_axis_values(name, value, entry.origin)) for name, value in settings.items())
+        count += math.prod(axes) * len(seeds or entry.seeds)
+        if count > MOST_RUNS:
+            raise InputError(
+                f"{entry.origin}: {shown(count)} runs or more; a sweep has at most {MOST_RUNS:,}: "
+                "split the grid or the seeds"
+            )
 
 
 def _jobs(entry: SweepEntry, overridden: Settings, seeds: tuple[int, ...] | None) -> list[Job]:
@@ -76,10 +94,7 @@ def _sweep_table(source: str) -> dict[str, Any] | None:
     path = Path(source)
     if path.suffix != ".toml" or not path.is_file():
         return None
-    try:
-        table = tomllib.loads(path.read_text("utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: not TOML: {error}") from None
+    table = read_toml(path)
     return table if table.keys() & set(KEYS) else None
 
 
@@ -91,7 +106,7 @@ def _entries(table: dict[str, Any], path: Path) -> list[SweepEntry]:
     fields, axes = (_table(table, key, path) for key in ("fields", "grid"))
     runs = table.get("runs", [])
     if not isinstance(runs, list) or not all(isinstance(run, dict) for run in runs):
-        raise InputError(f"{path}: runs is {runs!r}: write [[runs]] and fields below it, once for each")
+        raise InputError(f"{path}: runs is {shown(runs)}: write [[runs]] and fields below it, once for each")
     for key in ("grid", "runs"):
         if key in table and not table[key]:
             raise InputError(f"{path}: {key} is empty: nothing to run")
@@ -109,7 +124,7 @@ def _entry(
     settings = flat({key: value for key, value in run.items() if key not in ("experiment", "seeds")})
     experiment = run.get("experiment", table.get("experiment"))
     if not isinstance(experiment, str):
-        raise InputError(f"{origin}: experiment is {experiment!r}: give a preset's name or a TOML file")
+        raise InputError(f"{origin}: experiment is {shown(experiment)}: give a preset's name or a TOML file")
     if experiment.endswith(".toml"):
         experiment = str(path.parent / experiment)
     seeds = _seeds(run.get("seeds", table.get("seeds", 1)), origin)
@@ -119,17 +134,19 @@ def _entry(
 def _table(table: dict[str, Any], key: str, path: Path) -> Settings:
     value = table.get(key, {})
     if not isinstance(value, dict):
-        raise InputError(f"{path}: {key} is {value!r}: write [{key}] and fields below it")
+        raise InputError(f"{path}: {key} is {shown(value)}: write [{key}] and fields below it")
     return flat(value)
 
 
 def _seeds(value: Any, origin: str) -> tuple[int, ...]:
     """Return seeds 0 … N-1 for a whole number N, and a list of seeds as it is; raise InputError for anything else."""
-    if _is_whole(value) and value >= 1:
+    if _is_whole(value) and 1 <= value <= MOST_RUNS:
         return tuple(range(value))
     if _is_list_of_seeds(value):
         return tuple(value)
-    raise InputError(f"{origin}: seeds is {value!r}: give how many, or a list as in [3, 5]")
+    raise InputError(
+        f"{origin}: seeds is {shown(value)}: give how many, or a list as in [3, 5] (at most {MOST_RUNS:,})"
+    )
 
 
 def _is_list_of_seeds(value: Any) -> bool:
