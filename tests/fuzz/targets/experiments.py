@@ -1,0 +1,96 @@
+"""What users write to say what is run: overrides of fields, TOML files, sweeps and command lines."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+from pathlib import Path
+
+from fuzz.targets import Target, commands
+from fuzz.tree import Tree
+
+_SWEEP = """experiment = "photographs"
+seeds = 2
+[fields]
+train.steps = 200
+[grid]
+train.lr = [0.1, 0.05]
+prune.method = ["imp", "random"]
+[[runs]]
+seeds = [3, 5]
+prune.rate = 0.5
+"""
+_LINES = (
+    ("list", "--fields"), ("list", "--methods"), ("list",), ("show", "{input}"), ("compare", "{input}", "--by", "train.lr"),
+    ("observe", "{input}/a.npy", "--layer", "1", "--shape", "3x8x8"), ("table", "{input}", "--out", "{out}/a.parquet"),
+    ("figure", "2a", "--out", "{out}", "--levels", "1,2", "--nodes", "0"), ("report", "{input}", "--out", "{out}/a.html"),
+    ("data", "info", "{input}"), ("data", "verify", "{input}"), ("compare", "{input}", "--density", "0.1", "--csv"),
+    ("data", "prepare", "photographs", "data.root={input}", "data.source=npz", "--out", "{out}/p"),
+)  # fmt: skip
+
+
+def _field_seeds(folder: Path) -> dict[str, Tree]:
+    from prunescope.experiment.dotted import fields
+    from prunescope.experiment.overrides import formatted
+
+    found: dict[str, Tree] = {"scale": {"overrides.json": b'["scale=mini"]'}}
+    for name, info in fields():
+        value = info.get_default(call_default_factory=True)
+        value = list(value) if isinstance(value, tuple) else value
+        if not isinstance(value, dict) and not info.is_required():
+            text = f"{name}=none" if value is None else formatted(name, value)
+            found[name] = {"overrides.json": json.dumps([text]).encode()}
+    return found
+
+
+def _read_fields(folder: Path, out: Path) -> None:
+    from prunescope.experiment import build, load
+
+    overrides = commands.texts(folder / "overrides.json")
+    experiment = load("photographs", overrides, _silent)
+    if build(experiment.model_dump()).identity != experiment.identity:
+        raise AssertionError("the experiment is another when its fields are read again")
+
+
+def _toml_seeds(folder: Path) -> dict[str, Tree]:
+    from prunescope.experiment.loading import preset_names, preset_text
+
+    return {name: {"a.toml": preset_text(name).encode()} for name in preset_names()[:6]}
+
+
+def _read_toml(folder: Path, out: Path) -> None:
+    from prunescope.experiment import load
+
+    load(folder / "a.toml", (), _silent)
+
+
+def _sweep_seeds(folder: Path) -> dict[str, Tree]:
+    return {"grid": {"SWEEP.toml": _SWEEP.encode()}}
+
+
+def _read_sweep(folder: Path, out: Path) -> None:
+    from prunescope.sweep.sweep_file import read_jobs
+
+    with contextlib.redirect_stderr(io.StringIO()):
+        read_jobs(str(folder / "SWEEP.toml"))
+
+
+def _command_seeds(folder: Path) -> dict[str, Tree]:
+    return {f"{i:02} {line[0]}": commands.command(*line) for i, line in enumerate(_LINES)}
+
+
+def _read_command(folder: Path, out: Path) -> None:
+    commands.call(folder, out)
+
+
+def _silent(note: str) -> None:
+    pass
+
+
+TARGETS = (
+    Target("fields", _field_seeds, _read_fields),
+    Target("toml", _toml_seeds, _read_toml),
+    Target("sweep", _sweep_seeds, _read_sweep),
+    Target("command", _command_seeds, _read_command),
+)
