@@ -62,7 +62,7 @@ class Limits:
 
     seconds: float = 10
     bytes: int = 2_000_000_000
-    idle: float = 10
+    idle: float = 5
 
 
 @dataclass
@@ -120,10 +120,7 @@ def _call(target: Target, folder: Path, out: Path) -> Outcome:
     try:
         target.read(folder, out)
     except InputError as error:
-        message = str(error)
-        if "\n" in message or len(message) > LONGEST:
-            return _fault("message not of one short line", error, repr(message[:200]))
-        return Outcome("refused", message=message)
+        return _refused(error)
     except Skipped:
         return Outcome("skipped")
     except SystemExit as left:
@@ -141,12 +138,21 @@ def _call(target: Target, folder: Path, out: Path) -> Outcome:
     return Outcome("accepted")
 
 
+def _refused(error: InputError) -> Outcome:
+    message = str(error)
+    if "\n" in message or len(message) > LONGEST:
+        return _fault("message not of one short line", error, repr(message[:200]))
+    return Outcome("refused", message=message)
+
+
 def _exit(left: SystemExit) -> Outcome:
     cause = left.__context__
     if left.code in (0, None):
         return Outcome("accepted")
-    if left.code == 2 and (cause is None or "\n" not in str(cause)):
-        return Outcome("refused", message=str(cause or ""))
+    if left.code == 2:
+        return (
+            _refused(cause) if isinstance(cause, InputError) else Outcome("refused", message=str(cause or ""))
+        )
     return _fault(f"exit {left.code}, {type(cause).__name__}", cause or left)
 
 

@@ -63,7 +63,10 @@ def applied(tree: Tree, change: Change) -> Tree:
 def propose(rng: Random, tree: Tree, others: Sequence[Tree], kept: tuple[str, ...]) -> Change:
     """Return a change drawn for some part of a tree."""
     paths = [path for path in tree if _may_change(path, kept)]
-    path = rng.choice(paths)
+    name = rng.choice(list(dict.fromkeys(path.rpartition("/")[2] for path in paths)))
+    path = rng.choice(
+        [path for path in paths if path.rpartition("/")[2] == name]
+    )  # all names alike, however many files
     if rng.random() < 0.08:
         return _of_files(rng, path, paths)
     address, data = path, tree[path]

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import select
+import signal
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from fuzz.checks import Outcome, frame_in
+from fuzz.checks import Limits, Outcome, frame_in
 
 Recipe = dict[str, Any]
+_TICKS = os.sysconf("SC_CLK_TCK")
 
 
 class Worker:
@@ -22,7 +27,9 @@ class Worker:
     def __init__(self) -> None:
         """Make its scratch folder; the process starts with the first request."""
         self._scratch = tempfile.TemporaryDirectory(prefix="fuzz-", ignore_cleanup_errors=True)
-        self._process: subprocess.Popen[str] | None = None
+        self._process: subprocess.Popen[bytes] | None = None
+        self._reads = False  # whether an input has begun and not ended
+        self._waited = False  # whether the process was aborted because it waited
 
     def __enter__(self) -> Worker:
         return self
@@ -35,30 +42,51 @@ class Worker:
         """Yield the recipe and the outcome of each input of a request, see fuzz.worker; the last may be a crash."""
         process = self._started()
         assert process.stdin is not None
-        assert process.stdout is not None
         recipe: Recipe = {}
+        self._reads = False
         try:
-            print(json.dumps(request), file=process.stdin, flush=True)
-            for line in process.stdout:
-                answer = json.loads(line)
+            process.stdin.write(json.dumps(request).encode() + b"\n")
+            process.stdin.flush()
+            for answer in self._answers(process):
                 if "done" in answer:
                     return
-                if "begin" in answer:
+                self._reads = "begin" in answer
+                if self._reads:
                     recipe = answer["begin"]
                 else:
                     yield recipe, Outcome(**answer["end"])
         except BrokenPipeError:
             pass
         code = process.wait()
-        self._process = None
+        self._end()
         said = (Path(self._scratch.name) / "stderr").read_text("utf-8", "replace")
         if not recipe or said.startswith("Traceback"):
             raise RuntimeError(f"the process of target {request['target']} ended with {code}: {said[-3000:]}")
-        kind = "waits in compiled code" if "Timeout (" in said else f"crash, {code}"
+        kind = "waits in compiled code" if code == -signal.SIGABRT and self._waited else f"crash, {code}"
         lines = [line for line in said.splitlines() if line.strip()]
         yield recipe, Outcome("fault", kind, frame_in(said), (lines or [""])[0][:300])
 
-    def _started(self) -> subprocess.Popen[str]:
+    def _answers(self, process: subprocess.Popen[bytes]) -> Iterator[dict[str, Any]]:
+        """Yield answers until the process ends; abort it where it reads and computes nothing, which no alarm ends."""
+        assert process.stdout is not None
+        self._waited = False
+        text, spent, since = b"", -1.0, time.monotonic()
+        while True:
+            if not select.select([process.stdout], [], [], 1.0)[0]:
+                now = _computed(process.pid)
+                spent, since = (now, time.monotonic()) if now > spent else (spent, since)
+                if self._reads and not self._waited and time.monotonic() - since > 2 * Limits().idle:
+                    self._waited = True
+                    process.send_signal(signal.SIGABRT)  # faulthandler says where it is
+                continue
+            data = os.read(process.stdout.fileno(), 1 << 16)
+            if not data:
+                return
+            since = time.monotonic()
+            *lines, text = (text + data).split(b"\n")
+            yield from map(json.loads, lines)
+
+    def _started(self) -> subprocess.Popen[bytes]:
         if self._process is None:
             environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONDONTWRITEBYTECODE": "1"}
             environment["PYTHONPATH"] = str(Path(__file__).parents[1])
@@ -66,7 +94,6 @@ class Worker:
                 [sys.executable, "-m", "fuzz.worker", self._scratch.name],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
-                text=True,
                 env=environment,
             )
         return self._process
@@ -77,5 +104,15 @@ class Worker:
             self._process.wait()
             for stream in (self._process.stdin, self._process.stdout):
                 assert stream is not None
-                stream.close()
+                with contextlib.suppress(BrokenPipeError):
+                    stream.close()
             self._process = None
+
+
+def _computed(process: int) -> float:
+    """Return the seconds that a process has computed for."""
+    try:
+        fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return 0.0
+    return (int(fields[11]) + int(fields[12])) / _TICKS

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import socket
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,8 +31,8 @@ def stored(folder: Path) -> Tree:
 
 def write(tree: Tree, folder: Path) -> None:
     """Write a tree into a folder, which is emptied before. What does not fit, as a file below a file or a name with a null byte, is left out."""
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
+    folder.mkdir(parents=True, exist_ok=True)
+    _empty(folder, {str(parent) for name in tree for parent in (folder / name).parents})
     for name, node in tree.items():
         path = folder / name
         try:
@@ -52,6 +51,17 @@ def state(folder: Path) -> dict[str, tuple[int, int, int]]:
             time = 0 if name in folders else entry.st_mtime_ns
             found[os.path.join(place, name)] = (entry.st_mode, 0 if name in folders else entry.st_size, time)
     return found
+
+
+def _empty(folder: Path, needed: set[str]) -> None:
+    """Remove what is below a folder, but for folders that are needed again, since making them anew takes long."""
+    for place, folders, files in os.walk(folder, topdown=False):
+        for name in (*files, *folders):
+            path = os.path.join(place, name)
+            if name in files or os.path.islink(path):
+                os.unlink(path)
+            elif path not in needed:
+                os.rmdir(path)
 
 
 def _make(path: Path, kind: str) -> None:

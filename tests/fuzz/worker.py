@@ -36,8 +36,7 @@ def main(scratch: Path) -> None:
     os.fsync = _silent  # What is written here need not outlive the machine.
     tempfile.tempdir = str(scratch / "temporary")
     Path(tempfile.tempdir).mkdir(exist_ok=True)
-    os.environ |= {"PRUNESCOPE_CACHE": str(scratch / "out" / "cache"), "HOME": str(scratch)}
-    os.environ |= {"MPLCONFIGDIR": str(scratch / "temporary"), "OMP_NUM_THREADS": "1"}
+    os.environ["PRUNESCOPE_CACHE"] = str(scratch / "out" / "cache")
     for line in sys.stdin:
         request = json.loads(line)
         for answer in answered(request, scratch, errors):

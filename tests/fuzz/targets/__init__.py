@@ -30,7 +30,8 @@ class Target:
 
 def all_targets() -> dict[str, Target]:
     """Return every target by name."""
-    from fuzz.targets import data, experiments, masks, runs, tasks
+    from fuzz.targets import command_lines, data, experiments, masks, pictures, runs, tasks
 
-    found = (*data.TARGETS, *tasks.TARGETS, *masks.TARGETS, *experiments.TARGETS, *runs.TARGETS)
+    modules = (data, pictures, tasks, masks, experiments, command_lines, runs)
+    found = [target for module in modules for target in module.TARGETS]
     return {target.name: target for target in found}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import io
 import json
 from pathlib import Path
@@ -16,7 +17,14 @@ LONG = ("sweep", "bench", "reproduce", "track")  # verbs that start processes, o
 
 def command(*arguments: str) -> Tree:
     """Return the tree that keeps a command line; ``{input}`` and ``{out}`` in it stand for the folders."""
+    _prepare()
     return {FILE: json.dumps(arguments).encode()}
+
+
+def _leads_elsewhere(text: str) -> bool:
+    """Return whether an argument may be a place outside the folders, to which a command would be right to write."""
+    path = text.rpartition("=")[2]
+    return ".." in path or path.startswith(("/", "~"))
 
 
 def texts(path: Path) -> list[str]:
@@ -30,6 +38,15 @@ def texts(path: Path) -> list[str]:
     return given
 
 
+@functools.cache
+def _prepare() -> None:
+    """Do once in this process what takes longer than most commands: find fonts, and build the command line."""
+    import matplotlib.font_manager  # noqa: F401
+    import typer.main
+
+    typer.main.get_command = functools.cache(typer.main.get_command)
+
+
 def call(folder: Path, out: Path, *, trains: bool = False) -> str:
     """Call the command line that an input keeps and return what it printed to stdout."""
     from prunescope.cli.entry import main
@@ -37,6 +54,8 @@ def call(folder: Path, out: Path, *, trains: bool = False) -> str:
     given = texts(folder / FILE)
     arguments = [text.replace("{input}", str(folder)).replace("{out}", str(out)) for text in given]
     words = set(arguments)
+    if any(_leads_elsewhere(text) for text in given):
+        raise Skipped
     if not words.isdisjoint(LONG) or any("\0" in text for text in arguments):
         raise Skipped
     if not trains and "run" in words and "--dry-run" not in words:

@@ -180,7 +180,7 @@ def _official_seeds(folder: Path) -> dict[str, Tree]:
     return found
 
 
-def _prepared_seeds(folder: Path) -> dict[str, Tree]:
+def prepared_seeds(folder: Path) -> dict[str, Tree]:
     from prunescope.data import prepare
     from prunescope.experiment import Data
 
@@ -216,5 +216,5 @@ TARGETS = (
     Target("parquet", _parquet_seeds, _reader("parquet")),
     Target("cifar10", _cifar_seeds, _reader("cifar10")),
     Target("imagenet32", _official_seeds, _reader("imagenet32", task="modulo:2")),
-    Target("prepared", _prepared_seeds, _read_prepared),
+    Target("prepared", prepared_seeds, _read_prepared),
 )

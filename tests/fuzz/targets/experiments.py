@@ -1,4 +1,4 @@
-"""What users write to say what is run: overrides of fields, TOML files, sweeps and command lines."""
+"""What users write to say what is run: overrides of fields, TOML files and sweeps."""
 
 from __future__ import annotations
 
@@ -21,13 +21,6 @@ prune.method = ["imp", "random"]
 seeds = [3, 5]
 prune.rate = 0.5
 """
-_LINES = (
-    ("list", "--fields"), ("list", "--methods"), ("list",), ("show", "{input}"), ("compare", "{input}", "--by", "train.lr"),
-    ("observe", "{input}/a.npy", "--layer", "1", "--shape", "3x8x8"), ("table", "{input}", "--out", "{out}/a.parquet"),
-    ("figure", "2a", "--out", "{out}", "--levels", "1,2", "--nodes", "0"), ("report", "{input}", "--out", "{out}/a.html"),
-    ("data", "info", "{input}"), ("data", "verify", "{input}"), ("compare", "{input}", "--density", "0.1", "--csv"),
-    ("data", "prepare", "photographs", "data.root={input}", "data.source=npz", "--out", "{out}/p"),
-)  # fmt: skip
 
 
 def _field_seeds(folder: Path) -> dict[str, Tree]:
@@ -76,14 +69,6 @@ def _read_sweep(folder: Path, out: Path) -> None:
         read_jobs(str(folder / "SWEEP.toml"))
 
 
-def _command_seeds(folder: Path) -> dict[str, Tree]:
-    return {f"{i:02} {line[0]}": commands.command(*line) for i, line in enumerate(_LINES)}
-
-
-def _read_command(folder: Path, out: Path) -> None:
-    commands.call(folder, out)
-
-
 def _silent(note: str) -> None:
     pass
 
@@ -92,5 +77,4 @@ TARGETS = (
     Target("fields", _field_seeds, _read_fields),
     Target("toml", _toml_seeds, _read_toml),
     Target("sweep", _sweep_seeds, _read_sweep),
-    Target("command", _command_seeds, _read_command),
 )
