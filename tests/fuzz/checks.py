@@ -150,9 +150,7 @@ def _exit(left: SystemExit) -> Outcome:
     if left.code in (0, None):
         return Outcome("accepted")
     if left.code == 2:
-        return (
-            _refused(cause) if isinstance(cause, InputError) else Outcome("refused", message=str(cause or ""))
-        )
+        return Outcome("refused", message=str(cause or ""))  # the command line prints it as one line
     return _fault(f"exit {left.code}, {type(cause).__name__}", cause or left)
 
 
@@ -197,7 +195,7 @@ def frame_in(dump: str) -> str:
 
 
 def _short(path: str) -> str:
-    return path.rpartition("/prunescope/")[2] or Path(path).name
+    return path.rpartition("/prunescope/")[2] if "/prunescope/" in path else Path(path).name
 
 
 @contextlib.contextmanager
