@@ -7,7 +7,11 @@ CPP_FILES := $(wildcard src/prunescope/native/*.[ch]pp)
 BUILD_FILES := pyproject.toml CMakeLists.txt $(wildcard cmake/*.cmake) $(CPP_FILES)
 INSTALL := -m pip install --quiet --no-deps --no-build-isolation
 
-.PHONY: setup demo test check explore format sanitize clean
+MINUTES ?= 5
+SEED ?= 0
+JOBS ?= 2
+
+.PHONY: setup demo test check explore fuzz format sanitize clean
 .DEFAULT_GOAL := setup
 
 setup: $(STAMP)
@@ -43,6 +47,10 @@ test: check
 explore: setup
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --hypothesis-profile explore --numprocesses auto --quiet \
 	  $$(grep -rl "hypothesis import" tests)
+
+# Readers against changed inputs (tests/fuzz). What goes wrong is kept in tests/fuzz/corpus, which `make test` replays.
+fuzz: setup
+	PYTHONPATH=tests $(BIN)/python -m fuzz --minutes $(MINUTES) --seed $(SEED) --jobs $(JOBS) $(if $(LOG),--log $(LOG))
 
 # The kernels' tests against kernels that stop at the first access out of bounds or undefined operation. They are installed
 # into build/sanitize/site, and -S keeps the editable install's import hook, which would come first, out of the way.
