@@ -9,6 +9,7 @@ from typing import Any
 import typer
 
 from prunescope.cli.app import app
+from prunescope.cli.plain import shown
 from prunescope.errors import InputError
 
 ADDRESS = r"auto|local|\w+://.*|[^=\s/]+:\d+"  # of a Ray cluster
@@ -65,4 +66,4 @@ def _verb(error: Any) -> str:
 
 
 def _say(message: str) -> None:
-    print(f"prunescope: {' '.join(message.split())}", file=sys.stderr)
+    print(f"prunescope: {shown(' '.join(message.split()))}", file=sys.stderr)

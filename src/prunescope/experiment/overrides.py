@@ -54,9 +54,11 @@ def _split(override: str, example: str) -> tuple[str, str]:
 def _value(text: str, *, words_in_lists: bool = False, of_text: bool = False) -> Any:
     is_list = words_in_lists and text.startswith("[") and text.endswith("]")
     try:
-        value = tomllib.loads(f"value = {text}")["value"]
+        table = tomllib.loads(f"value = {text}")
     except tomllib.TOMLDecodeError:
-        value = None
+        table = {}
+    # A text of several lines, such as a path, may set more keys: it is no TOML value then.
+    value = table["value"] if len(table) == 1 else None
     if is_list and (value is None or of_text):
         parts = (part.strip() for part in _parts(text[1:-1]))
         inner = ((part, of_text and not part.startswith("[")) for part in parts)

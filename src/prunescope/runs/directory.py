@@ -9,6 +9,7 @@ import hashlib
 import io
 import json
 import os
+import re
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
 
 ABOUT = {"name", "identity", "seed", "status"}
+HALF = re.compile(r"\\u[dD][89a-fA-F]")  # half of a character in JSON, as of a name that is not UTF-8
 LOCK = ".lock"  # The process that writes the run holds this lock.
 
 
@@ -53,9 +55,12 @@ class Run:
     def about(self) -> dict[str, Any]:
         """The contents of run.json: status, seed, versions, machine, engine, data; raises InputError when damaged."""
         try:
-            about: dict[str, Any] = json.loads((self.path / "run.json").read_text("utf-8"))
+            text = (self.path / "run.json").read_text("utf-8")
+            about: dict[str, Any] = json.loads(text)
         except ValueError:
             raise InputError(f"{self.path / 'run.json'}: damaged (not JSON)") from None
+        if HALF.search(text):
+            about = _whole_characters(about)
         if not isinstance(about, dict) or not about.keys() >= ABOUT:
             raise InputError(f"{self.path / 'run.json'}: damaged (needs {', '.join(sorted(ABOUT))})")
         return about
@@ -219,6 +224,17 @@ class Run:
                 "wrote it): run the experiment into another --out"
             )
         return np.unpackbits(packed, count=self.data[f"{images}_images"]).astype(np.bool_)
+
+
+def _whole_characters(value: Any) -> Any:
+    """Return values of JSON with a replacement for each half of a character, which no table, page or figure can hold."""
+    if isinstance(value, str):
+        return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    if isinstance(value, list):
+        return [_whole_characters(one) for one in value]
+    if isinstance(value, dict):
+        return {_whole_characters(key): _whole_characters(one) for key, one in value.items()}
+    return value
 
 
 def is_done(path: Path) -> bool:

@@ -24,7 +24,10 @@ if TYPE_CHECKING:
     import polars
 
 # The errors that mean a wrong choice of folder; others, such as a full disk, are raised as they are.
-UNWRITABLE = {getattr(errno, name) for name in ("EACCES", "EPERM", "EROFS", "ENOTDIR", "EEXIST", "ENOENT")}
+UNWRITABLE = {
+    getattr(errno, name)
+    for name in ("EACCES", "EPERM", "EROFS", "ENOTDIR", "EEXIST", "ENOENT", "ENAMETOOLONG")
+}
 
 
 class RunWriter(Run):
@@ -146,7 +149,8 @@ def open_run(experiment: Experiment, seed: int, out: str | Path) -> Iterator[Run
         except OSError as error:
             if error.errno not in UNWRITABLE:
                 raise
-            raise InputError(f"{path}: cannot write there ({error.strerror}); choose another --out") from None
+            other = "another name or data.name" if error.errno == errno.ENAMETOOLONG else "another --out"
+            raise InputError(f"{path}: cannot write there ({error.strerror}); choose {other}") from None
         remove_leftovers(path)
         fresh = not (path / "run.json").is_file()
         try:

@@ -14,6 +14,7 @@ from prunescope._renamed import old_names
 from prunescope.analysis.formats import gigabytes
 from prunescope.errors import InputError
 from prunescope.experiment import Experiment
+from prunescope.experiment.paths import decoded
 from prunescope.pruning.running import crowding, estimate
 from prunescope.runs.checkpoint import saved_step
 from prunescope.runs.directory import Run, is_in_use
@@ -57,7 +58,7 @@ class Job:
     def needs(self) -> Path | None:
         """Return the run directory that ``prune.like`` names, which must be done before this job; None without one."""
         like = self.experiment.prune.like
-        return Path(like.replace("{seed}", str(self.seed))) if like else None
+        return Path(decoded(like).replace("{seed}", str(self.seed))) if like else None
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from prunescope.data.raw import check_pointer
 from prunescope.errors import InputError, first_line
+from prunescope.experiment.paths import has_surrogates
 
 if TYPE_CHECKING:
     import polars as pl
@@ -49,6 +50,10 @@ class ParquetTable:
         import polars as pl
 
         self.path = path
+        if has_surrogates(str(path)):  # polars opens no such path
+            raise InputError(
+                f"{path}: parquet files are read from paths in UTF-8 only: rename the file or folder"
+            )
         try:
             self.schema = pl.read_parquet_schema(path)
             self.rows = int(pl.scan_parquet(path).select(pl.len()).collect().item())

@@ -22,6 +22,7 @@ from prunescope.data.tasks.imagenet import (
 )
 from prunescope.data.tasks.random_groups import KEPT, deal, first_kept, half_kept
 from prunescope.errors import InputError
+from prunescope.experiment.paths import decoded
 
 
 @dataclass(frozen=True, eq=False)
@@ -117,7 +118,7 @@ def _in_order(numbers: Labels, labels: Labels) -> Labels:
 
 def _ordered(order: str, names: list[str]) -> tuple[list[str], Labels]:
     """Return names and numbers (from 0) of the classes after a mapping file from label to number or wnid."""
-    found = _lookup(Path(order), None, names, np.arange(len(names)))
+    found = _lookup(Path(decoded(order)), None, names, np.arange(len(names)))
     if all(_is_integer(value) for value in found):
         numbers = np.array([int(value) for value in found]) - 1
         if numbers.min() < 0 or len(set(numbers.tolist())) < len(numbers):
@@ -130,6 +131,7 @@ def _ordered(order: str, names: list[str]) -> tuple[list[str], Labels]:
 
 def _mapped(argument: str, root: Path, names: list[str], numbers: Labels) -> Task:
     """Return the task of the class map FILE or FILE:COLUMN, whose path may be relative to ``root``."""
+    argument = decoded(argument)
     path, column = Path(argument), None
     if not path.exists() and ":" in argument:
         before, _, column = argument.rpartition(":")

@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from prunescope.errors import InputError
 from prunescope.figures.parts.movie import Movie, write_movie
 from prunescope.figures.parts.notes import write_below
+from prunescope.figures.parts.texts import make_drawable
 from prunescope.model import Arrays
 
 PNG_DPI = 300
@@ -38,7 +39,9 @@ def write(drawing: Drawing, out: Path, name: str) -> list[Path]:
     try:
         out.mkdir(parents=True, exist_ok=True)
         pdf, png = out / f"{name}.pdf", out / f"{name}.png"
+        make_drawable(drawing.figure)
         box, told = write_below(drawing.figure, drawing.notes), " ".join(drawing.notes)
+        make_drawable(drawing.figure)  # the notes too
         # Without a creation date the same run draws the same bytes.
         about = {"CreationDate": None, "Creator": "prunescope"} | ({"Subject": told} if told else {})
         drawing.figure.savefig(pdf, metadata=about, bbox_inches=box)
@@ -53,7 +56,7 @@ def write(drawing: Drawing, out: Path, name: str) -> list[Path]:
 def _write_data(data: polars.DataFrame | Arrays, stem: Path) -> Path:
     if isinstance(data, polars.DataFrame):
         path = stem.with_name(f"{stem.name}.csv")
-        data.write_csv(path)
+        path.write_bytes(data.write_csv().encode())  # polars itself opens no path that is not UTF-8
         return path
     path = stem.with_name(f"{stem.name}.npz")
     with path.open("wb") as file:
