@@ -5,6 +5,8 @@ import hashlib
 import json
 import math
 import re
+import shutil
+from html.parser import HTMLParser
 
 import polars
 import pytest
@@ -14,6 +16,7 @@ from prunescope.observables.null_moments import fan_in_ratio_null
 from prunescope.report import write_report
 from prunescope.report.standalone import as_script
 from prunescope.report.summary import _locality_fact
+from prunescope.runs.directory import Run
 from prunescope.runs.writer import open_run
 from stored_runs import write_run
 
@@ -57,6 +60,56 @@ def test_names_are_escaped(page_file):
     assert "<img src=x" not in text
     assert "&lt;img src=x" in text
     assert text.count("</script>") == 2
+
+
+class _Elements(HTMLParser):
+    """Collects the elements of a page with their attributes."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.found = []
+        self.feed(text)
+
+    def handle_starttag(self, tag, attrs):
+        self.found.append((tag, sorted(name for name, _ in attrs)))
+
+
+@pytest.mark.parametrize(
+    "hostile",
+    [
+        "</script><script>alert(1)</script>",
+        '"><img src=x onerror=alert(1)>',
+        "' onload='alert(1)",
+        "<!--<script>",
+        "]]>\u2028\x00\x1b[31m\ud800",
+        "javascript:alert(1)",
+        "{{ 7 * 7 }}{% raw %}",
+    ],
+)
+def test_no_text_of_a_run_becomes_a_part_of_the_page(hostile, finished_run, tmp_path):
+    def of(value, key=""):
+        if isinstance(value, dict):
+            return {name: of(one, name) for name, one in value.items()}
+        if isinstance(value, list):
+            return value if key == "tables" else [of(one) for one in value]
+        return hostile if isinstance(value, str) and key not in ("identity", "status") else value
+
+    made = finished_run.experiment
+    changed = made.model_copy(
+        update={
+            "data": made.data.model_copy(update={"root": "/" + hostile.replace("\ud800", "")}),
+            "prune": made.prune.model_copy(update={"method": "unknown", "options": {"a": hostile[:-1]}}),
+        }
+    )
+    plain, odd = tmp_path / "plain" / "seed-3", tmp_path / "odd" / "seed-3"
+    for path, about in ((plain, finished_run.about), (odd, of(finished_run.about))):
+        shutil.copytree(finished_run.path, path)
+        (path / "experiment.toml").write_text(changed.to_toml(), "utf-8")
+        about |= {"method": of({"label": "plain", "sentence": "x"}) if path == odd else {}, "ended": hostile}
+        about["data"]["notes"] = [hostile] if path == odd else ["plain"]
+        (path / "run.json").write_text(json.dumps(about | {"identity": changed.identity}), "utf-8")
+    texts = [write_report([Run(path)], path / "p.html").read_text("utf-8") for path in (plain, odd)]
+    assert _Elements(texts[1]).found == _Elements(texts[0]).found
 
 
 def test_numbers_are_those_of_the_table(page_file, seeds):

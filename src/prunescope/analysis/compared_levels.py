@@ -12,7 +12,7 @@ from prunescope.analysis.groups import FigureOptions, Group
 from prunescope.analysis.statistics import spread
 from prunescope.errors import InputError
 from prunescope.mask import Mask
-from prunescope.pruning import find_traits
+from prunescope.pruning import known_traits
 
 # The densities at which the paper's Fig. 4 compares methods.
 COMPARED = (0.1, 0.01)
@@ -53,7 +53,7 @@ class ExperimentLevel:
 
 def by_method(found: Sequence[Group]) -> list[Group]:
     """Return experiments sorted in the order in which methods are listed, from iterative pruning on."""
-    return sorted(found, key=lambda group: find_traits(group.runs[0].experiment.prune.method).order)
+    return sorted(found, key=lambda group: known_traits(group.runs[0].experiment.prune.method).order)
 
 
 def at_common_density(found: Sequence[Group], target: float, options: FigureOptions) -> list[ExperimentLevel]:

@@ -11,7 +11,7 @@ from prunescope.analysis.formats import percent
 from prunescope.experiment import Experiment, build
 from prunescope.experiment.dotted import dotted_values
 from prunescope.experiment.fields import name_of_root
-from prunescope.pruning import find_traits
+from prunescope.pruning import known_traits
 
 Fields = dict[str, Any]
 Aspect = Callable[[Fields], str | None]
@@ -115,7 +115,7 @@ def _leaves(experiments: Sequence[Experiment]) -> list[list[str]]:
 def _tells(name: str, values: Mapping[str, Any], *, alone: bool) -> bool:
     """Return whether the value of a field says something of an experiment; ``alone``: it differs in no other field."""
     section, _, field = name.partition(".")
-    known = find_traits(values["prune.method"]).fields
+    known = known_traits(values["prune.method"]).fields
     if section == "prune" and known is not None and field not in {*known, "method", "options"}:
         return False
     if values[name] is None or values[name] is False:
@@ -175,12 +175,12 @@ def _translation(fields: Fields) -> str:
 
 def _method(known: Mapping[str, str], fields: Fields) -> str:
     name = str(fields["prune"]["method"])
-    label = find_traits(name).label
+    label = known_traits(name).label
     return known.get(name, label) if label == name else label
 
 
 def _reads(fields: Fields, field: str) -> bool:
-    return field in find_traits(fields["prune"]["method"]).reads
+    return field in known_traits(fields["prune"]["method"]).reads
 
 
 def _scope(fields: Fields) -> str | None:

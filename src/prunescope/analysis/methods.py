@@ -8,7 +8,7 @@ from typing import Any
 
 from prunescope.analysis.formats import percent
 from prunescope.experiment import Prune
-from prunescope.pruning import find_traits
+from prunescope.pruning import known_traits
 from prunescope.runs.directory import Run
 
 
@@ -25,7 +25,7 @@ def stored_labels(runs: Iterable[Run]) -> dict[str, str]:
 def sentence(run: Run) -> str:
     """Return what the run's method does, as a part of a sentence with the values of the experiment."""
     prune = run.experiment.prune
-    text = _stored(run, "sentence") or find_traits(prune.method).sentence
+    text = _stored(run, "sentence") or known_traits(prune.method).sentence
     return re.sub(r"\{(\w+)\}", lambda found: _value(prune, found[1]), text)
 
 

@@ -13,7 +13,7 @@ from prunescope.observables.flow import Flow, flow
 from prunescope.observables.gabor import SHUFFLES, GaborFits, gabor_fit
 from prunescope.observables.hierarchy import Tier, hierarchy
 from prunescope.observables.kurtosis import CavitySplit, split_cavity, stored_cavity
-from prunescope.pruning import find_traits
+from prunescope.pruning import known_traits
 from prunescope.pruning.layouts import erdos_renyi
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ def run_cavity(run: Run, level: int) -> CavitySplit | None:
         return None
     mask, after = run.ticket(level).masks[0], run.ticket(level + 1).masks[0]
     # Nested masks alone do not show it: SNIP's are nested too, although all are scored at initialisation.
-    pruned_from_it = level == DENSE or find_traits(run.experiment.prune.method).iterative
+    pruned_from_it = level == DENSE or known_traits(run.experiment.prune.method).iterative
     if not pruned_from_it or (after.array & ~mask.array).any():
         return None
     return split_cavity(effects, run.model(level).layers[0].weight, after)

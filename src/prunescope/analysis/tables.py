@@ -18,6 +18,7 @@ from prunescope.analysis.groups import by_replicates, first_of_each_seed
 from prunescope.errors import InputError
 from prunescope.experiment import Experiment
 from prunescope.experiment.dotted import dotted_values, fields
+from prunescope.experiment.paths import encoded
 from prunescope.files import advising, write_bytes
 from prunescope.runs.directory import Run
 
@@ -123,7 +124,7 @@ def write_table(rows: polars.DataFrame, path: Path) -> None:
 def _rows(run: Run) -> polars.DataFrame:
     about, levels = run.about, run.table
     ahead = {"name": about["name"], "identity": about["identity"], "seed": run.seed}
-    ahead |= {"status": run.status, "path": str(run.path)}
+    ahead |= {"status": run.status, "path": encoded(str(run.path))}
     columns = [polars.lit(value, dtype=TYPES[type(value)]).alias(name) for name, value in ahead.items()]
     # levels.parquet has the number of held-out images already.
     images = run.data.get("validation_images")

@@ -36,7 +36,7 @@ def measure_layers(sizes: Sizes, say: Callable[[str], None]) -> tuple[list[dict[
     """
     say("layer: one thread")
     done = subprocess.run(
-        [sys.executable, "-m", "prunescope.bench.layer", json.dumps(asdict(sizes))],
+        [sys.executable, "-P", "-m", "prunescope.bench.layer", json.dumps(asdict(sizes))],
         env=os.environ | ONE_THREAD,
         capture_output=True,
         text=True,

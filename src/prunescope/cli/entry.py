@@ -10,6 +10,7 @@ import typer
 import typer.main
 
 from prunescope.cli.app import app
+from prunescope.cli.plain import shown
 from prunescope.errors import CORRECTABLE, FULL, InputError, described
 from prunescope.streams import discard
 
@@ -100,4 +101,4 @@ def _say(message: str) -> None:
     line = " ".join(message.split())
     if len(line) > LONGEST:  # A value of thousands of characters hides what is said of it.
         line = f"{line[: LONGEST // 2]} … {line[-LONGEST // 2 :]}"
-    print(f"prunescope: {line}", file=sys.stderr)
+    print(f"prunescope: {shown(line)}", file=sys.stderr)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from prunescope.analysis.formats import number, span
 from prunescope.analysis.image_counts import images_text
 from prunescope.analysis.nulls import sampled_z
+from prunescope.cli.plain import own_stream, shown
 from prunescope.data.words import INPUTS
 from prunescope.runs.columns import find_column, shown_on
 from prunescope.runs.reporting import Reporter
@@ -83,7 +84,7 @@ class ProgressLines:
 
     def say(self, text: str) -> None:
         """Print a line to stderr at once."""
-        print(text, file=sys.stderr, flush=True)
+        print(shown(text), file=sys.stderr, flush=True)
 
     def due(self) -> bool:
         """Return whether a line on the progress is due, and count from now on if it is."""
@@ -105,7 +106,10 @@ class ProgressView(ABC):
 
         self._note = ""
         self._live = RichLive(
-            get_renderable=self._view, console=Console(stderr=True), refresh_per_second=4, transient=False
+            get_renderable=self._view,
+            console=Console(file=own_stream(sys.stderr)),
+            refresh_per_second=4,
+            transient=False,
         )
 
     def preparing(self, done: int, total: int, what: str) -> None:
@@ -114,7 +118,7 @@ class ProgressView(ABC):
 
     def note(self, text: str) -> None:
         """Print above the view what a reader of the numbers has to know."""
-        self._live.console.print(f"prunescope: {text}", highlight=False, markup=False)
+        self._live.console.print(f"prunescope: {shown(text)}", highlight=False, markup=False)
 
     def close(self) -> None:
         """Stop redrawing and release the terminal."""
@@ -210,15 +214,15 @@ class Live(ProgressView, Reporter):
         from rich.text import Text
 
         table = Table(box=None, pad_edge=False)
-        shown = [find_column("level"), *shown_on("live")]
-        for column in shown:
+        columns = [find_column("level"), *shown_on("live")]
+        for column in columns:
             title = SHORT.get(column.name, column.title)
             # The rows are those of the first layer, which alone has what belongs to a layer.
             named = column.of == "layer" and column.name != "locality_z"
             table.add_column(f"{title} of layer 1" if named else title, justify="right")
         for row in self._rows[-24:]:
-            table.add_row(*(number(row.get(column.name), column.format) for column in shown))
-        parts: list[Any] = [Text(self._heading, style="dim"), table]
+            table.add_row(*(number(row.get(column.name), column.format) for column in columns))
+        parts: list[Any] = [Text(shown(self._heading), style="dim"), table]
         if self._level is not None:
             clock = self._forecast.clock
             # a bar alone does not end its line
@@ -227,7 +231,7 @@ class Live(ProgressView, Reporter):
                 Text(f"level {self._level.number}{self._ahead()}  {clock.rate:.0f} steps/s{self._seen()}")
             )
         if self._note:
-            parts.append(Text(self._note))
+            parts.append(Text(shown(self._note)))
         return Group(*parts)
 
     def _ahead(self) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -9,6 +10,7 @@ from typing import Annotated
 import typer
 
 from prunescope.cli.options import ExperimentName, Overrides, Trackers
+from prunescope.cli.plain import own_streams, shown
 
 
 def run_command(
@@ -37,15 +39,17 @@ def run_command(
     from prunescope.runs.writer import run_path
     from prunescope.track import tracked
 
-    reporter = tracked(Live() if sys.stderr.isatty() else Lines(), track or ())
-    try:
-        resolved = located(resolved, seed, out, reporter)
-        path = run_path(resolved, seed, out)
-        done = is_done(path)
-        run_as_named(resolved, seed, out, reporter)
-        if done:
-            print(f"{path}: done before; nothing to do", file=sys.stderr)
-            reporter.finished(path, [])  # trackers may not have it yet
-    finally:
-        reporter.close()
+    # Trackers write in colours.
+    with own_streams() if track else contextlib.nullcontext():
+        reporter = tracked(Live() if sys.stderr.isatty() else Lines(), track or ())
+        try:
+            resolved = located(resolved, seed, out, reporter)
+            path = run_path(resolved, seed, out)
+            done = is_done(path)
+            run_as_named(resolved, seed, out, reporter)
+            if done:
+                print(shown(f"{path}: done before; nothing to do"), file=sys.stderr)
+                reporter.finished(path, [])  # trackers may not have it yet
+        finally:
+            reporter.close()
     print(path)

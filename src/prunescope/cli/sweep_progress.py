@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from prunescope.analysis.formats import number, span
+from prunescope.cli.plain import shown
 from prunescope.cli.progress import ProgressLines, ProgressView, z_text
 from prunescope.runs.columns import find_column
 from prunescope.sweep.capacity import Capacity
@@ -84,7 +85,7 @@ class SweepLive(ProgressView, SweepReporter):
             return
         known = self._status.updated(run, event)
         if event["event"] == "tracker":
-            self._live.console.print(f"{known.label}: {event['text']}", highlight=False, markup=False)
+            self._live.console.print(shown(f"{known.label}: {event['text']}"), highlight=False, markup=False)
 
     def ended(self, run: PlannedRun, how: str, message: str) -> None:
         if not self._status:
@@ -92,7 +93,9 @@ class SweepLive(ProgressView, SweepReporter):
         known = self._status.ended(run, how, message)
         if how != "stopped":
             self._live.console.print(
-                f"{known.label}: {how}{f', {message}' if message else ''}", highlight=False
+                shown(f"{known.label}: {how}{f', {message}' if message else ''}"),
+                highlight=False,
+                markup=False,
             )
 
     def stopping(self) -> None:
@@ -110,11 +113,11 @@ class SweepLive(ProgressView, SweepReporter):
                 table.add_column(name, justify="left" if name == "run" else "right", no_wrap=name != "run")
             for known in self._status.running:
                 label = f"{known.label}: {known.note}" if known.note else known.label
-                table.add_row(Text(label), *_cells(known, self._status))
+                table.add_row(Text(shown(label)), *_cells(known, self._status))
             parts = [table] if self._status.running else []
             parts.append(Text(heading(self._status)))
         if self._note:
-            parts.append(Text(self._note))
+            parts.append(Text(shown(self._note)))
         return Group(*parts)
 
 

@@ -90,14 +90,21 @@ def _json(comparison: Comparison) -> str:
 def _markdown(comparison: Comparison) -> str:
     heading, *lines = _cells(comparison)
     ruler = ["---", "---", *["---:"] * (len(heading) - 2)]
-    table = "\n".join(f"| {' | '.join(line)} |" for line in (heading, ruler, *lines))
+    rows = ([_in_markdown(cell) for cell in line] for line in (heading, ruler, *lines))
+    table = "\n".join(f"| {' | '.join(line)} |" for line in rows)
     return (
         f"{table}\n\n{CONDITIONAL.format(_inputs(comparison.groups))}" if _has_interval(comparison) else table
     )
 
 
+def _in_markdown(cell: str) -> str:
+    """Return a text as a cell of a Markdown table, in which no name ends the cell or the line, or is HTML."""
+    line = " ".join(cell.splitlines())
+    return line.replace("|", "\\|").replace("<", "&lt;")
+
+
 def _text(comparison: Comparison) -> str:
-    lines = _cells(comparison)
+    lines = [[" ".join(cell.splitlines()) for cell in line] for line in _cells(comparison)]
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     text: list[str] = []
     last = ""

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from prunescope.cli.plain import own_streams
 from prunescope.errors import InputError
 from prunescope.runs.directory import Run
 from prunescope.track.upload import Destination, send
@@ -24,7 +25,9 @@ def print_tracked(places: Sequence[Path], name: str, out: Path | None) -> None:
     left_out = 0
     for path in paths:
         try:
-            print(send(Run(path), destination), flush=True)
+            with own_streams():
+                place = send(Run(path), destination)
+            print(place, flush=True)
         except InputError as error:
             if len(paths) == 1:
                 raise

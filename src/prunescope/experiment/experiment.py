@@ -8,14 +8,15 @@ from pathlib import Path
 
 from pydantic import Field, model_validator
 
-from prunescope.experiment.fields import Data, Network, Place, Prune, Section, Train
+from prunescope.experiment.fields import NAME, Data, Network, Place, Prune, Section, Train
+from prunescope.experiment.paths import decoded
 from prunescope.experiment.toml import toml_value
 
 
 class Experiment(Section):
     """An experiment: every choice but the seed that changes a result, and in ``run`` those that change only speed."""
 
-    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._/-]*$")
+    name: str = Field(pattern=NAME)
     data: Data = Data()
     network: Network = Network()
     train: Train = Train()
@@ -47,7 +48,7 @@ class Experiment(Section):
             fields.get("data", {}).pop(label, None)
         if like := fields.get("prune", {}).get("like"):
             # The last two parts of the path name that run; where it is stored does not count.
-            fields["prune"]["like"] = Path(like).parts[-2:]
+            fields["prune"]["like"] = Path(decoded(like)).parts[-2:]
         fields = {key: value for key, value in fields.items() if value != {}}
         canonical = json.dumps(fields, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(canonical.encode()).hexdigest()[:12]

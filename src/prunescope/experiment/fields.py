@@ -5,14 +5,16 @@ from __future__ import annotations
 import re
 import unicodedata
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from prunescope.digits import is_whole
+from prunescope.experiment.paths import decoded, encoded, has_surrogates
 
 # Endings of data files, which are no part of a data set's name.
 ENDINGS = {".npz", ".npy", ".parquet", ".gz", ".mat", ".csv", ".zip", ".tar"}
+NAME = r"^[A-Za-z0-9][A-Za-z0-9._/-]*$"  # what an experiment may be called
 # No field counts further: products and sums of counts, as steps times levels, then stay within 64 bits.
 MOST = 10**12
 MOST_LAYERS = 1000
@@ -30,6 +32,17 @@ Source = Literal[
 ]  # fmt: skip
 
 
+def _encoded_path(value: object) -> object:
+    """Return a path, or the one behind ``map:``, as text that TOML can hold; anything else as it is."""
+    if not isinstance(value, str):
+        return value
+    kind, colon, rest = value.partition(":")
+    return f"{kind}:{encoded(rest)}" if kind == "map" and colon else encoded(value)
+
+
+PathText = Annotated[str, BeforeValidator(_encoded_path)]
+
+
 def name_of_root(root: str) -> str:
     """Return the name of the data set in the folder or file ``root``: the last part of its path, without its ending.
 
@@ -38,11 +51,15 @@ def name_of_root(root: str) -> str:
     """
     if not root:
         return ""
-    path = Path(root).expanduser()
+    path = Path(decoded(root)).expanduser()
     if path.name in ("", ".."):
         path = path.resolve()
-    stem = path.stem if path.suffix.lower() in ENDINGS else path.name
-    plain = re.sub(r"[\u0300-\u036f]", "", unicodedata.normalize("NFKD", stem))
+    return plain_name(path.stem if path.suffix.lower() in ENDINGS else path.name)
+
+
+def plain_name(text: str) -> str:
+    """Return a text as the fields ``name`` allow it: without accents, with a hyphen in place of other characters."""
+    plain = re.sub(r"[\u0300-\u036f]", "", unicodedata.normalize("NFKD", text))
     return re.sub(r"[^A-Za-z0-9._-]+", "-", plain).strip("-._") or "data"
 
 
@@ -51,19 +68,28 @@ class Section(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
+    @model_validator(mode="after")
+    def _texts_are_characters(self) -> Self:
+        for name, value in self:
+            parts = [part for item in value.items() for part in item] if isinstance(value, dict) else [value]
+            texts = (part for part in parts if isinstance(part, str))
+            if wrong := next(filter(has_surrogates, texts), None):
+                raise ValueError(f"{name} holds {wrong!r}: it is not UTF-8, give characters")
+        return self
+
 
 class Data(Section):
     """The section ``data``: images and task. A source ignores the fields that it does not read."""
 
     source: Source = Field("photographs", description="where images come from")
-    root: str = Field("", description="folder or file of the source, raw or prepared")
+    root: PathText = Field("", description="folder or file of the source, raw or prepared")
     name: str = Field(
         "",
         pattern=r"^([A-Za-z0-9][A-Za-z0-9._-]*)?$",
         description="what the data set is called in directories, tables and pages; after data.root unless told",
     )
     fraction: Share = Field(1.0, description="share of the training images used")
-    task: str = Field(
+    task: PathText = Field(
         "classes",
         description="classes, modulo:N, random:N, map:FILE, semantic, semantic-5-random-5 or semantic-partial",
     )
@@ -73,7 +99,7 @@ class Data(Section):
     rotate: float = Field(0.0, description="degrees counter-clockwise, at load")
     translate: bool = Field(False, description="roll each image anew each time it is drawn")
     flip: bool = Field(False, description="mirror half of the images each time they are drawn")
-    class_order: str = Field(
+    class_order: PathText = Field(
         "", description="ImageNet: devkit or sorted (wnids); or a mapping file: label -> wnid or class number"
     )
     geometry: Literal["image", "series", "none"] = Field(
@@ -102,7 +128,7 @@ class Data(Section):
     @property
     def root_path(self) -> Path:
         """The folder or file ``root``, with the home folder in place of ``~``."""
-        return Path(self.root).expanduser()
+        return Path(decoded(self.root)).expanduser()
 
     @property
     def set_name(self) -> str:
@@ -209,7 +235,7 @@ class Prune(Section):
         "uniform",
         description="random, set, rigl: densities of the layers; shuffle: those and fan-ins of prune.like",
     )
-    like: str = Field(
+    like: PathText = Field(
         "", description="random with layout=shuffle: a run directory; {seed} stands for the seed"
     )
     score_images: Positive = Field(10_000, description="snip, grasp: images of the scoring batch")

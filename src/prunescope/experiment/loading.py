@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from functools import reduce
@@ -18,7 +19,7 @@ from prunescope.errors import InputError, did_you_mean
 from prunescope.experiment.dotted import fields as all_fields
 from prunescope.experiment.dotted import set_field
 from prunescope.experiment.experiment import Experiment
-from prunescope.experiment.fields import Data, name_of_root
+from prunescope.experiment.fields import NAME, Data, name_of_root, plain_name
 from prunescope.experiment.following import follow_data, follow_steps
 from prunescope.experiment.overrides import parsed
 from prunescope.experiment.toml import parse_toml, read_toml
@@ -66,7 +67,8 @@ def load(
         origin = f"preset {experiment}"
         fields = parse_toml(preset_text(str(experiment)), origin)
     own_name = "name" in fields
-    fields.setdefault("name", path.stem if path.suffix == ".toml" else str(experiment))
+    if not own_name:
+        fields["name"] = _name_of_file(path) if path.suffix == ".toml" else str(experiment)
     given = dict(parsed(override) for override in overrides)
     told = dict(given)
     if "scale" in given:
@@ -88,6 +90,11 @@ def load(
         (say or to_stderr)(note)
     by_data = {"data.root", "data.name"} & given.keys() or not own_name
     return built.named_after_data() if by_data and "name" not in told else built
+
+
+def _name_of_file(path: Path) -> str:
+    """Return what an experiment is called after its file: the name without .toml, as far as an experiment may have it."""
+    return path.stem if re.search(NAME, path.stem) else plain_name(path.stem)
 
 
 def _forget_name(fields: dict[str, Any], given: Mapping[str, Any]) -> None:

@@ -48,13 +48,14 @@ def draw(
     from prunescope.figures.parts.drawing import write
     from prunescope.figures.parts.notes import figure_notes
     from prunescope.figures.parts.style import STYLE
+    from prunescope.figures.parts.texts import quiet_about_glyphs
 
     module, function = spec.source.split(":")
     make = getattr(import_module(f"prunescope.figures.{module}"), function)
     options = FigureOptions(
         None if levels is None else tuple(levels), None if nodes is None else tuple(nodes)
     )
-    with rc_context(STYLE):
+    with rc_context(STYLE), quiet_about_glyphs():
         drawing = make(list(runs), options)
         drawing = replace(drawing, notes=(*drawing.notes, *figure_notes(spec, runs, options)))
         return write(drawing, Path(out), f"figure-{figure_id}")

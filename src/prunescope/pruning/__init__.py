@@ -7,6 +7,7 @@ through ``register``. Listing the names imports no method. See docs/extending.md
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from importlib import import_module
 from importlib.metadata import EntryPoints, entry_points
@@ -72,6 +73,18 @@ def find_traits(name: str) -> Traits:
     except ImportError:
         found = None
     return found if isinstance(found, Traits) else unstated(name)
+
+
+def known_traits(name: str) -> Traits:
+    """Return the traits of the method that a stored run names, without importing a module for it.
+
+    Those of a method of another package are known once something else has imported its module; until then they are those
+    of ``unstated``. So reading a run never runs the code that it names.
+    """
+    if name in _registered or name in _built_in():
+        return find_traits(name)
+    imported = any(point.name == name and point.module in sys.modules for point in _points())
+    return find_traits(name) if imported else unstated(name)
 
 
 def about_method(name: str) -> str:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from prunescope.errors import InputError
 from prunescope.experiment import Prune
+from prunescope.experiment.paths import decoded
 from prunescope.model import Model, Ticket, initial, layer_sizes
 from prunescope.pruning import find_traits
 from prunescope.runs.arrays import read_arrays
@@ -74,7 +75,7 @@ def like_notes(setting: Setting) -> list[str]:
 
 
 def _opened(setting: Setting) -> Run:
-    path = given_like(setting.experiment.prune).replace("{seed}", str(setting.seed))
+    path = decoded(given_like(setting.experiment.prune)).replace("{seed}", str(setting.seed))
     try:
         return Run(path)
     except InputError:

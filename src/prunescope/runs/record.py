@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import reprlib
 from pathlib import Path
 from typing import Annotated, Any
@@ -12,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from prunescope.errors import InputError
 from prunescope.files import read_limited
 
+HALF = re.compile(r"\\u[dD][89a-fA-F]")  # half of a character in JSON, as of a name that is not UTF-8
 LIMIT = 10_000_000  # bytes; the names of a thousand classes take a hundredth of it
 LARGEST = 2**53  # Larger whole numbers are not exact in float64.
 LARGEST_NUMBER = 1e100  # The sums of squares of larger numbers would not be finite.
@@ -62,17 +64,31 @@ class RunRecord(BaseModel):
 def read_record(path: Path) -> tuple[dict[str, Any], RunRecord]:
     """Return the entries of a run.json as they stand, and checked; raise InputError, in one line, when it is damaged."""
     try:
-        entries = json.loads(read_limited(path, LIMIT).decode("utf-8"))
+        text = read_limited(path, LIMIT).decode("utf-8")
+        entries = json.loads(text)
     except InputError:
         raise
     except (ValueError, RecursionError):
         raise InputError(f"{path}: damaged (not JSON)") from None
+    if HALF.search(text):
+        entries = _whole_characters(entries)
     if not isinstance(entries, dict):
         raise InputError(f"{path}: damaged (not a table of entries)")
     try:
         return entries, RunRecord.model_validate(entries)
     except ValidationError as error:
         raise InputError(f"{path}: damaged ({_first(error)})") from None
+
+
+def _whole_characters(value: Any) -> Any:
+    """Return values of JSON with a replacement for each half of a character, which no table, page or figure can hold."""
+    if isinstance(value, str):
+        return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    if isinstance(value, list):
+        return [_whole_characters(one) for one in value]
+    if isinstance(value, dict):
+        return {_whole_characters(key): _whole_characters(one) for key, one in value.items()}
+    return value
 
 
 def _first(error: ValidationError) -> str:

@@ -159,7 +159,8 @@ def open_run(experiment: Experiment, seed: int, out: str | Path) -> Iterator[Run
         except OSError as error:
             if error.errno not in UNWRITABLE:
                 raise
-            raise InputError(f"{path}: cannot write there ({error.strerror}); choose another --out") from None
+            other = "another name or data.name" if error.errno == errno.ENAMETOOLONG else "another --out"
+            raise InputError(f"{path}: cannot write there ({error.strerror}); choose {other}") from None
         remove_leftovers(path)
         fresh = not (path / "run.json").is_file()
         try:

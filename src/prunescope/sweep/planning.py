@@ -15,6 +15,7 @@ from prunescope.analysis.formats import gigabytes
 from prunescope.errors import InputError
 from prunescope.experiment import Experiment
 from prunescope.experiment.fields import MOST_THREADS
+from prunescope.experiment.paths import decoded
 from prunescope.pruning.running import crowding, estimate
 from prunescope.runs.checkpoint import saved_step
 from prunescope.runs.directory import Run, is_in_use
@@ -58,7 +59,7 @@ class Job:
     def needs(self) -> Path | None:
         """Return the run directory that ``prune.like`` names, which must be done before this job; None without one."""
         like = self.experiment.prune.like
-        return Path(like.replace("{seed}", str(self.seed))) if like else None
+        return Path(decoded(like).replace("{seed}", str(self.seed))) if like else None
 
 
 @dataclass(frozen=True)

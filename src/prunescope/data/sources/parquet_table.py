@@ -12,6 +12,7 @@ from prunescope.data.raw import check_pointer
 from prunescope.data.sources.labels import check_names
 from prunescope.data.sources.parquet_footer import ParquetFooter
 from prunescope.errors import InputError, first_line, shortened
+from prunescope.experiment.paths import has_surrogates
 from prunescope.files import open_regular
 from prunescope.memory import check_memory
 from prunescope.panics import without_panics
@@ -56,6 +57,10 @@ class ParquetTable:
         import polars as pl
 
         self.path = path
+        if has_surrogates(str(path)):  # polars opens no such path
+            raise InputError(
+                f"{path}: parquet files are read from paths in UTF-8 only: rename the file or folder"
+            )
         open_regular(path).close()  # polars would wait for a pipe
         try:
             with without_panics(str(path)):

@@ -25,6 +25,7 @@ from prunescope.data.tasks.imagenet import (
 )
 from prunescope.data.tasks.random_groups import KEPT, deal, first_kept, half_kept
 from prunescope.errors import InputError, first_line, shortened
+from prunescope.experiment.paths import decoded
 from prunescope.files import open_regular
 
 _MOST_BYTES = 1 << 26  # of a class map
@@ -126,7 +127,7 @@ def _in_order(numbers: Labels, labels: Labels) -> Labels:
 
 def _ordered(order: str, names: list[str]) -> tuple[list[str], Labels]:
     """Return names and numbers (from 0) of the classes after a mapping file from label to number or wnid."""
-    found = _lookup(Path(order), None, names, np.arange(len(names)))
+    found = _lookup(Path(decoded(order)), None, names, np.arange(len(names)))
     if all(_is_integer(value) for value in found):
         numbers = [int(value) - 1 for value in found]
         if min(numbers) < 0 or max(numbers) > _LARGEST or len(set(numbers)) < len(numbers):
@@ -139,6 +140,7 @@ def _ordered(order: str, names: list[str]) -> tuple[list[str], Labels]:
 
 def _mapped(argument: str, root: Path, names: list[str], numbers: Labels) -> Task:
     """Return the task of the class map FILE or FILE:COLUMN, whose path may be relative to ``root``."""
+    argument = decoded(argument)
     path, column = Path(argument), None
     if not os.path.exists(path) and ":" in argument:
         before, _, column = argument.rpartition(":")

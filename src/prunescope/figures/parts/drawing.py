@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 
 from prunescope.figures.parts.movie import Movie, write_movie
 from prunescope.figures.parts.notes import write_below
+from prunescope.figures.parts.texts import make_drawable
 from prunescope.files import advising, replacing_together
 from prunescope.model import Arrays
 
@@ -37,7 +38,9 @@ def write(drawing: Drawing, out: Path, name: str) -> list[Path]:
     Returns the paths in that order. All files are replaced once all are written. Raises InputError when the folder cannot be written.
     """
     pdf, png = out / f"{name}.pdf", out / f"{name}.png"
+    make_drawable(drawing.figure)
     box, told = write_below(drawing.figure, drawing.notes), " ".join(drawing.notes)
+    make_drawable(drawing.figure)  # the notes too
     with advising(out, "--out"), replacing_together() as temporary:
         out.mkdir(parents=True, exist_ok=True)
         # Without a creation date the same run draws the same bytes.
@@ -52,7 +55,9 @@ def write(drawing: Drawing, out: Path, name: str) -> list[Path]:
 def _write_data(data: polars.DataFrame | Arrays, stem: Path, temporary: Callable[[Path], Path]) -> Path:
     if isinstance(data, polars.DataFrame):
         path = stem.with_name(f"{stem.name}.csv")
-        temporary(path).write_text(data.write_csv(), "utf-8")
+        temporary(path).write_bytes(
+            data.write_csv().encode()
+        )  # polars itself opens no path that is not UTF-8
         return path
     path = stem.with_name(f"{stem.name}.npz")
     with temporary(path).open("wb") as file:

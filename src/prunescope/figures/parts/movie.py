@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from prunescope.analysis.formats import accuracy
 from prunescope.errors import InputError
 from prunescope.figures.parts.style import FAINT, MUTED
+from prunescope.figures.parts.texts import make_drawable
 
 # Pixels of a frame, and of its header, of a caption and of the gap between two pictures.
 WIDTH, HEIGHT, DPI = 1280, 720, 160
@@ -61,7 +62,7 @@ def write_movie(movie: Movie, folder: Path, stem: str, temporary: Callable[[Path
     coded = ["-an", "-c:v", "libx264", "-pix_fmt", "yuv420p", "-crf", "18", "-movflags", "+faststart"]
     # With one thread and without metadata the same run gives the same bytes.
     same = ["-threads", "1", "-map_metadata", "-1", "-fflags", "+bitexact", "-flags", "+bitexact"]
-    command = [ffmpeg, "-v", "error", "-y", *raw, *coded, *same, "-f", "mp4", str(temporary(path))]
+    command = [ffmpeg, "-v", "error", "-y", *raw, *coded, *same, "-f", "mp4", f"file:{temporary(path)}"]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         assert process.stdin is not None
         with suppress(BrokenPipeError):  # ffmpeg has ended, and its return code says how
@@ -194,6 +195,7 @@ def frame(layout: Layout, content: FrameContent) -> Frame:
         part[:] = enlarged[: part.shape[0], : part.shape[1]]
         middle = x + layout.width * layout.scale / 2
         figure.text(middle / WIDTH, 1 - (y - 3) / HEIGHT, caption, fontsize=5.5, color=MUTED, ha="center")
+    make_drawable(figure)
     canvas = FigureCanvasAgg(figure)
     canvas.draw()
     drawn = np.asarray(canvas.buffer_rgba())[..., :3]
