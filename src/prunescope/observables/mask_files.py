@@ -204,19 +204,19 @@ def _npz(path: Path, file: BinaryIO) -> Generator[list[Entry]]:
     with zipfile.ZipFile(file) as archive:
         entries = []
         for name in archive.namelist():
-            with archive.open(name) as member:
-                if member.read(6) != b"\x93NUMPY":
+            with archive.open(name) as part:
+                if part.read(6) != b"\x93NUMPY":
                     continue
-            with archive.open(name) as member:
-                shape, by_columns, dtype = _header(member)
+            with archive.open(name) as part:
+                shape, by_columns, dtype = _header(part)
             if dtype.hasobject:
                 raise InputError(f"{path}: {PICKLED}")
-            tile = partial(_member_tile, archive, name, (shape, by_columns, dtype))
+            tile = partial(_part_tile, archive, name, (shape, by_columns, dtype))
             entries.append(Entry(name.removesuffix(".npy"), shape, dtype.kind == "f", tile))
         yield entries
 
 
-def _member_tile(
+def _part_tile(
     archive: zipfile.ZipFile, name: str, header: tuple[tuple[int, ...], bool, np.dtype[Any]]
 ) -> Tile:
     """Return what gives the parts of an array in an archive, which are decompressed as they are asked for."""
