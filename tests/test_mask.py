@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
+from prunescope.errors import InputError
 from prunescope.mask import Mask
 
 MASKS = hnp.arrays(np.bool_, st.tuples(st.integers(1, 12), st.integers(1, 30)))
@@ -129,3 +130,28 @@ def test_a_digest_tells_masks_and_shapes_apart():
     other[0, 1] = True
     others = [Mask(other), Mask(np.eye(4, dtype=bool).reshape(2, 8))]
     assert len({mask.digest, *(one.digest for one in others)}) == 3
+
+
+@pytest.mark.parametrize(
+    "nothing",
+    [None, "01", [[0, 1], [1]], [[None, 1]], [["0", "1"]], {}, 3, [[1, 2]], [[0, float("nan")]], [[]]],
+)
+def test_what_holds_no_numbers_is_refused(nothing):
+    with pytest.raises(InputError, match="a mask must "):
+        Mask.of(nothing)
+
+
+def test_absurd_sizes_are_refused_before_memory_is_taken():
+    with pytest.raises(InputError, match=r"a mask of 1000000x1000000 would take 1,000\.0 GB"):
+        Mask(np.broadcast_to(True, (10**6, 10**6)))
+    with pytest.raises(InputError, match=r"^0 bytes do not hold a packed -1x8 mask"):
+        Mask.unpack(np.zeros(0, np.uint8), -1, 8)
+    with pytest.raises(InputError, match="does not hold 4 inputs"):
+        Mask.ones(1, 4).images((2**32, 2**32, 1))
+    with pytest.raises(InputError, match="does not hold 4 inputs"):
+        Mask.ones(1, 4).images((-2, -2, 1))
+
+
+def test_bytes_taken_for_bool_count_once():
+    mask = Mask(np.array([[2, 255, 0]], np.uint8).view(np.bool_))
+    assert (mask.kept, mask.fan_in.tolist(), mask.array.view(np.uint8).tolist()) == (2, [2], [[1, 1, 0]])

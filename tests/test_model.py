@@ -1,5 +1,7 @@
 """prunescope.model: run with `pytest tests/test_model.py`."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -145,3 +147,13 @@ def test_inputs_live_where_a_path_of_kept_weights_starts_at_a_live_pixel(density
 
 def test_layer_sizes_run_from_the_pixels_to_the_classes():
     assert layer_sizes(48, (5, 6), 10) == (48, 5, 6, 10)
+
+
+def test_pruned_weights_that_are_not_finite_are_0_too():
+    model = initial((3, 2, 2), "none", 0)
+    weight = model.layers[0].weight.copy()
+    weight[0, 0], weight[1, 1] = np.inf, np.nan
+    model = Model((replace(model.layers[0], weight=weight), model.layers[1]))
+    mask = np.array([[0, 1, 1], [1, 0, 1]], bool)
+    pruned = Ticket((Mask(mask),), (np.ones(2, bool),)).applied_to(model).layers[0].weight
+    assert np.array_equal(pruned, np.where(mask, weight, 0))

@@ -150,7 +150,7 @@ class Ticket:
     def applied_to(self, model: Model) -> Model:
         """Return ``model`` with the pruned weights and biases set to 0."""
         layers = [
-            replace(layer, weight=layer.weight * mask.array, bias=layer.bias * bias)
+            replace(layer, weight=_pruned(layer.weight, mask.array), bias=_pruned(layer.bias, bias))
             for layer, mask, bias in zip(model.layers, self.masks, self.biases, strict=False)
         ]
         return Model((*layers, model.layers[-1]))
@@ -166,6 +166,14 @@ class Ticket:
         for mask in self.masks:
             live.append(np.asarray(np.any(mask.array & live[-1], axis=1)))
         return tuple(live)
+
+
+def _pruned(values: FloatArray, kept: BoolArray) -> FloatArray:
+    """Return the values with those that are not kept set to 0, those that are not finite too."""
+    with np.errstate(invalid="ignore"):
+        result = values * kept
+    # A product keeps the sign of a zero, as trained runs have it, but makes inf nan.
+    return result if np.isfinite(result).all() else np.where(kept, values, np.float32(0))
 
 
 def layer_sizes(n_in: int, hidden: Sequence[int], classes: int) -> tuple[int, ...]:

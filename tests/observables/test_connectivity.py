@@ -175,3 +175,11 @@ def test_scaled_participation_is_the_formula_whatever_the_scale(array, seed):
 def test_weights_of_another_shape_are_refused():
     with pytest.raises(InputError, match=r"\(2, 3\).*\(3, 2\)"):
         scaled_participation(np.ones((2, 3)), np.ones((3, 2)))
+
+
+@pytest.mark.parametrize("drawn", [1, 5])
+def test_shuffled_masks_do_not_depend_on_how_many_places_are_drawn_at_once(monkeypatch, drawn):
+    mask = np.random.default_rng(0).random((9, 20)) < np.linspace(0.05, 0.95, 9)[:, np.newaxis]
+    whole = shuffle_at_fan_in(mask, generator(0, "test", 0, 0))
+    monkeypatch.setattr("prunescope.observables.connectivity.DRAWN_AT_ONCE", drawn)
+    assert shuffle_at_fan_in(mask, generator(0, "test", 0, 0)) == whole

@@ -57,3 +57,20 @@ def test_what_is_not_defined_is_nan():
 def test_what_does_not_fit_is_refused(levels, rate, message):
     with pytest.raises(InputError, match=message):
         observables.flow(levels, rate)
+
+
+def test_shares_of_weights_near_the_largest_float():
+    huge = np.full(1000, 1e308)
+    shares = observables.flow([[huge, huge[:500]], [huge[:500], huge[:500]]], 0.5).share
+    np.testing.assert_allclose(shares, [[2 / 3, 1 / 3], [1 / 2, 1 / 2]])
+    shares = observables.flow([[np.full(3, 5e-324), np.full(1, 5e-324)]] * 2, 0.5).share
+    assert shares.tolist() == [[0.75, 0.25]] * 2
+
+
+def test_the_most_negative_integer_has_a_magnitude():
+    assert observables.flow([[np.array([-128], np.int8), np.array([64], np.int8)]] * 2, 0.5).share[
+        0
+    ].tolist() == [
+        2 / 3,
+        1 / 3,
+    ]

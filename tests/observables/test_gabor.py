@@ -168,3 +168,13 @@ def test_what_does_not_fit_is_refused(shape, change, message):
     asked = {"weights": np.ones((2, 24)), "mask": np.ones((2, 24), bool), "shape": shape} | change
     with pytest.raises(InputError, match=message):
         observables.gabor_fit(**asked)
+
+
+@pytest.mark.parametrize("scale", [1e300, 1e-300])
+def test_fits_to_weights_of_any_size(scale):
+    weights = np.random.default_rng(1).standard_normal((1, 25))
+    plain, scaled = (
+        observables.gabor_fit(w, np.ones((1, 25)), (1, 5, 5), shuffles=0) for w in (weights, weights * scale)
+    )
+    np.testing.assert_allclose(scaled.r2, plain.r2, rtol=1e-6)
+    np.testing.assert_allclose(scaled.amplitude / scale, plain.amplitude, rtol=1e-5)

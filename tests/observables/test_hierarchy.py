@@ -100,3 +100,10 @@ def test_weights_of_another_shape_are_refused():
         observables.hierarchy(masks, [weights[0], weights[2], weights[1]], 3, 0)
     with pytest.raises(InputError, match="needs the weights of 3 layers"):
         observables.hierarchy(masks, weights[:2], 3, 0)
+
+
+@pytest.mark.parametrize("size", [1e200, 1e-200, np.inf])
+def test_strengths_that_no_float_holds_are_refused(size):
+    masks, weights = [np.ones((2, 2))] * 3, [np.full((2, 2), size)] * 3
+    with pytest.raises(InputError, match="strengths of the paths to layer"):
+        observables.hierarchy(masks, weights, 3, 0)

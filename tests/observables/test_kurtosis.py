@@ -141,3 +141,33 @@ def test_what_does_not_fit_is_refused(weights, inputs, message):
     for function in (observables.preactivation_kurtosis, observables.cavity):
         with pytest.raises(InputError, match=message):
             function(weights, np.ones((2, 3), bool), inputs)
+
+
+@pytest.mark.parametrize("power", [-1000, -340, -60, 60, 340, 900])
+def test_no_scale_of_weights_or_inputs_changes_a_kurtosis_or_an_effect(power):
+    rng = np.random.default_rng(3)
+    weights, inputs = rng.standard_normal((4, 9)), rng.standard_normal((30, 9))
+    mask = rng.random((4, 9)) < 0.7
+    plain, effects = (
+        observables.preactivation_kurtosis(weights, mask, inputs),
+        observables.cavity(weights, mask, inputs).effect,
+    )
+    samples = observables.excess_kurtosis(inputs)
+    assert np.isfinite(plain).all()
+    for w, x in ((power, 0), (0, power), (power, power)):
+        scaled = np.ldexp(weights, w), mask, np.ldexp(inputs, x)
+        np.testing.assert_allclose(observables.preactivation_kurtosis(*scaled), plain, rtol=1e-9)
+        np.testing.assert_allclose(observables.cavity(*scaled).effect, effects, rtol=1e-6)
+    np.testing.assert_allclose(observables.excess_kurtosis(np.ldexp(inputs, power)), samples, rtol=1e-9)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_weights_that_are_not_finite_give_nan_for_their_node_alone(value):
+    weights, mask = np.arange(1.0, 9).reshape(2, 4), np.array([[1, 1, 1, 0], [1, 1, 0, 1]])
+    inputs = np.random.default_rng(0).standard_normal((20, 4))
+    plain = observables.preactivation_kurtosis(weights, mask, inputs)
+    weights[0, 0] = value
+    found = observables.preactivation_kurtosis(weights, mask, inputs)
+    assert np.isnan(found[0])
+    assert found[1] == plain[1]
+    assert np.isnan(observables.excess_kurtosis(np.array([[value], [1.0]]))).all()

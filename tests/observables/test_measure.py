@@ -201,3 +201,26 @@ def test_bad_arguments_are_refused():
         measure(random_mask(0), SHAPE, weights=np.ones((2, 2)))
     with pytest.raises(ValueError, match="3x9x9 does not hold 192"):
         measure(random_mask(0), (3, 9, 9))
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_there_is_no_participation_of_weights_that_are_not_finite(value):
+    mask = np.array([[1, 1, 0, 1], [1, 0, 1, 1]])
+    weights = np.ones((2, 4))
+    weights[0, 2] = value  # pruned
+    assert measure(mask, None, weights=weights).scaled_participation.value == 1
+    weights[0, 0] = value
+    assert np.isnan(measure(mask, None, weights=weights).scaled_participation.value)
+
+
+@pytest.mark.parametrize("shape", [(1, 1, 1), (1, 1, 6), (1, 6, 1), (6, 1, 1), (2, 3, 1)])
+@pytest.mark.parametrize("kept", ["none", "all", "one"])
+@pytest.mark.parametrize("n_out", [1, 3])
+def test_masks_of_odd_shapes_are_measured_without_warnings(shape, kept, n_out):
+    array = np.full((n_out, int(np.prod(shape))), kept == "all")
+    array[0, 0] |= kept == "one"
+    found = measure(array, shape, shuffles=3)
+    assert found.fan_in_mean == array.sum() / n_out
+    assert np.isfinite(
+        [v for s in found.to_dict().values() if isinstance(s, dict) for v in s.values() if v]
+    ).all()

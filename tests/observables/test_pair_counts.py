@@ -36,3 +36,10 @@ def test_integer_images_are_weighted(shape):
     image = np.random.default_rng(1).integers(0, 1000, shape)
     found = transformed_pairs(image[np.newaxis])
     assert np.array_equal(found, np.array(weighted_pairs(image, shape)).astype(np.int64))
+
+
+def test_counts_do_not_depend_on_how_many_inputs_are_listed_at_once(monkeypatch):
+    mask = np.random.default_rng(0).random((9, 24)) < 0.2
+    whole = count_pairs(mask, (2, 3, 4))
+    monkeypatch.setattr("prunescope.observables.pair_counts.LISTED_INPUTS", 4)
+    assert all(map(np.array_equal, count_pairs(mask, (2, 3, 4)), whole))

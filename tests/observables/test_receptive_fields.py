@@ -78,3 +78,9 @@ def test_most_connected_comes_first_with_ties_by_index():
     assert most_connected(mask, 0).size == 0
     with pytest.raises(InputError, match="got -1"):
         most_connected(mask, -1)
+
+
+def test_an_image_of_the_largest_and_smallest_floats():
+    for size in (1.7e308, 5e-324):
+        row = np.array([-size, 0, size, size])
+        assert weight_image(row, np.ones(4), (1, 2, 2))[..., 0].ravel().tolist() == [0, 0.5, 1, 1]

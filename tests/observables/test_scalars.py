@@ -128,3 +128,11 @@ def test_masks_without_pairs_give_nan():
     for mask in (np.zeros((3, 64)), np.eye(3, 64)):
         for function in (locality_index, half_width, anisotropy):
             assert np.isnan(scalar(function, mask))
+
+
+def test_radii_do_not_depend_on_how_many_nodes_are_summed_at_once(monkeypatch):
+    mask = np.random.default_rng(0).random((7, 24)) < 0.4
+    whole = radius_of_gyration(mask, (2, 3, 4))
+    for summed in (1, 30):
+        monkeypatch.setattr("prunescope.observables.scalars.SUMMED", summed)
+        assert np.array_equal(radius_of_gyration(mask, (2, 3, 4)), whole)

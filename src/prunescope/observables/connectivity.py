@@ -156,7 +156,7 @@ def scaled_participation(weights: Any, mask: Any) -> NDArray[np.float64]:
     """Return the inverse participation ratio of each node's kept weights times its fan-in, C_in·Σw⁴/(Σw²)².
 
     weights, mask: [n_out, n_in]. Returns float64 [n_out]: 1 when all weights of a node are equally
-    strong, C_in when a single one is not zero, nan for a node without weights. The factor C_in is there because the
+    strong, C_in when a single one is not zero, nan for a node without weights or with one that is not finite. The factor C_in is there because the
     ratio alone grows with any loss of connections. Raises InputError when the two shapes differ. docs/science.md,
     "Scalars".
     """
@@ -177,7 +177,8 @@ def participation(kept: NDArray[np.float64], connections: NDArray[np.int64]) -> 
     starts = np.cumsum(count) - count
     # The ratio does not depend on scale, but unscaled squares of very small weights would underflow.
     largest = np.maximum.reduceat(np.abs(kept), starts)
-    square = (kept / np.repeat(np.where(largest > 0, largest, 1), count)) ** 2
+    with np.errstate(invalid="ignore"):  # inf / inf
+        square = (kept / np.repeat(np.where(largest > 0, largest, 1), count)) ** 2
     second, fourth = np.add.reduceat(square, starts), np.add.reduceat(square**2, starts)
     result[alive] = np.where(second > 0, count * fourth / np.where(second > 0, second, 1) ** 2, np.nan)
     return result

@@ -14,6 +14,8 @@ from prunescope.observables.arrays import as_array
 
 Floats = NDArray[np.float64]
 
+SUMMABLE = 1e280  # as many weights of this size as memory can hold have a finite sum
+
 
 @dataclass(frozen=True, eq=False)
 class Flow:
@@ -42,7 +44,7 @@ def flow(weights: Sequence[Sequence[Any]], rate: float | Sequence[float] | Float
     layers = {len(level) for level in weights}
     if len(layers) != 1 or layers == {0}:
         raise InputError(f"a flow needs levels with the same hidden layers, got {sorted(layers)} of them")
-    sums = np.array([[np.abs(as_array(w)).sum(dtype=np.float64) for w in level] for level in weights])
+    sums = np.array([_sums(level) for level in weights])
     if not np.isfinite(sums).all():
         raise InputError("weights hold nan or inf; a flow needs finite weights")
     rates = np.asarray(rate, np.float64)
@@ -57,6 +59,16 @@ def flow(weights: Sequence[Sequence[Any]], rate: float | Sequence[float] | Float
         ratio = share[1:] / share[:-1]
         exponent = np.log(ratio) / -np.log1p(-rates)[:, np.newaxis]
     return Flow(share, _finite(ratio), _finite(exponent))
+
+
+def _sums(level: Sequence[Any]) -> list[float]:
+    """Return the total magnitude of each layer of a level, in units of a power of two, of which shares do not depend."""
+    layers = [as_array(w) for w in level]
+    layers = [w if w.dtype.kind in "fc" else w.astype(np.float64) for w in layers]
+    largest = max((float(np.abs(w).max(initial=0)) for w in layers if w.dtype == np.float64), default=0.0)
+    if SUMMABLE < largest < np.inf:
+        layers = [np.ldexp(w.astype(np.float64), -100) for w in layers]
+    return [float(np.abs(w).sum(dtype=np.float64)) for w in layers]
 
 
 def _finite(values: Floats) -> Floats:

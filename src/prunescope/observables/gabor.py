@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from prunescope.errors import InputError
 from prunescope.mask import ImageShape, Mask
-from prunescope.observables.arrays import as_array
+from prunescope.observables.arrays import as_array, in_range
 from prunescope.observables.gabor_shapes import (
     PARAMETERS,
     Floats,
@@ -26,6 +26,7 @@ from prunescope.observables.gabor_shapes import (
 from prunescope.randomness import generator
 
 SHUFFLES = 5
+SAFE = 200  # powers of two, up or down, of weights whose squares are far from the limits of float64
 TRIED, FOLLOWED = 8, 60  # evaluations from each start, and from the best of their ends
 TINY = 1e-12
 OF_A_SERIES = [0, 3, 5, 6]  # the entries that one row of pixels determines: x, width, wavelength, phase
@@ -135,6 +136,11 @@ def _check(mask: Mask, shape: ImageShape, shuffles: int) -> None:
 
 def _fit(channels: Floats, shape: ImageShape) -> Floats:
     """Return geometry [7], amplitudes [C], offsets [C] and R² of weights [C, H·W]; nan for constant channels."""
+    near = in_range(channels, SAFE)
+    if near is not channels:
+        fit = _fit(near, shape)
+        fit[PARAMETERS:-1] = fit[PARAMETERS:-1] / np.abs(near).max() * np.abs(channels).max()
+        return fit
     mean = channels.mean(axis=1, keepdims=True)
     centred = channels - mean
     norm = float(np.linalg.norm(centred))

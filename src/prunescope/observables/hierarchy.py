@@ -53,7 +53,7 @@ def hierarchy(  # noqa: PLR0913  (public since 0.1.0)
     counted from 0; top: the largest number of nodes per tier, of which the strongest are kept and traced further,
     default all. Nodes that no input reaches have a constant output and are left out. ``count`` is that of
     ``effective_masks``. Returns one Tier per layer, the top one first. Raises InputError for a layer or node that
-    does not exist, weights of another shape or top < 1. docs/science.md, "Hierarchy and effective masks".
+    does not exist, weights of another shape, top < 1 and strengths beyond float64. docs/science.md, "Hierarchy and effective masks".
     """
     layers = [Mask.of(mask) for mask in masks]
     _check(layers, weights, layer, node, top)
@@ -65,7 +65,7 @@ def hierarchy(  # noqa: PLR0913  (public since 0.1.0)
         kept = np.where(layers[below].array[nodes], as_array(weights[below])[nodes], 0).astype(np.float64)
         joined = layers[below].array[nodes] & effective[below - 1].any(axis=1)
         lower = np.flatnonzero(joined.any(axis=0))
-        reach = (strength @ np.abs(kept))[lower]
+        reach = _strengths(strength, np.abs(kept), below)[lower]
         order = np.argsort(-reach, kind="stable")[:top]
         lower, reach = lower[order], reach[order]
         target, source = np.nonzero(joined[:, lower])
@@ -73,6 +73,18 @@ def hierarchy(  # noqa: PLR0913  (public since 0.1.0)
         nodes, strength = lower, reach
         tiers.append(Tier(below, nodes, strength, effective[below - 1][nodes], *edges))
     return tuple(tiers)
+
+
+def _strengths(strength: Floats, sizes: Floats, layer: int) -> Floats:
+    """Return the strengths of all nodes of a layer from those of the tier above and the sizes of its weights."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        reach = strength @ sizes
+        vanished = (reach == 0) & (sizes > 0).any(axis=0) & (strength > 0).all()
+    if not np.isfinite(reach).all() or vanished.any():
+        raise InputError(
+            f"the strengths of the paths to layer {layer}, products of weights, are not finite or too small for float64"
+        )
+    return np.asarray(reach)
 
 
 def _check(layers: list[Mask], weights: Sequence[Any], layer: int, node: int, top: int | None) -> None:

@@ -11,11 +11,14 @@ from numpy.typing import NDArray
 from prunescope.errors import InputError
 from prunescope.mask import Mask
 from prunescope.model import Arrays
-from prunescope.observables.arrays import as_array
+from prunescope.observables.arrays import as_array, in_range
 
 Floats = NDArray[np.float64]
 
 ROWS = 500  # number of images whose powers are in memory at once
+# Powers of two up to which weights and inputs are as they are: their products are then far from the limits of float32.
+SAFE = 30
+SAFE_SAMPLES = 150  # the same for preactivations, whose fourth powers are summed in float64
 FLAT = 1e-6  # share of the largest possible sum of contributions below which a spread is rounding
 # The same for a spread that comes from moments: its fourth power then keeps 4 of the 16 digits of float64.
 CANCELLED = 1e-3
@@ -24,16 +27,17 @@ CANCELLED = 1e-3
 def excess_kurtosis(samples: Any) -> Floats:
     """Return the excess kurtosis of each column, E[(a - E a)⁴] / (E[(a - E a)²])² - 3.
 
-    samples: [images, K]. Returns float64 [K], 0 for a Gaussian and nan for a column without spread. This is the plain
+    samples: [images, K]. Returns float64 [K], 0 for a Gaussian and nan for a column without spread or with nan or inf. This is the plain
     moment estimator, whose bias for a Gaussian is -6 over the number of images. Raises InputError for another shape
     or no image. docs/science.md, "Kurtosis".
     """
-    samples = _matrix(samples, "samples")
-    centred = samples - samples.mean(axis=0, dtype=np.float64)
-    square = np.square(centred, out=centred)
-    second, fourth = square.mean(axis=0), np.einsum("nk,nk->k", square, square) / len(samples)
-    alive = np.sqrt(second) > FLAT * np.abs(samples).max(axis=0)
-    return np.asarray(np.where(alive, fourth / np.where(alive, second, 1) ** 2 - 3, np.nan))
+    samples = in_range(_matrix(samples, "samples"), SAFE_SAMPLES, axis=0)
+    with np.errstate(invalid="ignore"):  # nan and inf give nan
+        centred = samples - samples.mean(axis=0, dtype=np.float64)
+        square = np.square(centred, out=centred)
+        second, fourth = square.mean(axis=0), np.einsum("nk,nk->k", square, square) / len(samples)
+        alive = np.sqrt(second) > FLAT * np.abs(samples).max(axis=0)
+        return np.asarray(np.where(alive, fourth / np.where(alive, second, 1) ** 2 - 3, np.nan))
 
 
 def preactivation_kurtosis(weights: Any, mask: Any, inputs: Any) -> Floats:
@@ -45,7 +49,8 @@ def preactivation_kurtosis(weights: Any, mask: Any, inputs: Any) -> Floats:
     "Kurtosis".
     """
     masked, inputs = _masked(weights, mask, inputs)
-    return excess_kurtosis(inputs @ masked.T.astype(inputs.dtype))
+    with np.errstate(invalid="ignore"):
+        return excess_kurtosis(inputs @ masked.T.astype(inputs.dtype))
 
 
 def shuffled_kurtosis(weights: Any, mask: Any, inputs: Any, rng: np.random.Generator) -> Floats:
@@ -55,7 +60,8 @@ def shuffled_kurtosis(weights: Any, mask: Any, inputs: Any, rng: np.random.Gener
     ``preactivation_kurtosis``; ``rng`` draws the positions.
     """
     masked, inputs = _masked(weights, mask, inputs)
-    return excess_kurtosis(inputs @ rng.permuted(masked, axis=1).T.astype(inputs.dtype))
+    with np.errstate(invalid="ignore"):
+        return excess_kurtosis(inputs @ rng.permuted(masked, axis=1).T.astype(inputs.dtype))
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,10 +91,11 @@ def cavity(weights: Any, mask: Any, inputs: Any, *, nodes: Any = None) -> Cavity
     chosen = np.arange(len(masked)) if nodes is None else np.atleast_1d(as_array(nodes)).astype(np.int64)
     kept = Mask.of(mask).array[chosen]
     v = masked[chosen].astype(np.float64)
-    moments = _joint_moments(v, inputs)
-    before = moments.second, moments.fourth
-    change2 = -2 * v * moments.ax + v**2 * moments.x2
-    change4 = v * (-4 * moments.a3x + v * (6 * moments.a2x2 + v * (-4 * moments.ax3 + v * moments.x4)))
+    with np.errstate(invalid="ignore"):
+        moments = _joint_moments(v, inputs)
+        before = moments.second, moments.fourth
+        change2 = -2 * v * moments.ax + v**2 * moments.x2
+        change4 = v * (-4 * moments.a3x + v * (6 * moments.a2x2 + v * (-4 * moments.ax3 + v * moments.x4)))
     # This form does not subtract two nearly equal kurtoses; small weights change only the ninth digit.
     with np.errstate(divide="ignore", invalid="ignore"):
         relative = change2 / before[0]
@@ -204,7 +211,11 @@ def _masked(weights: Any, mask: Any, inputs: Any) -> tuple[NDArray[Any], NDArray
         raise InputError(f"weights have shape {weights.shape}, but the mask has {mask.array.shape}")
     if inputs.shape[1] != mask.n_in:
         raise InputError(f"inputs must be [images, {mask.n_in}], got shape {inputs.shape}")
-    return np.where(mask.array, weights, 0), inputs
+    masked = np.where(mask.array, weights, 0)
+    if masked.dtype.kind != "f":
+        masked = masked.astype(np.float64)
+    # No kurtosis and no effect depends on the scale of a node's weights or of the inputs.
+    return in_range(masked, SAFE, axis=1), in_range(inputs, SAFE)
 
 
 def _matrix(values: Any, name: str) -> NDArray[Any]:

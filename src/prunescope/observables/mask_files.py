@@ -32,7 +32,7 @@ LONGEST_NAME = 120
 
 
 @dataclass(frozen=True)
-class Entry:
+class FileArray:
     """An array in a file, which is not read before it is known to be wanted.
 
     ``is_float``: whether it holds floating-point numbers. ``tile``: returns what gives its parts, row after row.
@@ -87,7 +87,7 @@ def shown(name: str) -> str:
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in short)
 
 
-def _choose(path: Path, entries: list[Entry]) -> tuple[list[tuple[str, Mask]], list[str]]:
+def _choose(path: Path, entries: list[FileArray]) -> tuple[list[tuple[str, Mask]], list[str]]:
     """Return the masks among the entries of a file, and for each other entry that may be one why it is left out."""
     named = [entry for entry in entries if entry.name.endswith(SUFFIX)]
     masks, weights = [], []
@@ -121,20 +121,20 @@ def _choose(path: Path, entries: list[Entry]) -> tuple[list[tuple[str, Mask]], l
     raise InputError(f"{path}: no mask inside ({_why_none(entries, first, list(left_out.values()))})")
 
 
-def _of_other_parameters(entries: list[Entry]) -> list[str]:
+def _of_other_parameters(entries: list[FileArray]) -> list[str]:
     """Return what is to be said of masks of biases and the like."""
     names = [e.name for e in entries if e.name.endswith("_mask") and not e.name.endswith(SUFFIX)]
     return [f"{shown(name)}: a mask of other parameters than weights [n_out, n_in]" for name in names]
 
 
-def _reason(entry: Entry, reason: object) -> str:
+def _reason(entry: FileArray, reason: object) -> str:
     if len(entry.shape) in (3, 4, 5):
         shape = "x".join(map(str, entry.shape))
         return f"{shape}, as of a convolution; only masks of 2 axes [n_out, n_in] are measured"
     return str(reason)
 
 
-def _why_none(entries: list[Entry], weights: str | None, left_out: list[str]) -> str:
+def _why_none(entries: list[FileArray], weights: str | None, left_out: list[str]) -> str:
     """Return why a file has no mask; ``weights``: the name of an array of floats of which some are 0."""
     if not entries:
         return "it holds no array or tensor"
@@ -148,7 +148,7 @@ def _why_none(entries: list[Entry], weights: str | None, left_out: list[str]) ->
     return "; ".join(_shortened(left_out, 2)) + "; a mask is a 2-D array of 0 and 1, [n_out, n_in]"
 
 
-def _is_called_weight(entry: Entry) -> bool:
+def _is_called_weight(entry: FileArray) -> bool:
     """Return whether the entry has the name that state dicts give weights."""
     return entry.name.rpartition(".")[2] == "weight"
 
@@ -170,11 +170,11 @@ PICKLED = "refused, it holds pickled objects; save plain arrays of 0 and 1"
 
 
 @contextmanager
-def _npy(path: Path, file: BinaryIO) -> Generator[list[Entry]]:
+def _npy(path: Path, file: BinaryIO) -> Generator[list[FileArray]]:
     shape, _, dtype = _header(file)
     if dtype.hasobject:
         raise InputError(f"{path}: {PICKLED}")
-    yield [Entry(path.stem, shape, dtype.kind == "f", partial(_mapped_tile, path, shape, dtype))]
+    yield [FileArray(path.stem, shape, dtype.kind == "f", partial(_mapped_tile, path, shape, dtype))]
 
 
 def _mapped_tile(path: Path, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Tile:
@@ -200,23 +200,23 @@ def _header(file: Any) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
 
 
 @contextmanager
-def _npz(path: Path, file: BinaryIO) -> Generator[list[Entry]]:
+def _npz(path: Path, file: BinaryIO) -> Generator[list[FileArray]]:
     with zipfile.ZipFile(file) as archive:
         entries = []
         for name in archive.namelist():
-            with archive.open(name) as member:
-                if member.read(6) != b"\x93NUMPY":
+            with archive.open(name) as part:
+                if part.read(6) != b"\x93NUMPY":
                     continue
-            with archive.open(name) as member:
-                shape, by_columns, dtype = _header(member)
+            with archive.open(name) as part:
+                shape, by_columns, dtype = _header(part)
             if dtype.hasobject:
                 raise InputError(f"{path}: {PICKLED}")
-            tile = partial(_member_tile, archive, name, (shape, by_columns, dtype))
-            entries.append(Entry(name.removesuffix(".npy"), shape, dtype.kind == "f", tile))
+            tile = partial(_part_tile, archive, name, (shape, by_columns, dtype))
+            entries.append(FileArray(name.removesuffix(".npy"), shape, dtype.kind == "f", tile))
         yield entries
 
 
-def _member_tile(
+def _part_tile(
     archive: zipfile.ZipFile, name: str, header: tuple[tuple[int, ...], bool, np.dtype[Any]]
 ) -> Tile:
     """Return what gives the parts of an array in an archive, which are decompressed as they are asked for."""
@@ -246,7 +246,7 @@ def _member_tile(
 
 
 @contextmanager
-def _safetensors(path: Path, file: BinaryIO) -> Generator[list[Entry]]:
+def _safetensors(path: Path, file: BinaryIO) -> Generator[list[FileArray]]:
     from safetensors import safe_open
 
     # NumPy lacks bfloat16, in which whole models are stored, and the types of eight bits.
@@ -265,7 +265,7 @@ def _safetensors(path: Path, file: BinaryIO) -> Generator[list[Entry]]:
                 tile = partial(_unpacked_tile, opened, name, shape)
             else:
                 tile = partial(_slice_tile, opened, name, shape)
-            entries.append(Entry(name, shape, "F" in kind, tile))
+            entries.append(FileArray(name, shape, "F" in kind, tile))
         yield entries
 
 
@@ -293,7 +293,7 @@ def _slice_tile(opened: Any, name: str, shape: tuple[int, ...]) -> Tile:
 
 
 @contextmanager
-def _torch(path: Path, file: BinaryIO) -> Generator[list[Entry]]:
+def _torch(path: Path, file: BinaryIO) -> Generator[list[FileArray]]:
     import torch
 
     mapped = _check_archive(path, file)
@@ -314,9 +314,9 @@ def _torch(path: Path, file: BinaryIO) -> Generator[list[Entry]]:
         yield [_of_tensor(name, tensor) for name, tensor in _tensors(path, loaded)]
 
 
-def _of_tensor(name: str, tensor: Any) -> Entry:
+def _of_tensor(name: str, tensor: Any) -> FileArray:
     shape = () if tensor.is_nested else tuple(tensor.shape)
-    return Entry(name, shape, "float" in str(tensor.dtype), partial(tensor_tile, tensor))
+    return FileArray(name, shape, "float" in str(tensor.dtype), partial(tensor_tile, tensor))
 
 
 def _check_archive(path: Path, file: BinaryIO) -> bool:

@@ -10,6 +10,7 @@ import numpy as np
 
 from prunescope.errors import InputError
 from prunescope.mask import ImageShape, Mask
+from prunescope.observables.arrays import as_array
 from prunescope.observables.connectivity import scaled_participation, variance_ratio
 from prunescope.observables.locality import locality, uniform_null
 from prunescope.observables.null_masks import SHUFFLES, shuffled_masks
@@ -112,7 +113,7 @@ def measure(
 
     mask: [n_out, n_in]; shape: (C, H, W) with C·H·W = n_in, or None for inputs without geometry (deeper
     layers, tables), whose spatial scalars are nan; weights: [n_out, n_in] for scaled_participation, nan
-    without. The null of the spatial scalars is masks with the same fan-ins at uniform positions: in closed form for
+    without and where kept weights are not finite. The null of the spatial scalars is masks with the same fan-ins at uniform positions: in closed form for
     the locality, ``shuffles`` of them for anisotropy and radius of gyration, which have no z from fewer than 50.
     The half-width has no null, because half of all random masks have none. Two scalars do not depend on positions and
     have other nulls, in closed form: for the variance of the fan-in, as many weights anywhere in the layer; for the
@@ -172,6 +173,8 @@ def _spatial(mask: Mask, shape: ImageShape | None, shuffles: int) -> list[Scalar
 
 def _against_normal(mask: Mask, weights: Any) -> Scalar:
     ratios = scaled_participation(weights, mask)
+    if not np.isfinite(as_array(weights)[mask.array]).all():
+        return Scalar()  # the nodes that remain are not typical
     finite = ratios[np.isfinite(ratios)]
     value = float(finite.mean()) if finite.size else NAN
     # Nodes whose kept weights are all 0 have no ratio, and the null has none for them either.

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -185,11 +186,18 @@ def _ring_degrees(height: int, width: int) -> tuple[tuple[int, int], ...]:
     dy, dx = np.mgrid[-(height - 1) : height, -(width - 1) : width]
     ring = rings(*dy.shape)
     # The pixels that have another one at d fill a rectangle; the sums of the marks at its corners fill it in.
-    marks = np.zeros((ring.max() + 1, height + 1, width + 1), np.int64)
     top, bottom = np.maximum(0, -dy), height - np.maximum(0, dy)
     left, right = np.maximum(0, -dx), width - np.maximum(0, dx)
-    for y, x, sign in ((top, left, 1), (top, right, -1), (bottom, left, -1), (bottom, right, 1)):
-        np.add.at(marks, (ring, y, x), sign)
-    degree = marks.cumsum(axis=1).cumsum(axis=2)
-    degree[0] = 0  # a pixel makes no pair with itself
-    return tuple((int(one.sum()), int(np.square(one).sum())) for one in degree)
+    corners = ((top, left, 1), (top, right, -1), (bottom, left, -1), (bottom, right, 1))
+    order = np.argsort(ring, axis=None)
+    starts = np.searchsorted(ring.ravel()[order], np.arange(ring.max() + 2))
+    result = [(0, 0)]  # a pixel makes no pair with itself
+    # One ring after the other, since those of a large image would not fit into memory together.
+    for start, end in pairwise(starts[1:]):
+        inside = order[start:end]
+        marks = np.zeros((height + 1, width + 1), np.int64)
+        for y, x, sign in corners:
+            np.add.at(marks, (y.ravel()[inside], x.ravel()[inside]), sign)
+        degree = marks.cumsum(axis=0).cumsum(axis=1)
+        result.append((int(degree.sum()), int(np.square(degree).sum())))
+    return tuple(result)

@@ -15,6 +15,8 @@ Rays = tuple[NDArray[np.float64], NDArray[np.float64]]
 SPECTRA_BYTES = 1 << 19
 # This many pairs are listed at once, for the same reason.
 LISTED_PAIRS = 1 << 15
+# Of nodes with about so many inputs the places are in memory at once.
+LISTED_INPUTS = 1 << 21
 
 
 def count_pairs(masks: BoolArray, shape: ImageShape) -> Counts:
@@ -26,10 +28,14 @@ def count_pairs(masks: BoolArray, shape: ImageShape) -> Counts:
     channels, height, width = shape
     connections = np.count_nonzero(masks, axis=1)
     few = connections * (connections - 1) // 2 < channels * 4 * height * width
+    same, different = transformed_pairs(masks[~few].reshape(-1, *shape))
     # Nodes with fewer than two inputs have no pair; sparse layers have many of them.
-    listed = _listed(masks[few & (connections > 1)], shape)
-    transformed = transformed_pairs(masks[~few].reshape(-1, *shape))
-    return listed[0] + transformed[0], listed[1] + transformed[1]
+    chosen = np.flatnonzero(few & (connections > 1))
+    part = np.cumsum(connections[chosen]) // LISTED_INPUTS
+    for number in np.unique(part):
+        listed = _listed(masks[chosen[part == number]], shape)
+        same, different = same + listed[0], different + listed[1]
+    return same, different
 
 
 def transformed_pairs(images: NDArray[np.bool_] | NDArray[np.int64]) -> Counts:

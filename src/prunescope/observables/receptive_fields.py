@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -9,7 +10,7 @@ from numpy.typing import NDArray
 
 from prunescope.errors import InputError
 from prunescope.mask import ImageShape, Mask
-from prunescope.observables.arrays import as_array
+from prunescope.observables.arrays import as_array, in_range
 
 
 def weight_image(
@@ -27,6 +28,7 @@ def weight_image(
     values = np.where(mask, weights, 0.0)  # a product would turn a pruned inf or nan into nan
     if not np.isfinite(values).all():
         raise InputError("kept weights hold nan or inf; an image needs finite weights")
+    values = in_range(values, 1000)  # so that the difference of two values is finite
     low, high = float(values.min()), float(values.max())
     if symmetric:
         high = max(-low, high)
@@ -56,9 +58,9 @@ def most_connected(mask: Any, k: int) -> NDArray[np.int64]:
 
 def _row(row: Any, shape: ImageShape, name: str) -> NDArray[Any]:
     array = as_array(row)
-    if array.shape != (int(np.prod(shape)),):
+    if array.shape != (math.prod(shape),):
         raise InputError(
-            f"{name} of a node must have shape ({np.prod(shape)},) for {_text(shape)}, got {array.shape}"
+            f"{name} of a node must have shape ({math.prod(shape)},) for {_text(shape)}, got {array.shape}"
         )
     return array
 
