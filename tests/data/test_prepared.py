@@ -238,10 +238,14 @@ def test_a_cache_that_may_only_be_read_serves_what_is_in_it(folder, small_npz, m
 
 
 def test_a_root_that_may_not_be_read_is_refused(small_npz, monkeypatch):
-    def denied(*_, **__):
-        raise PermissionError(13, "Permission denied", str(small_npz))
+    real = os.open
 
-    monkeypatch.setattr(Path, "open", denied)
+    def denied(path, *rest, **options):
+        if Path(path) == small_npz:
+            raise PermissionError(13, "Permission denied", str(path))
+        return real(path, *rest, **options)
+
+    monkeypatch.setattr(os, "open", denied)
     with pytest.raises(InputError, match=r"small\.npz.*(Permission denied|PermissionError)"):
         prepare(Data(source="npz", root=str(small_npz)))
 
