@@ -1,6 +1,7 @@
 """These tests read MNIST's files, written in their form, and files that must be refused."""
 
 import gzip
+import os
 import struct
 
 import numpy as np
@@ -89,3 +90,40 @@ def test_another_source_is_told(write):
     root = write(X, Y, X, Y)
     for source in ("folder", "npz", "cifar10", "parquet"):
         refused(rf"holds idx files: read it with data.source=idx, not {source}", root, source)
+
+
+def header(*shape):
+    return struct.pack(f">BBBB{len(shape)}I", 0, 0, 8, len(shape), *shape)
+
+
+@pytest.mark.parametrize("end", ["", ".gz"])
+def test_headers_that_say_more_than_the_file_can_hold(write, end, monkeypatch):
+    root = write(X, Y, X, Y, end=end)
+    largest = 2**32 - 1
+
+    def put(name, data):
+        (root / f"{name}{end}").write_bytes(gzip.compress(data) if end else data)
+
+    put("train-labels-idx1-ubyte", header(largest))
+    refused("train-labels-idx1-ubyte.*: truncated: it ends before its last value", root)
+    put("train-labels-idx1-ubyte", content(Y.astype(np.uint8)))
+    put("train-images-idx3-ubyte", header(20, largest, largest))
+    refused("train-images-idx3-ubyte.*: truncated: it ends before its last value", root)
+    put("train-images-idx3-ubyte", header(20, 0, largest))
+    refused("they have no pixel", root)
+    put("train-images-idx3-ubyte", content(X))
+    monkeypatch.setattr("prunescope.memory.available_memory", lambda: 100)
+    refused("would take 0.0 GB of memory", root)
+
+
+def test_zeros_that_are_compressed_a_thousandfold(write, tmp_path):
+    root = write(X, Y, X, Y, end=".gz")
+    (root / "train-labels-idx1-ubyte.gz").write_bytes(gzip.compress(header(2**32 - 1) + bytes(1 << 20)))
+    refused("truncated: it ends before its last value", root)
+
+
+def test_a_pipe_is_not_waited_for(write):
+    root = write(X, Y, X, Y)
+    (root / "train-images-idx3-ubyte").unlink()
+    os.mkfifo(root / "train-images-idx3-ubyte")
+    refused("is a pipe, not a file", root)

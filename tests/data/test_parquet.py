@@ -1,7 +1,9 @@
 """These tests read parquet files in the layouts, columns and types that image sets have."""
 
+import contextlib
 import io
 import json
+import os
 
 import numpy as np
 import polars as pl
@@ -11,6 +13,8 @@ from PIL import Image
 from prunescope.data import open_dataset
 from prunescope.data.prepared.preparation import prepare
 from prunescope.data.prepared.reading import open_prepared
+from prunescope.data.sources.parquet_footer import ParquetFooter
+from prunescope.data.sources.parquet_table import ParquetTable
 from prunescope.errors import InputError
 from prunescope.experiment import Data
 
@@ -379,3 +383,70 @@ def test_another_size_in_validation_is_refused_before_training_images_are_read(w
     small = [encode(image[:4]) for image in images[0]]
     pl.DataFrame({"image": small, "label": [0, 1, 2] * 4}).write_parquet(root / "validation-0.parquet")
     refused("validation-0.parquet: image 0 is 8x4, the first image is 8x8: all must have one size", root)
+
+
+def test_a_damaged_file_is_one_line_without_a_report_of_a_panic(write, tmp_path, capfd):
+    whole = (both(write, NAMES) / "train-0.parquet").read_bytes()
+    rng = np.random.default_rng(0)
+    for _ in range(60):
+        content = bytearray(whole)
+        for place in rng.integers(4, len(content), 3):
+            content[place] = rng.choice([0, 127, 128, 255])
+        path = tmp_path / "set" / "train-0.parquet"
+        path.write_bytes(content)
+        with contextlib.suppress(InputError):
+            table = ParquetTable(path)
+            table.labels("label")
+            table.images("image", 0, 12)
+    assert capfd.readouterr().err == ""
+
+
+def test_a_footer_that_contradicts_the_file(write, tmp_path):
+    path = both(write, NAMES) / "train-0.parquet"
+    content = path.read_bytes()
+    path.write_bytes(b"PAR1" + content[-(8 + int.from_bytes(content[-8:-4], "little")) :])
+    with pytest.raises(InputError, match="not a whole parquet file: its footer is damaged"):
+        ParquetFooter(path).unpacked("label", 0, 12)
+
+
+def test_unpacked_sizes_are_those_of_the_pages(tmp_path):
+    path = tmp_path / "a.parquet"
+    values = np.random.default_rng(0).integers(0, 2**62, 3000)
+    pl.DataFrame({"label": values, "other": values}).write_parquet(
+        path, row_group_size=1000, use_pyarrow=False, statistics=False
+    )
+    footer = ParquetFooter(path)
+    all_rows = footer.unpacked("label", 0, 3000)
+    assert 8 * 3000 <= all_rows < 8 * 3000 * 1.1
+    assert footer.unpacked("label", 0, 1000) == footer.unpacked("label", 10, 20) < all_rows / 2
+    assert footer.unpacked("label", 999, 2) == 2 * footer.unpacked("label", 0, 1)
+    assert footer.unpacked("nothing", 0, 3000) == 0
+
+
+def test_what_unpacks_into_more_than_the_memory_is_refused_before_it_is_read(write, monkeypatch):
+    root = both(write, [0, 1, 2] * 4)
+    monkeypatch.setattr("prunescope.memory.available_memory", lambda: 100)
+    refused("12 labels would take 0.0 GB of memory", root)
+    monkeypatch.setattr("prunescope.memory.available_memory", lambda: 800)
+    refused("column 'image' would take 0.0 GB of memory", root)
+
+
+def test_a_long_label_and_names_that_are_none(write):
+    refused("a label of 600 characters begins with 'aaa", both(write, ["a" * 600, "b"] * 6))
+    for names, message in (([{}, "b"], "that are no text"), (["\ud800", "b"], "not valid text")):
+        features = {"label": {"names": names, "_type": "ClassLabel"}}
+        refused(message, both(write, [0, 1] * 6, features=features))
+
+
+def test_metadata_that_cannot_be_read_are_none(write, tmp_path):
+    path = both(write, NAMES) / "train-0.parquet"
+    for text in ("[" * 100_000, '{"info": ' + "9" * 6000 + "}", "\x00"):
+        pl.DataFrame({"label": [1]}).write_parquet(path, metadata={"huggingface": text})
+        assert ParquetTable(path).features == {}
+
+
+def test_a_pipe_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "train.parquet")
+    with pytest.raises(InputError, match="is a pipe, not a file"):
+        ParquetTable(tmp_path / "train.parquet")
+    refused("neither a file nor a folder", tmp_path / "train.parquet")

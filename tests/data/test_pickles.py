@@ -5,6 +5,8 @@ import os
 import pickle
 import struct
 import subprocess
+import sys
+import tempfile
 
 import numpy as np
 import pytest
@@ -167,3 +169,72 @@ def test_a_damaged_byte_never_escapes_as_another_error(tmp_path_factory, positio
 def test_missing(tmp_path):
     with pytest.raises(InputError, match="No such file"):
         pickles.load(tmp_path / "nowhere")
+
+
+LONG = pickle.BINUNICODE + struct.pack("<I", 200_000) + b"a" * 200_000 + b"\x94"  # kept under number 0
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"\x80\x04K\x01r\xff\xff\xff\x7f\x8e" + struct.pack("<Q", 1 << 40) + b"ab.", "it ends before"),
+        (b"\x80\x04\x95" + struct.pack("<Q", 1 << 33) + b"K\x01.", "it ends before"),
+        (b"\x80\x05\x96" + struct.pack("<Q", 1 << 33) + b".", "it ends before"),
+        (b"\x80\x02\x8b" + struct.pack("<i", 1 << 30) + b"\x01.", "it ends before"),
+        (b"I" + b"9" * 10_000 + b"\n.", "digits"),
+        (
+            b"\x80\x04" + b"]\x94" + b"".join(b"](h%ch%ce" % (n, n) + b"\x94" for n in range(60)) + b".",
+            "repeats",
+        ),
+        (b"\x80\x04]\x94h\x00a.", "repeats its parts|recursion"),
+        (b"\x80\x04" + b"]" * 100_000 + b"a" * 99_999 + b".", "recursion"),
+        (b"\x80\x04}K\x01" + b"\x85" * 500_000 + b"K\x02s.", "a key that is neither text nor a number"),
+        (b"\x80\x04}\x8a\x09" + b"\x01" * 9 + b"K\x02s.", "a key that is neither text nor a number"),
+        (b"\x80\x04]K\x00K\x01s.", "keys without a dict"),
+        (b"]" * 2_000_001 + b".", "more than 2,000,000 values"),
+        (
+            b"\x80\x04" + LONG + b"c_codecs\nencode\n\x94(" + b"h\x01h\x00\x85R" * 50 + b"l.",
+            "it repeats its parts",
+        ),
+    ],
+)
+def test_what_asks_for_more_than_the_file_holds_is_refused(load, content, message):
+    with pytest.raises(InputError, match=f"truncated or damaged pickle: .*({message})") as caught:
+        load(content)
+    assert "\n" not in str(caught.value)
+    assert len(str(caught.value)) < 1000
+
+
+def test_a_number_under_which_a_value_is_kept_takes_no_memory():
+    content = b"\x80\x02K\x07r\xff\xff\xff\x7f."  # the reader in C takes 16 GB for it
+    code = (
+        "import resource, sys, pathlib\n"
+        "from prunescope.data.sources import pickles\n"
+        "resource.setrlimit(resource.RLIMIT_AS, (4 << 30, 4 << 30))\n"
+        "print(pickles.load(pathlib.Path(sys.argv[1])))\n"
+    )
+    with tempfile.NamedTemporaryFile() as file:
+        file.write(content)
+        file.flush()
+        done = subprocess.run([sys.executable, "-c", code, file.name], capture_output=True, text=True)
+    assert (done.stdout, done.stderr) == ("7\n", "")
+
+
+def test_a_pickle_that_does_not_fit_into_memory(load, monkeypatch):
+    monkeypatch.setattr("prunescope.memory.available_memory", lambda: 1000)
+    with pytest.raises(InputError, match=r"file would take .* of memory"):
+        load(pickle.dumps(bytes(2000)))
+
+
+def test_names_of_what_is_refused_are_short_and_on_one_line(load):
+    with pytest.raises(InputError, match="refused: pickle calls") as caught:
+        load(b"\x80\x04\x8c\x03a\nb\x8d" + struct.pack("<Q", 100_000) + b"x" * 100_000 + b"\x93.")
+    assert "\n" not in str(caught.value)
+    assert len(str(caught.value)) < 500
+
+
+def test_a_pipe_is_no_pickle(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    for read in (pickles.load, pickles.check_end):
+        with pytest.raises(InputError, match="is a pipe, not a file"):
+            read(tmp_path / "pipe")

@@ -238,10 +238,14 @@ def test_a_cache_that_may_only_be_read_serves_what_is_in_it(folder, small_npz, m
 
 
 def test_a_root_that_may_not_be_read_is_refused(small_npz, monkeypatch):
-    def denied(*_, **__):
-        raise PermissionError(13, "Permission denied", str(small_npz))
+    real = os.open
 
-    monkeypatch.setattr(Path, "open", denied)
+    def denied(path, *rest, **options):
+        if Path(path) == small_npz:
+            raise PermissionError(13, "Permission denied", str(path))
+        return real(path, *rest, **options)
+
+    monkeypatch.setattr(os, "open", denied)
     with pytest.raises(InputError, match=r"small\.npz.*(Permission denied|PermissionError)"):
         prepare(Data(source="npz", root=str(small_npz)))
 
@@ -254,3 +258,127 @@ def test_changed_files_are_prepared_anew(folder, small_npz, images):
 def test_images_are_mapped_not_read(folder):
     assert isinstance(open_prepared(folder).images("train"), np.memmap)
     assert json.loads((folder / "prepared.json").read_text())["shape"] == [3, 8, 8]
+
+
+def changed(folder, place, value):
+    """Set one value of a folder's manifest, or take the field away where the value is ``...``."""
+    manifest = json.loads((folder / "prepared.json").read_text())
+    *path, last = place.split(".")
+    inner = manifest
+    for name in path:
+        inner = inner[name]
+    inner.pop(last) if value is ... else inner.update({last: value})
+    (folder / "prepared.json").write_text(json.dumps(manifest))
+
+
+@pytest.mark.parametrize(
+    ("place", "values"),
+    [
+        ("source", [..., None, 1, [], "\ud800"]),
+        (
+            "shape",
+            [
+                ...,
+                None,
+                3,
+                [],
+                [3, 8],
+                [3, 8, 0],
+                [3, 8, -8],
+                [3, 8, 8.0],
+                [3, 8, True],
+                [3, 8, 10**30],
+                ["3", "8", "8"],
+            ],
+        ),
+        ("classes", [..., None, {}, [], ["a", 1], "abc", [None] * 3]),
+        ("provenance", [..., None, []]),
+        ("provenance.parameters", [..., None, []]),
+        ("provenance.parameters.geometry", [None, [], 1]),
+        ("provenance.parameters.rotate", ["x", [], float("nan"), float("inf")]),
+        ("provenance.notes", [None, {}, [1]]),
+        ("provenance.reader", [None, -1, "1", 1.5]),
+        ("validation_images_in_training", [None, -1, "x", float("nan"), 10**400]),
+        ("arrays", [..., None, [], {}]),
+        ("arrays.train", [..., None, []]),
+        (
+            "arrays.train.shape",
+            [..., None, [], [9, 192, 1], [-9, 192], [0, 192], [9, 191], ["9", 192], 10**30],
+        ),
+        ("arrays.train.dtype", [..., None, "|O", "<f8", "x", 1]),
+        ("arrays.train.sha256", [..., None, 1]),
+        ("arrays.mean.dtype", ["<f4", "|O"]),
+        ("arrays.train-labels.shape", [[8], [9, 1]]),
+        ("arrays.../train", [{"shape": [1], "dtype": "|u1", "sha256": ""}]),
+    ],
+)
+def test_manifests_of_wrong_types_are_damaged(folder, place, values):
+    whole = (folder / "prepared.json").read_text()
+    for value in values:
+        (folder / "prepared.json").write_text(whole)
+        if place == "arrays.../train":
+            manifest = json.loads(whole)
+            manifest["arrays"]["../train"] = value
+            (folder / "prepared.json").write_text(json.dumps(manifest))
+        else:
+            changed(folder, place, value)
+        with pytest.raises(InputError, match=r"prepared.json: damaged: .*: prepare the data anew"):
+            open_prepared(folder)
+        with pytest.raises(InputError, match="prepare the data anew"):
+            prepare(Data(source="npz", root=str(folder)))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[" * 100_000,
+        '{"format": ' + "9" * 5000 + "}",
+        "[]",
+        "null",
+        '"format"',
+        "\ufeff{}",
+        '{"format": [1]}',
+        '{"format": NaN}',
+    ],
+)
+def test_manifests_that_are_none(folder, text):
+    (folder / "prepared.json").write_text(text)
+    with pytest.raises(
+        InputError, match=r"prepared.json: (damaged|format .*): prepare the data anew"
+    ) as caught:
+        open_prepared(folder)
+    assert len(str(caught.value)) < 500
+
+
+def test_a_manifest_that_is_no_text(folder):
+    (folder / "prepared.json").write_bytes(b"\xff\xfe{}")
+    with pytest.raises(InputError, match=r"prepared.json: damaged"):
+        open_prepared(folder)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, 1e300])
+def test_a_mean_that_is_no_number(folder, value):
+    mean = np.load(folder / "mean.npy")
+    mean[3] = value
+    np.save(folder / "mean.npy", mean)
+    with pytest.raises(
+        InputError, match=r"mean.npy: has values beyond float32, or NaN: prepare the data anew"
+    ):
+        open_prepared(folder)
+
+
+def test_pipes_in_a_prepared_folder_are_not_waited_for(folder):
+    (folder / "train.npy").unlink()
+    os.mkfifo(folder / "train.npy")
+    with pytest.raises(InputError, match=r"train.npy: is a pipe, not a file"):
+        open_prepared(folder)
+    (folder / "prepared.json").unlink()
+    os.mkfifo(folder / "prepared.json")
+    with pytest.raises(InputError, match=r"prepared.json: is a pipe, not a file"):
+        open_prepared(folder)
+
+
+def test_images_too_large_for_the_memory_are_not_prepared(tmp_path, monkeypatch):
+    monkeypatch.setattr("prunescope.memory.available_memory", lambda: 700)
+    with pytest.raises(InputError, match=r"data.source=npz: images of \[3, 2, 2\] would take"):
+        writing.write(raw_of(lambda: iter([chunk()])), tmp_path / "out")

@@ -222,3 +222,35 @@ def test_g_of_single_values_is_refused_since_they_have_no_distances(tmp_path):
     done = run(build({"name": "one", **fields}), out=tmp_path)
     with pytest.raises(InputError, match="its inputs are single pixels, which have no distances"):
         draw("g", [done], tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("factor", "message"),
+    [
+        (1e306, "too large to be squared: rescale them"),
+        (1e160, "too large to be squared: rescale them"),
+        (1e-150, "varies by too little to be squared"),
+        (1e-200, "varies by too little to be squared"),
+        (5e-324, "varies by too little to be squared"),
+    ],
+)
+@pytest.mark.filterwarnings("error")
+def test_numbers_whose_squares_are_lost_are_refused(write, values, factor, message):
+    with pytest.raises(InputError, match=message):
+        opened(write(values * factor))
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("factor", [1e100, 1e-100])
+def test_large_and_small_numbers_are_read_like_others(write, values, factor):
+    plain, scaled = (
+        opened(write(part, name=name)) for part, name in ((values, "a.npz"), (values * factor, "b.npz"))
+    )
+    np.testing.assert_allclose(scaled.validation.pixels, plain.validation.pixels, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("wrong", [np.nan, np.inf, -np.inf])
+def test_values_that_are_no_numbers_are_named(write, values, wrong):
+    values[7, 1, 2] = wrong
+    with pytest.raises(InputError, match=r"x_train\[7\] has NaN or infinite values"):
+        opened(write(values, held=np.zeros((6, 2, 9))))

@@ -1,9 +1,12 @@
 """These tests check modulo groups, class maps and class orders."""
 
+import os
+
 import numpy as np
 import pytest
 
 from prunescope.data import open_dataset
+from prunescope.data.tasks import resolving
 from prunescope.data.tasks.resolving import resolve
 from prunescope.errors import InputError
 from prunescope.experiment import Data
@@ -124,3 +127,43 @@ def test_a_task_changes_labels_and_fingerprint_of_a_dataset(small_npz, file):
     batch = mapped.draw(0, 0, 0, 40)
     np.testing.assert_array_equal(batch.labels, expected[plain.draw(0, 0, 0, 40).labels])
     np.testing.assert_array_equal(mapped.validation.labels, expected[plain.validation.labels])
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("0\t0\n1\t1\n2\t1\n3\t" + "9" * 5000 + "\n", "new label '9{60}…' is not an integer"),
+        ("0\t0\n1\t1\n2\t1\n3\t\u0661\n", "new label '\u0661' is not an integer"),
+        ("0\t0\n1\t1\n2\t1\n3\t１\n", "new label '１' is not an integer"),
+        ("\u0660\t0\n1\t1\n2\t1\n3\t1\n", "no line for class 0"),
+        ("0,0\n1,1\n2,1\n3," + "1" * 200_000 + "\n", "not a table of text: field larger than field limit"),
+        ("0\t0\n1\t1\n2\t1\n3\t--1\n", "new label '--1' is not an integer"),
+    ],
+)
+def test_digits_that_are_no_numbers(file, text, message):
+    with pytest.raises(InputError, match=message) as caught:
+        labels(task=f"map:{file(text)}")
+    assert "\n" not in str(caught.value)
+    assert len(str(caught.value)) < 500
+
+
+@pytest.mark.parametrize("number", ["²", "0", "1000000002", "9" * 40, "9" * 5000])
+def test_class_numbers_that_count_nothing(file, number):
+    order = file(f"0\t1\n1\t2\n2\t3\n3\t{number}\n", "order.tsv")
+    if number.isdecimal() and len(number) < 300:
+        with pytest.raises(InputError, match="different, at least 1 and at most 1,000,000,000"):
+            labels(class_order=order, task="modulo:2")
+    else:  # a class of that name
+        assert labels(class_order=order) == [0, 1, 2, 3]
+
+
+def test_maps_that_are_no_files(tmp_path, monkeypatch):
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(InputError, match="is a pipe, not a file"):
+        labels(task=f"map:{tmp_path / 'pipe'}")
+    with pytest.raises(InputError, match="is a device, not a file"):
+        labels(class_order="/dev/zero")
+    (tmp_path / "long").write_bytes(b"0\t0\n" * 10)
+    monkeypatch.setattr(resolving, "_MOST_BYTES", 20)
+    with pytest.raises(InputError, match="more than 20 bytes, too many for one line a class"):
+        labels(task=f"map:{tmp_path / 'long'}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from typing import Any
 
 from prunescope.data.raw import SPLITS
@@ -13,6 +14,7 @@ _LONGEST = 1 << 40  # an axis of an array
 _TEXTS = ("geometry", "image_column", "label_column", "train_split", "validation_split")
 _NUMBERS = ("rotate", "size", "patches", "validation")
 _TEXT = 10_000  # characters of a name or of a line
+_SURROGATE = re.compile("[\ud800-\udfff]")  # half a character, which cannot be written
 
 
 def wrong_field(manifest: dict[str, Any]) -> str:
@@ -71,7 +73,7 @@ def _wrong_array(arrays: object, n0: int) -> str:
 
 
 def _is_text(value: object) -> bool:
-    return isinstance(value, str) and len(value) <= _TEXT
+    return isinstance(value, str) and len(value) <= _TEXT and not _SURROGATE.search(value)
 
 
 def _is_count(value: object) -> bool:

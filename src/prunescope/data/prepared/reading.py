@@ -22,6 +22,7 @@ from prunescope.mask import ImageShape
 from prunescope.memory import check_memory
 
 _CHUNK = 1 << 24
+_LARGEST = np.finfo(np.float32).max
 _JSON_BYTES = 10  # of memory for a byte of JSON
 
 
@@ -157,8 +158,8 @@ def open_prepared(path: Path) -> Prepared:
     prepared = Prepared(path, manifest)
     for name in ARRAYS:
         array = prepared.array(name)
-        if array.ndim == 1 and array.dtype.kind == "f" and not np.isfinite(array).all():
-            raise InputError(f"{path / name}.npy: has NaN or infinite values: prepare the data anew")
+        if array.ndim == 1 and array.dtype.kind == "f" and not (np.abs(array) <= _LARGEST).all():
+            raise InputError(f"{path / name}.npy: has values beyond float32, or NaN: prepare the data anew")
     return prepared
 
 

@@ -34,7 +34,7 @@ _REPEATS = 8  # how often, on average, a value may occur
 _Step = Callable[[pickle.Unpickler], None]
 
 
-class _Bytes:
+class _TextBytes:
     """Counts the bytes that are copied out of text, which may be no more than the file has.
 
     Without the limit a pickle could name one long text a million times.
@@ -102,7 +102,7 @@ class _Array:
 
     __slots__ = ("_bytes", "value")
 
-    def __init__(self, counted: _Bytes, *_: object) -> None:
+    def __init__(self, counted: _TextBytes, *_: object) -> None:
         self._bytes = counted
         self.value: NDArray[Any] = np.empty(0, np.uint8)
 
@@ -111,24 +111,24 @@ class _Array:
         self.value = _from_bytes(self._bytes, raw, dtype, shape, "F" if fortran else "C")
 
 
-def _from_bytes(counted: _Bytes, raw: object, dtype: object, shape: Any, order: str) -> NDArray[Any]:
+def _from_bytes(counted: _TextBytes, raw: object, dtype: object, shape: Any, order: str) -> NDArray[Any]:
     if not isinstance(dtype, _Type) or not isinstance(raw, str | bytes | bytearray):
         raise _Refused("an array of objects")
     data = counted.of(raw) if isinstance(raw, str) else raw  # Python 2 strings are bytes
     return np.frombuffer(data, dtype.dtype).reshape(shape, order="F" if order == "F" else "C")
 
 
-def _frombuffer(counted: _Bytes, raw: object, dtype: object, shape: Any, order: str) -> _Array:
+def _frombuffer(counted: _TextBytes, raw: object, dtype: object, shape: Any, order: str) -> _Array:
     array = _Array(counted)
     array.value = _from_bytes(counted, raw, dtype, shape, order)
     return array
 
 
-def _scalar(counted: _Bytes, dtype: object, raw: object = b"") -> object:
+def _scalar(counted: _TextBytes, dtype: object, raw: object = b"") -> object:
     return _from_bytes(counted, raw, dtype, (), "C").item()
 
 
-def _encode(counted: _Bytes, text: object, encoding: object = "latin1") -> bytes:
+def _encode(counted: _TextBytes, text: object, encoding: object = "latin1") -> bytes:
     if not isinstance(text, str) or encoding not in ("latin1", "latin-1", "iso-8859-1"):
         raise _Refused("_codecs.encode of something other than bytes")
     return counted.of(text)
@@ -147,7 +147,7 @@ class _Reader(pickle._Unpickler):
 
     def __init__(self, file: BinaryIO, size: int) -> None:
         super().__init__(file, encoding="latin1")
-        self._bytes = _Bytes(2 * size)
+        self._bytes = _TextBytes(2 * size)
 
     def find_class(self, module: str, name: str) -> object:
         """Return the builder of a NumPy name that data need; raise _Refused for any other name."""
