@@ -49,7 +49,7 @@ def _prepare() -> None:
 
 def call(folder: Path, out: Path, *, trains: bool = False) -> str:
     """Call the command line that an input keeps and return what it printed to stdout."""
-    from prunescope.cli.entry import main
+    from prunescope.cli import main
 
     given = texts(folder / FILE)
     arguments = [text.replace("{input}", str(folder)).replace("{out}", str(out)) for text in given]
