@@ -1,5 +1,6 @@
 """Locks between processes and threads: run with `pytest tests/test_locks.py`."""
 
+import errno
 import multiprocessing
 import os
 import signal
@@ -107,3 +108,16 @@ def test_a_place_that_takes_no_file_is_said(lock):
     lock.mkdir()
     with pytest.raises(OSError, match="Is a directory"), held(lock):
         pass
+
+
+def test_a_lock_whose_file_may_only_be_read_can_be_asked(tmp_path, monkeypatch):
+    lock = tmp_path / ".lock"
+
+    def refuse(path):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+
+    with held(lock):
+        monkeypatch.setattr("prunescope.locks.held", refuse)
+        assert is_held(lock)
+    lock.touch()
+    assert not is_held(lock)

@@ -120,9 +120,13 @@ def test_a_plot_that_cannot_be_written_is_refused_before_any_work(tmp_path, caps
     monkeypatch.setattr(show_module, "run_bench", lambda *a, **k: pytest.fail("it went to work"))
     (tmp_path / "file").write_text("")
     (tmp_path / "folder.png").mkdir()
-    for target in (tmp_path / "file" / "steps.png", tmp_path / "folder.png"):
+    targets = {
+        tmp_path / "file" / "steps.png": "cannot write there",
+        tmp_path / "folder.png": "is a directory",
+    }
+    for target, reason in targets.items():
         assert leave("bench", "--plot", str(target)) == 2
-        assert "cannot write there" in capsys.readouterr().err
+        assert reason in capsys.readouterr().err
 
 
 @pytest.mark.usefixtures("small_bench")

@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 import typer
 
-from prunescope.cli import app, ray_alone
+from prunescope.cli import ray_alone
+from prunescope.cli.app import app
 from prunescope.errors import InputError
 from prunescope.experiment import load, preset_names
 from prunescope.experiment.scale import SCALES

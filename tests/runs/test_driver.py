@@ -287,3 +287,9 @@ def test_a_run_that_an_earlier_version_took_past_its_end_keeps_its_levels(small_
     assert (resumed.path, resumed.status, resumed.levels) == (before.path, "done", [0, 1, 2])
     assert resumed.table.equals(rows)
     assert resumed.about["ended"] == "the pruning after level 0 changed no mask"
+
+
+def test_a_finished_run_is_read_without_a_lock(finished_run, monkeypatch):
+    monkeypatch.setattr("prunescope.runs.driver.open_run", lambda *_: pytest.fail("it would write"))
+    found = run(finished_run.experiment, seed=3, out=finished_run.path.parent.parent)
+    assert (found.path, found.status) == (finished_run.path, "done")

@@ -11,12 +11,11 @@ from prunescope.signals import Stopped, raise_stopped, receiving, stop_signals
 from prunescope.streams import lasting_streams
 
 if TYPE_CHECKING:
-    from prunescope.cli.app import app
     from prunescope.cli.entry import ray_alone
 
-__all__ = ["app", "main", "ray_alone"]
+__all__ = ["main", "ray_alone"]
 
-__getattr__, __dir__, _ = _lazy.attach("prunescope.cli", {"app": "app", "ray_alone": "entry"})
+__getattr__, __dir__, _ = _lazy.attach("prunescope.cli", {"ray_alone": "entry"})
 
 
 def main(arguments: list[str] | None = None) -> Any:
