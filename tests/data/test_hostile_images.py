@@ -322,7 +322,13 @@ def test_folders_nested_more_deeply_than_functions_may_be_are_read(small_folder)
         os.mkdir(path)
     with open(f"{path}/deep.png", "wb") as file:
         file.write(image())
-    assert len(open_prepared(prepare(data)).images("train")) + 1 + 1 == 8
+    try:
+        assert len(open_prepared(prepare(data)).images("train")) + 1 + 1 == 8
+    finally:  # Not even shutil.rmtree could remove them.
+        os.remove(f"{path}/deep.png")
+        while path != os.fspath(root / "a"):
+            os.rmdir(path)
+            path = os.path.dirname(path)
 
 
 @pytest.mark.parametrize(
