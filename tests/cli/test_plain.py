@@ -1,7 +1,9 @@
 """What the command line prints of names that hold control characters, other alphabets and bytes that are not UTF-8."""
 
 import io
+import json
 import os
+import shutil
 import subprocess
 import sys
 
@@ -152,3 +154,32 @@ def test_a_figure_draws_any_text(tmp_path, recwarn):
         )
     assert [path.name for path in written] == ["odd.pdf", "odd.png", "odd.csv"]
     assert not recwarn.list
+
+
+def test_a_foreign_run_writes_no_escape_sequences(finished_run, tmp_path, capfd):
+    path = shutil.copytree(finished_run.path, tmp_path / "seed-\x1b]0;owned\x07")
+    about = finished_run.about | {"ended": "\x1b[2J\u202e\ud800"}
+    about["data"]["notes"] = ["\x9b31m\x08\r"]
+    (path / "run.json").write_text(json.dumps(about), "utf-8")
+    with pytest.raises(SystemExit) as ended:
+        main(["show", str(path)])
+    written = capfd.readouterr().out
+    assert ended.value.code == 0
+    assert not set("\x1b\x07\u202e\x9b\x08\r") & set(written)
+    assert r"ended: \x1b[2J\u202e" in written
+
+
+def test_a_wrong_path_is_said_without_escape_sequences(tmp_path, capfd):
+    with pytest.raises(SystemExit) as ended:
+        main(["show", str(tmp_path / "\x1b[2J")])
+    assert ended.value.code == 2
+    assert r"\x1b[2J: not a run directory" in capfd.readouterr().err
+
+
+def test_a_name_that_is_too_long_is_refused_in_one_line(tmp_path, capfd):
+    images = tiny.write_images(tmp_path / f"{'n' * 240}.npz", 60, 60)
+    command = ["run", "quickstart", f"data.root={images}", *FIELDS, "--out", str(tmp_path / "runs")]
+    with pytest.raises(SystemExit) as ended:
+        main(command)
+    assert ended.value.code == 2
+    assert "choose another name or data.name" in capfd.readouterr().err
