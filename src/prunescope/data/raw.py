@@ -17,7 +17,6 @@ from prunescope import experiment
 from prunescope.errors import InputError
 from prunescope.files import open_regular
 from prunescope.mask import ImageShape
-from prunescope.memory import check_memory
 
 Pixels = NDArray[np.uint8]
 Labels = NDArray[np.int64]
@@ -25,8 +24,8 @@ Chunk = tuple[NDArray[Any], Labels]
 Progress = Callable[[int, int, str], None]
 
 SPLITS = ("train", "validation")
+MAX_VALUES = 1 << 24  # of an image that a network gets; a layer of 1000 units would have 67 GB of weights
 _CHUNK_BYTES = 1 << 27  # of images that are decoded at a time
-_COPIES = 32  # bytes taken for each byte of an image while it is decoded, stacked, counted and averaged
 _POINTER = b"version https://git-lfs.github.com"
 
 
@@ -112,13 +111,15 @@ def text_of(name: str | Path) -> str:
 def rows_at_once(shape: ImageShape, most: int, where: str) -> int:
     """Return how many images of a shape are decoded at a time: ``most``, or fewer so that they stay small.
 
-    Raises InputError, which names the place as ``where``, when not even one fits into the memory.
+    Raises InputError, which names the place as ``where``, for images of more than MAX_VALUES.
     """
     size = math.prod(shape)
-    rows = max(1, min(most, _CHUNK_BYTES // size))
-    if size > _CHUNK_BYTES:
-        check_memory(size * _COPIES, f"{where}: an image of {shape[2]:,} x {shape[1]:,} pixels")
-    return rows
+    if size > MAX_VALUES:
+        raise InputError(
+            f"{where}: images of {shape[2]:,} x {shape[1]:,} pixels are {size:,} inputs of a network, at most "
+            f"{MAX_VALUES:,} are read: make them smaller (data.source=folder does, to data.size)"
+        )
+    return min(most, _CHUNK_BYTES // size)
 
 
 def to_planes(images: NDArray[Any]) -> Pixels:

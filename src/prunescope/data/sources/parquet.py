@@ -172,6 +172,8 @@ def _opened(data: bytes | None, path: Path, row: int) -> Iterator[PillowImage]:
 def _upright_size(table: ParquetTable, column: str, mode: str) -> tuple[int, int]:
     """Return the width and height of the first image of a table; raise InputError for a damaged one."""
     with without_warnings(), _opened(table.images(column, 0, 1)[0], table.path, 0) as image:
+        # Before it is decoded: few bytes can be very many pixels.
+        rows_at_once((len(mode), image.height, image.width), 1, f"{table.path}: image 0")
         return eight_bits(image, mode, f"{table.path}: image 0", Tally()).size
 
 
