@@ -14,6 +14,7 @@ import pytest
 from prunescope.errors import InputError
 from prunescope.runs.arrays import HEADER_LIMIT, read_arrays, write_arrays
 from prunescope.runs.directory import Run, sha256
+from prunescope.sweep.planning import _state
 from stored_runs import write_run
 
 SIZES = {"shape": (1, 6, 6), "hidden": (8, 6), "levels": 3}
@@ -243,3 +244,9 @@ def test_two_runs_in_two_processes_leave_the_same_bytes(finished_run, images_fil
     for name in sorted(names - {"run.json", "levels.parquet"}):
         assert (other / name).read_bytes() == (finished_run.path / name).read_bytes(), name
     assert Run(other).table.drop("seconds").equals(finished_run.table.drop("seconds"))
+
+
+def test_a_damaged_run_is_planned_as_failed_and_does_not_end_a_sweep(path, capsys):
+    (path / "run.json").write_text("{")
+    assert _state(path) == ("failed", 0)
+    assert capsys.readouterr().err == f"prunescope: {path / 'run.json'}: damaged (not JSON)\n"

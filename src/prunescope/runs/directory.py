@@ -25,7 +25,7 @@ from prunescope.runs.arrays import read_arrays
 from prunescope.runs.metrics_file import MetricsLine, read_metrics
 from prunescope.runs.owner import Owner
 from prunescope.runs.record import RunRecord, StoredData, read_record
-from prunescope.runs.stored_arrays import Sizes, read_model, read_observations, read_ticket
+from prunescope.runs.stored_arrays import RunSizes, read_model, read_observations, read_ticket
 from prunescope.runs.stored_table import TABLE_LIMIT, read_table
 
 if TYPE_CHECKING:
@@ -217,10 +217,10 @@ class Run:
             )
 
     @property
-    def _sizes(self) -> Sizes:
+    def _sizes(self) -> RunSizes:
         """The sizes that the run's networks have, as far as experiment.toml and run.json say."""
         network, data = self.experiment.network, self.record.data or StoredData()
-        return Sizes(
+        return RunSizes(
             network.hidden,
             network.norm,
             math.prod(data.shape) if data.shape else None,
