@@ -3,6 +3,7 @@
 import pytest
 
 from prunescope.analysis.methods import sentence, stored_labels
+from prunescope.errors import InputError
 from prunescope.pruning import find_traits, method_names
 from prunescope.report.page import describe
 from prunescope.runs.directory import Run
@@ -52,7 +53,7 @@ def test_what_a_run_stored_goes_before_what_is_installed(tmp_path):
 
 
 @pytest.mark.parametrize("damaged", ["text", {"label": 1, "sentence": None}, []])
-def test_what_is_no_text_is_not_taken(tmp_path, damaged):
+def test_what_is_no_text_is_refused(tmp_path, damaged):
     run = change(of_method(tmp_path, "snip"), method=damaged)
-    assert stored_labels([run]) == {}
-    assert sentence(run).startswith("before training")
+    with pytest.raises(InputError, match=r"run\.json: damaged \(method"):
+        stored_labels([run])

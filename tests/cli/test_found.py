@@ -2,10 +2,12 @@
 
 import json
 import shutil
+from pathlib import Path
 
 import pytest
 
 from prunescope.cli import main
+from prunescope.runs.arrays import read_arrays, write_arrays
 
 
 @pytest.fixture
@@ -17,11 +19,16 @@ def folder(finished_run, tmp_path):
 
 @pytest.fixture
 def seeds(folder):
-    """The folder ``<name>-<identity>`` of that run and of a copy that claims another seed."""
+    """The folder ``<name>-<identity>`` of that run and of a copy all of whose files claim another seed."""
     [path] = folder.glob("*/seed-3")
-    shutil.copytree(path, path.with_name("seed-4"))
+    copy = Path(shutil.copytree(path, path.with_name("seed-4")))
     about = json.loads((path / "run.json").read_text()) | {"seed": 4}
-    (path.with_name("seed-4") / "run.json").write_text(json.dumps(about))
+    (copy / "run.json").write_text(json.dumps(about))
+    for file in copy.rglob("*.safetensors"):
+        arrays, notes = read_arrays(file)
+        write_arrays(file, arrays, notes | {"seed": "4"})
+    evaluations = (copy / "metrics.jsonl").read_text().replace('"seed": 3}', '"seed": 4}')
+    (copy / "metrics.jsonl").write_text(evaluations)
     return path.parent
 
 
@@ -116,3 +123,30 @@ def test_show_says_why_a_run_ended(call, folder):
         "status",
         "levels",
     ]
+
+
+@pytest.mark.parametrize("verb", [["show"], ["table"], ["compare"], ["figure", "1a"], ["report"]])
+@pytest.mark.parametrize("entry", [{"tables": 1}, {"seed": "x"}, {"data": [1]}])
+def test_a_damaged_run_does_not_end_the_others(call, seeds, tmp_path, verb, entry):
+    about = json.loads((seeds / "seed-4" / "run.json").read_text()) | entry
+    (seeds / "seed-4" / "run.json").write_text(json.dumps(about))
+    place = ["--out", tmp_path / "drawn"] if verb[0] == "figure" else []
+    code, _, said = call(*verb, seeds, *place)
+    assert code == 0
+    [line] = [line for line in said.splitlines() if line.endswith("left out")]
+    assert line.startswith(f"prunescope: {seeds / 'seed-4'}: run.json: damaged ({next(iter(entry))} is ")
+    code, stdout, said = call(*verb, seeds / "seed-4", *place)
+    assert (code, stdout) == (2, "")
+    assert "run.json: damaged" in said
+
+
+def test_a_run_of_damaged_observations_is_left_out_of_a_report_of_several(call, seeds):
+    damaged = seeds / "seed-4" / "level-001" / "observations.safetensors"
+    damaged.write_bytes(damaged.read_bytes()[:-3])
+    code, _, said = call("report", seeds / "seed-3", seeds / "seed-4", "--out", seeds / "page.html")
+    assert code == 0
+    [line] = [line for line in said.splitlines() if line.endswith("left out")]
+    assert line.startswith(f"prunescope: {damaged}: damaged (")
+    assert "seeds 3, 4" not in (seeds / "page.html").read_text("utf-8")
+    code, _, said = call("report", seeds / "seed-4", "--out", seeds / "page.html")
+    assert (code, len(said.splitlines())) == (2, 1)

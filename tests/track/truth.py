@@ -26,7 +26,11 @@ def numbers(run):
     for line in (run.path / "metrics.jsonl").read_text().splitlines():
         entry = json.loads(line)
         step = entry["level"] * steps + entry.pop("step")
-        found |= {(f"evaluation/{name}", step): value for name, value in entry.items()}
+        found |= {
+            (f"evaluation/{name}", step): value
+            for name, value in entry.items()
+            if name not in ("identity", "seed")
+        }
     for row in polars.read_parquet(run.path / "levels.parquet").drop("engine").to_dicts():
         level, layer = row.pop("level"), row.pop("layer")
         for name, value in row.items():

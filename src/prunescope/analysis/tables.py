@@ -15,7 +15,7 @@ from typing import Any, Literal, Union, get_args, get_origin
 import polars
 
 from prunescope.analysis.groups import by_replicates, first_of_each_seed
-from prunescope.errors import InputError
+from prunescope.errors import InputError, damaged, first_line
 from prunescope.experiment import Experiment
 from prunescope.experiment.dotted import dotted_values, fields
 from prunescope.experiment.paths import encoded
@@ -59,12 +59,7 @@ def find_runs(places: Iterable[str | Path]) -> FoundRuns:
 def _read(path: Path, found: FoundRuns) -> None:
     try:
         run = Run(path)
-        about, experiment = run.about, run.experiment
-        if experiment.identity != about["identity"]:
-            raise InputError(
-                f"{path}: experiment.toml has identity {experiment.identity}, run.json {about['identity']}: "
-                "it was made by another version or was edited"
-            )
+        run.check()
         assert run.table is not None  # This reads the table, so that a damaged one is found here.
     except InputError as error:
         found.problems[path] = str(error).removeprefix(f"{path}: ").removeprefix(f"{path}{os.sep}")
@@ -135,7 +130,12 @@ def _rows(run: Run) -> polars.DataFrame:
         polars.lit(value, dtype=dtype).alias(name)
         for (name, dtype), value in zip(field_types().items(), values.values(), strict=True)
     ]
-    return levels.select(columns)
+    try:
+        return levels.select(columns)
+    except (
+        polars.exceptions.PolarsError
+    ) as error:  # A column of the same name, or a number that 64 bits do not hold.
+        raise damaged(run.path / "levels.parquet", f"does not go into a table: {first_line(error)}") from None
 
 
 def field_values(experiment: Experiment) -> dict[str, Any]:

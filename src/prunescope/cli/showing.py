@@ -73,26 +73,28 @@ def figure_command(
     nodes: Annotated[str | None, typer.Option(help="first-layer nodes to show, as in 3,77,120")] = None,
 ) -> None:
     """Draw a figure of the paper from stored runs, as PDF and PNG with its data beside it."""
-    from prunescope.cli.found import runs_at
+    from prunescope.cli.found import runs_at, without_damaged
     from prunescope.figures import draw
 
     wanted = {"levels": _numbers(levels, "--levels"), "nodes": _numbers(nodes, "--nodes")}
-    chosen = runs_at(runs or ())
-    for path in draw(figure, chosen, out, **wanted):
+    paths, shown = without_damaged(runs_at(runs or ()), lambda chosen: draw(figure, chosen, out, **wanted))
+    for path in paths:
         print(path)
-    _say_notes(chosen)
+    _say_notes(shown)
 
 
 def report_command(
     runs: Runs, out: Annotated[Path | None, typer.Option(help="file to write")] = None
 ) -> None:
     """Write one HTML page to explore runs with: accuracy, masks, locality, level by level."""
-    from prunescope.cli.found import runs_at
+    from prunescope.cli.found import runs_at, without_damaged
     from prunescope.report import write_report
 
-    chosen = runs_at(runs)
-    print(write_report(chosen, out or runs[0] / "report.html"))
-    _say_notes(chosen)
+    path, shown = without_damaged(
+        runs_at(runs), lambda chosen: write_report(chosen, out or runs[0] / "report.html")
+    )
+    print(path)
+    _say_notes(shown)
 
 
 def _say_notes(runs: list[Run]) -> None:

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 
 from prunescope.errors import InputError
 from prunescope.experiment import Prune
 from prunescope.experiment.paths import decoded
 from prunescope.model import Model, Ticket, initial, layer_sizes
 from prunescope.pruning import find_traits
-from prunescope.runs.arrays import read_arrays
 from prunescope.runs.directory import Run
 from prunescope.training.levels import Setting
 
@@ -106,9 +104,8 @@ def _words(sizes: tuple[int, ...]) -> str:
 
 
 def _start(run: Run, sizes: tuple[int, ...]) -> Model:
-    rewind = Path(run.path) / "rewind.safetensors"
-    if rewind.is_file():
-        return Model.from_arrays(read_arrays(rewind)[0]).restarted()
+    if (run.path / "rewind.safetensors").exists():
+        return run.read_rewind().restarted()
     prune = run.experiment.prune
     common = prune.scope == "global" and "scope" in find_traits(prune.method).reads
     return initial(sizes, run.experiment.network.norm, run.seed, common=common)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -182,6 +181,9 @@ def stored(request: Request, jobs: Sequence[Job]) -> list[Run]:
     return FinishedRuns(request.out).of_all(jobs)
 
 
+_say = cache(to_stderr)  # A line is printed once, however often it is said.
+
+
 class FinishedRuns:
     """The finished runs below a folder, whatever their directories are called.
 
@@ -190,7 +192,7 @@ class FinishedRuns:
     """
 
     def __init__(self, out: Path) -> None:
-        """Read the descriptions of all runs below ``out``; damaged ones are not finished."""
+        """Read the descriptions of all runs below ``out``; damaged ones are named on stderr and not finished."""
         from prunescope.runs.directory import Run
         from prunescope.runs.same_data import Fingerprints
 
@@ -200,10 +202,14 @@ class FinishedRuns:
         for folder, folders, files in os.walk(out):
             if "run.json" in files:
                 folders.clear()  # a run directory holds no other runs
-                with contextlib.suppress(InputError):
+                try:
                     run = Run(folder)
-                    if run.status == "done":
-                        self._found.setdefault((str(run.about["identity"]), run.seed), []).append(run)
+                    run.check()
+                except InputError as error:
+                    _say(f"{error}; left out")
+                    continue
+                if run.status == "done":
+                    self._found.setdefault((run.record.identity, run.seed), []).append(run)
             folders.sort()
 
     def of(self, job: Job) -> Run | None:

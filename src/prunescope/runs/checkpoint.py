@@ -12,7 +12,7 @@ from prunescope.errors import damaged, first_line
 from prunescope.model import PARAMETERS, Arrays
 from prunescope.runs.arrays import check_header
 from prunescope.runs.record import LARGEST
-from prunescope.runs.stored_arrays import Sizes, check_model
+from prunescope.runs.stored_arrays import RunSizes, check_model
 from prunescope.training.loop import Progress
 from prunescope.training.state import EngineState, under
 
@@ -41,7 +41,7 @@ class Checkpoint:
         )
 
 
-def read_checkpoint(path: Path, arrays: Arrays, level: int, sizes: Sizes) -> Checkpoint:
+def read_checkpoint(path: Path, arrays: Arrays, level: int, sizes: RunSizes) -> Checkpoint:
     """Return the state inside a level of a file of its arrays; raise InputError when it is damaged."""
     try:
         found = Checkpoint.from_arrays(arrays, level)

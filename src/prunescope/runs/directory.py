@@ -25,7 +25,7 @@ from prunescope.runs.arrays import read_arrays
 from prunescope.runs.metrics_file import MetricsLine, read_metrics
 from prunescope.runs.owner import Owner
 from prunescope.runs.record import RunRecord, StoredData, read_record
-from prunescope.runs.stored_arrays import Sizes, read_model, read_observations, read_ticket
+from prunescope.runs.stored_arrays import RunSizes, read_model, read_observations, read_ticket
 from prunescope.runs.stored_table import TABLE_LIMIT, read_table
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ class Run:
         experiment, stored = load(self.path / "experiment.toml"), self.record.identity
         if experiment.identity != stored:
             raise InputError(
-                f"{self.path}: experiment.toml has identity {experiment.identity}, run.json {stored}: "
+                f"{self.path}: experiment.toml has identity {experiment.identity}, run.json {ascii(stored[:40])[1:-1]}: "
                 "it was made by another version or was edited"
             )
         return experiment
@@ -96,13 +96,12 @@ class Run:
         return Owner(record.identity, record.seed)
 
     def check(self) -> None:
-        """Read experiment.toml, run.json, levels.parquet and metrics.jsonl; raise InputError for a damaged one.
+        """Read experiment.toml, run.json and levels.parquet; raise InputError for a damaged one.
 
-        Nothing is raised for a run without a finished level. Masks, weights and observations are not read.
+        Nothing is raised for a run without a finished level. The other files are checked when they are read.
         """
         _ = self.experiment
         _ = self.levels
-        _ = self.metrics
 
     @property
     def shape(self) -> ImageShape:
@@ -218,10 +217,10 @@ class Run:
             )
 
     @property
-    def _sizes(self) -> Sizes:
+    def _sizes(self) -> RunSizes:
         """The sizes that the run's networks have, as far as experiment.toml and run.json say."""
         network, data = self.experiment.network, self.record.data or StoredData()
-        return Sizes(
+        return RunSizes(
             network.hidden,
             network.norm,
             math.prod(data.shape) if data.shape else None,

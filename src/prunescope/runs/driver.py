@@ -12,7 +12,7 @@ from pathlib import Path
 from types import FrameType, ModuleType
 from typing import TYPE_CHECKING, Any
 
-from prunescope.errors import InputError, described
+from prunescope.errors import InputError, damaged, described
 from prunescope.experiment import Experiment
 from prunescope.model import layer_sizes
 from prunescope.runs.checkpoint import Checkpoint
@@ -223,15 +223,18 @@ class _Driver:
     def _pin_threads(self, torch: ModuleType) -> None:
         # The number of threads decides the order of float sums, so that a resumed run keeps that of its start.
         asked = self.experiment.run.threads
-        threads = asked or self.directory.about.get("threads") or torch.get_num_threads()
+        threads = asked or self.directory.record.threads or torch.get_num_threads()
         torch.set_num_threads(threads)
         self.directory.write_about(threads=threads)
 
     def _pin_engine(self) -> None:
         # Engines agree only within rounding, so that a resumed run keeps that of its start unless told otherwise.
         place = self.experiment.run
-        if place.engine == "auto" and self.directory.about.get("engine"):
-            pinned = place.model_copy(update={"engine": self.directory.about["engine"]})
+        stored = self.directory.record.engine
+        if place.engine == "auto" and stored:
+            if stored not in ("torch", "native"):
+                raise damaged(self.directory.path / "run.json", f"engine is {stored[:40]!a}: torch or native")
+            pinned = place.model_copy(update={"engine": stored})
             self.experiment = self.experiment.model_copy(update={"run": pinned})
 
 

@@ -18,7 +18,7 @@ LARGEST_UNASKED = 100_000_000  # bytes; whether less fits into memory is not ask
 
 
 @dataclass(frozen=True)
-class Sizes:
+class RunSizes:
     """The sizes that a run's networks have: units of each hidden layer, and inputs and classes where they are known."""
 
     hidden: tuple[int, ...]
@@ -40,7 +40,7 @@ def _shapes(shapes: Sequence[tuple[int, int]]) -> str:
     return f"{shown}{', …' * (len(shapes) > 6)}" or "no weights"
 
 
-def read_ticket(path: Path, arrays: Arrays, notes: dict[str, str], sizes: Sizes) -> Ticket:
+def read_ticket(path: Path, arrays: Arrays, notes: dict[str, str], sizes: RunSizes) -> Ticket:
     """Return the masks of a file of packed masks and of their shapes; raise InputError when it is damaged."""
     count = len(sizes.hidden)
     numbers = range(1, count + 1)
@@ -69,7 +69,7 @@ def read_ticket(path: Path, arrays: Arrays, notes: dict[str, str], sizes: Sizes)
     return Ticket.from_arrays(arrays, shapes)
 
 
-def read_model(path: Path, arrays: Arrays, sizes: Sizes) -> Model:
+def read_model(path: Path, arrays: Arrays, sizes: RunSizes) -> Model:
     """Return the model of a file of its arrays; raise InputError when it is damaged."""
     count = len(sizes.hidden) + 1
     expected = {f"layer{number}.{field}" for number in range(1, count + 1) for field in LAYER_FIELDS}
@@ -80,7 +80,7 @@ def read_model(path: Path, arrays: Arrays, sizes: Sizes) -> Model:
     return model
 
 
-def check_model(path: Path, model: Model, sizes: Sizes) -> None:
+def check_model(path: Path, model: Model, sizes: RunSizes) -> None:
     """Raise InputError for a model with arrays of other types or sizes than the run's, or that are not finite."""
     for number, layer in enumerate(model.layers, 1):
         for field in LAYER_FIELDS:
@@ -152,7 +152,7 @@ class Observed(dict[str, np.ndarray]):
         raise damaged(self._path, f"no array {name}")
 
 
-def read_observations(path: Path, arrays: Arrays, sizes: Sizes) -> Observed:
+def read_observations(path: Path, arrays: Arrays, sizes: RunSizes) -> Observed:
     """Return the observations of a level; raise InputError for arrays of other types and sizes than were measured."""
     for name, array in arrays.items():
         kind, axes = _OBSERVED.get(name, (array.dtype.kind, array.ndim))

@@ -15,6 +15,7 @@ from prunescope.analysis.formats import gigabytes
 from prunescope.errors import InputError
 from prunescope.experiment import Experiment
 from prunescope.experiment.fields import MOST_THREADS
+from prunescope.experiment.loading import to_stderr
 from prunescope.experiment.paths import decoded
 from prunescope.pruning.running import crowding, estimate
 from prunescope.runs.checkpoint import saved_step
@@ -212,11 +213,18 @@ def _crowding(runs: tuple[PlannedRun, ...], threads: int | None, at_once: int) -
 
 
 def _state(path: Path) -> tuple[RunState, int]:
-    """Return the state of a run directory and the number of its finished levels."""
+    """Return the state of a run directory and the number of its finished levels.
+
+    A damaged one counts as failed: it is tried, says what is wrong, and the others go on.
+    """
     if not (path / "run.json").is_file():
         return "new", 0
-    run = Run(path)
-    stored, levels = run.status, len(run.levels)
+    try:
+        run = Run(path)
+        stored, levels = run.status, len(run.levels)
+    except InputError as error:
+        to_stderr(str(error))
+        return "failed", 0
     if stored == "done":
         return "done", levels
     if is_in_use(path):

@@ -196,6 +196,14 @@ class _DataNotes:
                 self._reporter.note(line)
 
 
+def _is_done(path: Path) -> bool:
+    """Return whether a run directory's run is done; a damaged one is not, and says so when it is tried."""
+    try:
+        return is_done(path)
+    except InputError:
+        return False
+
+
 def _check_finished(planned: Plan, reporter: SweepReporter, notes: _DataNotes) -> None:
     """Raise InputError for a finished run whose data are not those that its job names."""
     from prunescope.data import open_dataset
@@ -274,7 +282,7 @@ class Scheduler:
             if not self._may_start(run):
                 continue
             self._waiting.remove(run)
-            if is_done(run.path):  # another process has finished it since the plan was made
+            if _is_done(run.path):  # another process has finished it since the plan was made
                 self._reporter.ended(run, "done", "")
                 continue
             self._executor.submit(run, self._resumable(run), self._plan.out)
@@ -284,7 +292,10 @@ class Scheduler:
 
         A run that was started before keeps the threads of its start, since its sums depend on their number.
         """
-        stored = Run(run.path).about.get("threads") if (run.path / "run.json").is_file() else None
+        stored = None
+        with contextlib.suppress(InputError):  # A damaged run says so when it is tried.
+            if (run.path / "run.json").is_file():
+                stored = Run(run.path).record.threads
         return pinned(run.job.experiment, stored or self._threads)
 
     def _may_start(self, run: PlannedRun) -> bool:
@@ -320,7 +331,7 @@ class Scheduler:
 
     def _decide(self, run: PlannedRun, code: int, message: str) -> None:
         """Decide what happens to a run that ended: code 1 is its own failure, any other was done to its process."""
-        if code == 0 or is_done(run.path):
+        if code == 0 or _is_done(run.path):
             self._reporter.ended(run, "done", "")
         elif self.stopping:
             self._reporter.ended(run, "stopped", "")
