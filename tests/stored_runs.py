@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -14,6 +15,7 @@ from prunescope.mask import ImageShape, Mask
 from prunescope.model import Arrays, Model, Ticket, initial
 from prunescope.observables import effective_masks, fan_in_variance_ratio, measure, most_connected
 from prunescope.randomness import generator
+from prunescope.runs.arrays import read_arrays, write_arrays
 from prunescope.runs.columns import schema
 from prunescope.runs.directory import Run
 from prunescope.runs.writer import RunWriter, open_run
@@ -192,3 +194,13 @@ def _evaluations(writer: RunWriter, row: dict[str, Any]) -> None:
         accuracy = row["best_val_accuracy"] if step == row["best_step"] else row["final_val_accuracy"]
         entry = {"level": row["level"], "step": step, "train_loss": 0.4, "val_accuracy": accuracy}
         writer.append_metrics(entry)
+
+
+def claim(path: Path, identity: str) -> None:
+    """Let every file of a run directory say that it is of experiment ``identity``, as a forger would."""
+    for file in path.rglob("*.safetensors"):
+        arrays, notes = read_arrays(file)
+        write_arrays(file, arrays, notes | {"identity": identity})
+    entries = [json.loads(line) for line in (path / "metrics.jsonl").read_text("utf-8").splitlines()]
+    lines = (json.dumps(entry | {"identity": identity}) + "\n" for entry in entries)
+    (path / "metrics.jsonl").write_text("".join(lines), "utf-8")

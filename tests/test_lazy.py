@@ -29,7 +29,8 @@ def test_type_checkers_and_dir_know_the_names_and_each_is_there(package):
     [for_types] = [node for node in tree.body if isinstance(node, ast.If)]
     imported = {name.asname for node in for_types.body if hasattr(node, "names") for name in node.names}
     assigned = {node.targets[0].id for node in for_types.body if isinstance(node, ast.Assign)}
-    assert imported | assigned == set(module.__all__)
+    defined = {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}
+    assert imported | assigned | defined == set(module.__all__)
     assert set(module.__all__) <= set(dir(module))
     for name in module.__all__:
         assert getattr(module, name) is not None

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 from prunescope.runs.directory import Run
+from stored_runs import claim
 
 # What the process does is recorded by audit hooks; its verbs end by SystemExit.
 PROGRAM = """
@@ -68,6 +69,7 @@ def foreign(run: Run, place: Path, marked: str) -> Path:
     about = run.about | {"identity": changed.identity, "method": {"label": "evil:procedure"}}
     about |= {"versions": {"evil": "1"}, "module": "evil", "engine": "evil", "ended": "evil"}
     (path / "run.json").write_text(json.dumps(about), "utf-8")
+    claim(path, changed.identity)
     return path
 
 

@@ -426,7 +426,7 @@ def test_unpacked_sizes_are_those_of_the_pages(tmp_path):
 def test_what_unpacks_into_more_than_the_memory_is_refused_before_it_is_read(write, monkeypatch):
     root = both(write, [0, 1, 2] * 4)
     monkeypatch.setattr("prunescope.memory.available_memory", lambda: 100)
-    refused("12 labels would take 0.0 GB of memory", root)
+    refused("the labels of its 24 rows would take 0.0 GB of memory", root)
     monkeypatch.setattr("prunescope.memory.available_memory", lambda: 800)
     refused("column 'image' would take 0.0 GB of memory", root)
 

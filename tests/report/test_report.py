@@ -18,7 +18,7 @@ from prunescope.report.standalone import as_script
 from prunescope.report.summary import _locality_fact
 from prunescope.runs.directory import Run
 from prunescope.runs.writer import open_run
-from stored_runs import write_run
+from stored_runs import claim, write_run
 
 
 def _data(text):
@@ -108,6 +108,7 @@ def test_no_text_of_a_run_becomes_a_part_of_the_page(hostile, finished_run, tmp_
         about |= {"method": of({"label": "plain", "sentence": "x"}) if path == odd else {}, "ended": hostile}
         about["data"]["notes"] = [hostile] if path == odd else ["plain"]
         (path / "run.json").write_text(json.dumps(about | {"identity": changed.identity}), "utf-8")
+        claim(path, changed.identity)
     texts = [write_report([Run(path)], path / "p.html").read_text("utf-8") for path in (plain, odd)]
     assert _Elements(texts[1]).found == _Elements(texts[0]).found
 

@@ -12,7 +12,7 @@ from prunescope.errors import InputError
 from prunescope.pruning.methods import imp
 from prunescope.pruning.pools import prune_smallest
 from prunescope.pruning.running import run
-from prunescope.runs.arrays import read_arrays
+from prunescope.runs.arrays import read_arrays, write_arrays
 from prunescope.runs.directory import Run
 from prunescope.runs.driver import Method, drive
 from prunescope.runs.reporting import Reporter
@@ -174,9 +174,8 @@ def test_levels_that_were_changed_are_noticed(small_run, tmp_path):
     finished = run(small_run(prune={"levels": 1}), out=tmp_path)
     about = json.loads((finished.path / "run.json").read_text()) | {"status": "running"}
     (finished.path / "run.json").write_text(json.dumps(about))
-    (finished.path / "level-001" / "masks.safetensors").write_bytes(
-        (finished.path / "level-000" / "masks.safetensors").read_bytes()
-    )
+    masks, metadata = read_arrays(finished.path / "level-000" / "masks.safetensors")
+    write_arrays(finished.path / "level-001" / "masks.safetensors", masks, metadata | {"level": "1"})
     with pytest.raises(InputError, match="masks do not follow from the level before"):
         run(small_run(prune={"levels": 1}), out=tmp_path)
 

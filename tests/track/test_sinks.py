@@ -133,8 +133,7 @@ def test_mlflow_gets_params_a_status_and_a_name(monkeypatch, finished_run, tmp_p
     assert run["status"] == "FINISHED"
     assert run["params"]["train.steps"] == "30"
     assert "prune.density" not in run["params"]
-    about = finished_run.about
-    monkeypatch.setattr(type(finished_run), "about", about | {"status": "interrupted"})
+    monkeypatch.setattr(type(finished_run), "status", "interrupted")
     send(finished_run, Destination("mlflow"))
     assert run["status"] == "KILLED"
 

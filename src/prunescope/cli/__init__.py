@@ -11,7 +11,7 @@ from prunescope.signals import Stopped, raise_stopped, receiving, stop_signals
 from prunescope.streams import lasting_streams
 
 if TYPE_CHECKING:
-    from prunescope.cli.entry import ray_alone
+    from prunescope.cli.entry import ray_alone as ray_alone
 
 __all__ = ["main", "ray_alone"]
 

@@ -22,9 +22,9 @@ MOST_THREADS = 1024  # torch and OpenMP end the process where the system gives t
 Positive = Annotated[int, Field(ge=1, le=MOST)]
 Threads = Annotated[int, Field(ge=0, le=MOST_THREADS)]
 Share = Annotated[float, Field(gt=0, le=1)]
-# Numbers that float32 holds with space for products: beyond, they would become 0 or infinite without a word.
-Moderate = Annotated[float, Field(ge=1e-30, le=1e30)]
-UpToModerate = Annotated[float, Field(ge=0, le=1e30)]
+# Numbers that float32 holds: beyond, they would become 0 or infinite without a word.
+Moderate = Annotated[float, Field(ge=1e-38, le=1e38)]
+UpToModerate = Annotated[float, Field(ge=0, le=1e38)]
 
 Source = Literal[
     "nlgp", "nlgp-clone", "photographs", "imagenet32", "imagenet64", "parquet",

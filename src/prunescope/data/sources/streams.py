@@ -25,7 +25,6 @@ from prunescope.randomness import generator
 _BLOCK = 1000
 _MAP_BYTES = 48  # of memory for each value of a covariance, while its spectrum is computed
 _DRAWN_BYTES = 24  # of memory for each value of an image, while it is drawn
-_LEAST, _GREATEST = 1e-15, 1e15  # gain or length
 
 Floats = NDArray[np.float32]
 Map = NDArray[np.float64]
@@ -125,11 +124,6 @@ def _check(data: experiment.Data) -> None:
         value = getattr(data, name)
         if value != experiment.Data.model_fields[name].default:
             raise InputError(f"data.{name}={value} means nothing to data.source={data.source}: leave it out")
-    for name, number in (("gain", data.gain), *(("lengths", length) for length in data.lengths)):
-        if not _LEAST <= number <= _GREATEST:
-            raise InputError(
-                f"data.{name}: {number:g} is beyond what can be squared in float32: from {_LEAST:g} to {_GREATEST:g}"
-            )
     area, count = data.size**2, data.validation + data.heldout
     check_memory(_MAP_BYTES * area * len(data.lengths), f"data.size={data.size}: its covariances")
     kept, drawn = 4 * count, _DRAWN_BYTES * min(count, _BLOCK)
