@@ -427,7 +427,7 @@ def test_what_unpacks_into_more_than_the_memory_is_refused_before_it_is_read(wri
     root = both(write, [0, 1, 2] * 4)
     monkeypatch.setattr("prunescope.memory.available_memory", lambda: 100)
     refused("the labels of its 24 rows would take 0.0 GB of memory", root)
-    monkeypatch.setattr("prunescope.memory.available_memory", lambda: 800)
+    monkeypatch.setattr("prunescope.memory.available_memory", lambda: 1600)
     refused("column 'image' would take 0.0 GB of memory", root)
 
 

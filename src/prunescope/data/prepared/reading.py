@@ -109,7 +109,8 @@ class Prepared:
         path = self.path / f"{name}.npy"
         try:
             open_regular(path).close()  # mapping a pipe would wait
-            array = np.lib.format.open_memmap(path, mode="r")
+            with np.errstate(all="raise"):  # a header's shape may have more entries than NumPy counts
+                array = np.lib.format.open_memmap(path, mode="r")
         except FileNotFoundError:
             raise InputError(f"{path}: missing: prepare the data anew") from None
         except InputError:
