@@ -76,13 +76,13 @@ class Fuzzing:
             return tally
 
     def _slice(self, worker: Worker, tally: Tally) -> None:
-        began = time.monotonic()
+        began, target = time.monotonic(), all_targets()[tally.target]
         request = {"target": tally.target, "first": tally.inputs, "seed": self.seed}
         limits = {"seconds": min(_SLICE, max(self.ends - began, 0.1)), "count": self.count - tally.inputs}
         new: list[tuple[Recipe, Outcome]] = []
         for recipe, outcome in worker.read({**request, **limits}):
             tally.count(outcome)
-            if not recipe["changes"] and outcome.result != "accepted" and not outcome.is_fault:
+            if not recipe["changes"] and outcome.result == "refused" and not target.may_refuse:
                 outcome = Outcome("fault", "a valid input is refused", "", outcome.message)
             if outcome.is_fault and corpus.key(tally.target, outcome) not in tally.kinds:
                 tally.kinds[corpus.key(tally.target, outcome)] = (outcome, recipe)

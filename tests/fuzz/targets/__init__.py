@@ -18,7 +18,8 @@ class Target:
     """A reader: ``seeds`` makes valid inputs by name, with the help of an empty folder, and ``read`` reads one.
 
     ``read`` is called with the folder of the input and an empty folder to write to. ``kept``: beginnings of paths in
-    inputs that mutations leave as they are. ``writes``: whether reading may change the input.
+    inputs that mutations leave as they are. ``writes``: whether reading may change the input. ``may_refuse``: whether
+    some seeds are of formats that are refused.
     """
 
     name: str
@@ -26,6 +27,7 @@ class Target:
     read: Callable[[Path, Path], None]
     kept: tuple[str, ...] = ()
     writes: bool = False
+    may_refuse: bool = False
 
 
 def all_targets() -> dict[str, Target]:
