@@ -64,9 +64,7 @@ def replacing_together() -> Iterator[Callable[[Path], Path]]:
         files.append(_begin(path))
         return files[-1].name
 
-    writing: Path | None = (
-        None  # What an error that names no file is about: the file begun last, or the one synced.
-    )
+    writing: Path | None = None  # the file that is synced or renamed, which an error may not name
     try:
         yield temporary
         for file in files:
@@ -161,9 +159,8 @@ def _lock(handle: int) -> bool:
 
 def _settle(file: _Temporary) -> None:
     """Sync a temporary file to the disk, with the permissions that it is to have."""
-    with file.name.open(
-        "rb+"
-    ) as written:  # Opened again, in case the block has put another file in its place.
+    # It is opened again, in case the block has put another file in its place.
+    with file.name.open("rb+") as written:
         os.fsync(written.fileno())
     if file.mode is not None:
         file.name.chmod(file.mode)
