@@ -23,7 +23,9 @@ def check_fits(experiment: Experiment, sizes: tuple[int, ...] | None = None) -> 
     """
     data, name = experiment.data, experiment.name
     if data.source in STREAMS:
-        check_stream(data)
+        from prunescope.data.sources.streams import check_stream_memory
+
+        check_stream_memory(data)
     sizes = sizes or (least_inputs(data), *experiment.network.hidden, 2)
     hidden = list(experiment.network.hidden)
     shown = str(hidden) if len(hidden) <= 8 else f"of {len(hidden)} layers"
@@ -32,21 +34,6 @@ def check_fits(experiment: Experiment, sizes: tuple[int, ...] | None = None) -> 
     check_memory(
         4 * experiment.train.batch * max(sizes[0], 2),
         f"{name}: a batch of train.batch={experiment.train.batch:,} images",
-    )
-
-
-def check_stream(data: Data) -> None:
-    """Raise InputError where the images that a stream holds, or the covariances of its pixels, take too much memory."""
-    pixels = data.size**2
-    images = data.validation + data.heldout
-    check_memory(
-        4 * images * data.channels * pixels,
-        f"data.validation={data.validation:,} and data.heldout={data.heldout:,} images of "
-        f"data.size={data.size:,} and data.channels={data.channels:,}",
-    )
-    check_memory(
-        (16 + 16 * len(data.lengths)) * pixels,
-        f"the covariances of {len(data.lengths)} classes of images of data.size={data.size:,}",
     )
 
 

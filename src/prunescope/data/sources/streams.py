@@ -124,13 +124,20 @@ def _check(data: experiment.Data) -> None:
         value = getattr(data, name)
         if value != experiment.Data.model_fields[name].default:
             raise InputError(f"data.{name}={value} means nothing to data.source={data.source}: leave it out")
+    check_stream_memory(data)
+
+
+def check_stream_memory(data: experiment.Data) -> None:
+    """Raise InputError where the images that a stream holds, or the covariances of its pixels, take too much memory."""
     area, count = data.size**2, data.validation + data.heldout
-    check_memory(_MAP_BYTES * area * len(data.lengths), f"data.size={data.size}: its covariances")
-    kept, drawn = 4 * count, _DRAWN_BYTES * min(count, _BLOCK)
     check_memory(
-        (kept + drawn) * data.channels * area,
-        f"data.validation={data.validation} and data.heldout={data.heldout}: images of "
-        f"{data.channels}x{data.size}x{data.size}",
+        _MAP_BYTES * area * len(data.lengths),
+        f"the covariances of {len(data.lengths)} classes of images of data.size={data.size:,}",
+    )
+    check_memory(
+        (4 * count + _DRAWN_BYTES * min(count, _BLOCK)) * data.channels * area,
+        f"data.validation={data.validation:,} and data.heldout={data.heldout:,} images of "
+        f"data.size={data.size:,} and data.channels={data.channels:,}",
     )
 
 
