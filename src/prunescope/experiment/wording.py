@@ -89,7 +89,7 @@ def unknown(name: str) -> str:
         hint = f"did you mean {_either(map(repr, same))}?"
     else:
         hint = did_you_mean(name, names, "")
-    return f"unknown field {name!r}: {hint or 'it is none of them'} (prunescope list --fields names them all)"
+    return f"unknown field {shown(name)}: {hint or 'it is none of them'} (prunescope list --fields names them all)"
 
 
 def _is_far(value: object) -> bool:

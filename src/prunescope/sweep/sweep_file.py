@@ -102,7 +102,7 @@ def _entries(table: dict[str, Any], path: Path) -> list[SweepEntry]:
     for key in table:
         if key not in KEYS:
             hint = did_you_mean(key, KEYS, f"keys of a sweep are {', '.join(KEYS)}")
-            raise InputError(f"{path}: unknown key {key!r}: {hint}")
+            raise InputError(f"{path}: unknown key {shown(key)}: {hint}")
     fields, axes = (_table(table, key, path) for key in ("fields", "grid"))
     runs = table.get("runs", [])
     if not isinstance(runs, list) or not all(isinstance(run, dict) for run in runs):
