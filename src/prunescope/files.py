@@ -254,12 +254,13 @@ def _check_mode(path: Path, mode: int) -> None:
             raise InputError(f"{path}: is a {kind}, not a file")
 
 
-def read_limited(path: Path, limit: int) -> bytes:
-    """Return the bytes of a regular file; raise InputError where it has more than ``limit`` of them."""
+def read_limited(path: Path, limit: int, wrong: str = "damaged") -> bytes:
+    """Return the bytes of a regular file; raise InputError, which calls it ``wrong``, where it has more than ``limit``."""
     with open_regular(path) as file:
-        data = file.read(limit + 1)
+        # Python takes as much memory as it is told to read, so that it is told no more than there is.
+        data = file.read(min(os.fstat(file.fileno()).st_size, limit) + 1)
     if len(data) > limit:
-        raise InputError(f"{path}: damaged (more than {limit / 1e6:g} MB)")
+        raise InputError(f"{path}: {wrong} (more than {limit / 1e6:g} MB)")
     return data
 
 

@@ -86,7 +86,7 @@ def test_a_task_of_no_number_of_classes_is_refused(task):
         ("name = 3", "name is 3"),
         ("[train]\nsteps = inf", "train.steps is inf"),
         ("[train]\nlr = nan", "train.lr is nan"),
-        ("# " + "x" * 4_100_000, "larger than 4 MB"),
+        ("# " + "x" * 4_100_000, "more than 4 MB"),
     ],
 )
 def test_absurd_files_are_refused_in_a_short_line(tmp_path, text, words):

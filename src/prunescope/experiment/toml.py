@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from prunescope.errors import InputError
-from prunescope.files import open_regular
+from prunescope.files import read_limited
 
 # A file of an experiment or a sweep is written by people; every preset is below 2 kB.
 MOST_BYTES = 4_000_000
@@ -17,14 +17,11 @@ MOST_BYTES = 4_000_000
 def read_toml(path: Path) -> dict[str, Any]:
     """Return what a TOML file holds; raise InputError for what cannot be read, is no TOML, or is far too large."""
     try:
-        with open_regular(path) as file:
-            content = file.read(MOST_BYTES + 1)
+        content = read_limited(path, MOST_BYTES, "neither an experiment nor a sweep")
     except OSError as error:
         raise InputError(f"{path}: {error.strerror or error}") from None
     except ValueError as error:  # a path that no system has, as one with a null character
         raise error if isinstance(error, InputError) else InputError(f"{str(path)!r}: {error}") from None
-    if len(content) > MOST_BYTES:
-        raise InputError(f"{path}: larger than {MOST_BYTES / 1e6:.0f} MB, which no experiment or sweep is")
     try:
         return parse_toml(content.decode("utf-8"), str(path))
     except UnicodeDecodeError:

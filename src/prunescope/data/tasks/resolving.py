@@ -26,9 +26,9 @@ from prunescope.data.tasks.imagenet import (
 from prunescope.data.tasks.random_groups import KEPT, deal, first_kept, half_kept
 from prunescope.errors import InputError, first_line, shortened
 from prunescope.experiment.paths import decoded
-from prunescope.files import open_regular
+from prunescope.files import read_limited
 
-_MOST_BYTES = 1 << 26  # of a class map
+_MOST_BYTES = 64_000_000  # of a class map
 _INTEGER = re.compile(r"-?[0-9]{1,300}")
 _LARGEST = 1_000_000_000  # number of a class
 _SHOWN = 60  # characters of a value that a message shows
@@ -197,15 +197,12 @@ def _lookup(path: Path, column: str | None, names: list[str], numbers: Labels) -
 def _read(path: Path) -> tuple[list[str], list[list[str]]]:
     """Return the header (empty if there is none) and the rows of a tab- or comma-separated file."""
     try:
-        with open_regular(path) as file:
-            data = file.read(_MOST_BYTES + 1)
+        data = read_limited(path, _MOST_BYTES, "not a file of one line a class")
         text = data.decode("utf-8-sig")  # spreadsheets put a byte order mark first
     except OSError as error:
         raise InputError(f"{path}: {error.strerror or error}") from None
     except UnicodeDecodeError:
         raise InputError(f"{path}: not a UTF-8 text file") from None
-    if len(data) > _MOST_BYTES:
-        raise InputError(f"{path}: more than {_MOST_BYTES:,} bytes, too many for one line a class")
     lines = [line for line in text.splitlines() if line.strip() and not line.startswith("#")]
     separator = "\t" if lines and "\t" in lines[0] else ","
     if separator == "\t":
