@@ -2,6 +2,7 @@
 
 import os
 import secrets
+import signal
 from pathlib import Path
 
 import hypothesis
@@ -10,6 +11,9 @@ import pytest
 import tiny
 
 os.environ["OMP_NUM_THREADS"] = "1"
+# Under nohup the signal is ignored, and every process that a test starts would ignore it too.
+if hasattr(signal, "SIGHUP"):
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 # Ray reads these once, when it is imported or first used, which any test in this process may do before those that start
 # a cluster.
 os.environ["RAY_AUTH_MODE"] = "token"

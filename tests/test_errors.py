@@ -2,7 +2,7 @@
 
 import pytest
 
-from prunescope.errors import did_you_mean, first_line
+from prunescope.errors import InputError, did_you_mean, first_line
 
 
 @pytest.mark.parametrize(
@@ -22,3 +22,11 @@ def test_the_name_most_like_it_or_what_there_is_otherwise():
     known = {"train.steps": 1, "train.lr": 2}
     assert did_you_mean("train.step", known, "fields are …") == "did you mean 'train.steps'?"
     assert did_you_mean("qqqq", known, "fields are …") == "fields are …"
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [("one", "one"), ("a\nb", r"a\nb"), ("a\r\n\u2028b\x85", r"a\r\n\u2028b\x85"), ("é\t", "é\t"), ("", "")],
+)
+def test_a_message_for_users_is_one_line_whatever_it_quotes(text, line):
+    assert str(InputError(text)) == line

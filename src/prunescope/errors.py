@@ -27,9 +27,12 @@ CORRECTABLE = FULL | {
 class InputError(ValueError):
     """An error of usage or input, which the user can correct.
 
-    Its message is one line that names the thing, the value found and what would be right. The command line prints it
-    without a traceback and exits with 2.
+    Its message is one line that names the thing, the value found and what would be right: line breaks in texts of files,
+    or in paths, become escapes. The command line prints it without a traceback and exits with 2.
     """
+
+    def __init__(self, message: str = "") -> None:
+        super().__init__("".join(map(_escaped, message)) if len(message.splitlines()) > 1 else message)
 
 
 def described(error: OSError) -> str:
@@ -55,6 +58,11 @@ def naming(path: Path | str) -> Iterator[None]:
         if error.filename is not None or error.errno is None:
             raise
         raise OSError(error.errno, error.strerror, str(path)) from error
+
+
+def _escaped(character: str) -> str:
+    """Return a character that ends a line as its escape, and any other as it is."""
+    return character.encode("unicode_escape").decode("ascii") if character.splitlines() == [""] else character
 
 
 def first_line(error: BaseException) -> str:

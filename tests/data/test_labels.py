@@ -84,6 +84,11 @@ def test_floats_that_are_not_whole(wrong):
     refused("y_train: labels are float64, they must be integers: that of image 1 is", [0, wrong])
 
 
+@pytest.mark.parametrize("kind", [np.float16, np.float32, np.float64, np.longdouble])
+def test_floats_of_any_precision_that_are_whole(kind):
+    assert read(np.array([0, 1, 2], kind), [1])[:2] == ([0, 1, 2], [1])
+
+
 def test_no_labels_and_several_labels():
     refused(
         "y_test: every label is -1, so that this part has none: choose a part with labels", [0, 1], [-1, -1]

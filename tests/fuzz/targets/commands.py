@@ -6,7 +6,9 @@ import contextlib
 import functools
 import io
 import json
+import sys
 from pathlib import Path
+from unittest import mock
 
 from fuzz.targets import Skipped
 from fuzz.tree import Tree
@@ -49,7 +51,8 @@ def _prepare() -> None:
 
 def call(folder: Path, out: Path, *, trains: bool = False) -> str:
     """Call the command line that an input keeps and return what it printed to stdout."""
-    from prunescope.cli import main
+    from prunescope.cli import entry, main
+    from prunescope.training.loop import Diverged
 
     given = texts(folder / FILE)
     arguments = [text.replace("{input}", str(folder)).replace("{out}", str(out)) for text in given]
@@ -61,10 +64,24 @@ def call(folder: Path, out: Path, *, trains: bool = False) -> str:
     if not trains and "run" in words and "--dry-run" not in words:
         raise Skipped
     printed, said = io.StringIO(), io.StringIO()
-    with contextlib.chdir(out), contextlib.redirect_stdout(printed), contextlib.redirect_stderr(said):
+    causes: list[BaseException | None] = []
+
+    def keep_cause(message: str) -> None:
+        """Keep the exception that the message is about, which the command line itself drops."""
+        causes.append(sys.exc_info()[1])
+
+    with (
+        contextlib.chdir(out),
+        contextlib.redirect_stdout(printed),
+        contextlib.redirect_stderr(said),
+        mock.patch.object(entry, "_say", keep_cause),
+    ):
         try:
             main(arguments)
         except SystemExit as left:
+            left.__context__ = causes[-1] if causes else None
+            if isinstance(left.__context__, Diverged):  # Weights that were changed may well do that.
+                raise Skipped from None
             if left.code not in (0, None):
                 raise
     return printed.getvalue()

@@ -100,11 +100,16 @@ def _from_one_hot(values: NDArray[Any], where: str) -> Labels:
 def _check_whole(values: NDArray[Any], where: str) -> None:
     """Raise InputError unless all floats are whole numbers that int64 can hold."""
     # NaN and infinity are unequal to their floor or too large, so that one comparison finds all.
+    kind = values.dtype
+    with np.errstate(
+        over="ignore"
+    ):  # Half precision does not hold the bound, and extended precision more than it.
+        values = values.astype(np.float64)
     fits = np.abs(values) < 2.0**53
     wrong = np.flatnonzero(~(fits & (values == np.floor(np.where(fits, values, 0)))))
     if wrong.size:
         raise InputError(
-            f"{where}: labels are {values.dtype}, they must be integers: that of image {wrong[0]} is "
+            f"{where}: labels are {kind}, they must be integers: that of image {wrong[0]} is "
             f"{values[wrong[0]]:g}"
         )
 
