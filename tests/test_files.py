@@ -1,12 +1,16 @@
 """Files written whole and opened safely: run with `pytest tests/test_files.py`."""
 
 import errno
+import json
 import os
 import resource
 import stat
+import subprocess
+import sys
 
 import pytest
 
+import killing
 from prunescope.errors import InputError
 from prunescope.files import (
     append_text,
@@ -223,3 +227,37 @@ def test_what_a_killed_writer_left_goes_and_what_another_is_writing_stays(tmp_pa
         assert first.read_text() == "first"
     assert path.read_text() == "first"
     assert sorted(os.listdir(tmp_path)) == sorted([*others, "report.html"])
+
+
+@pytest.fixture(scope="module")
+def writers(finished_run, images_file, tmp_path_factory):
+    """What each writer of ``killing`` leaves where it is killed and where the disk is full, by its name."""
+    words = [finished_run.path, images_file, tmp_path_factory.mktemp("killed")]
+    words = [sys.executable, killing.__file__, *map(str, words)]
+    return json.loads(subprocess.run(words, stdout=subprocess.PIPE, check=True).stdout)
+
+
+NAMES = [writer.__name__ for writer in killing.WRITERS]
+
+
+@pytest.mark.parametrize("writer", NAMES)
+def test_a_writer_that_is_killed_at_any_moment_leaves_whole_files_and_the_next_try_works(writers, writer):
+    moments = writers[writer]["killed"]
+    assert len(moments) >= 3
+    for moment in moments:
+        assert moment["code"] == -9
+        assert set(moment["states"]) <= ({"missing"} if writer == "prepared" else {"old", "new"})
+        assert (moment["again"], moment["whole"]) == (0, True)  # and nothing temporary is left
+    if writer in ("figure", "page"):  # killed between the renames of files that belong together
+        assert any({"old", "new"} == set(moment["states"]) for moment in moments)
+
+
+@pytest.mark.parametrize("writer", NAMES)
+def test_a_writer_on_a_full_disk_names_its_file_and_leaves_what_was_there(writers, writer):
+    for disk in writers[writer]["full"]:
+        assert disk["code"] == 0
+        number, path = disk["said"]
+        assert number == errno.EFBIG
+        assert path.startswith(disk["out"])
+        assert "/." not in path  # what was asked for, and no temporary file
+        assert disk["kept"]

@@ -14,7 +14,7 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from prunescope.bench.sizes import COMPETITORS
 from prunescope.errors import InputError
-from prunescope.figures.parts.drawing import PNG_DPI
+from prunescope.figures.parts.drawing import PNG_DPI, rendered
 from prunescope.figures.parts.style import BLUE, COLUMN, MUTED, PAGE, STYLE, VERMILION, density_axis, grid
 from prunescope.files import advising, check_writable, replacing_together
 
@@ -45,7 +45,7 @@ def write_plot(results: dict[str, Any], path: Path) -> list[Path]:
         )
         with replacing_together() as temporary:
             form = path.suffix.lower().removeprefix(".")
-            figure.savefig(temporary(path), format=form, dpi=PNG_DPI, metadata=metadata)
+            temporary(path).write_bytes(rendered(figure, format=form, dpi=PNG_DPI, metadata=metadata))
             temporary(data).write_text(json.dumps(numbers, indent=2) + "\n", "utf-8")
     return [path, data]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import warnings
 from pathlib import Path
@@ -14,7 +15,7 @@ from prunescope.data.dataset import Dataset
 from prunescope.data.prepared.reading import open_prepared
 from prunescope.data.words import INPUTS, size_in_words
 from prunescope.errors import InputError
-from prunescope.files import replacing
+from prunescope.files import write_bytes
 from prunescope.mask import ImageShape
 from prunescope.randomness import generator
 
@@ -57,9 +58,11 @@ def sample_sheet(
                 axis.imshow(image, cmap="gray", vmin=0, vmax=1, interpolation="nearest", aspect=aspect)
     out = Path(out_png)
     out.parent.mkdir(parents=True, exist_ok=True)
-    with replacing(out) as temporary, warnings.catch_warnings():
+    picture = io.BytesIO()
+    with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Glyph ")  # signs that the font lacks are drawn as boxes
-        figure.savefig(temporary, dpi=150, format="png")
+        figure.savefig(picture, dpi=150, format="png")
+    write_bytes(out, picture.getvalue())
     return out
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars
@@ -45,11 +47,22 @@ def write(drawing: Drawing, out: Path, name: str) -> list[Path]:
         out.mkdir(parents=True, exist_ok=True)
         # Without a creation date the same run draws the same bytes.
         about = {"CreationDate": None, "Creator": "prunescope"} | ({"Subject": told} if told else {})
-        drawing.figure.savefig(temporary(pdf), format="pdf", metadata=about, bbox_inches=box)
+        temporary(pdf).write_bytes(rendered(drawing.figure, format="pdf", metadata=about, bbox_inches=box))
         about = {"Description": told} if told else {}
-        drawing.figure.savefig(temporary(png), format="png", dpi=PNG_DPI, metadata=about, bbox_inches=box)
+        picture = rendered(drawing.figure, format="png", dpi=PNG_DPI, metadata=about, bbox_inches=box)
+        temporary(png).write_bytes(picture)
         movies = [write_movie(movie, out, name, temporary) for movie in drawing.movies]
         return [pdf, png, *movies, _write_data(drawing.data, out / name, temporary)]
+
+
+def rendered(figure: Figure, **options: Any) -> bytes:
+    """Return the bytes of a figure's file, with the options of ``savefig``.
+
+    Matplotlib itself hides the error of a full disk behind one of its own.
+    """
+    buffer = io.BytesIO()
+    figure.savefig(buffer, **options)
+    return buffer.getvalue()
 
 
 def _write_data(data: polars.DataFrame | Arrays, stem: Path, temporary: Callable[[Path], Path]) -> Path:
@@ -60,6 +73,7 @@ def _write_data(data: polars.DataFrame | Arrays, stem: Path, temporary: Callable
         )  # polars itself opens no path that is not UTF-8
         return path
     path = stem.with_name(f"{stem.name}.npz")
-    with temporary(path).open("wb") as file:
-        np.savez_compressed(file, allow_pickle=False, **data)
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, allow_pickle=False, **data)
+    temporary(path).write_bytes(buffer.getvalue())
     return path

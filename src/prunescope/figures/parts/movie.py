@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import errno
 import os
+import signal
 import subprocess
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
@@ -18,7 +19,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from prunescope.analysis.formats import accuracy
-from prunescope.errors import InputError
+from prunescope.errors import FULL, InputError
 from prunescope.figures.parts.style import FAINT, MUTED
 from prunescope.figures.parts.texts import make_drawable
 
@@ -70,8 +71,11 @@ def write_movie(movie: Movie, folder: Path, stem: str, temporary: Callable[[Path
                 for _ in range(times):
                     process.stdin.write(picture.tobytes())
         _, problem = process.communicate()
-    if process.returncode and os.strerror(errno.ENOSPC).encode() in problem:
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+    if process.returncode and process.returncode == -getattr(signal, "SIGXFSZ", 0):
+        raise OSError(errno.EFBIG, os.strerror(errno.EFBIG), str(path))
+    for number in FULL if process.returncode else ():
+        if os.strerror(number).encode() in problem:
+            raise OSError(number, os.strerror(number), str(path))
     if process.returncode:
         raise RuntimeError(f"{path}: ffmpeg failed: {problem.decode(errors='replace').strip()}")
     return path
