@@ -11,7 +11,8 @@ import pytest
 import tiny
 
 os.environ["OMP_NUM_THREADS"] = "1"
-# Under nohup the signal is ignored, and every process that a test starts would ignore it too.
+# Under nohup and in the background of a script signals are ignored, and processes that tests start would ignore them too.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 if hasattr(signal, "SIGHUP"):
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
 # Ray reads these once, when it is imported or first used, which any test in this process may do before those that start

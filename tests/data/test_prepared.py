@@ -65,6 +65,14 @@ def test_an_exception_midway_leaves_nothing(tmp_path, error):
     assert writing.write(raw_of(lambda: iter([chunk()])), tmp_path / "out") == tmp_path / "out"
 
 
+def test_the_folder_that_one_is_in_may_be_written(tmp_path, monkeypatch):
+    (tmp_path / "empty").mkdir()
+    monkeypatch.chdir(tmp_path / "empty")
+    assert writing.write(raw_of(lambda: iter([chunk()])), Path()) == tmp_path / "empty"
+    assert (tmp_path / "empty" / "train.npy").is_file()
+    assert os.listdir(tmp_path) == ["empty"]
+
+
 def _hang(folder: Path) -> None:
     def train():
         yield chunk()

@@ -108,6 +108,8 @@ def write(raw: Raw, out: Path, progress: Progress | None = None) -> Path:
     the same folder waits for the first. Raises InputError when the source is damaged or a split is empty, and when
     ``out`` holds other things or cannot be written.
     """
+    if out.name in ("", ".."):  # A folder is written beside the named one, which so needs a name.
+        out = Path(os.path.abspath(out))
     if _is_there(out):
         return out  # also in a cache that may only be read
     _make_folder(out.parent)

@@ -66,7 +66,7 @@ def whole_numbers(values: NDArray[Any], where: str) -> Labels:
     """
     if values.ndim == 2 and values.shape[1] == 1:
         values = values[:, 0]
-    if values.ndim == 2 and values.dtype.kind in "biuf":
+    if values.ndim == 2 and values.shape[1] and values.dtype.kind in "biuf":
         return _from_one_hot(values, where)
     if values.ndim != 1 or values.dtype.kind not in "biuf":
         raise InputError(
