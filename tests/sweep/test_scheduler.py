@@ -1,6 +1,7 @@
 """prunescope.sweep.scheduler with processes that do nothing: run with `pytest tests/sweep/test_scheduler.py`."""
 
 import json
+import signal
 from dataclasses import replace
 from typing import ClassVar
 
@@ -161,6 +162,90 @@ def test_a_started_run_keeps_its_threads(processes, tmp_path):
     (tmp_path / "a" / "experiment.toml").touch()
     keeper = scheduler.Scheduler(found, executor.LocalExecutor(Capacity(9, 10**12, threads=2)), 2, Recorder())
     assert keeper._resumable(found.runs[0]).run.threads == 3
+
+
+class Busy:
+    """A process whose run ends only when it is asked to, or, where it is ``stuck``, when it is killed."""
+
+    stuck = False
+    stopping = False
+    code = None
+    signals: ClassVar[list] = []  # that come while its end is waited for
+    pid = 1
+
+    def __init__(self, threads, device, messages):
+        self.planned, self.threads, self.device, self.messages = None, threads, device, messages
+
+    def start(self, run, request):
+        self.planned = run
+        self.messages.put((self, {"event": "began", "pid": self.pid, "node": ""}))
+
+    def request_stop(self):
+        self.stopping = True
+        if not self.stuck:
+            self._end(130)
+
+    def kill(self):
+        self._end(-9)
+
+    def _end(self, code):
+        if self.code is None:
+            self.code = code
+            self.messages.put((self, None))
+
+    def wait(self):
+        for number in self.signals:
+            assert self.code is None
+            signal.raise_signal(number)
+        return self.code, "ended"
+
+
+STOPS = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
+
+
+def stopped(folder, recorder):
+    """Do a run in a ``Busy`` process with signals received; return the scheduler."""
+    local = executor.LocalExecutor(Capacity(9, 10**12, at_once=1))
+    keeper = scheduler.Scheduler(a_plan(folder, {"a": 2, "b": 1}), local, None, recorder)
+    with scheduler._signals(keeper):
+        keeper.run()
+    return keeper
+
+
+@pytest.mark.parametrize("number", STOPS)
+@pytest.mark.parametrize("stuck", [False, True])
+def test_a_signal_lets_runs_save_and_a_second_one_kills_them(tmp_path, monkeypatch, number, stuck):
+    class Signalled(Recorder):
+        def started(self, run, pid, node=""):
+            super().started(run, pid, node)
+            signal.raise_signal(number)
+
+        def stopping(self):
+            super().stopping()
+            if stuck:
+                signal.raise_signal(number)
+
+    monkeypatch.setattr(Busy, "stuck", stuck)
+    monkeypatch.setattr(executor, "WorkerProcess", Busy)
+    recorder = Signalled()
+    keeper = stopped(tmp_path, recorder)
+    assert keeper.stopping == 1 + stuck
+    assert recorder.log == [("started", "a", 1), ("stopping",), ("stopped", "a")]  # and b is not started
+
+
+def test_a_second_signal_ends_the_wait_for_what_does_not_end_when_a_sweep_breaks(tmp_path, monkeypatch):
+    class Broken(Recorder):
+        def started(self, run, pid, node=""):
+            raise RuntimeError("broken")
+
+    monkeypatch.setattr(Busy, "stuck", True)
+    monkeypatch.setattr(Busy, "signals", [signal.SIGTERM, signal.SIGTERM])
+    monkeypatch.setattr(executor, "WorkerProcess", Busy)
+    kills = []
+    monkeypatch.setattr(Busy, "kill", lambda process: kills.append(process))
+    with pytest.raises(RuntimeError, match="broken"):
+        stopped(tmp_path, Broken())
+    assert len(kills) == 1
 
 
 def test_keywords_of_earlier_versions_warn_and_others_are_refused(tmp_path):

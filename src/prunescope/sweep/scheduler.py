@@ -247,6 +247,7 @@ class Scheduler:
         self.retries = 0
         self.stopping = 0
         self._asked = 0
+        self._ending = False
         self._plan, self._executor, self._threads, self._reporter = plan, executor, threads, reporter
         self._waiting = sorted(plan.todo, key=lambda run: -run.seconds)
         self._tries: dict[Path, int] = {}
@@ -261,11 +262,14 @@ class Scheduler:
                     self._start()
                 self._take_event()
         finally:
+            self._ending = True
             self._executor.shutdown()
 
     def stop(self) -> None:
         """Ask every run to save and end; a second call kills them. May be called from a signal handler."""
         self._asked += 1
+        if self._ending and self._asked > 1:  # Nothing but this ends a wait for a worker that does not end.
+            self._executor.kill()
 
     def _pass_on_stop(self) -> None:
         if self._asked > self.stopping:
