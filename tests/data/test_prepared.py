@@ -1,5 +1,6 @@
 """These tests check how prepared folders are written, verified and opened."""
 
+import errno
 import hashlib
 import json
 import multiprocessing
@@ -390,3 +391,13 @@ def test_images_too_large_for_the_memory_are_not_prepared(tmp_path, monkeypatch)
     monkeypatch.setattr("prunescope.memory.available_memory", lambda: 700)
     with pytest.raises(InputError, match=r"data.source=npz: images of \[3, 2, 2\] would take"):
         writing.write(raw_of(lambda: iter([chunk()])), tmp_path / "out")
+
+
+def test_an_array_that_does_not_fit_into_the_address_space_is_not_called_damaged(folder, monkeypatch):
+    def refuse(*_, **__):
+        raise OSError(errno.ENOMEM, "Cannot allocate memory")
+
+    prepared = open_prepared(folder)
+    monkeypatch.setattr(np.lib.format, "open_memmap", refuse)
+    with pytest.raises(InputError, match=r"train\.npy: cannot be mapped: there is not enough address space"):
+        prepared.array("train")

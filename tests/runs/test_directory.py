@@ -351,3 +351,26 @@ def test_a_table_that_was_about_to_be_written_is_not_missed(writer):
     writer.write_about(tables=["0" * 64])
     assert writer.levels == []
     assert not is_done(writer.path)
+
+
+def test_run_json_is_parsed_once_and_again_when_it_is_replaced(writer, monkeypatch):
+    from prunescope.runs import directory
+
+    read = []
+    monkeypatch.setattr(
+        directory, "read_record", lambda path, real=directory.read_record: read.append(path) or real(path)
+    )
+    run = Run(writer.path)
+    path = run.path / "run.json"
+    assert [run.seed, run.status, run.owner.seed] == [
+        json.loads(path.read_text())["seed"],
+        "running",
+        run.seed,
+    ]
+    assert len(read) == 1
+    write_text(path, path.read_text().replace('"running"', '"interrupted"'))
+    assert run.status == "interrupted"
+    assert len(read) == 2
+    path.write_text("[]")
+    with pytest.raises(InputError, match="damaged"):
+        _ = run.status

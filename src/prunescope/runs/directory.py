@@ -44,6 +44,8 @@ class Run:
         self.path = Path(path)
         # The table as it was last read, after the numbers that identify the file.
         self._read: tuple[tuple[int, ...], polars.DataFrame] | None = None
+        # What run.json said, after the numbers that identified it.
+        self._record: tuple[tuple[int, ...] | None, RunRecord] | None = None
         if not (self.path / "experiment.toml").is_file() or not (self.path / "run.json").is_file():
             raise InputError(f"{self.path}: not a run directory (no experiment.toml and run.json)")
 
@@ -68,8 +70,16 @@ class Run:
 
     @property
     def record(self) -> RunRecord:
-        """What run.json says, as a value whose entries have their types; raises InputError when damaged."""
-        return read_record(self.path / "run.json")[1]
+        """What run.json says, as a value whose entries have their types; raises InputError when damaged.
+
+        It is read again when the file has been replaced since it was last read, as the table is: every read of arrays
+        asks whose they are.
+        """
+        path = self.path / "run.json"
+        which = _which(path)
+        if which is None or self._record is None or self._record[0] != which:
+            self._record = which, read_record(path)[1]
+        return self._record[1]
 
     @property
     def seed(self) -> int:
@@ -164,7 +174,7 @@ class Run:
         """The numbers of the finished levels, ascending; empty before the first."""
         if not self._has_table():
             return []
-        return sorted(self.table["level"].unique().to_list())
+        return sorted(set(self.table["level"].to_list()))  # faster than a query for so few rows
 
     def _has_table(self) -> bool:
         """Return whether levels.parquet is there; raise InputError where it was and is not any more."""
@@ -285,6 +295,15 @@ class Run:
         if count is None or len(packed) != -(-count // 8):
             raise damaged(path, f"{len(packed)} bytes of {count} {images} images, eight to a byte")
         return np.unpackbits(packed, count=count).astype(np.bool_)
+
+
+def _which(path: Path) -> tuple[int, ...] | None:
+    """Return what tells a file from the one that replaces it, None where it cannot be asked for."""
+    try:
+        entry = path.stat()
+    except OSError:
+        return None
+    return entry.st_mtime_ns, entry.st_size, entry.st_dev, entry.st_ino
 
 
 def is_done(path: Path) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
@@ -115,7 +116,11 @@ class Prepared:
             raise InputError(f"{path}: missing: prepare the data anew") from None
         except InputError:
             raise
-        except Exception:  # a damaged header can raise any error
+        except Exception as error:  # a damaged header can raise any error
+            if isinstance(error, OSError) and error.errno == errno.ENOMEM:
+                raise InputError(
+                    f"{path}: cannot be mapped: there is not enough address space for it"
+                ) from None
             raise InputError(f"{path}: truncated or damaged: prepare the data anew") from None
         entry = self.manifest["arrays"][name]
         if list(array.shape) != entry["shape"] or array.dtype != np.dtype(entry["dtype"]):

@@ -99,16 +99,15 @@ def open_image(source: Path | bytes, where: str) -> Iterator[PillowImage]:
     regular file.
     """
     image_module = _pillow()
-    with contextlib.ExitStack() as stack:
+    try:
+        file = io.BytesIO(source) if isinstance(source, bytes) else open_regular(source)
+    except OSError as error:
+        raise InputError(f"{where}: {error.strerror or error}") from None
+    with file:
         try:
-            file = io.BytesIO(source) if isinstance(source, bytes) else open_regular(source)
-        except OSError as error:
-            raise InputError(f"{where}: {error.strerror or error}") from None
-        stack.enter_context(file)
-        try:
-            image = stack.enter_context(image_module.open(file, formats=FORMATS))
-            _check_size(image, file, where)
-            yield image
+            with image_module.open(file, formats=FORMATS) as image:
+                _check_size(image, file, where)
+                yield image
         except InputError:
             raise
         except MemoryError:
