@@ -232,7 +232,12 @@ def open_regular(path: Path) -> BinaryIO:
     Raises InputError, at once, for what would wait or never end: a pipe, a device, a socket; and for a directory. Raises
     OSError, with the path, where the file is missing or may not be read.
     """
-    handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+    try:
+        handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+    except OSError:
+        if (found := _status(path)) is not None:
+            _check_mode(path, found.st_mode)  # A socket, for one, cannot be opened.
+        raise
     try:
         _check_mode(path, os.fstat(handle).st_mode)
         return os.fdopen(handle, "rb")

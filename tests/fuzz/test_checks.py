@@ -30,7 +30,7 @@ def _import_what_is_named(folder, out):
 
 FAULTS = {
     "ValueError": lambda folder, out: int((folder / "a").read_text()),
-    "message not of one short line": lambda folder, out: _raise(InputError("two\nlines")),
+    "message not of one short line": lambda folder, out: _raise(InputError("x" * 4000)),
     "warning UserWarning": lambda folder, out: warnings.warn("odd", stacklevel=1),
     "MemoryError": lambda folder, out: np.ones(10**9),
     "TooSlow": lambda folder, out: (folder / "pipe").read_bytes(),

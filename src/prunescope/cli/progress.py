@@ -251,7 +251,7 @@ class _Forecast:
 
     def __init__(self, experiment: Experiment | None = None, rows: Sequence[dict[str, Any]] = ()) -> None:
         self.clock = _Clock()
-        self._experiment, self._seconds = experiment, [row["seconds"] for row in rows]
+        self._experiment, self._seconds = experiment, [row.get("seconds") or 0.0 for row in rows]
         self._left: TimeLeft | None = None
         self._last: int | None = None  # the number of the last level
         self._assumed, self._condition = False, ""
@@ -288,7 +288,7 @@ class _Forecast:
 
     def finish(self, rows: Sequence[dict[str, Any]]) -> None:
         """Take note of the rows of all finished levels."""
-        self._seconds = [row["seconds"] for row in rows]
+        self._seconds = [row.get("seconds") or 0.0 for row in rows]
         if self._left is not None:
             self._left.learn_end(self.clock.since_last)
 

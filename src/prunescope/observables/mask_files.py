@@ -19,6 +19,7 @@ from prunescope.errors import InputError, first_line
 from prunescope.files import open_regular
 from prunescope.mask import LARGE_BYTES, NOT_BINARY, Mask, Tile, check_shape, not_zero, tensor_tile
 from prunescope.memory import check_memory, limited_memory
+from prunescope.npy import read_header
 
 SUFFIX = "weight_mask"  # the name torch.nn.utils.prune gives the buffer of a pruned weight
 
@@ -171,7 +172,7 @@ PICKLED = "refused, it holds pickled objects; save plain arrays of 0 and 1"
 
 @contextmanager
 def _npy(path: Path, file: BinaryIO) -> Generator[list[FileArray]]:
-    shape, _, dtype = _header(file)
+    shape, _, dtype = read_header(file)
     if dtype.hasobject:
         raise InputError(f"{path}: {PICKLED}")
     yield [FileArray(path.stem, shape, dtype.kind == "f", partial(_mapped_tile, path, shape, dtype))]
@@ -191,14 +192,6 @@ def _check_numbers(dtype: np.dtype[Any]) -> None:
         raise InputError(NOT_BINARY)
 
 
-def _header(file: Any) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
-    """Return shape, whether columns come one after the other, and type of the array that a stream goes on with."""
-    version = np.lib.format.read_magic(file)
-    if version == (1, 0):
-        return np.lib.format.read_array_header_1_0(file)
-    return np.lib.format.read_array_header_2_0(file)
-
-
 @contextmanager
 def _npz(path: Path, file: BinaryIO) -> Generator[list[FileArray]]:
     with zipfile.ZipFile(file) as archive:
@@ -208,7 +201,7 @@ def _npz(path: Path, file: BinaryIO) -> Generator[list[FileArray]]:
                 if part.read(6) != b"\x93NUMPY":
                     continue
             with archive.open(name) as part:
-                shape, by_columns, dtype = _header(part)
+                shape, by_columns, dtype = read_header(part)
             if dtype.hasobject:
                 raise InputError(f"{path}: {PICKLED}")
             tile = partial(_part_tile, archive, name, (shape, by_columns, dtype))
@@ -224,7 +217,7 @@ def _part_tile(
     check_shape(shape)
     _check_numbers(dtype)
     stream = archive.open(name)
-    _header(stream)
+    read_header(stream)
 
     def read(count: int) -> Any:
         wanted = count * dtype.itemsize

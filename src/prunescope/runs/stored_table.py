@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 TABLE_LIMIT = 100_000_000  # bytes; a row has some 400
 MOST_ROWS = 1_000_000
 MOST_LEVELS = 1_000_000
-REQUIRED = ("level", "layer", "nominal_density", "best_val_accuracy", "seconds")
+REQUIRED = ("level", "layer", "nominal_density", "best_val_accuracy")
 
 
 def read_table(path: Path, data: bytes) -> polars.DataFrame:

@@ -319,7 +319,8 @@ class Costs:
         which = (experiment.identity, experiment.data.set_name)
         if which not in self._taken:
             table = Run(path).table.filter(layer=1).sort("level")
-            self._taken[which] = tuple(table["seconds"].to_list())
+            if "seconds" in table.columns and not table["seconds"].has_nulls():
+                self._taken[which] = tuple(table["seconds"].to_list())
 
 
 __getattr__ = old_names(__name__)

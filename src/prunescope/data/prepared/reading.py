@@ -6,6 +6,7 @@ import errno
 import hashlib
 import json
 import os
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -110,7 +111,9 @@ class Prepared:
         path = self.path / f"{name}.npy"
         try:
             open_regular(path).close()  # mapping a pipe would wait
-            with np.errstate(all="raise"):  # a header's shape may have more entries than NumPy counts
+            with np.errstate(all="raise"), warnings.catch_warnings():
+                # A header's shape may have more entries than NumPy counts, and its text may be anything.
+                warnings.simplefilter("ignore")
                 array = np.lib.format.open_memmap(path, mode="r")
         except FileNotFoundError:
             raise InputError(f"{path}: missing: prepare the data anew") from None

@@ -22,6 +22,7 @@ from prunescope.errors import InputError, shortened
 from prunescope.files import open_regular
 from prunescope.mask import ImageShape
 from prunescope.memory import check_memory
+from prunescope.npy import read_header
 from prunescope.randomness import generator
 
 HELD_OUT = 0.1
@@ -297,10 +298,7 @@ def _header(
         start = file.read(_HEADER_START)
         stated = int.from_bytes(start[8:10] if start[6:7] == b"\1" else start[8:], "little")
         stream = io.BytesIO(start + file.read(min(stated, _HEADER_BYTES)))
-    version = np.lib.format.read_magic(stream)
-    reader = np.lib.format.read_array_header_1_0
-    reader = reader if version == (1, 0) else np.lib.format.read_array_header_2_0
-    shape, _, dtype = reader(stream)
+    shape, _, dtype = read_header(stream)
     bytes_there = part.file_size - stream.tell()
     damaged = any(isinstance(length, bool) or length < 0 for length in shape)
     if damaged or (math.prod(shape) * dtype.itemsize > bytes_there and not dtype.hasobject):

@@ -197,15 +197,15 @@ class _Decoder:
 
     def check(self, table: ParquetTable, row: int, data: bytes | None) -> None:
         """Raise InputError for an image that ``open`` would refuse; it is not counted."""
-        replace(self, tally=Tally()).open(table, row, data)
+        with without_warnings():
+            replace(self, tally=Tally()).open(table, row, data)
 
     def open(self, table: ParquetTable, row: int, data: bytes | None) -> PillowImage:
         """Return an image in the mode of the set; raise InputError for a damaged one and for another size."""
-        with without_warnings(), _opened(data, table.path, row) as image:
+        with _opened(data, table.path, row) as image:
+            # It is not decoded before: a header may promise any number of pixels.
             if sorted(image.size) != sorted(self.size):
-                raise self._other_size(
-                    table, row, image
-                )  # not decoded: a header may promise any number of pixels
+                raise self._other_size(table, row, image)
             upright = eight_bits(image, self.mode, f"{table.path}: image {row}", self.tally)
             if upright.size != self.size:
                 raise self._other_size(table, row, upright)
@@ -227,7 +227,8 @@ class _Decoder:
                 every = np.arange(len(data))
                 kept = every if rows is None else np.flatnonzero(rows[start : start + _ROWS])
                 for piece in (kept[i : i + self.at_once] for i in range(0, len(kept), self.at_once)):
-                    pixels = [np.asarray(self.open(table, start + i, data[i])) for i in piece.tolist()]
+                    with without_warnings():
+                        pixels = [np.asarray(self.open(table, start + i, data[i])) for i in piece.tolist()]
                     yield to_planes(np.stack(pixels)), numbers[start : start + _ROWS][piece]
 
 
