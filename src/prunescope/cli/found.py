@@ -19,8 +19,9 @@ Result = TypeVar("Result")
 def runs_at(places: Iterable[Path]) -> list[Run]:
     """Return the runs at and below ``places``, each once, in the order given.
 
-    A run directory is opened as it is; where several places are given, a damaged one is named on stderr and left out. Of a folder the runs below it are taken; those that cannot be read, or have no
-    finished level, are named on stderr and left out. Raises InputError for a place without a run.
+    A run directory is opened as it is; where several places are given, a damaged one is named on stderr and left out. Of a
+    folder the runs below it are taken; those that cannot be read, or have no finished level, are named on stderr and left
+    out. Raises InputError for a place without a run.
     """
     from prunescope.analysis.tables import find_runs
     from prunescope.runs.directory import Run
