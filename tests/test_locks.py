@@ -104,9 +104,10 @@ def test_of_those_that_wait_for_a_file_that_is_removed_one_at_a_time_holds_it(lo
     assert not lock.exists()
 
 
-def test_a_place_that_takes_no_file_is_said(lock):
-    lock.mkdir()
-    with pytest.raises(OSError, match="Is a directory"), held(lock):
+@pytest.mark.parametrize("make", [os.mkdir, os.mkfifo])
+def test_a_place_that_takes_no_file_is_said(lock, make):
+    make(lock)
+    with pytest.raises(OSError, match="not a file that can be locked"), held(lock):
         pass
 
 

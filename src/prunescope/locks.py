@@ -6,6 +6,7 @@ A lock ends with its process.
 from __future__ import annotations
 
 import contextlib
+import errno
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -25,6 +26,8 @@ def held(path: Path, wait: float | None = 0, *, remove: bool = False) -> Iterato
     """
     from filelock import FileLock, Timeout  # It is imported only where it is needed, since that takes 50 ms.
 
+    if path.exists() and not path.is_file():
+        raise OSError(errno.EEXIST, "not a file that can be locked", str(path))
     lock = FileLock(path, thread_local=False)
     try:
         lock.acquire(timeout=-1 if wait is None else wait)

@@ -41,4 +41,4 @@ def _read(folder: Path, out: Path) -> None:
     commands.call(folder, out)
 
 
-TARGETS = (Target("command", _seeds, _read, kept=("runs/", "p/", "a.np")),)
+TARGETS = (Target("command", _seeds, _read, kept=("runs/", "p/", "a.np"), writes=True),)
