@@ -70,7 +70,7 @@ def test_runs_of_a_sweep_that_is_stopped_or_killed_save_their_state(cluster, tmp
     assert stdout == ""
     assert "Traceback" not in stderr
     if number == signal.SIGINT:
-        assert sweep.returncode == 130
+        assert sweep.returncode == 130, stderr
         assert stderr.splitlines()[-1] == "prunescope: interrupted; run the same command to go on"
     runs = [Run(about.parent) for about in (tmp_path / "runs").rglob("run.json")]
     patience = time.monotonic() + 200

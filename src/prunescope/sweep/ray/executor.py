@@ -20,6 +20,7 @@ from prunescope.sweep.status import Event
 AHEAD = 256  # runs that Ray is given at once, to choose from
 LOST = -1  # the exit code of a run whose Ray worker or node is gone
 PATIENCE = 60.0  # seconds to wait for runs that are saving
+LEAVING = 5.0  # seconds to wait for the thread of a run that nobody waits for any more
 # Ray kills what its workers started when a sweep's own process is gone; a run has to save first
 ENVIRONMENT = {"env_vars": {"RAY_kill_child_processes_on_worker_exit": "false"}}
 
@@ -37,6 +38,7 @@ class RayWorker:
         self.planned: PlannedRun | None = None
         self._task, self._context, self._liveness, self._messages = task, context, liveness, messages
         self._began = self._left = False
+        self._events: Any = None
         self._code, self._message = LOST, "its node ended it"
         self._reader = threading.Thread(target=self._read_events, daemon=True)
 
@@ -61,14 +63,20 @@ class RayWorker:
 
     def kill(self) -> None:
         """Stop waiting for the task. Its process notices that the sweep is gone, saves and ends."""
+        self._leave()
+        events = self._events
+        if not self._began and events is not None:
+            ray.cancel(events)  # It ends at once, and with it the thread that reads its events.
+
+    def _leave(self) -> None:
         if not self._left:
             self._left = True
             self._messages.put((self, None))
 
     def wait(self) -> tuple[int, str]:
         """Wait for the end of the task, a minute at most; return its exit code and its last message."""
-        if not self._left:
-            self._reader.join(PATIENCE)
+        # Ray ends the whole process when a thread uses it after it was shut down: none may be left then.
+        self._reader.join(LEAVING if self._left else PATIENCE)
         return self._code, self._message
 
     def _read_events(self) -> None:
@@ -84,7 +92,8 @@ class RayWorker:
             if not self._left:  # otherwise Ray was shut down while this thread waited
                 raise
         finally:
-            self.kill()
+            self._events = None
+            self._leave()
 
 
 class RayExecutor(Executor[RayWorker]):
