@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from prunescope.errors import InputError, first_line
+from prunescope.errors import InputError, damaged, first_line
 from prunescope.files import open_regular, replacing
 from prunescope.memory import check_memory
 from prunescope.model import Arrays
@@ -59,10 +59,10 @@ def read_arrays(path: Path) -> tuple[Arrays, dict[str, str]]:
     except FileNotFoundError:
         raise InputError(f"{path}: no such file") from None
     except Exception as error:  # Types that NumPy lacks raise other errors than damage does.
-        raise InputError(f"{path}: damaged ({first_line(error)})") from None
+        raise damaged(path, first_line(error)) from None
     expected = notes.pop(DIGEST, None)
     if expected != _digest(arrays, notes):
-        raise InputError(f"{path}: damaged (its contents do not match their checksum)")
+        raise damaged(path, "its contents do not match their checksum")
     return arrays, notes
 
 
@@ -72,7 +72,7 @@ def check_header(path: Path) -> None:
         size = os.fstat(file.fileno()).st_size
         header = int.from_bytes(file.read(8), "little")
     if header > min(size, HEADER_LIMIT):
-        raise InputError(f"{path}: damaged (its header would have {header:,} bytes)")
+        raise damaged(path, f"its header would have {header:,} bytes")
     if size > LARGE:
         check_memory(size, f"{path}")
 

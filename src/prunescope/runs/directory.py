@@ -166,7 +166,7 @@ class Run:
         known = self.record.tables
         # Some damaged files make polars abort the process, so that the digest is checked before it reads.
         if known and sha256(data) not in known:
-            raise InputError(f"{path}: damaged (its contents do not match their checksum in run.json)")
+            raise damaged(path, "its contents do not match their checksum in run.json")
         return read_table(path, data)
 
     @property

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from prunescope.errors import InputError
+from prunescope.errors import InputError, damaged
 from prunescope.files import read_limited
 
 HALF = re.compile(r"\\u[dD][89a-fA-F]")  # half of a character in JSON, as of a name that is not UTF-8
@@ -69,15 +69,15 @@ def read_record(path: Path) -> tuple[dict[str, Any], RunRecord]:
     except InputError:
         raise
     except (ValueError, RecursionError):
-        raise InputError(f"{path}: damaged (not JSON)") from None
+        raise damaged(path, "not JSON") from None
     if HALF.search(text):
         entries = _whole_characters(entries)
     if not isinstance(entries, dict):
-        raise InputError(f"{path}: damaged (not a table of entries)")
+        raise damaged(path, "not a table of entries")
     try:
         return entries, RunRecord.model_validate(entries)
     except ValidationError as error:
-        raise InputError(f"{path}: damaged ({_first(error)})") from None
+        raise damaged(path, _first(error)) from None
 
 
 def _whole_characters(value: Any) -> Any:
