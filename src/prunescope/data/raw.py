@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from prunescope import experiment
 from prunescope.errors import InputError
+from prunescope.experiment.paths import has_surrogates
 from prunescope.files import open_regular
 from prunescope.mask import ImageShape
 
@@ -94,7 +95,7 @@ def check_class_name(name: str, what: str, advice: str) -> None:
 
     Those are control characters, which could also steer a terminal, and what Python makes of bytes that are no UTF-8.
     """
-    if any("\ud800" <= sign <= "\udfff" for sign in name):
+    if has_surrogates(name):
         raise InputError(f"{what} is no UTF-8 text: {advice}")
     if any(unicodedata.category(sign) in ("Cc", "Zl", "Zp") for sign in name):
         raise InputError(f"{what} has a line break or another control character in it: {advice}")

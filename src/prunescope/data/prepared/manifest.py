@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-import re
 from typing import Any
 
 from prunescope.data.raw import SPLITS
+from prunescope.experiment.paths import has_surrogates
 
 ARRAYS = (*SPLITS, *(f"{split}-labels" for split in SPLITS), "mean", "min", "max")
 _PIXELS = ("|u1", "<f4")
@@ -14,7 +14,6 @@ _LONGEST = 1 << 40  # an axis of an array
 _TEXTS = ("geometry", "image_column", "label_column", "train_split", "validation_split")
 _NUMBERS = ("rotate", "size", "patches", "validation")
 _TEXT = 10_000  # characters of a name or of a line
-_SURROGATE = re.compile("[\ud800-\udfff]")  # half a character, which cannot be written
 
 
 def wrong_field(manifest: dict[str, Any]) -> str:
@@ -73,7 +72,7 @@ def _wrong_array(arrays: object, n0: int) -> str:
 
 
 def _is_text(value: object) -> bool:
-    return isinstance(value, str) and len(value) <= _TEXT and not _SURROGATE.search(value)
+    return isinstance(value, str) and len(value) <= _TEXT and not has_surrogates(value)
 
 
 def _is_count(value: object) -> bool:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -12,11 +11,11 @@ from numpy.typing import NDArray
 
 from prunescope.data.raw import Labels, checked_labels
 from prunescope.errors import InputError, shortened
+from prunescope.experiment.paths import has_surrogates
 from prunescope.memory import check_memory
 
 _MOST = 100_000  # classes, where numbers may be left out
 _INT64 = 1 << 63
-_SURROGATE = re.compile("[\ud800-\udfff]")
 _NAME = 500  # characters of a class's name
 _COPIES = 4  # of labels, as int64 or text, that are held while they are numbered
 _LAST = 0x10FFFF  # the last code point of Unicode
@@ -53,7 +52,7 @@ def check_names(names: Iterable[str], where: str) -> None:
                 f"{where}: a label of {len(name):,} characters begins with {name[:40]!r}: names of classes have at "
                 f"most {_NAME}"
             )
-        if _SURROGATE.search(name):
+        if has_surrogates(name):
             raise InputError(f"{where}: label {name!r} is not valid text: name the class anew")
 
 
