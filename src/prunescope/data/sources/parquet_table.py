@@ -47,7 +47,6 @@ _LABELS = (
 )
 _OTHER_LABELS = ("coarse_label", "coarse_labels", "superclass")
 _UNPACKED = 2  # times that values are held which are unpacked
-_LABEL_BYTES = 64  # of memory for a label, while labels are numbered
 
 
 class ParquetTable:
@@ -142,7 +141,6 @@ class ParquetTable:
 
     def labels(self, column: str) -> pl.Series:
         """Return all labels of a column; raise InputError if one is missing."""
-        check_memory(_LABEL_BYTES * self.rows, f"{self.path}: {self.rows:,} labels")
         values = self._column(_exactly(column).alias("labels"), column, 0, self.rows)
         if len(values) != self.rows:
             raise InputError(f"{self.path}: damaged: {len(values)} labels for {self.rows} rows")
