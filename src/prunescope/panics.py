@@ -27,9 +27,8 @@ def without_panics(where: str) -> Iterator[None]:
         try:
             yield
         except BaseException as error:
-            if (
-                type(error).__name__ != "PanicException"
-            ):  # each library has a class of this name, and no base of it
+            # Each library has a class of this name of its own, without a common base.
+            if type(error).__name__ != "PanicException":
                 raise
             held.truncate(0)
             raise InputError(f"{where}: truncated or damaged") from None

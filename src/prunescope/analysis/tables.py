@@ -132,9 +132,8 @@ def _rows(run: Run) -> polars.DataFrame:
     ]
     try:
         return levels.select(columns)
-    except (
-        polars.exceptions.PolarsError
-    ) as error:  # A column of the same name, or a number that 64 bits do not hold.
+    except polars.exceptions.PolarsError as error:
+        # There is a column of the same name, or a number that 64 bits do not hold.
         raise damaged(run.path / "levels.parquet", f"does not go into a table: {first_line(error)}") from None
 
 

@@ -32,8 +32,7 @@ def main(arguments: list[str] | None = None) -> Any:
             code = run_command_line(given)
         except KeyboardInterrupt as error:
             number = error.number if isinstance(error, Stopped) else signal.SIGINT
-            code = (
-                128 + number
-            )  # That of an interrupt after which everything is saved is 130, whatever the signal.
+            # After everything was saved the code is 130, whatever the signal: then this is no Stopped.
+            code = 128 + number
             print("prunescope: interrupted; run the same command to go on", file=sys.stderr)
     sys.exit(code)
