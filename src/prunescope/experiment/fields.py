@@ -190,8 +190,9 @@ class Train(Section):
         "replacement", description="independent draws, or shuffled epochs"
     )
     eval_every: Positive = 100
-    precision: Literal["float32", "bf16"] = Field(
-        "float32", description="of dense matrix products; statistics and updates are always float32"
+    precision: Literal["float32", "tf32", "bf16"] = Field(
+        "float32",
+        description="of dense matrix products (tf32: on GPUs); statistics and updates are always float32",
     )
 
 

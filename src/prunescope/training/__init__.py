@@ -29,9 +29,13 @@ def make_engine(
     if wanted == "native" and reason:
         raise InputError(f"run.engine=native: {reason}")
     if wanted == "torch" or reason:
+        if experiment.run.device != "cpu":
+            from prunescope.training.torch.device_engine import DeviceEngine
+
+            return DeviceEngine(experiment, mean, live_pixels, update_rule)
         from prunescope.training.torch.engine import TorchEngine
 
-        return TorchEngine(experiment, mean, live_pixels, update_rule=update_rule)
+        return TorchEngine(experiment, mean, live_pixels, update_rule)
     from prunescope.training.native_engine import NativeEngine
 
     return NativeEngine(experiment, mean, live_pixels)
