@@ -65,6 +65,7 @@ def watch(given, level):
             return ended
 
         dynamics.after_step = after_step
+        dynamics.next_step = lambda step: step + 1  # also where nothing is due
         return dynamics
 
     followed = type(level)(**(vars(level) | {"dynamics": watched}))

@@ -1,0 +1,112 @@
+"""Batches of a level are drawn step by step, or for engines that take blocks of steps ahead of them, in a thread."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from itertools import islice
+
+from prunescope.data import Batch
+
+# The most bytes of batches that wait to be taken; a block has no more either, unless a single batch does.
+AHEAD_BYTES = 128 * 2**20
+
+Draw = Callable[[int], Batch]
+
+
+@contextlib.contextmanager
+def drawing(draw: Draw, steps: range, block: int) -> Iterator[Callable[[int], Sequence[Batch]]]:
+    """Yield a function that returns the batches of the next steps of ``steps``: as many as it is asked for, or fewer.
+
+    ``draw`` returns the batch of a step, whichever thread calls it. With a ``block`` of 1 it is called when a batch is
+    asked for. With a larger one a thread calls it ahead, for at most so many steps and AHEAD_BYTES; it starts with the
+    first batches that are asked for, and has ended when the block of the ``with`` statement is left. What ``draw``
+    raises comes out where its batch is asked for, after the batches of all earlier steps were returned.
+    """
+    if block == 1:
+        ahead = iter(steps)
+        yield lambda count: [draw(step) for step in islice(ahead, count)]
+        return
+    thread = _DrawingThread(draw, steps, block)
+    try:
+        yield thread.take
+    finally:
+        thread.close()
+
+
+class _DrawingThread:
+    """A thread that draws the batches of ``steps`` in their order and lets at most ``most`` of them wait."""
+
+    def __init__(self, draw: Draw, steps: range, most: int) -> None:
+        self._draw, self._steps, self._most = draw, steps, most
+        self._changed = threading.Condition()
+        # What follows is read and written under ``_changed`` alone.
+        self._waiting: deque[tuple[Batch, int]] = deque()
+        self._bytes = self._asked = 0
+        self._ended = self._closed = False
+        self._error: BaseException | None = None
+        self._thread: threading.Thread | None = None
+
+    def take(self, count: int) -> list[Batch]:
+        """Return the batches of the next ``count`` steps; fewer where no more may wait or where drawing failed."""
+        if self._thread is None:
+            # A daemon, so that a second Ctrl-C while it draws does not wait for it at the interpreter's end.
+            self._thread = threading.Thread(target=self._work, name="prunescope batches", daemon=True)
+            self._thread.start()
+        with self._changed:
+            self._asked = count
+            while not self._ready():
+                self._changed.wait()
+            if not self._waiting:
+                assert self._error is not None
+                raise self._error
+            taken = [self._waiting.popleft() for _ in range(min(count, len(self._waiting)))]
+            self._bytes -= sum(size for _, size in taken)
+            self._asked = 0
+            self._changed.notify()
+        return [batch for batch, _ in taken]
+
+    def close(self) -> None:
+        """End the thread, and wait until it has drawn what it is drawing."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify()
+        if self._thread is not None:
+            self._thread.join()
+
+    def _ready(self) -> bool:
+        """Return whether no more batches come before some are taken, or as many wait as were asked for."""
+        return self._ended or self._full() or len(self._waiting) >= self._asked > 0
+
+    def _full(self) -> bool:
+        return len(self._waiting) >= self._most or self._bytes >= AHEAD_BYTES
+
+    def _work(self) -> None:
+        error = None
+        try:
+            self._draw_all()
+        except BaseException as found:  # KeyboardInterrupt too: it is the loop that must end.
+            error = found
+        with self._changed:
+            self._error, self._ended = error, True
+            self._changed.notify()
+
+    def _draw_all(self) -> None:
+        pixels = None  # A whole training set, which batches refer to, takes no memory of theirs.
+        for step in self._steps:
+            with self._changed:
+                while self._full() and not self._closed:
+                    self._changed.wait()
+                if self._closed:
+                    return
+            batch = self._draw(step)
+            own = 0 if batch.pixels is pixels else batch.pixels.nbytes
+            size = batch.indices.nbytes + batch.labels.nbytes + own
+            pixels = batch.pixels
+            with self._changed:
+                self._waiting.append((batch, size))
+                self._bytes += size
+                if self._asked and self._ready():
+                    self._changed.notify()
