@@ -1,18 +1,28 @@
 """Blocks of steps in prunescope.training.loop: run with `pytest tests/training/test_blocks.py`."""
 
+import signal
 import threading
+from dataclasses import replace
+from itertools import count
 
+import kill_resume
 import numpy as np
 import pytest
 
 import tiny
+from prunescope.errors import InputError
 from prunescope.model import Ticket, initial
 from prunescope.pruning import find_method
+from prunescope.pruning.running import run
+from prunescope.runs.checkpoint import saved_step
+from prunescope.runs.driver import Interrupted
+from prunescope.runs.reporting import Reporter
 from prunescope.training import make_engine
-from prunescope.training.engine import Engine, HostSnapshot, Score
+from prunescope.training.engine import Engine, HostSnapshot, Score, Snapshot
 from prunescope.training.levels import Dynamics, Level, Setting
-from prunescope.training.loop import Callbacks, Progress, train_level
+from prunescope.training.loop import Callbacks, Diverged, Progress, train_level
 from prunescope.training.state import EngineState
+from prunescope.training.torch.engine import TorchEngine
 
 SIZES = (108, 8, 3)
 
@@ -233,15 +243,101 @@ def test_blocks_give_the_bits_of_single_steps(method, engine, data):
     assert found[0] == found[1] == found[2]
 
 
-def test_the_thread_ends_with_the_level(data):
-    before = set(threading.enumerate())
-    train(Recorder(1000), data, level(25))
+@pytest.mark.parametrize("block", [4, 1000])
+@pytest.mark.parametrize("error", [KeyboardInterrupt(), Diverged("at once"), InputError("wrong")])
+@pytest.mark.parametrize("at", ["steps", "take_loss", "evaluate", "between", "never"])
+def test_the_thread_ends_with_the_level(data, monkeypatch, block, error, at):
+    before, engine = set(threading.enumerate()), Recorder(block)
+
+    def fail(*given):
+        assert len(threading.enumerate()) <= len(before) + 1
+        raise error
+
+    if at in ("steps", "take_loss", "evaluate"):
+        monkeypatch.setattr(engine, at, fail)
+    if at == "never":
+        train(engine, data, level(25))
+    else:
+        with pytest.raises(type(error)):
+            train(engine, data, level(2500), between_steps=fail)
     assert set(threading.enumerate()) == before
 
-    def stop(progress):
-        assert len(threading.enumerate()) == len(before) + 1
-        raise KeyboardInterrupt
 
-    with pytest.raises(KeyboardInterrupt):
-        train(Recorder(4), data, level(25000), between_steps=stop)
-    assert set(threading.enumerate()) == before
+@pytest.mark.parametrize("error", [InputError("gone"), KeyboardInterrupt(), MemoryError()])
+def test_a_batch_that_cannot_be_drawn_stops_the_level_after_the_step_before(data, error):
+    class Sampler:
+        def draw(self, seed, level, step, size, sampling):
+            if step == 17:
+                raise error
+            return data.sampler.draw(seed, level, step, size, sampling)
+
+    for block in (1000, 4):
+        engine, between = Recorder(block), []
+        with pytest.raises(type(error)):
+            train(engine, replace(data, sampler=Sampler()), level(25), between_steps=between.append)
+        assert engine.made == between[-1].step == 17
+        assert events(engine).count("evaluate") == 1
+
+
+def test_a_snapshot_does_not_change_and_is_a_model_only_where_it_is_asked_for(data):
+    copies = []
+
+    class Kept(Snapshot):
+        def __init__(self, model):
+            self.held = model
+
+        def model(self):
+            copies.append(self.held.layers[0].bias[0])
+            return self.held
+
+    class Device(Recorder):
+        def snapshot(self):
+            return Kept(self.model())
+
+        def evaluate(self, images, model=None):
+            return Score(100, min(self.made, 30), 90, 120.0)
+
+    between = []
+    trained = train(Device(5), data, level(50, keep_at=7), between_steps=between.append)
+    assert copies == [30, 7]
+    assert (trained.best_step, trained.best_model.layers[0].bias[0], trained.kept.layers[0].bias[0]) == (
+        30,
+        30,
+        7,
+    )
+    arrays = between[-1].to_arrays()
+    assert copies == [30, 7, 30, 7]
+    assert (arrays["best.layer1.bias"][0], arrays["kept.layer1.bias"][0]) == (30, 7)
+    assert [p.best_model is None for p in between] == [p.step < 10 for p in between]
+
+
+class Stop(Reporter):
+    """Sends this process a signal after block ``number``, counted over all levels."""
+
+    def __init__(self, number):
+        self.left = count(number, -1)
+
+    def stepped(self, level, step):
+        if next(self.left) == 1:
+            signal.raise_signal(signal.SIGTERM)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_run_in_blocks_that_is_stopped_again_and_again_ends_in_the_bits_of_one_without(
+    small_run, tmp_path, monkeypatch, method
+):
+    experiment = small_run(
+        train={"optimizer": "momentum", "lr": 0.02, "batch": 50, "eval_every": 10, "steps": 60},
+        prune={"method": method, "levels": 1} | METHODS[method],
+        run={"engine": "torch", "threads": 1},
+    )
+    whole, stops, steps = run(experiment, out=tmp_path / "whole"), 0, []
+    for block, blocks in ((7, 1), (1, 2), (1000, 1), (7, 1000)):
+        monkeypatch.setattr(TorchEngine, "block", block)
+        try:
+            done = run(experiment, out=tmp_path / "stopped", reporter=Stop(blocks))
+        except Interrupted:
+            stops += 1
+            steps.append(saved_step(next((tmp_path / "stopped").glob("*/seed-0"))))
+    assert stops == len(set(steps)) == 3
+    assert list(kill_resume.differences(whole.path, done.path)) == []

@@ -13,6 +13,10 @@ from prunescope.data import Batch
 # The most bytes of batches that wait to be taken; a block has no more either, unless a single batch does.
 AHEAD_BYTES = 128 * 2**20
 
+# The seconds that drawing waits after batches were taken. The engine starts its work on them meanwhile, which takes it
+# longer while another thread holds the interpreter; later the device computes, and the engine only waits.
+PAUSE = 0.002
+
 Draw = Callable[[int], Batch]
 
 
@@ -57,8 +61,9 @@ class _DrawingThread:
             self._thread.start()
         with self._changed:
             self._asked = count
-            while not self._ready():
-                self._changed.wait()
+            if not self._ready():
+                self._changed.notify()  # This ends a pause.
+                self._changed.wait_for(self._ready)
             if not self._waiting:
                 assert self._error is not None
                 raise self._error
@@ -94,17 +99,17 @@ class _DrawingThread:
             self._changed.notify()
 
     def _draw_all(self) -> None:
-        pixels = None  # A whole training set, which batches refer to, takes no memory of theirs.
         for step in self._steps:
             with self._changed:
-                while self._full() and not self._closed:
-                    self._changed.wait()
+                if self._full():
+                    self._changed.wait_for(lambda: self._closed or not self._full())
+                    self._changed.wait_for(lambda: self._closed or self._asked > len(self._waiting), PAUSE)
                 if self._closed:
                     return
             batch = self._draw(step)
-            own = 0 if batch.pixels is pixels else batch.pixels.nbytes
+            # A whole training set, which batches refer to, takes no memory of theirs.
+            own = 0 if len(batch.pixels) > len(batch.indices) else batch.pixels.nbytes
             size = batch.indices.nbytes + batch.labels.nbytes + own
-            pixels = batch.pixels
             with self._changed:
                 self._waiting.append((batch, size))
                 self._bytes += size
