@@ -1,4 +1,4 @@
-"""Batches of a level are drawn step by step, or for engines that take blocks of steps ahead of them, in a thread."""
+"""Batches are drawn in a thread, ahead of an engine that takes blocks of steps."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import contextlib
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from itertools import islice
 
 from prunescope.data import Batch
 
@@ -24,15 +23,11 @@ Draw = Callable[[int], Batch]
 def drawing(draw: Draw, steps: range, block: int) -> Iterator[Callable[[int], Sequence[Batch]]]:
     """Yield a function that returns the batches of the next steps of ``steps``: as many as it is asked for, or fewer.
 
-    ``draw`` returns the batch of a step, whichever thread calls it. With a ``block`` of 1 it is called when a batch is
-    asked for. With a larger one a thread calls it ahead, for at most so many steps and AHEAD_BYTES; it starts with the
-    first batches that are asked for, and has ended when the block of the ``with`` statement is left. What ``draw``
-    raises comes out where its batch is asked for, after the batches of all earlier steps were returned.
+    ``draw`` returns the batch of a step. A thread calls it, ahead of what is asked for: by at most ``block`` steps and
+    AHEAD_BYTES. It starts with the first batches that are asked for, and has ended when the block of the ``with``
+    statement is left. What ``draw`` raises comes out where its batch is asked for, after the batches of all earlier
+    steps were returned.
     """
-    if block == 1:
-        ahead = iter(steps)
-        yield lambda count: [draw(step) for step in islice(ahead, count)]
-        return
     thread = _DrawingThread(draw, steps, block)
     try:
         yield thread.take

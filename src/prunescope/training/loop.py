@@ -167,15 +167,18 @@ def train_level(
     def draw(step: int) -> Batch:
         return dataset.draw(setting.seed, level.number, step, train.batch, train.sampling)
 
-    with drawing(draw, range(now.step, level.steps), engine.block) as next_batches:
+    most = engine.block
+    with drawing(draw, range(now.step, level.steps), most) as next_batches:
         moves_at = _next_move(dynamics, now.step)
         while now.step < level.steps and not now.ended:
-            block = next_batches(_block_end(engine, level, train.eval_every, moves_at, now.step) - now.step)
-            if engine.block == 1:
-                engine.step(block[0])
+            if most == 1:
+                engine.step(draw(now.step))
+                now = replace(now, step=now.step + 1)
             else:
+                until = _next_event(level, train.eval_every, moves_at, now.step)
+                block = next_batches(min(until - now.step, most))
                 engine.steps(block)
-            now = replace(now, step=now.step + len(block))
+                now = replace(now, step=now.step + len(block))
             if now.step == level.keep_at:
                 now = replace(now, kept_snapshot=engine.snapshot())
             if now.step % train.eval_every == 0 or now.step == level.steps:
@@ -212,13 +215,10 @@ def _next_move(dynamics: Dynamics | None, step: int) -> int | None:
     return at
 
 
-def _block_end(engine: Engine, level: Level, eval_every: int, moves_at: int | None, step: int) -> int:
-    """Return the step after which the coming block ends: the next event's, or that of the largest block."""
-    end = min(step + engine.block, step - step % eval_every + eval_every, level.steps)
-    for event in (level.keep_at, moves_at):
-        if event is not None and step < event < end:
-            end = event
-    return end
+def _next_event(level: Level, eval_every: int, moves_at: int | None, step: int) -> int:
+    """Return the next step after which there is something to do between the updates."""
+    events = (step - step % eval_every + eval_every, level.steps, level.keep_at, moves_at)
+    return min(event for event in events if event is not None and event > step)
 
 
 def _last(now: Progress) -> Evaluation:
