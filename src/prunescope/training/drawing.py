@@ -52,8 +52,9 @@ class _DrawingThread:
         """Return the batches of the next ``count`` steps; fewer where no more may wait or where drawing failed."""
         if self._thread is None:
             # A daemon, so that a second Ctrl-C while it draws does not wait for it at the interpreter's end.
-            self._thread = threading.Thread(target=self._work, name="prunescope batches", daemon=True)
-            self._thread.start()
+            thread = threading.Thread(target=self._work, name="prunescope batches", daemon=True)
+            thread.start()
+            self._thread = thread
         with self._changed:
             self._asked = count
             if not self._ready():
