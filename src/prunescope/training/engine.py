@@ -54,7 +54,8 @@ class HostSnapshot(Snapshot):
 class Engine(abc.ABC):
     """Executes the training steps of one level at a time; while it trains, only the engine holds the parameters.
 
-    ``block``: the most consecutive steps that the engine takes at once; 1 for engines that gain nothing by more.
+    ``block``: the most consecutive steps that the engine takes at once, as the loop finds it after ``start``; 1 for
+    engines that gain nothing by more. Signals that stop a run and checkpoints that are due wait for a block's end.
     """
 
     name: str
