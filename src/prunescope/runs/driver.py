@@ -240,7 +240,7 @@ class _Driver:
 
 @dataclass
 class _Checkpoints:
-    """Writes checkpoints between steps, by the clock, and stops the run when asked once everything is saved."""
+    """Writes checkpoints between blocks of steps, by the clock, and stops the run when asked, once all is saved."""
 
     driver: _Driver
     level: Level
@@ -267,7 +267,7 @@ class _Checkpoints:
 
 @contextlib.contextmanager
 def _signals_wait() -> Iterator[Callable[[], bool]]:
-    """Let the first SIGINT, SIGTERM or SIGHUP wait for the end of a step; a second one acts at once.
+    """Let the first SIGINT, SIGTERM or SIGHUP wait for the end of a block of steps; a second one acts at once.
 
     Outside the main thread, as in a notebook's worker, signals keep their handlers. SIGHUP stays ignored under nohup.
     """
