@@ -1,0 +1,106 @@
+"""The output of ``bench --device``: tables of steps, evaluations and sequences, as lines of plain columns."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+Row = dict[str, Any]
+
+
+def device_lines(results: dict[str, Any]) -> Iterator[str]:
+    """Yield the lines of all tables of a device's benchmark, the sequences last."""
+    machine, limits = results["machine"], results["limits"]
+    yield f"{machine['device']}, torch {machine['torch']}, {machine['processor']}, {machine['cores']} cores"
+    yield f"copy {limits['copy_gb_per_second']:.0f} GB/s"
+    rows = [
+        [name, f"{one['product_tflops']:.1f}", _us(one["products_seconds"]), f"{one['products_tflops']:.1f}"]
+        for name, one in limits["precisions"].items()
+    ]
+    header = ["precision", "large product, TFLOP/s", "a step's products, µs", "TFLOP/s"]
+    yield from _columns("limits", header, rows)
+    yield from _step_lines(results["step"], limits)
+    if results["evaluation"]:
+        rows = [
+            [r["precision"], str(r["images"]), _us(r["seconds"]), _us(r["model_seconds"])]
+            for r in results["evaluation"]
+        ]
+        yield from _columns("evaluation", ["precision", "images", "µs", "a copy of the model, µs"], rows)
+    if results["level_end"]:
+        rows = [[r["name"], f"{r['seconds']:.3f}"] for r in results["level_end"]]
+        yield from _columns("end of a level", ["what", "seconds"], rows)
+    yield from (f"note: {note}" for note in results["notes"])
+    yield from _sequence_lines(results)
+
+
+def _step_lines(steps: Sequence[Row], limits: Row) -> Iterator[str]:
+    rows = []
+    for row in steps:
+        plain = [
+            other["seconds"]
+            for kind in ("plain", "compiled")
+            for other in steps
+            if _place(other) == _place(row) and other["competitor"] == kind
+        ]
+        compiled = any(_place(o) == _place(row) and o["competitor"] == "compiled" for o in steps)
+        faster = [f"{seconds / row['seconds']:.2f}" for seconds in plain]
+        products = limits["precisions"].get(row["precision"], {}).get("products_seconds")
+        largest = row["classes"] == max(other["classes"] for other in steps) and row["alive"] == 1
+        rows.append(
+            [
+                str(row["classes"]),
+                f"{row['u']:g}",
+                f"{row['alive']:g}",
+                row["competitor"],
+                row["precision"],
+                _us(row["seconds"]),
+                _us(row["wall"]),
+                faster[0] if faster else "-",
+                faster[-1] if compiled else "-",
+                _share(row["share"]),
+                _share(products / row["seconds"] if products and largest else None),
+                f"{row['start_seconds']:.1f}",
+            ]
+        )
+    header = ["classes", "u", "alive", "competitor", "precision", "µs", "wall µs"]
+    header += ["plain /", "compiled /", "of limit", "products", "start, s"]
+    yield from _columns(
+        "one training step; times as fast as plain and compiled in its precision", header, rows
+    )
+
+
+def _place(row: Row) -> tuple[Any, ...]:
+    return row["classes"], row["u"], row["alive"], row["precision"]
+
+
+def _sequence_lines(results: dict[str, Any]) -> Iterator[str]:
+    rows = [
+        [
+            row["competitor"],
+            row["precision"],
+            f"{row['minutes']:.1f}",
+            f"{row['steps_minutes']:.1f}",
+            f"{row['evaluations_minutes']:.1f}",
+            f"{row['level_ends_minutes']:.1f}" if results["level_end"] else "not timed",
+            str(row["densities_measured"]),
+        ]
+        for row in results["sequence"]
+    ]
+    header = ["competitor", "precision", "minutes", "steps", "evaluations", "ends of levels", "densities"]
+    yield from _columns("minutes of a paper sequence, from what was measured", header, rows)
+
+
+def _columns(title: str, header: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:
+    widths = [max(len(row[column]) for row in [header, *rows]) for column in range(len(header))]
+    yield ""
+    yield title
+    for row in [header, *rows]:
+        yield "  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True))
+
+
+def _us(seconds: float) -> str:
+    return f"{1e6 * seconds:.0f}"
+
+
+def _share(share: float | None) -> str:
+    return "-" if share is None else f"{100 * share:.0f} %"
