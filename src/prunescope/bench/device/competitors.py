@@ -54,12 +54,14 @@ class EngineTrainer:
 
 
 def take_steps(engine: Engine, batches: Sequence[Batch]) -> None:
-    """Make one update on each batch, as one block where the engine takes blocks."""
-    if hasattr(engine, "steps"):
-        engine.steps(batches)
-    else:
-        for batch in batches:
-            engine.step(batch)
+    """Make one update on each batch, in the largest blocks that the engine takes."""
+    most = getattr(engine, "block", 1)
+    for start in range(0, len(batches), most):
+        part = batches[start : start + most]
+        if most > 1:
+            engine.steps(part)  # type: ignore[attr-defined,unused-ignore]
+        else:
+            engine.step(part[0])
 
 
 @dataclass(frozen=True)
@@ -87,6 +89,15 @@ def device_experiment(sizes: DeviceSizes, device: str, precision: str) -> Experi
             "run": {"engine": "torch", "device": device},
         }
     )
+
+
+def checked_device(sizes: DeviceSizes, name: str) -> torch.device:
+    """Return the device of this name; raise InputError, as an engine does, where torch has none here."""
+    n_in = int(np.prod(sizes.shape))
+    make_engine(
+        device_experiment(sizes, name, "float32"), np.zeros(n_in, np.float32), np.ones(n_in, np.bool_)
+    )
+    return torch.device(name)
 
 
 def competitors(sizes: DeviceSizes, device: str, problem: Problem, data: ResidentSet) -> Iterator[Competitor]:

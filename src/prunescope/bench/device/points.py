@@ -9,7 +9,6 @@ from statistics import median
 from typing import Any
 
 import numpy as np
-import torch
 
 from prunescope.bench.device.clock import Deadline, DeviceClock, Measured
 from prunescope.bench.device.competitors import (
@@ -196,10 +195,3 @@ def _problem(sizes: DeviceSizes, classes: int) -> Problem:
 
 def _line(error: Exception) -> str:
     return (str(error).strip() or type(error).__name__).partition("\n")[0]
-
-
-def checked_device(name: str) -> torch.device:
-    """Return the device of this name; raise InputError where torch has none here."""
-    from prunescope.training.torch.engine import _device
-
-    return _device(name)

@@ -12,8 +12,9 @@ from typing import Any
 import torch
 
 from prunescope.bench.device.clock import Deadline, DeviceClock
+from prunescope.bench.device.competitors import checked_device
 from prunescope.bench.device.limits import measure_device_limits
-from prunescope.bench.device.points import DeviceBench, Row, Say, checked_device
+from prunescope.bench.device.points import DeviceBench, Row, Say
 from prunescope.bench.device.sequence import sequence_rows
 from prunescope.bench.device.sizes import DEVICE_FULL, DeviceSizes
 from prunescope.data import Images
@@ -38,7 +39,7 @@ def run_device_bench(
     ``keep`` is called with each row of the steps as it comes. Returns {machine, notes, limits, step, evaluation, level_end, sequence}. Raises InputError for a device that
     torch does not have here.
     """
-    sizes, device = request.sizes, checked_device(request.device)
+    sizes, device = request.sizes, checked_device(request.sizes, request.device)
     bench = DeviceBench(sizes, DeviceClock(device), Deadline.after(request.seconds), say)
     machine = machine_facts(torch.get_num_threads(), request.quick) | {"device": _named(device)}
     say(f"limits of {machine['device']}")
