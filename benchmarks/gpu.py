@@ -14,10 +14,11 @@ import argparse
 import subprocess
 import sys
 import time
+import traceback
 from collections import Counter
 from pathlib import Path
 
-from gpu_parts.output import BrokenDevice, Output, table
+from gpu_parts.output import LAST_LINES, BrokenDevice, Output, table
 from gpu_parts.setting import Request
 
 PARTS = ("check", "bench", "profile", "sequence")
@@ -88,10 +89,17 @@ def _inside(given: argparse.Namespace, output: Output) -> int:
     """Run one part in this process."""
     options = {"data": given.data, "precision": given.precision, "steps": given.steps}
     request = Request(output, given.device, given.tiny, given.seconds, options)
+    part = given.parts[0]
     try:
-        return 0 if _part(given.parts[0])(request, given.skip) else 1
+        return 0 if _part(part)(request, given.skip) else 1
     except BrokenDevice:
         return BROKEN
+    except Exception:
+        lines = traceback.format_exc().rstrip().splitlines()
+        output.row(part, name="the part", state="FAILED", error=lines[-LAST_LINES:])
+        for line in lines[-LAST_LINES:]:
+            output.say(f"    {line}")
+        return 1
 
 
 def _part(name: str):

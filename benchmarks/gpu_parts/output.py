@@ -66,7 +66,7 @@ class Output:
 
     def _end(self, part: str, name: str, state: str, began: float, facts: Mapping[str, object]) -> None:
         seconds = round(time.monotonic() - began, 2)
-        self.row(part, name=name, state=state, seconds=seconds, **facts)
+        self.row(part, **{**facts, "name": name, "state": state, "seconds": seconds})
         shown = " ".join(f"{key}={short(value)}" for key, value in facts.items() if key != "error")
         self.say(f"{state:6} {part} {name} ({seconds:.1f} s) {shown}")
 

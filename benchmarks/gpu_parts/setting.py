@@ -204,7 +204,7 @@ def complaints() -> Iterator[list[str]]:
 
 def toml(experiment: Any, path: Path) -> Path:
     """Write an experiment as a file of TOML that the command line reads."""
-    lines = ['name = "check"']
+    lines = [f'name = "{experiment.name}"']
     for section, values in experiment.model_dump(exclude_unset=True).items():
         if isinstance(values, dict):
             lines.append(f"[{section}]")
