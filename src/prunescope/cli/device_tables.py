@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
+import json
+import math
+import sys
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any
+
+from prunescope.bench.device.sizes import DEVICE_FULL, DEVICE_QUICK, DeviceRequest
+from prunescope.errors import InputError
 
 Row = dict[str, Any]
 
@@ -104,3 +111,43 @@ def _us(seconds: float) -> str:
 
 def _share(share: float | None) -> str:
     return "-" if share is None else f"{100 * share:.0f} %"
+
+
+def device_request(
+    device: str, seconds: float | None, quick: bool, others: dict[str, object]
+) -> DeviceRequest:
+    """Return what is asked for; raise InputError for ``others``, options that a device's benchmark does not have."""
+    if device == "cpu":
+        raise InputError("--seconds is for --device, as in --device cuda: leave it out")
+    for name, value in others.items():
+        if value is not None:
+            raise InputError(f"{name} is {value!r}: with --device there are only steps; leave it out")
+    if seconds is not None and not seconds > 0:
+        raise InputError(f"--seconds is {seconds:g}: give a number above 0")
+    sizes = DEVICE_QUICK if quick else DEVICE_FULL
+    return DeviceRequest(device, sizes, math.inf if seconds is None else seconds, quick)
+
+
+def print_device_bench(request: DeviceRequest, plot: Path | None, as_json: bool) -> None:
+    """Measure a device and print the results; progress goes to stderr. Also draw the steps into ``plot`` if it is given."""
+    if plot is not None:
+        from prunescope.bench.plot import check_target
+
+        check_target(plot)
+    from prunescope.bench.device.suite import run_device_bench
+
+    results = run_device_bench(request, _say)
+    if plot is not None and results["step"]:
+        from prunescope.bench.device.plot import write_device_plot
+
+        for path in write_device_plot(results, plot):
+            _say(f"wrote {path}")
+    if as_json:
+        print(json.dumps(results, indent=2))
+    else:
+        for line in device_lines(results):
+            print(line)
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)

@@ -112,7 +112,10 @@ def competitors(sizes: DeviceSizes, device: str, problem: Problem, data: Residen
         return ResidentPlain(data, precision, mode)
 
     cuda = torch.device(device).type == "cuda"
-    engines, plains = engine_precisions(), [name for name in PLAIN_PRECISIONS if cuda or name != "tf32"]
+    engines, plains = (  # TF32 is a format of GPUs
+        [name for name in names if cuda or name != "tf32"]
+        for names in (engine_precisions(), PLAIN_PRECISIONS)
+    )
     yield Competitor("plain", "float32", partial(plain, "float32"))
     for name in dict.fromkeys((*PLAIN_PRECISIONS, *engines)):
         if name in engines:

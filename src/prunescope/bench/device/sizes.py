@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from typing import get_args
 
@@ -82,3 +83,13 @@ DEVICE_TINY = DeviceSizes(
     large=64,
     copied=2**12,
 )
+
+
+@dataclass(frozen=True)
+class DeviceRequest:
+    """What is asked of a benchmark of a device; after ``seconds``, what remains is left out and named."""
+
+    device: str = "cuda"
+    sizes: DeviceSizes = DEVICE_FULL
+    seconds: float = math.inf
+    quick: bool = False

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 from statistics import median
 from typing import Any
@@ -16,19 +14,9 @@ from prunescope.bench.device.competitors import checked_device
 from prunescope.bench.device.limits import measure_device_limits
 from prunescope.bench.device.points import DeviceBench, Row, Say
 from prunescope.bench.device.sequence import sequence_rows
-from prunescope.bench.device.sizes import DEVICE_FULL, DeviceSizes
+from prunescope.bench.device.sizes import DeviceRequest
 from prunescope.data import Images
 from prunescope.runs.machine import machine_facts
-
-
-@dataclass(frozen=True)
-class DeviceRequest:
-    """What is asked of a benchmark of a device; after ``seconds``, what remains is left out and named."""
-
-    device: str = "cuda"
-    sizes: DeviceSizes = DEVICE_FULL
-    seconds: float = math.inf
-    quick: bool = False
 
 
 def run_device_bench(
