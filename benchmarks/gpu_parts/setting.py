@@ -73,6 +73,7 @@ class Work:
 
     request: Request
     folder: Path
+    expected: dict[str, Any] = field(default_factory=dict)  # what the CPU computed, by what was asked
 
     def layout(self, name: str) -> Layout:
         """Return the layout of this name."""
