@@ -29,13 +29,19 @@ def device_lines(results: dict[str, Any]) -> Iterator[str]:
     yield from _step_lines(results["step"], limits)
     if results["evaluation"]:
         rows = [
-            [r["precision"], str(r["images"]), _us(r["seconds"]), _us(r["model_seconds"])]
+            [
+                r["precision"],
+                str(r["images"]),
+                *(_us(r[name]) for name in ("seconds", "model_seconds", "snapshot_seconds")),
+            ]
             for r in results["evaluation"]
         ]
-        yield from _columns("evaluation", ["precision", "images", "µs", "a copy of the model, µs"], rows)
+        yield from _columns(
+            "evaluation", ["precision", "images", "µs", "a copy of the model, µs", "a snapshot, µs"], rows
+        )
     if results["level_end"]:
-        rows = [[r["name"], f"{r['seconds']:.3f}"] for r in results["level_end"]]
-        yield from _columns("end of a level", ["what", "seconds"], rows)
+        rows = [[f"{r['u']:g}", r["piece"], f"{r['seconds']:.3f}"] for r in results["level_end"]]
+        yield from _columns("end of a level", ["u", "what", "seconds"], rows)
     yield from (f"note: {note}" for note in results["notes"])
     yield from _sequence_lines(results)
 
@@ -43,14 +49,7 @@ def device_lines(results: dict[str, Any]) -> Iterator[str]:
 def _step_lines(steps: Sequence[Row], limits: Row) -> Iterator[str]:
     rows = []
     for row in steps:
-        plain = [
-            other["seconds"]
-            for kind in ("plain", "compiled")
-            for other in steps
-            if _place(other) == _place(row) and other["competitor"] == kind
-        ]
-        compiled = any(_place(o) == _place(row) and o["competitor"] == "compiled" for o in steps)
-        faster = [f"{seconds / row['seconds']:.2f}" for seconds in plain]
+        same = [other for other in steps if _place(other) == _place(row)]
         products = limits["precisions"].get(row["precision"], {}).get("products_seconds")
         largest = row["classes"] == max(other["classes"] for other in steps) and row["alive"] == 1
         rows.append(
@@ -62,8 +61,8 @@ def _step_lines(steps: Sequence[Row], limits: Row) -> Iterator[str]:
                 row["precision"],
                 _us(row["seconds"]),
                 _us(row["wall"]),
-                faster[0] if faster else "-",
-                faster[-1] if compiled else "-",
+                _times(row, [other for other in same if other["competitor"] == "plain"]),
+                _times(row, [other for other in same if other["competitor"].startswith("compiled")]),
                 _share(row["share"]),
                 _share(products / row["seconds"] if products and largest else None),
                 f"{row['start_seconds']:.1f}",
@@ -78,6 +77,11 @@ def _step_lines(steps: Sequence[Row], limits: Row) -> Iterator[str]:
 
 def _place(row: Row) -> tuple[Any, ...]:
     return row["classes"], row["u"], row["alive"], row["precision"]
+
+
+def _times(row: Row, others: Sequence[Row]) -> str:
+    """Return how many times as fast as the fastest of the others a step is."""
+    return f"{min(other['seconds'] for other in others) / row['seconds']:.2f}" if others else "-"
 
 
 def _sequence_lines(results: dict[str, Any]) -> Iterator[str]:

@@ -19,7 +19,8 @@ from prunescope.model import Model, Ticket
 from prunescope.training import make_engine
 from prunescope.training.engine import Engine
 
-COMPILE_MODE = "reduce-overhead"
+# How torch.compile is asked, by the kind of competitor: with CUDA graphs, and without.
+COMPILE_MODES = {"compiled": "reduce-overhead", "compiled-default": "default"}
 # How far a loss of the first steps may be from that of plain PyTorch in float32, by precision.
 LOSS_TOLERANCES = {"float32": 1e-3, "tf32": 1e-2, "bf16": 3e-2}
 
@@ -66,7 +67,7 @@ def take_steps(engine: Engine, batches: Sequence[Batch]) -> None:
 
 @dataclass(frozen=True)
 class Competitor:
-    """What competes: its ``kind`` (plain, compiled or torch), a precision, and how to make it."""
+    """What competes: its ``kind`` (plain, compiled, compiled-default or torch), a precision, and how to make it."""
 
     kind: str
     precision: str
@@ -123,5 +124,6 @@ def competitors(sizes: DeviceSizes, device: str, problem: Problem, data: Residen
         if name in plains and name != "float32":
             yield Competitor("plain", name, partial(plain, name))
     if sizes.compiled and problem.layers[-1] == sizes.most_classes:
-        for name in plains:
-            yield Competitor("compiled", name, partial(plain, name, COMPILE_MODE))
+        for kind, mode in COMPILE_MODES.items():
+            for name in plains[: 3 if kind == "compiled" else 1]:
+                yield Competitor(kind, name, partial(plain, name, mode))

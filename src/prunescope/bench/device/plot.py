@@ -9,11 +9,16 @@ from typing import Any
 from matplotlib.figure import Figure
 
 from prunescope.bench.plot import draw_line, share_range, time_axis, write_steps
-from prunescope.figures.parts.style import BLUE, COLUMN, MUTED, ORANGE, PAGE, grid
+from prunescope.figures.parts.style import BLUE, COLUMN, MUTED, ORANGE, PAGE, VERMILION, grid
 
-COLOURS = {"plain": MUTED, "compiled": ORANGE, "torch": BLUE}
+COLOURS = {"plain": MUTED, "compiled": ORANGE, "compiled-default": VERMILION, "torch": BLUE}
 LINES = {"float32": ":", "tf32": "--", "bf16": "-"}
-LABELS = {"plain": "plain PyTorch", "compiled": "compiled", "torch": "torch engine"}
+LABELS = {
+    "plain": "plain PyTorch",
+    "compiled": "compiled",
+    "compiled-default": "compiled, no graphs",
+    "torch": "torch engine",
+}
 
 
 def write_device_plot(results: dict[str, Any], path: Path) -> list[Path]:

@@ -45,6 +45,7 @@ class DeviceSizes:
     batch: int = 1000
     images: int = 200_000
     validation: int = 10_000
+    heldout: int = 40_000
     rounds: int = 7
     block: int = 100
     points: tuple[DevicePoint, ...] = (
@@ -76,6 +77,7 @@ DEVICE_TINY = DeviceSizes(
     batch=30,
     images=300,
     validation=60,
+    heldout=60,
     rounds=2,
     block=4,
     points=(DevicePoint(7, 0.3), DevicePoint(7, 1.0), DevicePoint(3, 0.3, alive=0.5)),

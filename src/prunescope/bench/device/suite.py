@@ -3,20 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import fields, replace
 from functools import partial
 from statistics import median
 from typing import Any
 
 import torch
 
+from prunescope.bench import observables
 from prunescope.bench.device.clock import Deadline, DeviceClock
 from prunescope.bench.device.competitors import checked_device
 from prunescope.bench.device.limits import measure_device_limits
 from prunescope.bench.device.points import DeviceBench, Row, Say
 from prunescope.bench.device.sequence import sequence_rows
 from prunescope.bench.device.sizes import DeviceRequest
+from prunescope.bench.sizes import Sizes
 from prunescope.data import Images
 from prunescope.runs.machine import machine_facts
+
+ENDS_AFTER = (
+    2  # the point after which the end of a level is timed: those before are what a sequence is made of
+)
+WHOLE_END = "all"
 
 
 def run_device_bench(
@@ -35,6 +43,7 @@ def run_device_bench(
     bench.limits.update(measure_device_limits(sizes, layers, bench.clock))
     steps: list[Row] = []
     evaluations: list[Row] = []
+    ends: list[Row] = []
     for number, point in enumerate(sizes.points):
         if number and bench.deadline.left < 0:
             bench.notes.append(f"{point.classes} classes, u = {point.u:g} left out: no time was left")
@@ -45,9 +54,10 @@ def run_device_bench(
             keep(**row)
         if not evaluations and point.classes == sizes.most_classes:
             evaluations = _evaluations(bench)
-    ends = level_ends(bench)
+        if number == min(ENDS_AFTER, len(sizes.points) - 1):
+            ends = level_ends(bench)
     seconds = {row["precision"]: row["seconds"] for row in evaluations}
-    total = ends[0]["seconds"] if ends else None
+    whole = {row["u"]: row["seconds"] for row in ends if row["piece"] == WHOLE_END}
     return {
         "machine": machine,
         "notes": bench.notes,
@@ -55,13 +65,37 @@ def run_device_bench(
         "step": steps,
         "evaluation": evaluations,
         "level_end": ends,
-        "sequence": sequence_rows(sizes, steps, seconds, total),
+        "sequence": sequence_rows(sizes, steps, seconds, whole),
     }
 
 
 def level_ends(bench: DeviceBench) -> list[Row]:
-    """Return rows {name, seconds} of what is measured at the end of a level, the whole first; none until it is timed."""
-    return []
+    """Return rows {u, piece, seconds} of what is measured at the end of a level, as ``bench.observables`` times it."""
+    measure = getattr(observables, "measure_level_end", None)
+    if measure is None or bench.deadline.left < 0:
+        bench.notes.append(
+            "the end of a level left out: " + ("no time was left" if measure else "nothing times it")
+        )
+        return []
+    bench.say("end of a level")
+    sizes = bench.sizes
+    wanted: dict[str, Any] = {
+        "shape": sizes.shape,
+        "hidden": sizes.hidden,
+        "batch": sizes.batch,
+        "images": min(sizes.images, 20_000),
+        "end_classes": sizes.most_classes,
+        "end_validation": sizes.validation,
+        "end_heldout": sizes.heldout,
+    }
+    known = {one.name for one in fields(Sizes)}
+    drawn = replace(Sizes(), **{name: value for name, value in wanted.items() if name in known})
+    try:
+        rows: list[Row] = measure(drawn, str(bench.clock.device), 1)
+    except Exception as error:  # what fails here must not cost the steps' times
+        bench.notes.append(f"the end of a level left out: {type(error).__name__}: {error}".partition("\n")[0])
+        return []
+    return rows
 
 
 def _evaluations(bench: DeviceBench) -> list[Row]:
@@ -77,12 +111,15 @@ def _evaluations(bench: DeviceBench) -> list[Row]:
             bench.clock.measure(partial(engine.evaluate, images)).wall for _ in range(bench.sizes.rounds)
         ]
         copies = [bench.clock.measure(engine.model).wall for _ in range(3)]
+        snapshot = getattr(engine, "snapshot", engine.model)
+        snapshots = [bench.clock.measure(snapshot).wall for _ in range(3)]
         rows.append(
             {
                 "precision": precision,
                 "images": count,
                 "seconds": median(walls),
                 "model_seconds": median(copies),
+                "snapshot_seconds": median(snapshots),
             }
         )
     return rows
