@@ -18,7 +18,7 @@ from prunescope.experiment import Experiment
 from prunescope.mask import BoolArray
 from prunescope.model import Model, Ticket
 from prunescope.network.precision import matrix_units
-from prunescope.training.engine import Engine, Score
+from prunescope.training.engine import Engine, Score, Snapshot
 from prunescope.training.levels import UpdateRule
 from prunescope.training.state import EngineState
 from prunescope.training.torch.block_feed import BlockFeed, ResidentImages
@@ -60,6 +60,22 @@ class Execution:
 
     capture: Capture | None
     passes: Passes | None
+
+
+@dataclass
+class DeviceSnapshot(Snapshot):
+    """A snapshot whose numbers are on the device until they are asked for."""
+
+    fields: list[list[Tensor]]
+    spread: Callable[[list[list[Tensor]]], Model]
+    found: Model | None = None
+
+    def model(self) -> Model:
+        """Return the parameters and averages, on the host from now on."""
+        if self.found is None:
+            self.found = self.spread(self.fields)
+            self.fields.clear()
+        return self.found
 
 
 class DeviceEngine(Engine):
@@ -134,6 +150,11 @@ class DeviceEngine(Engine):
         """Return a copy of the parameters and moving averages."""
         level = self._started
         return level.spread(level.fields())
+
+    def snapshot(self) -> Snapshot:
+        """Return the parameters and averages as they are now, copied on the device and brought to the host if asked."""
+        level = self._started
+        return DeviceSnapshot(level.fields(), level.spread)
 
     @torch.no_grad()
     def evaluate(self, images: Images, model: Model | None = None) -> Score:
