@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import abc
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -29,9 +30,13 @@ class Score:
 
 
 class Engine(abc.ABC):
-    """Executes the training steps of one level at a time; while it trains, only the engine holds the parameters."""
+    """Executes the training steps of one level at a time; while it trains, only the engine holds the parameters.
+
+    ``block``: the most consecutive steps that the engine takes at once; 1 for engines that gain nothing by more.
+    """
 
     name: str
+    block: int = 1
 
     @property
     @abc.abstractmethod
@@ -45,6 +50,14 @@ class Engine(abc.ABC):
     @abc.abstractmethod
     def step(self, batch: Batch) -> None:
         """Update the parameters once, on the images ``batch.pixels[batch.indices]``."""
+
+    def steps(self, batches: Sequence[Batch]) -> None:
+        """Update the parameters once on each of ``batches``, of which there are 1 to ``block``, in their order.
+
+        The outcome is that of as many calls of ``step``, which this default makes.
+        """
+        for batch in batches:
+            self.step(batch)
 
     @abc.abstractmethod
     def take_loss(self) -> float:
