@@ -57,3 +57,24 @@ def test_checkpoints_of_large_networks_are_in_the_plan(said, monkeypatch):
     monkeypatch.setattr("prunescope.runs.trial.MEASURED_STEPS", 1)
     _, stdout, _ = said("run", "paper/main", "prune.levels=20", "--dry-run")
     assert "disk        about 0.23 GB, and 0.15 GB while a level is trained; " in stdout
+
+
+@pytest.mark.parametrize(
+    ("free", "share", "words"),
+    [
+        (10**10, 1, ["device   about 1.0 GB of a card the largest run, 10.0 GB free"]),
+        (10**10, 0.5, ["2 runs share one and take turns: 2.0 GB"]),
+        (2_008_000_000, 0.5, ["images that do not fit stay on the host"]),
+        (15 * 10**8, 0.5, ["too little for so many: raise run.gpus"]),
+    ],
+)
+def test_the_plan_of_a_sweep_says_what_runs_take_of_a_card(said, monkeypatch, tmp_path, free, share, words):
+    Card(monkeypatch, free)
+    monkeypatch.setattr("prunescope.sweep.capacity.cuda_devices", lambda: ["0"])
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 1)
+    fields = (*SMALL, "run.device=cuda", f"run.gpus={share}", "data.heldout=3000")
+    code, stdout, stderr = said("sweep", "quickstart", *fields, "--seeds", 4, "--dry-run", "--out", tmp_path)
+    assert code == 0, stderr
+    for text in words:
+        assert text in stdout
+    assert f"at once  {int(1 / share)} run" in stdout
