@@ -102,13 +102,13 @@ class _Driver:
         sizes = layer_sizes(len(dataset.mean), self.experiment.network.hidden, len(dataset.classes))
         check_fits(self.experiment, sizes)
         check_space(self.experiment, sizes, self.directory.path)
+        if on_device(self.experiment):
+            check_device_fits(self.experiment, sizes)
         self.directory.packs_weights = is_packed(self.experiment.run.weights, weights_of(sizes))
         import torch
 
         from prunescope.training import engine_note, make_engine
 
-        if on_device(self.experiment):
-            check_device_fits(self.experiment, sizes)
         self._pin_threads(torch)
         self._pin_engine()
         rule = self.method.update_rule

@@ -232,6 +232,11 @@ def runs_a_card(experiment: Experiment, at_once: int) -> int:
     return max(min(at_once, int(1 / share)), 1) if share else at_once
 
 
+def _kind(experiment: Experiment) -> str:
+    """Return the kind of device that an experiment runs on, as in ``cuda`` for ``cuda:1``."""
+    return experiment.run.device.partition(":")[0]
+
+
 def _state(path: Path) -> tuple[RunState, int]:
     """Return the state of a run directory and the number of its finished levels.
 
@@ -343,11 +348,6 @@ class Costs:
             table = run.table.filter(layer=1).sort("level")
             if "seconds" in table.columns and not table["seconds"].has_nulls():
                 self._taken[which] = tuple(table["seconds"].to_list())
-
-
-def _kind(experiment: Experiment) -> str:
-    """Return the kind of device that an experiment runs on, as in ``cuda`` for ``cuda:1``."""
-    return experiment.run.device.partition(":")[0]
 
 
 __getattr__ = old_names(__name__)
