@@ -12,7 +12,15 @@ from prunescope.pruning.running import run
 from prunescope.runs.reporting import Reporter
 from prunescope.sweep import Job, plan
 from prunescope.sweep.capacity import Capacity, machine_capacity
-from prunescope.sweep.planning import ExecutionOptions, Plan, PlannedRun, check_disk
+from prunescope.sweep.planning import (
+    Costs,
+    ExecutionOptions,
+    Plan,
+    PlannedRun,
+    _crowding,
+    check_disk,
+    runs_a_card,
+)
 from prunescope.sweep.status import SweepStatus
 
 
@@ -90,7 +98,7 @@ def planned(path, *seconds, memory=1, **place):
     cost = replace(
         cost, level_seconds=seconds, memory_bytes=memory, disk_bytes=10**9, levels=len(seconds) - 1
     )
-    cost = replace(cost, starting=0.0, preparing=0.0)
+    cost = replace(cost, starting=0.0, preparing=0.0, checkpoint_bytes=0)
     return PlannedRun(job, path, "new", 0, cost.seconds, cost)
 
 
@@ -161,6 +169,45 @@ def test_a_disk_that_does_not_hold_the_runs_is_said(tmp_path, monkeypatch):
     monkeypatch.setattr("prunescope.sweep.planning.free_disk", lambda folder: 19 * 10**8)
     with pytest.raises(InputError, match=r"1\.90 GB are free and the runs will write about 2\.00 GB"):
         check_disk(found)
+
+
+def test_the_checkpoint_of_the_largest_run_needs_disk_too(tmp_path, monkeypatch):
+    runs = [planned(tmp_path / str(s), s) for s in (1, 2)]
+    costs = [replace(run.estimate, checkpoint_bytes=10**8 * n) for n, run in enumerate(runs)]
+    found = Plan(tmp_path, tuple(replace(run, estimate=cost) for run, cost in zip(runs, costs, strict=True)))
+    monkeypatch.setattr("prunescope.sweep.planning.free_disk", lambda folder: 21 * 10**8)
+    check_disk(found)
+    monkeypatch.setattr("prunescope.sweep.planning.free_disk", lambda folder: 2 * 10**9)
+    with pytest.raises(InputError, match=r"about 2\.10 GB"):
+        check_disk(found)
+
+
+@pytest.mark.parametrize(
+    ("place", "cards", "at_once", "a_card"),
+    [
+        ({"device": "cuda"}, 4, 4, 1),
+        ({"device": "cuda"}, 4, 3, 1),
+        ({"device": "cuda", "gpus": 0.25}, 2, 8, 4),
+        ({"device": "cuda", "gpus": 0.25}, 2, 5, 3),
+        ({"device": "cuda:1"}, 4, 3, 3),
+        ({"device": "cuda", "gpus": 0.5}, 0, 8, 2),  # cards of other machines
+        ({"device": "cuda", "gpus": 0.0}, 0, 8, 8),
+    ],
+)
+def test_runs_that_share_a_card_take_turns(tmp_path, monkeypatch, place, cards, at_once, a_card):
+    monkeypatch.setattr("torch.cuda.device_count", lambda: cards)
+    experiment = tiny.experiment(run=place)
+    assert runs_a_card(experiment, at_once) == a_card
+    run = replace(planned(tmp_path, 10.0), job=Job(experiment, 0))
+    assert _crowding((run,), None, at_once) == a_card
+
+
+def test_what_a_run_took_on_a_cpu_says_nothing_of_a_card(some_done):
+    jobs, out = some_done
+    costs = Costs()
+    for device, known in (("cuda", 0), ("cpu", 1)):
+        costs.learn(jobs[0].experiment.model_copy(update={"run": Place(device=device)}), jobs[0].path(out))
+        assert len(costs._taken) == known
 
 
 @dataclass

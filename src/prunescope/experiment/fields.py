@@ -279,3 +279,6 @@ class Place(Section):
         description="share of a CUDA device that a sweep keeps for a run; 1 with device=cuda unless told",
     )
     checkpoint_seconds: Annotated[float, Field(gt=0)] = 60.0
+    weights: Literal["auto", "whole", "packed"] = Field(
+        "auto", description="of stored levels; packed: without their zeros; auto: packed from 5 million on"
+    )

@@ -16,8 +16,10 @@ from prunescope.errors import InputError, damaged, described
 from prunescope.experiment import Experiment
 from prunescope.model import layer_sizes
 from prunescope.runs.checkpoint import Checkpoint
+from prunescope.runs.device_memory import check_device_fits, on_device
 from prunescope.runs.directory import Run, is_done
-from prunescope.runs.fits import check_fits, check_space
+from prunescope.runs.fits import check_fits, check_space, weights_of
+from prunescope.runs.packed_weights import is_packed
 from prunescope.runs.reporting import Reporter, silent
 from prunescope.runs.writer import RunWriter, check_same, open_run, run_path
 from prunescope.signals import raise_stopped, receiving, stop_signals
@@ -100,6 +102,9 @@ class _Driver:
         sizes = layer_sizes(len(dataset.mean), self.experiment.network.hidden, len(dataset.classes))
         check_fits(self.experiment, sizes)
         check_space(self.experiment, sizes, self.directory.path)
+        if on_device(self.experiment):
+            check_device_fits(self.experiment, sizes)
+        self.directory.packs_weights = is_packed(self.experiment.run.weights, weights_of(sizes))
         import torch
 
         from prunescope.training import engine_note, make_engine

@@ -18,6 +18,7 @@ from prunescope.model import WEIGHT_MASK, Arrays, Model, Ticket
 from prunescope.runs.arrays import read_arrays, write_arrays
 from prunescope.runs.checkpoint import Checkpoint, read_checkpoint
 from prunescope.runs.directory import LOCK, Run, sha256
+from prunescope.runs.packed_weights import packed
 from prunescope.runs.record import SEEDS
 from prunescope.runs.same_data import Fingerprints, same_place
 
@@ -30,6 +31,8 @@ UNWRITABLE = CORRECTABLE - FULL - {errno.EIO}
 
 class RunWriter(Run):
     """A run directory, for the one process that may write it; open_run makes it."""
+
+    packs_weights = False  # whether the weights of levels are stored packed (runs.packed_weights)
 
     def write_about(self, **changes: Any) -> None:
         """Write these entries into run.json and keep the others."""
@@ -44,7 +47,8 @@ class RunWriter(Run):
         }
         whose = self.owner.at(level).metadata
         write_arrays(folder / "masks.safetensors", ticket.to_arrays(), shapes | whose)
-        write_arrays(folder / "weights.safetensors", model.to_arrays(), whose)
+        weights = packed(model.to_arrays()) if self.packs_weights else (model.to_arrays(), {})
+        write_arrays(folder / "weights.safetensors", weights[0], weights[1] | whose)
         write_arrays(folder / "observations.safetensors", observed, whose)
 
     def write_table(self, rows: list[dict[str, Any]], schema: dict[str, type[polars.DataType]]) -> None:

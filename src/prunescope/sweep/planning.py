@@ -19,6 +19,7 @@ from prunescope.experiment.loading import to_stderr
 from prunescope.experiment.paths import decoded
 from prunescope.pruning.running import crowding, estimate
 from prunescope.runs.checkpoint import saved_step
+from prunescope.runs.device_memory import on_device
 from prunescope.runs.directory import Run, is_in_use
 from prunescope.runs.estimate import Estimate
 from prunescope.runs.machine import cores
@@ -136,6 +137,11 @@ class Plan:
         )
 
     @property
+    def checkpoint_bytes(self) -> int:
+        """The bytes that the checkpoint of the largest run takes while it trains."""
+        return max((run.estimate.checkpoint_bytes for run in self.todo if run.estimate), default=0)
+
+    @property
     def preparing(self) -> float:
         """The seconds for preparing the images of the runs, each data set once."""
         by_data = {run.job.experiment.data: run.estimate.preparing for run in self.todo if run.estimate}
@@ -206,10 +212,29 @@ def _planned(job: Job, path: Path, state: tuple[RunState, int], costs: Costs) ->
 def _crowding(runs: tuple[PlannedRun, ...], threads: int | None, at_once: int) -> float:
     """Return how many times longer the largest of ``runs`` takes while so many go at a time on this machine."""
     largest = max(runs, key=lambda run: run.seconds).job.experiment
+    if on_device(largest):
+        return float(runs_a_card(largest, at_once))
     fitting = max(
         cores() // threads_of(largest, threads), 1
     )  # Runs beyond these are on other machines, or asked for.
     return crowding(pinned(largest, threads), min(at_once, fitting))
+
+
+def runs_a_card(experiment: Experiment, at_once: int) -> int:
+    """Return how many of so many runs like ``experiment`` share a card, on which they take turns."""
+    import torch
+
+    kind, _, index = experiment.run.device.partition(":")
+    cards = 1 if index or kind != "cuda" else torch.cuda.device_count()
+    if cards:
+        return max(-(-at_once // cards), 1)
+    share = gpus_of(experiment)  # The cards are on other machines.
+    return max(min(at_once, int(1 / share)), 1) if share else at_once
+
+
+def _kind(experiment: Experiment) -> str:
+    """Return the kind of device that an experiment runs on, as in ``cuda`` for ``cuda:1``."""
+    return experiment.run.device.partition(":")[0]
 
 
 def _state(path: Path) -> tuple[RunState, int]:
@@ -242,10 +267,10 @@ def free_disk(folder: Path) -> int:
 def check_disk(plan: Plan) -> None:
     """Raise InputError when the disk of ``plan.out`` does not hold what the runs will write."""
     free = free_disk(plan.out.absolute())
-    if plan.disk_bytes > free:
+    if plan.disk_bytes + plan.checkpoint_bytes > free:
         raise InputError(
             f"{plan.out}: {gigabytes(free, 2)} are free and the runs will write about "
-            f"{gigabytes(plan.disk_bytes, 2)}: free some space or choose another --out"
+            f"{gigabytes(plan.disk_bytes + plan.checkpoint_bytes, 2)}: free some space or choose another --out"
         )
 
 
@@ -317,8 +342,10 @@ class Costs:
     def learn(self, experiment: Experiment, path: Path) -> None:
         """Take the times of a finished run's levels as those of its experiment."""
         which = (experiment.identity, experiment.data.set_name)
-        if which not in self._taken:
-            table = Run(path).table.filter(layer=1).sort("level")
+        run = Run(path)
+        # What a level takes on a CPU says nothing of a card.
+        if which not in self._taken and _kind(run.experiment) == _kind(experiment):
+            table = run.table.filter(layer=1).sort("level")
             if "seconds" in table.columns and not table["seconds"].has_nulls():
                 self._taken[which] = tuple(table["seconds"].to_list())
 
