@@ -94,7 +94,7 @@ FLOAT32 = Float32Products()
 
 def products(precision: str, device: torch.device) -> Products:
     """Return the products for a ``train.precision`` ("float32" or "bf16") on ``device``."""
-    if precision == "float32":
+    if precision in ("float32", "tf32"):
         return FLOAT32
     if device.type == "cpu":
         return RoundedProducts(narrow=_has_bfloat16_units())

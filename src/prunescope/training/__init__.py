@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from prunescope.errors import InputError
+from prunescope.experiment.device import read_device
 
 if TYPE_CHECKING:
     import numpy as np
@@ -24,6 +25,7 @@ def make_engine(
     never vary, and ``update_rule`` says which weights a step changes (levels.UpdateRule). Raises InputError for a
     device that this machine does not have, and for an engine that cannot run the experiment.
     """
+    check_place(experiment)
     wanted = experiment.run.engine
     reason = None if wanted == "torch" else why_not_native(experiment, update_rule)
     if wanted == "native" and reason:
@@ -35,6 +37,18 @@ def make_engine(
     from prunescope.training.native_engine import NativeEngine
 
     return NativeEngine(experiment, mean, live_pixels)
+
+
+def check_place(experiment: Experiment) -> None:
+    """Raise InputError, in one line, where ``run.device`` is not here or cannot compute in ``train.precision``.
+
+    torch is imported only where that has to be asked: not for the CPU.
+    """
+    name, precision = experiment.run.device, experiment.train.precision
+    if read_device(name).kind != "cpu" or precision == "tf32":
+        from prunescope.training.torch.device import check_device
+
+        check_device(name, precision)
 
 
 def why_not_native(experiment: Experiment, update_rule: UpdateRule = "kept") -> str | None:

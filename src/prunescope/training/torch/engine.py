@@ -10,7 +10,6 @@ import torch
 from torch import Tensor
 
 from prunescope.data import Batch, Images
-from prunescope.errors import InputError
 from prunescope.experiment import Experiment
 from prunescope.mask import BoolArray
 from prunescope.model import Model, Ticket
@@ -20,6 +19,7 @@ from prunescope.training.levels import UpdateRule
 from prunescope.training.state import EngineState
 from prunescope.training.torch.batch_buffers import BatchBuffers, ResidentImages
 from prunescope.training.torch.captured_step import Capture, CapturedStep, Step, cuda_capture
+from prunescope.training.torch.device import open_device
 from prunescope.training.torch.step import Pixels, TorchStep
 from prunescope.training.torch.step_rules import FeedbackStep
 
@@ -47,7 +47,7 @@ class TorchEngine(Engine):
     ) -> None:
         self._experiment, self._update_rule = experiment, update_rule
         self._norm = experiment.network.norm
-        self._device = _device(experiment.run.device)
+        self._device = open_device(experiment.run.device)
         self._pixels = Pixels(torch.tensor(mean, dtype=torch.float32, device=self._device), live_pixels)
         self._capture = capture
         if capture is None and self._device.type == "cuda":
@@ -166,12 +166,3 @@ class TorchEngine(Engine):
 def _first_five(logits: Tensor) -> Tensor:
     """Return the classes of the five largest logits, [B, at most 5], the largest first."""
     return logits.topk(min(5, logits.shape[1])).indices
-
-
-def _device(name: str) -> torch.device:
-    try:
-        device = torch.device(name)
-        torch.zeros(1, device=device).item()  # This fails on "meta", whose tensors hold no values.
-    except (RuntimeError, AssertionError, ImportError):
-        raise InputError(f"run.device is {name!r}: torch has no such device here; use cpu") from None
-    return device
