@@ -14,6 +14,7 @@ from prunescope._renamed import old_names
 from prunescope.analysis.formats import gigabytes
 from prunescope.errors import InputError
 from prunescope.experiment import Experiment
+from prunescope.experiment.device import read_device
 from prunescope.experiment.fields import MOST_THREADS
 from prunescope.experiment.loading import to_stderr
 from prunescope.experiment.paths import decoded
@@ -282,10 +283,10 @@ def cpus_of(experiment: Experiment, threads: int | None) -> int:
 
 
 def gpus_of(experiment: Experiment) -> float:
-    """Return the share of a CUDA device that is kept for a run: run.gpus, else 1 with run.device=cuda, else 0."""
+    """Return the share of a CUDA device that is kept for a run: run.gpus, else 1 on CUDA, else 0."""
     if experiment.run.gpus is not None:
         return experiment.run.gpus
-    return float(experiment.run.device == "cuda")
+    return float(read_device(experiment.run.device).kind == "cuda")
 
 
 def pinned(experiment: Experiment, threads: int | None) -> Experiment:

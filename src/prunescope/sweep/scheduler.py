@@ -19,7 +19,7 @@ from prunescope.pruning.traits import check_requirements
 from prunescope.runs.directory import Run, is_done, is_in_use
 from prunescope.runs.same_data import Fingerprints
 from prunescope.signals import receiving
-from prunescope.sweep.capacity import machine_capacity
+from prunescope.sweep.capacity import check_places, machine_capacity
 from prunescope.sweep.executor import Executor, LocalExecutor
 from prunescope.sweep.planning import ExecutionOptions, Job, Plan, PlannedRun, check_disk, pinned, plan
 from prunescope.sweep.status import SweepReporter, silent
@@ -70,6 +70,8 @@ def execute(
     check_trackers(options)
     jobs = list(jobs)
     check_roots(jobs, options)
+    if options.cluster_address is None:
+        check_places((job, path) for job in jobs if not _is_done(path := job.path(out)))
     fingerprints = Fingerprints(reporter.preparing)
     if options.ray is None:
         return _execute(plan(jobs, Path(out), options.threads, fingerprints), options, reporter, None)
