@@ -10,6 +10,7 @@ from torch import Tensor
 
 from prunescope.data import Batch
 from prunescope.network.forward import batches
+from prunescope.training.torch.device import fault
 
 UPLOAD_ROWS = 20_000
 log = logging.getLogger(__name__)
@@ -71,7 +72,9 @@ class ResidentImages:
     def _upload(self, pixels: np.ndarray) -> Tensor | None:
         try:
             images = torch.empty(pixels.shape, dtype=torch.uint8, device=self._device)
-        except RuntimeError as error:  # The device is out of memory.
+        except RuntimeError as error:
+            if fault(error) != "memory":
+                raise
             log.warning("the images stay on the host: %s", str(error).partition("\n")[0])
             return None
         for start, rows in batches(pixels, UPLOAD_ROWS):

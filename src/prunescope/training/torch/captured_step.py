@@ -11,6 +11,8 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
+from prunescope.training.torch.device import fault
+
 Step = Callable[[], None]
 Capture = Callable[[Step], Step]
 
@@ -23,7 +25,7 @@ class CapturedStep:
 
     ``step`` must work in place, on tensors whose addresses do not change. Recording may run it, so that ``changes``,
     all lasting tensors that it writes, are set back afterwards. Where recording fails, the step runs unrecorded from
-    then on, and a warning is logged.
+    then on, and a warning is logged; errors of a device that has failed are raised.
     """
 
     def __init__(self, step: Step, changes: Sequence[Tensor], capture: Capture) -> None:
@@ -38,16 +40,21 @@ class CapturedStep:
 
     def _recorded(self) -> Step:
         before = [tensor.detach().clone() for tensor in self._changes]
+        failed = False
         try:
             return self._capture(self._step)
         except RuntimeError as error:
+            failed = fault(error) == "device"
+            if failed:
+                raise
             reason = str(error).partition("\n")[0]
             log.warning("the step could not be captured as a CUDA graph and runs eagerly: %s", reason)
             return self._step
         finally:
-            with torch.no_grad():
-                for tensor, value in zip(self._changes, before, strict=True):
-                    tensor.copy_(value)
+            if not failed:  # Copying on a device that has failed would hide its error behind another.
+                with torch.no_grad():
+                    for tensor, value in zip(self._changes, before, strict=True):
+                        tensor.copy_(value)
 
 
 def cuda_capture(device: torch.device, step: Step) -> Step:
