@@ -294,6 +294,16 @@ def test_the_devices_that_this_process_may_use(monkeypatch, named, count, device
     assert cuda_devices() == devices
 
 
+def test_runs_of_other_machines_are_estimated_without_their_cards(images_file, tmp_path):
+    fields = {"data": {"root": str(images_file)}, "train": {"steps": 6, "eval_every": 6, "precision": "tf32"}}
+    jobs = [Job(tiny.experiment(run={"device": "cuda:999"}, prune={"levels": 1}, **fields), 0)]
+    with pytest.raises(InputError, match=r"run\.device is 'cuda:999'"):
+        plan(jobs, tmp_path)
+    [run] = plan(jobs, tmp_path, here=False).runs
+    assert run.seconds > 0
+    assert run.job.experiment.run.device == "cuda:999"
+
+
 def test_the_status_counts_and_tells_the_time_left(tmp_path):
     runs = tuple(planned(tmp_path / str(n), 5.0, 2.0, 1.0) for n in range(3))
     status = SweepStatus(Plan(tmp_path, runs), slots=2)
