@@ -14,6 +14,7 @@ from prunescope import training
 from prunescope.analysis.comparison import compare
 from prunescope.analysis.groups import groups
 from prunescope.cli import main
+from prunescope.cli.printing import print_run
 from prunescope.errors import InputError
 from prunescope.pruning.running import run
 from prunescope.runs import measurements
@@ -252,7 +253,7 @@ MOVED = "was trained on {} so far, and from here on {}: its numbers agree within
 @pytest.mark.parametrize(
     ("first", "second"), [("cpu", H100), (H100, "cpu"), (H100, A100)], ids=["to", "from", "another card"]
 )
-def test_a_run_goes_on_on_another_device(named, monkeypatch, fields, whole, tmp_path, first, second):
+def test_a_run_goes_on_on_another_device(named, monkeypatch, fields, whole, tmp_path, capsys, first, second):
     named(first=first, second=second)
     notes, real = Notes(), measurements.level_observations
     asked = []
@@ -285,6 +286,8 @@ def test_a_run_goes_on_on_another_device(named, monkeypatch, fields, whole, tmp_
     if engines[0] == "native":
         assert "seed 0 was run on the engines native then torch, alike within rounding" in group.notes[-2]
     assert compare([done]).notes == group.notes
+    print_run(done, as_json=False)
+    assert f"device: {first} then {second}" in capsys.readouterr().out
     assert not any("on different" in note for note in group.notes)
 
 

@@ -40,12 +40,15 @@ def make_engine(
 
 
 def check_place(experiment: Experiment) -> None:
-    """Raise InputError, in one line, where ``run.device`` is not here or cannot compute in ``train.precision``.
+    """Raise InputError, in one line, where ``run.device`` is not here, or has no such engine or ``train.precision``.
 
     torch is imported only where that has to be asked: not for the CPU.
     """
     name, precision = experiment.run.device, experiment.train.precision
-    if read_device(name).kind != "cpu" or precision == "tf32":
+    kind = read_device(name).kind
+    if kind != "cpu" and experiment.run.engine == "native":
+        raise InputError(f"run.engine=native: {_on_a_cpu_alone(name)}")
+    if kind != "cpu" or precision == "tf32":
         from prunescope.training.torch.device import check_device
 
         check_device(name, precision)
@@ -59,10 +62,14 @@ def why_not_native(experiment: Experiment, update_rule: UpdateRule = "kept") -> 
         method = experiment.prune.method
         return f"prune.method={method} trains pruned weights too; the native engine has only the kept ones"
     if experiment.run.device != "cpu":
-        return f"run.device is {experiment.run.device!r}; the native engine runs on a CPU"
+        return _on_a_cpu_alone(experiment.run.device)
     if experiment.network.norm == "after":
         return "network.norm is 'after'; the native engine has norm before the map, or none"
     return why_not()
+
+
+def _on_a_cpu_alone(device: str) -> str:
+    return f"run.device is {device!r}; the native engine runs on a CPU"
 
 
 def engine_note(experiment: Experiment, update_rule: UpdateRule = "kept") -> str:

@@ -1,5 +1,7 @@
 """Devices and what their errors mean, with a CUDA that is put on: run with `pytest tests/training/torch/test_device.py`."""
 
+import subprocess
+import sys
 import warnings
 
 import pytest
@@ -205,6 +207,13 @@ def test_tf32_is_refused_on_a_cpu_by_every_engine():
     check_place(tiny.experiment(train={"precision": "bf16"}))
 
 
+def test_the_native_engine_is_refused_on_a_card_before_the_card_is_asked_for():
+    with pytest.raises(
+        InputError, match=r"^run\.engine=native: run\.device is 'cuda'; the native engine runs on a CPU$"
+    ):
+        check_place(tiny.experiment(run={"engine": "native", "device": "cuda"}))
+
+
 MEMORY = [
     torch.cuda.OutOfMemoryError(
         "CUDA out of memory. Tried to allocate 2.50 GiB. GPU 0 has a total capacity of …"
@@ -336,3 +345,39 @@ def test_what_the_block_returns_or_stops_with_passes():
         pass
     with pytest.raises(StopIteration), device_errors("cpu"):
         raise StopIteration(3)
+
+
+needs_card = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA card is here")
+BREAKS = """
+import torch
+from prunescope.training.torch.device import device_errors
+with device_errors("cuda"):
+    torch.zeros(3, device="cuda")[torch.tensor([5], device="cuda")].sum().item()
+"""
+
+
+@needs_card
+def test_a_real_card_is_there():
+    check_device("cuda", "float32")
+    assert device_name("cuda") == torch.cuda.get_device_properties(0).name
+    assert 0 < free_memory("cuda") <= torch.cuda.get_device_properties(0).total_memory
+    assert driver_versions("cuda") == {"cuda": torch.version.cuda}
+    count = torch.cuda.device_count()
+    assert refused(f"cuda:{count}").startswith(f"run.device is 'cuda:{count}': there ")
+
+
+@needs_card
+def test_a_real_card_has_too_little_memory():
+    with (
+        pytest.raises(DeviceMemoryError, match=r"4,000\.0 GB more were needed, .* GB are free"),
+        device_errors("cuda"),
+    ):
+        torch.empty(10**12, device="cuda")
+
+
+@needs_card
+def test_a_real_card_fails():
+    done = subprocess.run([sys.executable, "-c", BREAKS], capture_output=True, text=True, check=False)
+    last = done.stderr.strip().splitlines()[-1]
+    assert last.startswith("prunescope.training.torch.device.DeviceLostError: "), done.stderr
+    assert "failed: CUDA error: device-side assert triggered; what was saved is kept" in last
