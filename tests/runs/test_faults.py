@@ -16,7 +16,7 @@ from prunescope.analysis.groups import groups
 from prunescope.cli import main
 from prunescope.cli.printing import print_run
 from prunescope.errors import InputError
-from prunescope.pruning.running import run
+from prunescope.pruning.running import estimate, run
 from prunescope.runs import measurements
 from prunescope.runs.directory import Run
 from prunescope.runs.record import read_record
@@ -376,3 +376,22 @@ def test_groups_on_different_devices_are_named(whole, tmp_path):
     ]
     assert [note for note in compare(runs, ["train.steps"]).notes if "groups" in note] != []
     assert not any("different" in note for note in compare(runs[:1]).notes)
+
+
+@pytest.mark.parametrize(
+    ("error", "kind"),
+    [
+        (torch.cuda.OutOfMemoryError(FULL), DeviceMemoryError),
+        (RuntimeError(LOST), DeviceLostError),
+        (RuntimeError("something else"), RuntimeError),
+    ],
+)
+def test_an_estimate_that_a_device_ends_is_one_line(monkeypatch, fields, error, kind):
+    def fails(*arguments):
+        raise error
+
+    monkeypatch.setattr("prunescope.runs.estimate.timed", fails)
+    with pytest.raises(kind) as raised:
+        estimate(fields)
+    assert type(raised.value) is kind
+    assert len(str(raised.value).splitlines()) == 1

@@ -96,11 +96,17 @@ def estimate(experiment: Experiment) -> Estimate:
     """
     from prunescope.runs.estimate import estimate as cost
     from prunescope.training import check_place
-    from prunescope.training.torch.device import device_errors
 
     check_place(experiment)  # before any data are opened
-    with device_errors(experiment.run.device):
+    try:
         return cost(experiment, _facts(experiment))
+    except RuntimeError as error:
+        from prunescope.training.torch.device import (
+            device_errors,
+        )  # Wrong data are refused before torch is imported.
+
+        with device_errors(experiment.run.device):
+            raise error
 
 
 def crowding(experiment: Experiment, at_once: int) -> float:

@@ -320,6 +320,7 @@ def failing(there, error):
 
 def test_nothing_is_asked_of_a_card_that_has_failed(cards):
     there = cards(H100)
+    open_device("cuda")
     with pytest.raises(DeviceLostError) as raised, device_errors("cuda"):
         failing(there, Accelerator(LOST[0]))
     assert str(raised.value) == (

@@ -80,6 +80,7 @@ def open_device(name: str) -> torch.device:
         torch.zeros(1, device=device).item()
     except (RuntimeError, AssertionError, ImportError) as error:
         raise InputError(f"{refused}: {_unusable(name, error)}") from None
+    device_name(name)  # while the device can tell it
     return device
 
 
@@ -125,7 +126,7 @@ def why_no_cuda() -> str:
 def device_name(name: str) -> str:
     """Return what a device is called: the card's own name, such as "NVIDIA H100 80GB HBM3", else its kind, such as "cpu".
 
-    The name is asked for once, so that it is known of a card that has failed since.
+    The name is asked for once, when the device is opened, so that it is known of a card that has failed since.
     """
     kind = read_device(name).kind
     if kind == "cuda":
@@ -176,8 +177,6 @@ def device_errors(name: str) -> Iterator[None]:
     Too little memory becomes DeviceMemoryError, a device that has failed DeviceLostError; others are raised as they are.
     Nothing is asked of a device that has failed.
     """
-    with contextlib.suppress(RuntimeError, AssertionError, InputError):
-        device_name(name)  # while the device can tell
     try:
         yield
     except RuntimeError as error:
@@ -218,7 +217,7 @@ def _gigabytes(size: int) -> str:
 
 
 def _called(name: str) -> str:
-    """Return a device's name as far as it is known, which a card that has failed cannot be asked for any more."""
+    """Return a device's name as far as it is known: a card that has failed may not tell it any more."""
     try:
         return f"{device_name(name)} ({name})" if read_device(name).kind != "cpu" else "the CPU"
     except (RuntimeError, AssertionError):
