@@ -28,14 +28,17 @@ SHORT_OF_MEMORY = ("out of memory", "_alloc_failed", "can't allocate memory", "c
 # What they begin with, or hold, when the device has reported an error.
 OF_DEVICE = re.compile(
     r"\b(cuda|hip|xpu|mps)( driver| runtime)? error\b|triton error \[|cublas_status_|cudnn_status_|cusparse_status_"
-    r"|\bnccl error\b|gpu is lost|fallen off the bus"
+    r"|gpu is lost|fallen off the bus"
 )
-# Errors that a device survives: of recording, and of a call that was refused.
+# Errors that a device survives: of recording, of compiling, and of a call that was refused.
 SURVIVED = (
     "captur",
     "operation not permitted",
     "operation not supported",
     "no kernel image",
+    "kernel image is invalid",
+    "ptx",
+    "named symbol not found",
     "invalid argument",
     "invalid value",
     "invalid configuration argument",
@@ -166,7 +169,8 @@ def fault(error: BaseException) -> Fault:
     said = str(error).lower()
     if any(text in said for text in SHORT_OF_MEMORY):
         return "memory"
-    of_device = isinstance(error, getattr(torch, "AcceleratorError", ())) or OF_DEVICE.search(said)
+    kinds = (getattr(torch, "AcceleratorError", torch.cuda.CudaError), torch.cuda.CudaError)
+    of_device = isinstance(error, kinds) or OF_DEVICE.search(said)
     return "device" if of_device and not any(text in said for text in SURVIVED) else "other"
 
 
