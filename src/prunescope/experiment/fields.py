@@ -271,7 +271,7 @@ class Place(Section):
     engine: Literal["auto", "torch", "native"] = Field(
         "auto", description="native: sparse kernels on a CPU; torch: masked dense on any device"
     )
-    device: str = "cpu"
+    device: str = Field("cpu", description="cpu, cuda, or one of several cards, as cuda:1")
     threads: Threads = Field(0, description="0: all cores")
     cpus: Threads = Field(0, description="cores that a sweep keeps for a run; 0: one for each thread")
     gpus: Annotated[float, Field(ge=0, le=1)] | None = Field(

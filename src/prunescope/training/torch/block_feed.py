@@ -11,6 +11,7 @@ from torch import Tensor
 
 from prunescope.data import Batch
 from prunescope.training.torch.captured_step import WARM_UPS
+from prunescope.training.torch.device import fault
 from prunescope.training.torch.fused_layer import Feed
 
 WINDOW_BYTES = 64_000_000  # of the images that are copied at once where they cannot all lie on the device
@@ -117,7 +118,9 @@ class ResidentImages:
     def _upload(self, pixels: np.ndarray) -> Tensor | None:
         try:
             images = torch.empty(pixels.shape, dtype=torch.uint8, device=self._device)
-        except RuntimeError as error:  # The device is out of memory.
+        except RuntimeError as error:
+            if fault(error) != "memory":
+                raise
             reason = str(error).partition("\n")[0]
             log.warning(
                 "%s images stay on the host and are streamed in windows: %s", f"{len(pixels):,}", reason

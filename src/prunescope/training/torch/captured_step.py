@@ -11,6 +11,8 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
+from prunescope.training.torch.device import fault
+
 Step = Callable[[], None]
 Capture = Callable[[Step, Step], Step]  # of one step, to warm up with, and of what is recorded
 
@@ -23,7 +25,8 @@ class CapturedSteps:
 
     ``step`` must work in place, on tensors whose addresses do not change. Recording may run it, so that ``changes``,
     all lasting tensors that it writes, are set back afterwards. Where recording fails, the steps run unrecorded from
-    then on, and a warning is logged. Without ``capture`` they are not recorded.
+    then on, and a warning is logged; errors of a device that has failed are raised. Without ``capture`` they are not
+    recorded.
     """
 
     LENGTHS = (20, 1)
@@ -54,17 +57,22 @@ class CapturedSteps:
                 self._step()
 
         before = [tensor.detach().clone() for tensor in self._changes]
+        failed = False
         try:
             return capture(self._step, steps)
         except RuntimeError as error:
+            failed = fault(error) == "device"
+            if failed:
+                raise
             reason = str(error).partition("\n")[0]
             log.warning("the step could not be captured as a CUDA graph and runs eagerly: %s", reason)
             self._capture = None
             return steps
         finally:
-            with torch.no_grad():
-                for tensor, value in zip(self._changes, before, strict=True):
-                    tensor.copy_(value)
+            if not failed:  # Copying on a device that has failed would hide its error behind another.
+                with torch.no_grad():
+                    for tensor, value in zip(self._changes, before, strict=True):
+                        tensor.copy_(value)
 
 
 def cuda_capture(device: torch.device, warm_up: Step, steps: Step) -> Step:
