@@ -2,8 +2,11 @@
 
 import threading
 
+import numpy as np
 import pytest
 
+from prunescope.mask import Mask
+from prunescope.observables import locality, measure
 from prunescope.observables.threads import in_order, using_threads
 
 
@@ -49,3 +52,14 @@ def test_an_error_reaches_the_caller(threads):
 
     with using_threads(threads), pytest.raises(ZeroDivisionError):
         list(in_order(divided, [1, 0, 1, 1]))
+
+
+def test_observables_of_a_mask_do_not_depend_on_threads():
+    rng = np.random.default_rng(0)
+    mask = Mask(rng.random((150, 3 * 8 * 8)) < rng.random((150, 1)) * 0.6)
+    one = measure(mask, (3, 8, 8)), locality(mask, (3, 8, 8))
+    with using_threads(3):
+        three = measure(mask, (3, 8, 8)), locality(mask, (3, 8, 8))
+    assert three[0] == one[0]
+    assert (three[1].same == one[1].same).all()
+    assert (three[1].different == one[1].different).all()

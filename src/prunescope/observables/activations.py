@@ -39,6 +39,10 @@ class TopImages:
         weakest, its_index = self._values[:, -1], self._indices[:, -1]
         # Few images of a later batch exceed the weakest stored ones, so little is left to sort.
         passing = (batch > weakest) | ((batch == weakest) & (index < its_index))
+        if len(batch) > k:
+            # Nor can an activation be one of the strongest where k of the batch exceed it.
+            numbers = np.where(np.isnan(batch), -np.inf, batch)
+            passing &= batch >= np.partition(numbers, -k, axis=0)[-k]
         image, node = np.nonzero(passing)
         node = np.concatenate([np.repeat(np.arange(n_out), k), node])
         indices = np.concatenate([self._indices.ravel(), first_index + image])
