@@ -57,9 +57,9 @@ def test_an_error_reaches_the_caller(threads):
 def test_observables_of_a_mask_do_not_depend_on_threads():
     rng = np.random.default_rng(0)
     mask = Mask(rng.random((150, 3 * 8 * 8)) < rng.random((150, 1)) * 0.6)
-    one = measure(mask, (3, 8, 8)), locality(mask, (3, 8, 8))
+    one = measure(mask, (3, 8, 8)).to_dict(), locality(mask, (3, 8, 8))
     with using_threads(3):
-        three = measure(mask, (3, 8, 8)), locality(mask, (3, 8, 8))
+        three = measure(mask, (3, 8, 8)).to_dict(), locality(mask, (3, 8, 8))
     assert three[0] == one[0]
     assert (three[1].same == one[1].same).all()
     assert (three[1].different == one[1].different).all()
