@@ -45,6 +45,13 @@ def test_without_a_block_it_is_the_callers_thread_and_the_number_ends_with_the_b
     assert set(in_order(here, range(4))) == {threading.current_thread()}
 
 
+@pytest.mark.parametrize("most", [0, 1])
+def test_large_results_may_have_fewer_threads(most):
+    with using_threads(3):
+        found = list(in_order(lambda _: threading.current_thread(), range(3), most))
+    assert found == [threading.current_thread()] * 3
+
+
 @pytest.mark.parametrize("threads", [1, 2])
 def test_an_error_reaches_the_caller(threads):
     def divided(number):

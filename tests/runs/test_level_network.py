@@ -79,7 +79,15 @@ def test_images_on_the_device_are_not_copied_again(monkeypatch):
     assert asked[0] is images.pixels
 
 
-@pytest.mark.parametrize("rows", [7, 50, 1000])
+def test_images_as_strong_as_the_last_of_the_strongest_are_kept():
+    active = torch.tensor([[0.0, 5.0], [2.0, 0.0], [1.0, 1.0], [1.0, torch.nan], [0.5, 0.0], [3.0, 1.0]])
+    assert level_network._strongest(active, 2).tolist() == [0, 1, 2, 5]
+    assert level_network._strongest(active, 3).tolist() == [0, 1, 2, 3, 5]
+    assert level_network._strongest(active, 6).tolist() == list(range(6))
+    assert level_network._strongest(torch.zeros(9, 1), 2).tolist() == list(range(9))
+
+
+@pytest.mark.parametrize("rows", [2, 7, 50, 1000])
 def test_top_images_are_those_of_all_activations(rows):
     _, _, trained, setting = trained_level()
     pixels, nodes = setting.dataset.validation.pixels, np.array([3, 0, 8])
@@ -99,15 +107,10 @@ def as_on_a_device(monkeypatch, rows):
         measurements._Measured, "device", property(lambda self: torch.device("cuda")), raising=True
     )
     monkeypatch.setattr(
-        measurements, "_where_it_fits", lambda device, measure: measure(ComputePlace(CPU, rows))
+        measurements,
+        "_where_it_fits",
+        lambda device, measure: measure(ComputePlace(CPU, rows, remote=True)),
     )
-    real = measurements.kurtosis_observations
-    from prunescope.runs import preactivations
-
-    monkeypatch.setattr(
-        preactivations, "LayerInputs", lambda inputs: preactivations.DeviceInputs(inputs, CPU)
-    )
-    return real
 
 
 def test_a_device_observes_what_a_cpu_does(monkeypatch):
@@ -128,14 +131,14 @@ def test_a_full_device_is_asked_for_less_and_then_the_cpu(caplog):
     places = []
 
     def measure(place):
-        places.append((place.device.type, place.rows))
+        places.append((place.device.type, place.rows, place.remote))
         if place.device.type != "cpu":
             raise torch.cuda.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB.\nmore")
         return {"nodes": np.arange(3)}
 
     found = measurements._where_it_fits(torch.device("cuda"), measure)
     assert found["nodes"].tolist() == [0, 1, 2]
-    assert places == [("cuda", 10_000), ("cuda", 1000), ("cpu", 2000)]
+    assert places == [("cuda", 10_000, True), ("cuda", 1000, True), ("cpu", 2000, False)]
     lines = [record.getMessage() for record in caplog.records]
     assert lines == [
         "the end of the level is measured again, with fewer images at once: CUDA out of memory. Tried to allocate 2 GiB.",
@@ -152,7 +155,7 @@ def test_an_error_other_than_a_full_device_is_raised():
 
 
 def test_the_cpu_is_asked_once():
-    places = []
+    places: list[ComputePlace] = []
     measurements._where_it_fits(CPU, lambda place: places.append(place) or {})
     assert places == [ComputePlace(CPU, 2000)]
 

@@ -25,14 +25,16 @@ def using_threads(count: int) -> Iterator[None]:
         _count.reset(token)
 
 
-def in_order(compute: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
+def in_order(
+    compute: Callable[[Item], Result], items: Iterable[Item], most: int | None = None
+) -> Iterator[Result]:
     """Yield ``compute(item)`` for each item, in the order of the items, whichever thread computes it.
 
-    No more results than there are threads wait at a time, so that they take little memory. ``compute`` must not depend
-    on what it has computed before.
+    ``most``: the largest number of threads, where results are large; no more of them than threads wait at a time.
+    ``compute`` must not depend on what it has computed before.
     """
-    count = _count.get()
-    if count == 1:
+    count = _count.get() if most is None else min(_count.get(), most)
+    if count <= 1:
         yield from map(compute, items)
         return
     waiting: deque[Future[Result]] = deque()

@@ -11,7 +11,7 @@ from prunescope.model import FloatArray
 from prunescope.observables.kurtosis import FLAT, JointMoments, joint_moments, kurtosis_of
 
 Floats = NDArray[np.float64]
-BLOCK = 2000  # images whose powers are in memory at once on a device
+BLOCK = 500  # images whose powers are in memory at once on a device
 
 
 class LayerInputs:

@@ -29,10 +29,14 @@ Nodes = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class ComputePlace:
-    """Where the measurements of a level are computed: the device, and the number of images in memory at once."""
+    """Where the measurements of a level are computed: the device, and the number of images in memory at once.
+
+    ``remote``: whether the device is another one than the host's processor, which computes beside it.
+    """
 
     device: torch.device
     rows: int
+    remote: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,7 +81,9 @@ class LevelNetwork:
         chosen = torch.from_numpy(nodes).to(self.place.device)
         for start, inputs in self._inputs(pixels):
             active, _ = forward(self.layers, inputs, self.norm, self.averages, depth=layer)
-            top.update(active[:, chosen].cpu().numpy(), start)
+            active = active[:, chosen]
+            images = _strongest(active, count)
+            top.update(active[images].cpu().numpy(), start + images.cpu().numpy())
         return top.result()
 
     @torch.no_grad()
@@ -119,3 +125,15 @@ class LevelNetwork:
         else:
             for start in range(0, len(images), size):
                 yield start, network_inputs(images[start : start + size], self.mean)
+
+
+def _strongest(active: Tensor, count: int) -> Tensor:
+    """Return the indices of the images that can be among the ``count`` strongest of any node, ascending.
+
+    Images that are as strong as the last of them are there too. active: [images, nodes].
+    """
+    if len(active) <= count:
+        return torch.arange(len(active), device=active.device)
+    numbers = active.nan_to_num(nan=-torch.inf)
+    least = numbers.topk(count, dim=0).values[-1]
+    return (numbers >= least).any(dim=1).nonzero()[:, 0]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from dataclasses import dataclass
 
 import numpy as np
@@ -80,7 +82,7 @@ def _where_it_fits(device: torch.device, measure: Callable[[ComputePlace], Array
         return measure(here)
     for rows, otherwise in ((DEVICE_ROWS, "with fewer images at once"), (FEW_ROWS, "on the CPU")):
         try:
-            return measure(ComputePlace(device, rows))
+            return measure(ComputePlace(device, rows, remote=True))
         except torch.cuda.OutOfMemoryError as error:
             said = str(error).partition("\n")[0]
             log.warning("the end of the level is measured again, %s: %s", otherwise, said)
@@ -106,6 +108,15 @@ class _Measured:
 
     def arrays(self, place: ComputePlace) -> Arrays:
         """Return everything that needs activations or preactivations, computed at a place."""
+        if not place.remote:
+            return self._activations(place) | self._kurtosis(place)
+        # The host shuffles weights for the kurtosis while the device evaluates images for the rest.
+        with ThreadPoolExecutor(1) as beside:
+            kurtosis = beside.submit(copy_context().run, self._kurtosis, place)
+            return self._activations(place) | kurtosis.result()
+
+    def _activations(self, place: ComputePlace) -> Arrays:
+        """Measure what needs activations: top images of two layers, and the ablation between them."""
         with piece("network to the device"):
             network = LevelNetwork.of(
                 self.trained, self.dataset, self.experiment, place, self.engine.resident
@@ -115,14 +126,16 @@ class _Measured:
         with piece("ablation"):
             arrays |= self._ablation(network)
         with piece("second layer"):
-            arrays |= self._second_layer(network)
-        with piece("kurtosis"):
-            return arrays | self._kurtosis(place)
+            return arrays | self._second_layer(network)
 
     def _kurtosis(self, place: ComputePlace) -> Arrays:
+        """Measure the preactivations of the first layer."""
         mask, model = self.trained.ticket.masks[0], self.trained.model
-        inputs = first_layer_inputs(model, self.experiment.network.norm, self.dataset)
-        return kurtosis_observations(model.layers[0].weight, mask, inputs, place.device)
+        with piece("kurtosis"):
+            inputs = first_layer_inputs(model, self.experiment.network.norm, self.dataset)
+            return kurtosis_observations(
+                model.layers[0].weight, mask, inputs, place.device if place.remote else None
+            )
 
     def _first_layer(self, network: LevelNetwork) -> Arrays:
         """Find the top images of the most connected nodes (Fig. 3b)."""

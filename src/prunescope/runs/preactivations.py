@@ -19,6 +19,7 @@ from prunescope.runs.layer_inputs import DeviceInputs, LayerInputs
 
 IMAGES = 2000
 CAVITY_NODES = 24
+NULL_BYTES = 1 << 29  # shuffled weights that may be in memory at once
 
 
 def first_layer_inputs(model: Model, norm: str, dataset: Dataset, images: int = IMAGES) -> FloatArray:
@@ -48,7 +49,7 @@ def kurtosis_observations(
     """Measure the excess kurtosis of the first layer's preactivations, and the cavity effects in a sample of nodes.
 
     ``weights`` [n_out, n0] multiply ``inputs`` [images, n0], as first_layer_inputs returns them; the random positions
-    of the null are a function of what the mask keeps. ``device``: where the dense algebra is done, default the CPU.
+    of the null are a function of what the mask keeps. ``device``: where torch does the dense algebra; by default NumPy does.
 
     Returns ``kurtosis`` float32 [n_out], nan where a node's preactivation does not vary; ``kurtosis_null``
     [SHUFFLES], its mean over nodes with each node's weights at random positions; ``cavity_place`` int32 [M, 2], node
@@ -59,9 +60,10 @@ def kurtosis_observations(
     spread = np.linspace(0, len(ranked) - 1, min(CAVITY_NODES, len(ranked)))
     sampled = ranked[spread.round().astype(np.int64)]
     masked, inputs = operands(weights, mask, inputs)
-    given = LayerInputs(inputs) if device is None or device.type == "cpu" else DeviceInputs(inputs, device)
+    given = LayerInputs(inputs) if device is None else DeviceInputs(inputs, device)
     rngs = null_generators(mask, "null-kurtosis", SHUFFLES)
-    null = [_mean(given.kurtosis(rows)) for rows in in_order(partial(shuffled_rows, masked), rngs)]
+    shuffled = in_order(partial(shuffled_rows, masked), rngs, NULL_BYTES // masked.nbytes)
+    null = [_mean(given.kurtosis(rows)) for rows in shuffled]
     v = masked[sampled].astype(np.float64)
     effects = cavity_of(given.joint_moments(v), v, sampled, mask)
     return {
