@@ -7,6 +7,7 @@ import platform
 import signal
 import time
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType, ModuleType
@@ -209,18 +210,22 @@ class _Driver:
             self.directory.write_rewind(trained.kept)
         observed = level_observations(level, trained, setting, engine)
         seconds = time.monotonic() - began + before
-        self.rows += level_rows(
-            LevelEnd(
-                level=level,
-                trained=trained,
-                dataset=dataset,
-                observed=observed,
-                seconds=seconds,
-                engine=engine.name,
-                device=self.device,
-            )
+        end = LevelEnd(
+            level=level,
+            trained=trained,
+            dataset=dataset,
+            observed=observed,
+            seconds=seconds,
+            engine=engine.name,
+            device=self.device,
         )
-        self.directory.write_level(level.number, trained.ticket, trained.model, observed)
+        # Files are written while the columns are measured; the level counts once the table has its rows.
+        with ThreadPoolExecutor(1) as beside:
+            written = beside.submit(
+                self.directory.write_level, level.number, trained.ticket, trained.model, observed
+            )
+            self.rows += level_rows(end)
+            written.result()
         self.directory.write_table(self.rows, schema())
         self.directory.drop_checkpoint()
         self.reporter.level_finished(self.rows)

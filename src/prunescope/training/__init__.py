@@ -31,7 +31,7 @@ def make_engine(
     if wanted == "native" and reason:
         raise InputError(f"run.engine=native: {reason}")
     if wanted == "torch" or reason:
-        if experiment.run.device != "cpu":
+        if read_device(experiment.run.device).kind != "cpu":
             from prunescope.training.torch.device_engine import DeviceEngine
 
             return DeviceEngine(experiment, mean, live_pixels, update_rule)

@@ -5,13 +5,18 @@ from __future__ import annotations
 import abc
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from prunescope.data import Batch, Images
 from prunescope.mask import BoolArray
 from prunescope.model import Model, Ticket
 from prunescope.training.state import EngineState
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 @dataclass(frozen=True)
@@ -113,6 +118,10 @@ class Engine(abc.ABC):
         """
         each = (Images(images.pixels[n : n + 1], images.labels[n : n + 1]) for n in range(len(images)))
         return np.array([self.evaluate(image, model).correct for image in each], np.bool_)
+
+    def resident(self, pixels: NDArray[np.generic]) -> Tensor | None:
+        """Return a set of images that the engine keeps on its device; None where it keeps none, as on a CPU."""
+        return None
 
     @abc.abstractmethod
     def state(self) -> EngineState:
