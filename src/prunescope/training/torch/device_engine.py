@@ -11,6 +11,7 @@ from typing import Protocol
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from prunescope.data import Batch, Images
@@ -23,6 +24,7 @@ from prunescope.training.levels import UpdateRule
 from prunescope.training.state import EngineState
 from prunescope.training.torch.block_feed import BlockFeed, ResidentImages
 from prunescope.training.torch.captured_step import Capture, CapturedSteps, cuda_capture
+from prunescope.training.torch.device import open_device
 from prunescope.training.torch.fused_layer import Feed
 from prunescope.training.torch.fused_step import FusedStep, Passes
 from prunescope.training.torch.reference_step import ReferenceStep
@@ -98,7 +100,7 @@ class DeviceEngine(Engine):
         execution: Execution | None = None,
     ) -> None:
         self._experiment, self._update_rule = experiment, update_rule
-        self._device = torch.device(experiment.run.device)
+        self._device = open_device(experiment.run.device)
         self._execution = execution or _usual(experiment, update_rule, self._device)
         self._pixels = Pixels(torch.tensor(mean, dtype=torch.float32, device=self._device), live_pixels)
         self._resident = ResidentImages(self._device)
@@ -171,6 +173,10 @@ class DeviceEngine(Engine):
         found = [ranks(logits, labels) < 1 for labels, logits in self._logits(images, model)]
         return np.asarray(torch.cat(found).cpu().numpy()) if found else np.zeros(0, np.bool_)
 
+    def resident(self, pixels: NDArray[np.generic]) -> Tensor | None:
+        """Return a set of images as it lies on the device; None for streams, and where it does not fit."""
+        return self._resident.get(pixels) if pixels.dtype == np.uint8 else None
+
     def state(self) -> EngineState:
         """Return everything that the next step depends on."""
         return self._started.state()
@@ -214,7 +220,7 @@ class DeviceEngine(Engine):
         # Where training rounds anyway, evaluation is not the place for products that take ten times as long.
         with matrix_units(self._experiment.train.precision != "float32"):
             network = self._started.network(model)
-            resident = self._resident.get(images.pixels) if images.pixels.dtype == np.uint8 else None
+            resident = self.resident(images.pixels)
             for start in range(0, len(images.labels), EVALUATION_ROWS):
                 stop = start + EVALUATION_ROWS
                 if resident is None:

@@ -6,7 +6,6 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from prunescope.data import Batch, Images
@@ -88,10 +87,6 @@ class TorchEngine(Engine):
         """Return which images are classified right, bool [N]: those that ``evaluate`` counts."""
         found = [_first_five(logits)[:, 0] == labels for labels, logits in self._logits(images, model)]
         return np.asarray(torch.cat(found).numpy()) if found else np.zeros(0, np.bool_)
-
-    def resident(self, pixels: NDArray[np.generic]) -> Tensor | None:
-        """Return a set of images as it lies on the device; None for streams, on a CPU, and where it does not fit."""
-        return self._images(pixels)
 
     def state(self) -> EngineState:
         """Return everything that the next step depends on."""
