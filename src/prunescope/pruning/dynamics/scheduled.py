@@ -57,9 +57,10 @@ class FeedbackPruning(Dynamics):
         Updates go on after the end of the schedule, at the final density.
         """
         if step % self._schedule.every == 0:
+            from prunescope.training.torch.device_engine import DeviceEngine
             from prunescope.training.torch.engine import TorchEngine
 
-            assert isinstance(engine, TorchEngine)
+            assert isinstance(engine, TorchEngine | DeviceEngine)
             density = self._schedule.density(step, self._density)
             layers = zip(self._sizes[:-2], self._sizes[1:-1], strict=True)
             engine.keep_largest([kept_count(density, n_in * n_out) for n_in, n_out in layers])
