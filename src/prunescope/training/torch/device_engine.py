@@ -80,6 +80,21 @@ class DeviceSnapshot(Snapshot):
         return self.found
 
 
+@dataclass(frozen=True, eq=False)
+class Scorer:
+    """Scores a set of images on the device: ``replay`` writes its float64 ``totals`` [3], as torch_passes.scores."""
+
+    images: Images
+    totals: Tensor
+    replay: CapturedSteps
+
+    def score(self) -> Score:
+        """Return the score, for which the host waits."""
+        self.replay(1)
+        correct, correct5, loss_sum = self.totals.tolist()
+        return Score(len(self.images), int(correct), int(correct5), loss_sum)
+
+
 class DeviceEngine(Engine):
     """Executes steps on the device ``experiment.run.device``; see Engine.
 
@@ -108,10 +123,12 @@ class DeviceEngine(Engine):
         self._level: LevelStep | None = None
         self._feed: BlockFeed | None = None
         self._replay: CapturedSteps | None = None
+        self._scorers: list[Scorer] = []
 
     def start(self, model: Model, ticket: Ticket) -> None:
         """Begin a level."""
         self._level = self._feed = self._replay = None  # This frees the last level's memory first.
+        self._scorers = []
         passes = self._execution.passes
         if passes is None:
             self._level = ReferenceStep(self._experiment, model, ticket, self._pixels, self._update_rule)
@@ -160,7 +177,10 @@ class DeviceEngine(Engine):
 
     @torch.no_grad()
     def evaluate(self, images: Images, model: Model | None = None) -> Score:
-        """Score a set of images, block by block."""
+        """Score a set of images, block by block; with the level's own parameters, the scoring too is recorded."""
+        if model is None and self.resident(images.pixels) is not None:
+            with self._evaluation_units():
+                return self._scorer(images).score()
         totals = torch.zeros(3, dtype=torch.float64, device=self._device)
         for labels, logits in self._logits(images, model):
             totals += self._scores(logits, labels)
@@ -212,13 +232,37 @@ class DeviceEngine(Engine):
             return None
         return self._resident.get(batch.pixels)
 
+    def _scorer(self, images: Images) -> Scorer:
+        """Return what scores a resident set with the parameters of the level, made at the first call."""
+        for scorer in self._scorers:
+            if scorer.images is images:
+                return scorer
+        level, resident = self._started, self.resident(images.pixels)
+        labels = torch.from_numpy(images.labels.copy()).to(self._device)
+        totals = torch.zeros(3, dtype=torch.float64, device=self._device)
+
+        def run() -> None:
+            assert resident is not None
+            totals.zero_()
+            network = level.network()
+            for start in range(0, len(labels), EVALUATION_ROWS):
+                block = slice(start, start + EVALUATION_ROWS)
+                totals.add_(self._scores(network(resident[block]), labels[block]))
+
+        found = Scorer(images, totals, CapturedSteps(run, [totals], self._execution.capture))
+        self._scorers.append(found)
+        return found
+
     def _units(self) -> AbstractContextManager[None]:
         return matrix_units(self._experiment.train.precision == "tf32")
 
+    def _evaluation_units(self) -> AbstractContextManager[None]:
+        # Where training rounds anyway, evaluation is not the place for products that take ten times as long.
+        return matrix_units(self._experiment.train.precision != "float32")
+
     def _logits(self, images: Images, model: Model | None) -> Iterator[tuple[Tensor, Tensor]]:
         """Yield labels and logits of a set, block by block, of ``model`` where one is given."""
-        # Where training rounds anyway, evaluation is not the place for products that take ten times as long.
-        with matrix_units(self._experiment.train.precision != "float32"):
+        with self._evaluation_units():
             network = self._started.network(model)
             resident = self.resident(images.pixels)
             for start in range(0, len(images.labels), EVALUATION_ROWS):

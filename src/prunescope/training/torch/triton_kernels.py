@@ -37,11 +37,11 @@ def _store_with_moments(
 
 
 @triton.jit
-def _whole_sums(parts, column, inside, tiles, width, TILES: tl.constexpr, BC: tl.constexpr):
+def _whole_sums(parts, column, inside, tiles, width, PARTS: tl.constexpr, BC: tl.constexpr):
     """Return the sums of partial sums [tiles, width] in some columns."""
     sums = tl.zeros([BC], tl.float32)
-    for start in range(0, tiles, TILES):
-        tile = start + tl.arange(0, TILES)
+    for start in range(0, tiles, PARTS):
+        tile = start + tl.arange(0, PARTS)
         within = (tile < tiles)[:, None] & inside[None, :]
         sums += tl.sum(tl.load(parts + tile[:, None] * width + column[None, :], mask=within, other=0.0), 0)
     return sums
@@ -80,22 +80,22 @@ def gather(
 def normalise(
     means, squares, gamma, beta, live, average, variances, shift, scale, inverse, offset, centre, floor,
     counts, position, batch, tiles, varying, epsilon, share,
-    PIXELS: tl.constexpr, TF32: tl.constexpr, TILES: tl.constexpr, BR: tl.constexpr, BC: tl.constexpr,
+    PIXELS: tl.constexpr, TF32: tl.constexpr, PARTS: tl.constexpr, BR: tl.constexpr, BC: tl.constexpr,
 ):  # fmt: skip
     """Merge the moments of the tiles into those of the batch, and derive all that depends on them alone."""
     column = tl.program_id(0) * BC + tl.arange(0, BC)
     changes = column < varying
     mean = tl.zeros([BC], tl.float32)
-    for start in range(0, tiles, TILES):
-        tile = start + tl.arange(0, TILES)
+    for start in range(0, tiles, PARTS):
+        tile = start + tl.arange(0, PARTS)
         count = tl.minimum(tl.maximum(batch - tile * BR, 0), BR).to(tl.float32)
         inside = (tile < tiles)[:, None] & changes[None, :]
         of_tiles = tl.load(means + tile[:, None] * varying + column[None, :], mask=inside, other=0.0)
         mean += tl.sum(count[:, None] * of_tiles, 0)
     mean = mean / batch
     total = tl.zeros([BC], tl.float32)
-    for start in range(0, tiles, TILES):
-        tile = start + tl.arange(0, TILES)
+    for start in range(0, tiles, PARTS):
+        tile = start + tl.arange(0, PARTS)
         count = tl.minimum(tl.maximum(batch - tile * BR, 0), BR).to(tl.float32)
         inside = (tile < tiles)[:, None] & changes[None, :]
         at = tile[:, None] * varying + column[None, :]
@@ -242,13 +242,13 @@ def update(
     gradient, sums, weight, bias, mask, kept, gamma, beta, inverse, centre, by_gamma, by_beta,
     weight_first, weight_second, bias_first, bias_second, corrections,
     tiles, height, width, varying, rate, momentum,
-    MASKED: tl.constexpr, RULE: tl.constexpr, TILES: tl.constexpr, BR: tl.constexpr, BC: tl.constexpr,
+    MASKED: tl.constexpr, RULE: tl.constexpr, PARTS: tl.constexpr, BR: tl.constexpr, BC: tl.constexpr,
 ):  # fmt: skip
     """Update a tile of weights, and sum what the gradients of γ and β need of it."""
     tile = tl.program_id(0)
     row = tile * BR + tl.arange(0, BR)
     column = tl.program_id(1) * BC + tl.arange(0, BC)
-    by_bias = _whole_sums(sums, row, row < height, tiles, height, TILES, BR)
+    by_bias = _whole_sums(sums, row, row < height, tiles, height, PARTS, BR)
     at = row[:, None] * width + column[None, :]
     numbers = tl.load(weight + at)
     place = gradient + row[:, None] * varying + column[None, :]
@@ -270,12 +270,12 @@ def update(
 def update_norm(
     by_gamma, by_beta, gamma, beta, gamma_first, gamma_second, beta_first, beta_second, corrections,
     losses, counts, tiles, loss_tiles, width, batch, rate, momentum,
-    RULE: tl.constexpr, TILES: tl.constexpr, BC: tl.constexpr,
+    RULE: tl.constexpr, PARTS: tl.constexpr, BC: tl.constexpr,
 ):  # fmt: skip
     """Update γ and β of the first layer, and count the loss: the end of a step."""
     column = tl.program_id(0) * BC + tl.arange(0, BC)
-    first = _whole_sums(by_gamma, column, column < width, tiles, width, TILES, BC)
-    second = _whole_sums(by_beta, column, column < width, tiles, width, TILES, BC)
+    first = _whole_sums(by_gamma, column, column < width, tiles, width, PARTS, BC)
+    second = _whole_sums(by_beta, column, column < width, tiles, width, PARTS, BC)
     everywhere = column >= 0
     _descend(gamma, first, column, everywhere, gamma_first, gamma_second, corrections, rate, momentum, RULE)
     _descend(beta, second, column, everywhere, beta_first, beta_second, corrections, rate, momentum, RULE)
@@ -293,14 +293,14 @@ def back(
     products, inputs, by_gamma, by_beta, scale, inverse, centre, floor, gradient, sums,
     gamma, beta, gamma_first, gamma_second, beta_first, beta_second, corrections,
     tiles, width, varying, batch, rate, momentum,
-    RULE: tl.constexpr, TF32: tl.constexpr, TILES: tl.constexpr, BR: tl.constexpr, BC: tl.constexpr,
+    RULE: tl.constexpr, TF32: tl.constexpr, PARTS: tl.constexpr, BR: tl.constexpr, BC: tl.constexpr,
 ):  # fmt: skip
     """Carry the gradient back through norm and ReLU; the first row of programs updates γ and β."""
     tile = tl.program_id(0)
     row = tile * BR + tl.arange(0, BR)
     column = tl.program_id(1) * BC + tl.arange(0, BC)
-    first = _whole_sums(by_gamma, column, column < width, tiles, width, TILES, BC)
-    second = _whole_sums(by_beta, column, column < width, tiles, width, TILES, BC)
+    first = _whole_sums(by_gamma, column, column < width, tiles, width, PARTS, BC)
+    second = _whole_sums(by_beta, column, column < width, tiles, width, PARTS, BC)
     changes = column < varying
     inside = (row < batch)[:, None] & changes[None, :]
     at = row[:, None] * varying + column[None, :]

@@ -12,16 +12,13 @@ from prunescope.training.torch.constants import AVERAGE_DECAY
 from prunescope.training.torch.fused_layer import Feed, FusedLayer, Rule, Tiles
 
 ROWS = 64  # of a tile of activations
-COLUMNS = 64
-TILE_WARPS = 4
-GATHER_COLUMNS, GATHER_WARPS = 64, 4
-NORM_COLUMNS, NORM_WARPS = 64, 2
-UPDATE_COLUMNS = 64
-WEIGHT_ROWS = 64  # of a tile of weights
-WEIGHT_WARPS = 4
-FOLD_ROWS, FOLD_COLUMNS, FOLD_WARPS = 2, 1024, 4
-TILES = 16  # whose partial sums are added up at a time
-LOSS_NUMBERS, LOSS_WARPS = 8192, 8  # that one program of the loss has at a time
+GATHER_COLUMNS, GATHER_WARPS = 64, 2
+NORM_COLUMNS, NORM_WARPS = 32, 1
+TILE_COLUMNS, TILE_WARPS = 32, 2  # of activations and of their gradients
+FOLD_ROWS, FOLD_COLUMNS, FOLD_WARPS = 4, 1024, 8
+WEIGHT_ROWS, WEIGHT_COLUMNS, WEIGHT_WARPS = 64, 64, 4
+LOSS_NUMBERS, LOSS_WARPS = 4096, 4  # that one program of the loss has at a time
+PARTS = 16  # partial sums that are added up at a time
 
 
 class TritonPasses:
@@ -52,7 +49,7 @@ class TritonPasses:
             layer.shift, layer.scale, layer.inverse, layer.offset, layer.centre, layer.floor,
             counts, counts if position is None else position, len(layer.inputs), len(layer.means), layer.varying,
             EPSILON, 1 - AVERAGE_DECAY,
-            PIXELS=position is not None, TF32=self._tf32, TILES=TILES, BR=ROWS, BC=NORM_COLUMNS, num_warps=NORM_WARPS,
+            PIXELS=position is not None, TF32=self._tf32, PARTS=PARTS, BR=ROWS, BC=NORM_COLUMNS, num_warps=NORM_WARPS,
         )  # fmt: skip
 
     def fold(self, layer: FusedLayer) -> None:
@@ -65,9 +62,9 @@ class TritonPasses:
     def activate(self, products: Tensor, layer: FusedLayer, above: FusedLayer) -> None:
         """Turn the products [B, m] of a layer into the inputs of the layer above."""
         batch = len(products)
-        kernels.activate[triton.cdiv(batch, ROWS), layer.height // COLUMNS](
+        kernels.activate[triton.cdiv(batch, ROWS), layer.height // TILE_COLUMNS](
             products, layer.total, above.shift, above.inputs, above.means, above.squares, batch, layer.height,
-            TF32=self._tf32, BR=ROWS, BC=COLUMNS, num_warps=TILE_WARPS,
+            TF32=self._tf32, BR=ROWS, BC=TILE_COLUMNS, num_warps=TILE_WARPS,
         )  # fmt: skip
 
     def loss(self, products: Tensor, feed: Feed, layer: FusedLayer, classes: int, losses: Tensor) -> None:
@@ -83,11 +80,11 @@ class TritonPasses:
         """Update weights and biases by the products [m, varying] of gradients and inputs."""
         mask = layer.weight if layer.mask is None else layer.mask
         moments = [self._moments(layer, field) for field in (0, 1)]
-        kernels.update[layer.height // WEIGHT_ROWS, layer.width // UPDATE_COLUMNS](
+        kernels.update[layer.height // WEIGHT_ROWS, layer.width // WEIGHT_COLUMNS](
             raw, layer.sums, layer.weight, layer.bias, mask, layer.kept, layer.gamma, layer.beta,
             layer.inverse, layer.centre, layer.by_gamma, layer.by_beta, *moments[0], *moments[1], corrections,
             len(layer.sums), layer.height, layer.width, layer.varying, rule.rate, rule.momentum,
-            MASKED=layer.mask is not None, RULE=rule.number, TILES=TILES if len(layer.sums) <= TILES else 4 * TILES, BR=WEIGHT_ROWS, BC=UPDATE_COLUMNS, num_warps=WEIGHT_WARPS,
+            MASKED=layer.mask is not None, RULE=rule.number, PARTS=PARTS if len(layer.sums) <= PARTS else 4 * PARTS, BR=WEIGHT_ROWS, BC=WEIGHT_COLUMNS, num_warps=WEIGHT_WARPS,
         )  # fmt: skip
 
     def back(
@@ -95,11 +92,11 @@ class TritonPasses:
     ) -> None:
         """Carry the gradient, products [B, varying], back to the layer below; update γ and β."""
         batch = len(products)
-        kernels.back[triton.cdiv(batch, ROWS), layer.width // COLUMNS](
+        kernels.back[triton.cdiv(batch, ROWS), layer.width // TILE_COLUMNS](
             products, layer.inputs, layer.by_gamma, layer.by_beta, layer.scale, layer.inverse, layer.centre, layer.floor,
             below.gradient, below.sums, layer.gamma, layer.beta, *self._moments(layer, 2), *self._moments(layer, 3),
             corrections, len(layer.by_gamma), layer.width, layer.varying, batch, rule.rate, rule.momentum,
-            RULE=rule.number, TF32=self._tf32, TILES=TILES, BR=ROWS, BC=COLUMNS, num_warps=TILE_WARPS,
+            RULE=rule.number, TF32=self._tf32, PARTS=PARTS, BR=ROWS, BC=TILE_COLUMNS, num_warps=TILE_WARPS,
         )  # fmt: skip
 
     def finish(
@@ -109,7 +106,7 @@ class TritonPasses:
         kernels.update_norm[(layer.width // NORM_COLUMNS,)](
             layer.by_gamma, layer.by_beta, layer.gamma, layer.beta, *self._moments(layer, 2), *self._moments(layer, 3),
             corrections, losses, counts, len(layer.by_gamma), len(losses), layer.width, len(layer.inputs),
-            rule.rate, rule.momentum, RULE=rule.number, TILES=TILES, BC=NORM_COLUMNS, num_warps=NORM_WARPS,
+            rule.rate, rule.momentum, RULE=rule.number, PARTS=PARTS, BC=NORM_COLUMNS, num_warps=NORM_WARPS,
         )  # fmt: skip
 
     def score(self, logits: Tensor, labels: Tensor) -> Tensor:
