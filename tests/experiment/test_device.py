@@ -4,6 +4,8 @@ import subprocess
 import sys
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from prunescope.errors import InputError
 from prunescope.experiment.device import DeviceName, read_device
@@ -53,6 +55,18 @@ def test_odd_names_are_refused_in_one_short_line(name):
         read_device(name)
     assert len(str(error.value).splitlines()) == 1
     assert len(str(error.value)) < 300
+
+
+@given(st.text(max_size=40) | st.from_regex(r"(cpu|cuda|gpu|mps)[ :_-]?[0-9x]{0,4}", fullmatch=True))
+def test_any_text_is_a_device_or_refused_in_one_line(name):
+    found, said = None, ""
+    try:
+        found = read_device(name)
+    except InputError as error:
+        said = str(error)
+    assert len(said.splitlines()) == (found is None)
+    if found is not None:
+        assert name == found.kind + ("" if found.index is None else f":{found.index}")
 
 
 def test_names_are_read():

@@ -76,6 +76,34 @@ def test_a_failure_stops_no_other_is_told_at_the_end_and_exits_1(sweep, tmp_path
     assert "process" not in stderr
 
 
+BREAKS = """
+import os, pathlib, prunescope.training.torch.engine as module
+step, told = module.TorchEngine.step, pathlib.Path(__file__).parent
+def breaks(self, batch):
+    lr = self._experiment.train.lr
+    (told / f"process-{lr}").write_text(str(os.getpid()))
+    if lr == 0.2:
+        raise RuntimeError("CUDA error: unspecified launch failure\\nCompile with …")
+    step(self, batch)
+module.TorchEngine.step = breaks
+"""
+
+
+def test_a_card_that_fails_ends_its_run_and_the_next_has_a_new_process(sweep, tmp_path, monkeypatch):
+    (tmp_path / "site").mkdir()
+    (tmp_path / "site" / "sitecustomize.py").write_text(BREAKS)  # Every worker imports it.
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path / "site"))
+    code, stdout, stderr = sweep("train.lr=[0.2,0.1]", "run.engine=torch", "--jobs", "1")
+    [done] = stdout.splitlines()
+    assert (code, Run(done).experiment.train.lr) == (1, 0.1), stderr
+    told = "the CPU failed: CUDA error: unspecified launch failure; what was saved is kept"
+    assert f"/seed-0: {told}" in stderr.splitlines()[-2]
+    first, second = ((tmp_path / "site" / f"process-{lr}").read_text() for lr in (0.2, 0.1))
+    assert first != second
+    monkeypatch.delenv("PYTHONPATH")
+    assert sweep("train.lr=[0.2,0.1]", "run.engine=torch", "--jobs", "1")[0] == 0
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

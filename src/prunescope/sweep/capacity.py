@@ -119,7 +119,7 @@ def check_places(runs: Iterable[tuple[Job, Path]]) -> None:
             continue
         seen.add(place)
         try:
-            check_place(job.experiment)
+            check_place(job.experiment, use=False)
         except InputError as error:
             raise InputError(f"{path}: {error}") from None
 

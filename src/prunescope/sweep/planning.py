@@ -359,7 +359,7 @@ class Costs:
 def _measurable(experiment: Experiment) -> Experiment:
     """Return the experiment, with the CPU as its device where its own is not on this machine."""
     try:
-        check_place(experiment)
+        check_place(experiment, use=False)
     except InputError:
         place = experiment.run.model_copy(update={"device": "cpu"})
         train = experiment.train.model_copy(update={"precision": "float32"})

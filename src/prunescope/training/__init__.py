@@ -43,10 +43,11 @@ def make_engine(
     return NativeEngine(experiment, mean, live_pixels)
 
 
-def check_place(experiment: Experiment) -> None:
+def check_place(experiment: Experiment, *, use: bool = True) -> None:
     """Raise InputError, in one line, where ``run.device`` is not here, or has no such engine or ``train.precision``.
 
-    torch is imported only where that has to be asked: not for the CPU.
+    torch is imported only where that has to be asked: not for the CPU. Without ``use`` nothing is computed there, which
+    would keep some of a card's memory for this process.
     """
     name, precision = experiment.run.device, experiment.train.precision
     kind = read_device(name).kind
@@ -55,7 +56,7 @@ def check_place(experiment: Experiment) -> None:
     if kind != "cpu" or precision == "tf32":
         from prunescope.training.torch.device import check_device
 
-        check_device(name, precision)
+        check_device(name, precision, use=use)
 
 
 def why_not_native(experiment: Experiment, update_rule: UpdateRule = "kept") -> str | None:

@@ -19,6 +19,7 @@ from prunescope.training.torch.device import (
     device_name,
     driver_versions,
     fault,
+    find_device,
     free_memory,
     open_device,
 )
@@ -94,6 +95,19 @@ def test_a_card_is_there(cards):
     assert device_name("cuda") == H100
     assert device_name("cuda:1") == "NVIDIA A100"
     assert free_memory("cuda") == 4 * GB  # what the card has and what torch keeps
+
+
+def test_a_card_can_be_found_without_using_it(cards):
+    there = cards(H100, capability=(7, 0))
+    there.first = RuntimeError("it was used")
+    assert find_device("cuda") == torch.device("cuda")
+    check_place(tiny.experiment(run={"device": "cuda:0"}), use=False)
+    with pytest.raises(InputError, match="it was used"):
+        check_place(tiny.experiment(run={"device": "cuda:0"}))
+    with pytest.raises(InputError, match=r"has 7\.0"):
+        check_place(tiny.experiment(run={"device": "cuda"}, train={"precision": "bf16"}), use=False)
+    with pytest.raises(InputError, match="there is cuda:0"):
+        check_place(tiny.experiment(run={"device": "cuda:1"}), use=False)
 
 
 def test_a_card_beyond_the_last_is_refused_with_those_that_are_there(cards):

@@ -65,12 +65,24 @@ class DeviceLostError(RuntimeError):
 def open_device(name: str) -> torch.device:
     """Return the device of a value of ``run.device``; raise InputError, in one line, where it is not there.
 
-    A first number is computed on it, which starts its driver.
+    A first number is computed on it, which starts its driver and takes some of its memory for this process.
     """
-    wanted = read_device(name)
+    device = find_device(name)
+    if device.type == "cpu":
+        return device
+    try:
+        torch.zeros(1, device=device).item()
+    except (RuntimeError, AssertionError, ImportError) as error:
+        raise InputError(f"run.device is {shown(name)}: {_unusable(name, error)}") from None
+    device_name(name)  # while the device can tell it
+    return device
+
+
+def find_device(name: str) -> torch.device:
+    """Return the device of a value of ``run.device`` without using it; raise InputError, in one line, where none is found."""
+    wanted, refused = read_device(name), f"run.device is {shown(name)}"
     if wanted.kind == "cpu":
         return torch.device("cpu")
-    refused = f"run.device is {shown(name)}"
     if wanted.kind == "cuda":
         if reason := why_no_cuda():
             raise InputError(f"{refused}: {reason}; use cpu")
@@ -79,17 +91,17 @@ def open_device(name: str) -> torch.device:
     elif wanted.kind in ("mps", "xpu") and not _is_available(wanted.kind):
         raise InputError(f"{refused}: torch {torch.__version__} has no such device here; use cpu")
     try:
-        device = torch.device(name)
-        torch.zeros(1, device=device).item()
-    except (RuntimeError, AssertionError, ImportError) as error:
-        raise InputError(f"{refused}: {_unusable(name, error)}") from None
-    device_name(name)  # while the device can tell it
-    return device
+        return torch.device(name)
+    except RuntimeError:
+        raise InputError(f"{refused}: torch has no such device here; use cpu") from None
 
 
-def check_device(name: str, precision: str) -> None:
-    """Raise InputError, in one line, for a device that is not there or that has no products in ``precision``."""
-    device = open_device(name)
+def check_device(name: str, precision: str, *, use: bool = True) -> None:
+    """Raise InputError, in one line, for a device that is not there or that has no products in ``precision``.
+
+    With ``use`` a number is computed on it, as ``open_device`` does.
+    """
+    device = open_device(name) if use else find_device(name)
     if precision == "float32" or (precision == "bf16" and device.type != "cuda"):
         return
     refused = f"train.precision={precision}"
