@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -35,14 +35,17 @@ def check_target(path: Path) -> None:
 
 def write_plot(results: dict[str, Any], path: Path) -> list[Path]:
     """Draw the steps into ``path`` and write machine, steps and limits beside it as JSON; return both paths."""
+    numbers = {key: results[key] for key in ("machine", "step", "limits")}
+    return write_steps(lambda: draw_steps(results["step"], results["limits"]["step"]), numbers, path)
+
+
+def write_steps(draw: Callable[[], Figure], numbers: dict[str, Any], path: Path) -> list[Path]:
+    """Write what ``draw`` draws into ``path`` and its numbers beside it as JSON; return both paths."""
     with rc_context(STYLE | {"svg.hashsalt": "prunescope"}):
-        figure = draw_steps(results["step"], results["limits"]["step"])
+        figure = draw()
         # Without a creation date the same numbers give the same bytes.
         metadata = {".pdf": {"CreationDate": None}, ".svg": {"Date": None}}.get(path.suffix.lower())
-        data, numbers = (
-            path.with_suffix(".json"),
-            {key: results[key] for key in ("machine", "step", "limits")},
-        )
+        data = path.with_suffix(".json")
         with replacing_together() as temporary:
             form = path.suffix.lower().removeprefix(".")
             temporary(path).write_bytes(rendered(figure, format=form, dpi=PNG_DPI, metadata=metadata))
@@ -63,27 +66,33 @@ def draw_steps(steps: Sequence[dict[str, Any]], limits: Sequence[dict[str, Any]]
         for name in COMPETITORS:
             own = [row for row in rows if row["competitor"] == name]
             if own:
-                _line(panel, own, color=COLOURS[name], label=LABELS[name], marker="o")
+                draw_line(panel, own, color=COLOURS[name], label=LABELS[name], marker="o")
         least = [row for row in limits if row["classes"] == classes and row["competitor"] == "plain"]
-        _line(panel, least, color=MUTED, label="kept work at the machine's limits", ls=":", lw=0.9)
-        panel.set_yscale("log")
-        density_axis(panel, [row["u"] for row in rows])
+        draw_line(panel, least, color=MUTED, label="kept work at the machine's limits", ls=":", lw=0.9)
+        time_axis(panel, [row["u"] for row in rows])
         panel.set_title(f"{classes} classes")
-        panel.yaxis.set_major_locator(LogLocator(10, (1, 2, 5)))
-        panel.yaxis.set_minor_formatter(NullFormatter())
-        panel.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-    _share_range(axes)
+    share_range(axes)
     axes[0].set_ylabel("one training step (ms)")
     axes[0].legend(loc="lower left")
     return figure
 
 
-def _line(axes: Axes, rows: Sequence[dict[str, Any]], **style: Any) -> None:
+def draw_line(axes: Axes, rows: Sequence[dict[str, Any]], **style: Any) -> None:
+    """Draw the milliseconds of rows against u."""
     rows = sorted(rows, key=lambda row: -row["u"])
     axes.plot([row["u"] for row in rows], [1000 * row["seconds"] for row in rows], **style)
 
 
-def _share_range(axes: Sequence[Axes]) -> None:
+def time_axis(panel: Axes, densities: Sequence[float]) -> None:
+    """Make both axes of a panel logarithmic: densities, and milliseconds with plain numbers."""
+    panel.set_yscale("log")
+    density_axis(panel, densities)
+    panel.yaxis.set_major_locator(LogLocator(10, (1, 2, 5)))
+    panel.yaxis.set_minor_formatter(NullFormatter())
+    panel.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+
+
+def share_range(axes: Sequence[Axes]) -> None:
     """Give all panels the same range, so that they can be compared."""
     limits = [panel.get_ylim() for panel in axes]
     for panel in axes:

@@ -182,6 +182,8 @@ def print_run(run: Run, *, as_json: bool) -> None:
             print(level_line(row))
     for note in run.data.get("notes") or ():
         print(f"data: {note}")
+    if run.devices != ("cpu",):
+        print(f"device: {' then '.join(run.devices)}")
     if ended := run.about.get("ended"):
         print(f"ended: {ended}")
 

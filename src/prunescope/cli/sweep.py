@@ -87,11 +87,13 @@ def print_plan(jobs: Sequence[Job], out: Path, options: ExecutionOptions) -> Non
     from prunescope.runs.same_data import Fingerprints
     from prunescope.sweep import plan
     from prunescope.sweep.planning import check_disk
-    from prunescope.sweep.scheduler import check_methods, check_roots
+    from prunescope.sweep.scheduler import check_devices, check_methods, check_roots
 
     options.check()
     check_roots(jobs, options)
-    planned = plan(jobs, out, options.threads, Fingerprints(prepare=False))
+    check_devices(jobs, out, options)
+    here = options.cluster_address is None
+    planned = plan(jobs, out, options.threads, Fingerprints(prepare=False), here)
     check_methods(planned)
     check_disk(planned)
     capacity = _capacity(planned, options)

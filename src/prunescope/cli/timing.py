@@ -22,8 +22,20 @@ def bench_command(
         str | None, typer.Option(help="parts, as in step,imp: step, layer, imp, observables, threads")
     ] = None,
     threads: Annotated[int | None, typer.Option(help="threads to use; all cores unless told")] = None,
+    device: Annotated[
+        str, typer.Option(help="cpu, or a device as in run.device, whose steps are then measured")
+    ] = "cpu",
+    seconds: Annotated[
+        float | None, typer.Option(help="with --device: leave out what remains after so many seconds")
+    ] = None,
 ) -> None:
     """Time the engines against plain PyTorch on this machine, and say which one to use."""
+    if device != "cpu" or seconds is not None:
+        from prunescope.cli.device_tables import device_request, print_device_bench
+
+        request = device_request(device, seconds, quick, {"--only": only, "--threads": threads})
+        print_device_bench(request, plot, json)
+        return
     from prunescope.cli.bench import print_bench
 
     print_bench(quick=quick, only=only, threads=threads, plot=plot, as_json=json)

@@ -93,6 +93,14 @@ class Run:
         return self.record.status
 
     @property
+    def devices(self) -> tuple[str, ...]:
+        """The devices that trained the run, in their order: a card by its own name, a CPU as "cpu".
+
+        Runs of earlier versions have what ``run.device`` was when they were begun, which is no name of a card.
+        """
+        return tuple(self.record.devices or (self.experiment.run.device,))
+
+    @property
     def data(self) -> dict[str, Any]:
         """The description of the data in run.json: shape, classes, numbers of images, fingerprint, split.
 

@@ -87,6 +87,11 @@ class RunWriter(Run):
         except InputError as error:
             raise InputError(f"{error}; delete it to start level {level} again") from None
 
+    @property
+    def has_training(self) -> bool:
+        """Whether something that was trained is stored: a level, or the state inside one."""
+        return bool(self.levels) or (self.path / "checkpoint.safetensors").exists()
+
     def drop_checkpoint(self) -> None:
         """Delete the state inside a level."""
         (self.path / "checkpoint.safetensors").unlink(missing_ok=True)

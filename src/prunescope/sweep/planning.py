@@ -14,6 +14,7 @@ from prunescope._renamed import old_names
 from prunescope.analysis.formats import gigabytes
 from prunescope.errors import InputError
 from prunescope.experiment import Experiment
+from prunescope.experiment.device import read_device
 from prunescope.experiment.fields import MOST_THREADS
 from prunescope.experiment.loading import to_stderr
 from prunescope.experiment.paths import decoded
@@ -25,6 +26,7 @@ from prunescope.runs.estimate import Estimate
 from prunescope.runs.machine import cores
 from prunescope.runs.same_data import Fingerprints, same_place
 from prunescope.runs.writer import as_stored, run_path
+from prunescope.training import check_place
 
 LOCAL_RAY = "local"  # the address of a Ray instance that is started for a sweep, on this machine
 RunState = Literal["new", "interrupted", "failed", "in use", "done"]
@@ -182,13 +184,15 @@ def plan(
     out: str | Path,
     threads: int | None = None,
     fingerprints: Fingerprints | None = None,
+    here: bool = True,
 ) -> Plan:
     """Read the run directories of ``jobs`` in the folder ``out`` and estimate what is left to do.
 
     A job that is given twice is planned once. ``threads`` is the number that a run may use, as in ExecutionOptions.
-    ``fingerprints`` is as for ``runs.writer.as_stored``. Raises InputError for a damaged run directory.
+    ``fingerprints`` is as for ``runs.writer.as_stored``. ``here`` is False for runs of other machines, whose devices need
+    not be on this one. Raises InputError for a damaged run directory.
     """
-    costs = Costs(threads)
+    costs = Costs(threads, here)
     located = [job.located(out, fingerprints) for job in jobs]
     by_path = {run_path(job.experiment, job.seed, out): job for job in located}
     states = {path: _state(path) for path in by_path}
@@ -307,10 +311,10 @@ def cpus_of(experiment: Experiment, threads: int | None) -> int:
 
 
 def gpus_of(experiment: Experiment) -> float:
-    """Return the share of a CUDA device that is kept for a run: run.gpus, else 1 with run.device=cuda, else 0."""
+    """Return the share of a CUDA device that is kept for a run: run.gpus, else 1 on CUDA, else 0."""
     if experiment.run.gpus is not None:
         return experiment.run.gpus
-    return float(experiment.run.device == "cuda")
+    return float(read_device(experiment.run.device).kind == "cuda")
 
 
 def pinned(experiment: Experiment, threads: int | None) -> Experiment:
@@ -322,11 +326,12 @@ def pinned(experiment: Experiment, threads: int | None) -> Experiment:
 class Costs:
     """Estimates of experiments, each measured once, with the times of a finished run where there is one.
 
-    ``threads`` is the number that a run may use, None for the experiment's own.
+    ``threads`` is the number that a run may use, None for the experiment's own. ``here`` is False for runs of other
+    machines: what their devices are not here to tell is measured on the CPU.
     """
 
-    def __init__(self, threads: int | None = None) -> None:
-        self._threads = threads
+    def __init__(self, threads: int | None = None, here: bool = True) -> None:
+        self._threads, self._here = threads, here
         self._known: dict[tuple[str, str, int], Estimate] = {}
         self._taken: dict[tuple[str, str], tuple[float, ...]] = {}
 
@@ -335,7 +340,8 @@ class Costs:
         which = (experiment.identity, experiment.data.set_name)
         key = (*which, threads_of(experiment, self._threads))
         if key not in self._known:
-            self._known[key] = estimate(pinned(experiment, self._threads))
+            known = experiment if self._here else _measurable(experiment)
+            self._known[key] = estimate(pinned(known, self._threads))
         taken = self._taken.get(which)
         return replace(self._known[key], level_seconds=taken, learned=True) if taken else self._known[key]
 
@@ -348,6 +354,17 @@ class Costs:
             table = run.table.filter(layer=1).sort("level")
             if "seconds" in table.columns and not table["seconds"].has_nulls():
                 self._taken[which] = tuple(table["seconds"].to_list())
+
+
+def _measurable(experiment: Experiment) -> Experiment:
+    """Return the experiment, with the CPU as its device where its own is not on this machine."""
+    try:
+        check_place(experiment)
+    except InputError:
+        place = experiment.run.model_copy(update={"device": "cpu"})
+        train = experiment.train.model_copy(update={"precision": "float32"})
+        return experiment.model_copy(update={"run": place, "train": train})
+    return experiment
 
 
 __getattr__ = old_names(__name__)

@@ -1,0 +1,129 @@
+"""Run the benchmark of a device: its limits, steps, evaluation, the end of a level, and what a sequence takes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import fields, replace
+from functools import partial
+from statistics import median
+from typing import Any
+
+import torch
+
+from prunescope.bench import observables
+from prunescope.bench.device.clock import Deadline, DeviceClock
+from prunescope.bench.device.competitors import checked_device
+from prunescope.bench.device.limits import measure_device_limits
+from prunescope.bench.device.points import DeviceBench, Row, Say
+from prunescope.bench.device.sequence import sequence_rows
+from prunescope.bench.device.sizes import DeviceRequest
+from prunescope.bench.sizes import Sizes
+from prunescope.data import Images
+from prunescope.runs.machine import machine_facts
+
+ENDS_AFTER = (
+    2  # the point after which the end of a level is timed: those before are what a sequence is made of
+)
+WHOLE_END = "all"
+
+
+def run_device_bench(
+    request: DeviceRequest, say: Say = lambda line: None, keep: Callable[..., None] = lambda **row: None
+) -> dict[str, Any]:
+    """Measure a device and return the results as one JSON value.
+
+    ``keep`` is called with each row of the steps as it comes. Returns {machine, notes, limits, step, evaluation, level_end, sequence}. Raises InputError for a device that
+    torch does not have here.
+    """
+    sizes, device = request.sizes, checked_device(request.sizes, request.device)
+    bench = DeviceBench(sizes, DeviceClock(device), Deadline.after(request.seconds), say)
+    machine = machine_facts(torch.get_num_threads(), request.quick) | {"device": _named(device)}
+    say(f"limits of {machine['device']}")
+    layers = bench.problem(sizes.most_classes).layers
+    bench.limits.update(measure_device_limits(sizes, layers, bench.clock))
+    steps: list[Row] = []
+    evaluations: list[Row] = []
+    ends: list[Row] = []
+    for number, point in enumerate(sizes.points):
+        if number and bench.deadline.left < 0:
+            bench.notes.append(f"{point.classes} classes, u = {point.u:g} left out: no time was left")
+            continue
+        measured = bench.measure(point)
+        steps += measured
+        for row in measured:
+            keep(**row)
+        if not evaluations and point.classes == sizes.most_classes:
+            evaluations = _evaluations(bench)
+        if number == min(ENDS_AFTER, len(sizes.points) - 1):
+            ends = level_ends(bench)
+    seconds = {row["precision"]: row["seconds"] for row in evaluations}
+    whole = {row["u"]: row["seconds"] for row in ends if row["piece"] == WHOLE_END}
+    return {
+        "machine": machine,
+        "notes": bench.notes,
+        "limits": bench.limits,
+        "step": steps,
+        "evaluation": evaluations,
+        "level_end": ends,
+        "sequence": sequence_rows(sizes, steps, seconds, whole),
+    }
+
+
+def level_ends(bench: DeviceBench) -> list[Row]:
+    """Return rows {u, piece, seconds} of what is measured at the end of a level, as ``bench.observables`` times it."""
+    measure = getattr(observables, "measure_level_end", None)
+    if measure is None or bench.deadline.left < 0:
+        bench.notes.append(
+            "the end of a level left out: " + ("no time was left" if measure else "nothing times it")
+        )
+        return []
+    bench.say("end of a level")
+    sizes = bench.sizes
+    wanted: dict[str, Any] = {
+        "shape": sizes.shape,
+        "hidden": sizes.hidden,
+        "batch": sizes.batch,
+        "images": min(sizes.images, 20_000),
+        "end_classes": sizes.most_classes,
+        "end_validation": sizes.validation,
+        "end_heldout": sizes.heldout,
+    }
+    known = {one.name for one in fields(Sizes)}
+    drawn = replace(Sizes(), **{name: value for name, value in wanted.items() if name in known})
+    try:
+        rows: list[Row] = measure(drawn, str(bench.clock.device), 1)
+    except Exception as error:  # what fails here must not cost the steps' times
+        bench.notes.append(f"the end of a level left out: {type(error).__name__}: {error}".partition("\n")[0])
+        return []
+    return rows
+
+
+def _evaluations(bench: DeviceBench) -> list[Row]:
+    """Return rows {precision, images, seconds, model_seconds} of each engine's evaluation and copy of its model."""
+    problem = bench.problem(bench.sizes.most_classes)
+    count = bench.sizes.validation
+    images = Images(problem.pixels[:count].copy(), problem.labels[:count])
+    rows = []
+    for precision, trainer in bench.engines(bench.sizes.most_classes).items():
+        engine = trainer.engine
+        engine.evaluate(images)
+        walls = [
+            bench.clock.measure(partial(engine.evaluate, images)).wall for _ in range(bench.sizes.rounds)
+        ]
+        copies = [bench.clock.measure(engine.model).wall for _ in range(3)]
+        snapshot = getattr(engine, "snapshot", engine.model)
+        snapshots = [bench.clock.measure(snapshot).wall for _ in range(3)]
+        rows.append(
+            {
+                "precision": precision,
+                "images": count,
+                "seconds": median(walls),
+                "model_seconds": median(copies),
+                "snapshot_seconds": median(snapshots),
+            }
+        )
+    return rows
+
+
+def _named(device: torch.device) -> str:
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else device.type

@@ -1,0 +1,250 @@
+"""The pieces of benchmarks/gpu.py that take seconds on a CPU: run with `pytest tests/bench/test_gpu_script.py`."""
+
+import json
+import signal
+import tarfile
+from types import SimpleNamespace
+
+import gpu
+import numpy as np
+import pytest
+from gpu_parts import check, profile, sequence
+from gpu_parts.output import BrokenDevice, Output
+from gpu_parts.setting import Request, Work, complaints, toml
+
+from prunescope.experiment import load
+from prunescope.training.torch.engine import TorchEngine
+
+
+@pytest.fixture
+def output(tmp_path):
+    made = Output(tmp_path / "out")
+    made.clear()
+    return made
+
+
+@pytest.fixture
+def request_(output):
+    return Request(output, "cpu", tiny=True, seconds=100)
+
+
+@pytest.fixture
+def work(request_, tmp_path):
+    return Work(request_, tmp_path)
+
+
+def states(output, part="check"):
+    return {row["name"]: row["state"] for row in output.rows() if row["part"] == part and "name" in row}
+
+
+def test_checks_cover_every_method_precision_and_optimizer(request_):
+    names = [name for name, _ in check.checks(request_)]
+    assert len(set(names)) == len(names)
+    for wanted in (
+        "agrees paper bf16",
+        "agrees adam float32",
+        "agrees norm=after bf16",
+        "agrees feedback bf16",
+    ):
+        assert wanted in names
+    for wanted in ("method imp", "method dpf", "method synflow", "killed and resumed", "sweep"):
+        assert wanted in names
+
+
+@pytest.mark.parametrize("precision", ["float32", "bf16"])
+def test_the_engine_agrees_with_itself_and_blocks_are_steps(work, precision):
+    facts = check.agrees(work, precision=precision)
+    assert list(facts["loss"]) == ["1", "2", "5", "20"]
+    assert 0 <= facts["updates"]["1"] < check.UPDATE_TOLERANCES[precision]
+    check.blocks_are_steps(work, precision)
+    check.twice_the_same(work, precision)
+    check.resumes(work, precision)
+
+
+@pytest.mark.parametrize("options", [{"norm": "none"}, {"rule": "shrinking"}, {"optimizer": "adam"}])
+def test_so_it_does_otherwise(work, options):
+    check.agrees(work, precision="float32", **options)
+
+
+def test_a_wrong_engine_is_found(work, monkeypatch):
+    class Fast(TorchEngine):
+        def step(self, batch):
+            super().step(batch)
+            super().step(batch)
+
+    def engine(name, experiment, rule="kept"):
+        data = work.dataset(name)
+        return Fast(experiment, data.mean, data.live_pixels, update_rule=rule)
+
+    monkeypatch.setattr(Work, "engine", lambda self, *arguments: engine(*arguments))
+    with pytest.raises(check.Wrong, match="updates after 1 steps differ by"):
+        check.agrees(work, precision="float32")
+
+
+def test_other_bits_are_found():
+    with pytest.raises(check.Wrong, match=r"other bits in 1 of 2 arrays: b"):
+        check._same_bits({"a": np.ones(2), "b": np.ones(2)}, {"a": np.ones(2), "b": np.zeros(2)})
+
+
+def test_evaluations_and_a_method(work):
+    assert set(check.evaluates(work)) == {"odd", "paper"}
+    assert check.method_runs(work, "oneshot")["levels"] == 3
+
+
+def test_devices_that_are_not_there(work):
+    check.no_such_device(work)
+
+
+def fake_checks(*found):
+    return lambda request: iter(found)
+
+
+def test_a_failure_costs_no_other_check(request_, output, monkeypatch, capsys):
+    def fails(work):
+        raise check.Wrong("3 is not 4")
+
+    def warns(work):
+        import logging
+
+        logging.getLogger("prunescope.training").warning("runs eagerly")
+        return {}
+
+    found = fake_checks(("first", fails), ("second", warns), ("third", lambda work: {"error_of": 0.125}))
+    monkeypatch.setattr(check, "checks", found)
+    assert not check.run_check(request_)
+    assert states(output) == {"first": "FAILED", "second": "FAILED", "third": "ok"}
+    printed = capsys.readouterr().out
+    assert "3 is not 4" in printed
+    assert "warned: runs eagerly" in printed
+    assert "ok     check third" in printed
+    assert gpu.summary(output)[-2].startswith("FAILED check first: ")
+
+
+def test_what_comes_too_late_is_left_out(output, monkeypatch):
+    monkeypatch.setattr(check, "checks", fake_checks(("late", lambda work: {})))
+    assert check.run_check(Request(output, "cpu", tiny=True, seconds=-1))
+    assert states(output) == {"late": "left out"}
+
+
+def test_a_lost_device_ends_the_process(request_, output, monkeypatch):
+    def loses(work):
+        try:
+            raise RuntimeError("CUDA error: an illegal memory access was encountered")
+        except RuntimeError as error:
+            raise ValueError("a step failed") from error
+
+    monkeypatch.setattr(check, "checks", fake_checks(("first", loses), ("second", lambda work: {})))
+    with pytest.raises(BrokenDevice):
+        check.run_check(request_)
+    assert check.run_check(request_, skip=1) is False  # the first one's failure is not forgotten
+    assert states(output) == {"first": "FAILED", "second": "ok"}
+
+
+PART = """
+import json, os, signal, sys
+from pathlib import Path
+given = sys.argv
+out, skip = Path(given[given.index("--out") + 1]), int(given[given.index("--skip") + 1])
+with (out / "rows.jsonl").open("a") as rows:
+    rows.write(json.dumps({"part": "check", "name": str(skip), "state": "begun"}) + "\\n")
+if skip == 0:
+    os.kill(os.getpid(), signal.SIGKILL)
+if skip == 1:
+    sys.exit(75)
+"""
+
+
+def test_a_part_whose_process_dies_goes_on_with_what_is_left(tmp_path, output, monkeypatch, capsys):
+    script = tmp_path / "part.py"
+    script.write_text(PART)
+    monkeypatch.setattr(gpu, "__file__", str(script))
+    arguments = ["check", "--out", str(output.folder), "--device", "cpu", "--seconds", "60"]
+    assert gpu.main(arguments) == 1
+    assert [row["code"] for row in output.rows() if row.get("state") == "LOST"] == [-signal.SIGKILL, 75]
+    assert [row["name"] for row in output.rows() if row.get("state") == "begun"] == ["0", "1", "2"]
+    assert "LOST check the process" in capsys.readouterr().out
+
+
+def test_a_part_that_does_not_end_is_stopped(tmp_path, output, monkeypatch):
+    script = tmp_path / "part.py"
+    script.write_text("import time; time.sleep(60)")
+    monkeypatch.setattr(gpu, "__file__", str(script))
+    monkeypatch.setattr(gpu, "GRACE", 0.2)
+    assert gpu.main(["check", "--out", str(output.folder), "--seconds", "0.1"]) == 1
+    assert [row["state"] for row in output.rows()] == ["STOPPED"]
+
+
+def test_an_error_outside_of_a_check_is_kept(output, monkeypatch):
+    def breaks(request, skip):
+        raise KeyError("level")
+
+    monkeypatch.setattr(gpu, "_part", lambda name: breaks)
+    assert gpu.main(["bench", "--inside", "--out", str(output.folder)]) == 1
+    assert output.rows()[0]["error"][-1] == "KeyError: 'level'"
+
+
+def test_operations_of_a_step_add_up(request_, output, monkeypatch):
+    monkeypatch.setattr(profile, "precisions", lambda device: ["float32"])
+    monkeypatch.setattr(profile, "STEPS", 2)
+    assert profile.run_profile(request_)
+    rows = [row for row in output.rows() if "kernel" in row]
+    assert sum(row["share"] for row in rows) == pytest.approx(1)
+    assert any(row["kernel"] == "aten::mm" for row in rows)
+
+
+def test_an_experiment_is_the_same_from_its_file(work, tmp_path):
+    experiment = work.experiment("odd", train={"precision": "bf16"}, prune={"density": [0.5, 0.2]})
+    assert load(str(toml(experiment, tmp_path / "one.toml"))) == experiment
+    asked = replace_options(work.request, steps=3000, precision="bf16")
+    (tmp_path / "smooth.npz").touch()
+    found = sequence.sequence_experiment(asked, tmp_path)
+    assert (found.train.steps, found.train.precision, found.prune.rewind_step) == (3000, "bf16", 1000)
+
+
+def replace_options(request, **options):
+    return Request(request.output, request.device, request.tiny, request.seconds, options)
+
+
+def test_what_fits_of_a_run_is_packed(finished_run, tmp_path, monkeypatch):
+    archive = tmp_path / "run.tar.gz"
+    assert sequence.pack(finished_run.path, archive)[1] == []
+    with tarfile.open(archive) as packed:
+        names = packed.getnames()
+    assert {"run.json", "levels.parquet", "metrics.jsonl", "level-003/masks.safetensors"} <= set(names)
+    monkeypatch.setattr(sequence, "MOST_BYTES", archive.stat().st_size // 2)
+    assert "level-003" in sequence.pack(finished_run.path, archive)[1]
+
+
+def test_the_pace_of_a_sequence(finished_run, request_, output):
+    facts = sequence._progress(request_, finished_run.path, {1: 6.0, 2: 4.0, 3: 5.0})
+    first = finished_run.table.filter(layer=1, level=0)["seconds"][0]
+    assert facts["levels"] == 4
+    assert facts["minutes"] == pytest.approx(21 * (15 + first) / 4 / 60)
+    assert [row["wall"] for row in output.rows()] == [None, 6.0, 4.0, 5.0]
+
+
+def test_walls_are_from_line_to_line():
+    lines = [
+        (1.0, "starting"),
+        (5.0, "level  0  u 100 %"),
+        (9.0, "level  1  u"),
+        (9.5, "note"),
+        (15.0, "level  2 "),
+    ]
+    watched = sequence.Watched(SimpleNamespace(), lines)
+    assert watched.walls() == {1: 4.0, 2: 6.0}
+
+
+def test_warnings_of_the_package_are_collected():
+    import warnings
+
+    with complaints() as found:
+        warnings.warn("the graph could not be captured", stacklevel=1)
+        warnings.warn("deprecated", stacklevel=1)
+    assert found == ["the graph could not be captured"]
+
+
+def test_rows_are_json(output):
+    output.row("check", path=output.folder, value=np.float64(0.5))
+    assert output.rows() == [{"part": "check", "path": str(output.folder), "value": 0.5}]
+    assert json.loads((output.folder / "rows.jsonl").read_text())
