@@ -1,10 +1,10 @@
 """Compare what `--dry-run` says of time, memory and disk with what runs then take.
 
-    python benchmarks/estimates.py [--only NAME ...] [--wall]
+    python benchmarks/estimates.py [--only NAME ...] [--wall] [--device cuda]
 
 Each experiment is estimated and then run in processes of its own, in a temporary folder, without prepared images. On one
 thread, times are processor time of both, which other work on the machine changes less; with --wall they are those of the
-clock. Prints a Markdown table: estimate, truth and their ratio for seconds, peak memory without memory-mapped images (MB), and
+clock, and so they are on another device than the CPU. Prints a Markdown table: estimate, truth and their ratio for seconds, peak memory without memory-mapped images (MB), and
 the run's directory (MB).
 """
 
@@ -17,6 +17,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -73,16 +74,29 @@ def main() -> None:
     )
     parser.add_argument("--only", nargs="*", default=list(EXPERIMENTS))
     parser.add_argument("--wall", action="store_true")
+    parser.add_argument("--device", default="cpu")
     given = parser.parse_args()
+    wall = given.wall or given.device != "cpu"
     print("| experiment | seconds | ratio | memory, MB | ratio | disk, MB | ratio | dry run |")
     print("|---|---|---|---|---|---|---|---|")
     for name in given.only:
         with tempfile.TemporaryDirectory() as folder:
-            print(row(name, Path(folder), wall=given.wall or name == "two threads"), flush=True)
+            place = Place(Path(folder), given.device, wall or name == "two threads")
+            print(row(name, place), flush=True)
 
 
-def row(name: str, folder: Path, *, wall: bool) -> str:
+@dataclass(frozen=True)
+class Place:
+    """Where an experiment is estimated and run, and whether times are those of the clock, ``wall``."""
+
+    folder: Path
+    device: str
+    wall: bool
+
+
+def row(name: str, place: Place) -> str:
     """Return the table's row of one experiment: everything as estimated → true, then estimated / true."""
+    folder = place.folder
     files = {"images": folder / "images.npz", "series": folder / "series.npz"}
     rng = np.random.default_rng(0)
     labels = rng.integers(0, 10, 20_000)
@@ -96,11 +110,11 @@ def row(name: str, folder: Path, *, wall: bool) -> str:
             "val_labels": labels[:4000],
         }
         np.savez(files[form], **arrays)
-    fields = [text.format(**files) for text in EXPERIMENTS[name]]
+    fields = [text.format(**files) for text in EXPERIMENTS[name]] + [f"run.device={place.device}"]
     environment = os.environ | {"PRUNESCOPE_CACHE": str(folder / "cache"), "OMP_NUM_THREADS": "1"}
     if name == "two threads":
         del environment["OMP_NUM_THREADS"]
-    clock = "wall" if wall else "cpu"
+    clock = "wall" if place.wall else "cpu"
     said = subprocess.run(
         [sys.executable, "-c", ESTIMATE, clock, "quickstart", *fields],
         env=environment, check=True, capture_output=True, text=True,
@@ -124,7 +138,7 @@ def row(name: str, folder: Path, *, wall: bool) -> str:
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode:
         return f"| {name} | failed: {errors.strip().splitlines()[-1]} |"
-    true = time.perf_counter() - began if wall else usage.ru_utime + usage.ru_stime
+    true = time.perf_counter() - began if place.wall else usage.ru_utime + usage.ru_stime
     size = sum(path.stat().st_size for path in (folder / "runs").rglob("*") if path.is_file())
     mapped = sum(path.stat().st_size for path in (folder / "cache").rglob("*.npy"))
     cells = [

@@ -238,9 +238,9 @@ def test_the_memory_of_a_device_is_counted_and_compared(pieces, card):
     assert needed.images == (100_000 + 10_000) * (
         3072 + 8
     )  # the images assumed of an npz file that is missing
-    assert needed.whole == needed.images + needed.least
+    assert needed.whole == needed.images + needed.least + needed.level_end
     assert not found.streams_images
-    card.free = needed.whole - needed.context - 1
+    card.free = needed.with_images - needed.context - 1
     assert estimate(experiment).device.streams_images
     moved = with_card(data={"root": "nowhere", "translate": True})
     assert estimate(moved).device.needed.images == 10_000 * (3072 + 8)  # The host moves the training images.

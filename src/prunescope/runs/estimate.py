@@ -17,6 +17,7 @@ from prunescope.runs.sample_images import SampleImages, sample_images
 from prunescope.runs.stored_bytes import StoredImages, StoredLevels, stored_bytes
 from prunescope.runs.trial import (
     DENSITIES,
+    DEVICE_STEPS,
     END_DENSITIES,
     END_IMAGES,
     MethodFacts,
@@ -185,7 +186,9 @@ def _sample(data: Data) -> SampleImages:
 def _measured(small: Timed, sample: SampleImages, method: MethodFacts) -> Pieces:
     """Return the pieces of a run, which experiments share that differ in nothing that a piece depends on."""
     experiment = small.experiment
-    alike = experiment.train.model_copy(update={"steps": 1, "eval_every": 1, "lr": 0.1})
+    # On a device, steps come in blocks that end at evaluations.
+    every = min(experiment.train.eval_every, DEVICE_STEPS) if on_device(experiment) else 1
+    alike = experiment.train.model_copy(update={"steps": 1, "eval_every": every, "lr": 0.1})
     place = experiment.run.model_copy(update={"checkpoint_seconds": 60.0, "gpus": None, "cpus": 0})
     # Images matter by their form and by what is done to them; which ones they are does not.
     given = {"validation": experiment.data.validation, "label_noise": 0.0, "fraction": 1.0, "task": "classes"}
