@@ -88,6 +88,7 @@ def test_other_bits_are_found():
 
 def test_evaluations_and_a_method(work):
     assert set(check.evaluates(work)) == {"odd", "paper"}
+    check.float32_is_set(work)
     assert check.method_runs(work, "oneshot")["levels"] == 3
 
 
