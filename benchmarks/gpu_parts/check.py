@@ -63,7 +63,7 @@ def run_check(request: Request, skip: int = 0) -> bool:
                 if found:
                     raise Wrong(f"warned: {found[0]}")
         pool.shutdown()
-    states = [row["state"] for row in request.output.rows() if row["part"] == "check"]
+    states = [row.get("state") for row in request.output.rows() if row["part"] == "check"]
     return "FAILED" not in states
 
 
