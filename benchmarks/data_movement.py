@@ -81,8 +81,8 @@ def shares(experiment: Experiment, folder: Path) -> None:
         engine.evaluate(dataset.validation)
         evaluation = time.perf_counter() - began
         with open_run(experiment, int(count), folder) as directory:
-            best = engine.model()
-            progress = Progress(step=1, best=0.5, best_step=1, best_model=best, kept=best)
+            best = engine.snapshot()
+            progress = Progress(step=1, best=0.5, best_step=1, best_snapshot=best, kept_snapshot=best)
             began = time.perf_counter()
             directory.write_checkpoint(0, Checkpoint(progress, engine.state(), seconds=0.0))
             save = time.perf_counter() - began

@@ -102,9 +102,25 @@ def test_wrong_usage_is_one_line_and_writes_nothing(refused, arguments, tmp_path
     assert [f for f in tmp_path.rglob("*") if f.is_file() or f.name != "runs"] == []
 
 
-def test_a_device_that_is_not_there_is_refused_before_anything_is_written(refused, toml, tmp_path):
-    line = refused("run", toml, "run.device=tpu9", "--out", tmp_path / "runs")
-    assert "run.device is 'tpu9': torch has no such device here; use cpu" in line
+@pytest.mark.parametrize(
+    ("override", "said"),
+    [
+        ("run.device=tpu9", "run.device is 'tpu9': use cpu, cuda, or cuda:0"),
+        ("run.device=gpu", "run.device is 'gpu': did you mean 'cuda'?"),
+        ("run.device=hpu", "run.device is 'hpu': torch has no such device here; use cpu"),
+        (
+            "train.precision=tf32",
+            "train.precision=tf32 needs an NVIDIA card; run.device is 'cpu': use float32 or bf16",
+        ),
+    ],
+)
+def test_a_device_that_is_not_there_is_refused_before_data_are_opened(
+    refused, toml, tmp_path, override, said
+):
+    missing = f"data.root={tmp_path / 'no-such.npz'}"
+    for more in ((), ("--dry-run",)):
+        assert said in refused("run", toml, override, "--out", tmp_path / "runs", *more)
+    assert said in refused("run", toml, override, missing, "--out", tmp_path / "runs")
     assert list((tmp_path / "runs").iterdir()) == []
 
 

@@ -1,5 +1,7 @@
 """These tests check the batches that data sets draw, with both samplings and all transforms."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -215,3 +217,22 @@ def test_rotated_sets_are_prepared_of_their_own_validation_too(opened, planes):
     np.testing.assert_array_equal(turned.draw(0, 0, 0, 2).pixels, expected)
     np.testing.assert_array_equal(turned.validation.pixels, expected[:6])
     np.testing.assert_allclose(turned.mean, expected.mean(axis=0), rtol=1e-6)
+
+
+@pytest.mark.parametrize("sampling", ["replacement", "epochs"])
+@pytest.mark.parametrize("source", ["plain", "transforms", "nlgp"])
+def test_threads_draw_the_same_batches(opened, source, sampling):
+    if source == "nlgp":
+        fields = {"size": 8, "lengths": (1.0, 2.0), "validation": 4, "heldout": 4, "label_noise": 0.2}
+        dataset = open_dataset(Data(source="nlgp", **fields), 0)
+    else:
+        dataset = opened(translate=source == "transforms", flip=source == "transforms")
+
+    def draw(step):  # 12 training images: a batch ends one epoch and begins another
+        batch = dataset.draw(3, 1, step, 10, sampling)
+        return batch.pixels[batch.indices].tobytes(), batch.indices.tobytes(), batch.labels.tobytes()
+
+    steps = [step for step in range(40) for _ in range(2)]
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(draw, steps))
+    assert found == [draw(step) for step in steps]

@@ -40,6 +40,14 @@ def test_the_papers_values_are_the_defaults():
     assert (paper.data.validation, paper.train.eval_every) == (10_000, 100)
 
 
+def test_each_precision_has_an_identity_of_its_own_and_the_default_the_one_without():
+    found = {
+        kind: tiny.experiment(train={"precision": kind}).identity for kind in ("float32", "tf32", "bf16")
+    }
+    assert found["float32"] == tiny.experiment().identity
+    assert len(set(found.values())) == 3
+
+
 def test_every_default_is_written_out():
     written = tomllib.loads(tiny.experiment().to_toml())
     names = {

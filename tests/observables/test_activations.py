@@ -56,3 +56,13 @@ def test_bad_arguments_are_refused():
         top_images(np.ones((2, 3)), 0)
     with pytest.raises(InputError, match=r"\[images, 2\], got shape \(4, 3\)"):
         TopImages(2, 1).update(np.ones((4, 3)), 0)
+
+
+def test_images_may_be_given_by_their_indices():
+    activations = np.array([[4.0, 0.0], [1.0, 1.0], [4.0, 1.0], [2.0, 9.0]])
+    best = TopImages(2, 2)
+    best.update(activations[[2, 3]], np.array([12, 13]))
+    best.update(activations[[0, 1]], np.array([10, 11]))
+    indices, values = best.result()
+    assert indices.tolist() == [[10, 12], [13, 11]]
+    assert values.tolist() == [[4, 4], [9, 1]]

@@ -121,6 +121,32 @@ def test_shuffling_keeps_the_fan_in(array, seed):
     assert np.array_equal(shuffled.fan_in, Mask(array).fan_in)
 
 
+def drawn_one_row_set_at_a_time(mask, rng):
+    """The draws that a shuffled mask is defined by: for each row what is missing, rows in their order, until none is."""
+    kept, n_in = mask.sum(axis=1), mask.shape[1]
+    wanted = np.where(kept > n_in // 2, n_in - kept, kept)
+    drawn = [set() for _ in wanted]
+    while any(len(one) < count for one, count in zip(drawn, wanted, strict=True)):
+        missing = [count - len(one) for one, count in zip(drawn, wanted, strict=True)]
+        places = iter(rng.integers(n_in, size=sum(missing)).tolist())
+        for one, count in zip(drawn, missing, strict=True):
+            one.update(next(places) for _ in range(count))
+    rows = np.array([[i in one for i in range(n_in)] for one in drawn])
+    return rows ^ (kept > n_in // 2)[:, np.newaxis]
+
+
+@given(MASKS, st.integers(0, 1000))
+def test_shuffled_masks_are_those_of_the_generators_draws(array, seed):
+    wanted = drawn_one_row_set_at_a_time(array, generator(seed, "test"))
+    assert np.array_equal(shuffle_at_fan_in(array, generator(seed, "test")).array, wanted)
+
+
+def test_rows_of_more_than_255_inputs_are_counted_right():
+    array = np.random.default_rng(0).random((5, 700)) < np.array([0.45, 0.7, 1.0, 0.0, 0.5])[:, np.newaxis]
+    wanted = drawn_one_row_set_at_a_time(array, generator(3, "test"))
+    assert np.array_equal(shuffle_at_fan_in(array, generator(3, "test")).array, wanted)
+
+
 def test_shuffling_is_reproducible_and_does_not_touch_its_source():
     mask = Mask(generator(0, "test").random((20, 30)) < 0.4)
     before = mask.array.copy()

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from prunescope import observables
 from prunescope.errors import InputError
+from prunescope.observables.kurtosis import shuffled_rows
 from reference import activations as reference
 
 
@@ -171,3 +172,12 @@ def test_weights_that_are_not_finite_give_nan_for_their_node_alone(value):
     assert np.isnan(found[0])
     assert found[1] == plain[1]
     assert np.isnan(observables.excess_kurtosis(np.array([[value], [1.0]]))).all()
+
+
+@pytest.mark.parametrize("kind", [np.float16, np.float32, np.float64])
+def test_rows_are_shuffled_as_the_generator_permutes_them(kind):
+    values = np.random.default_rng(0).standard_normal((150, 31)).astype(kind)
+    found = shuffled_rows(values, np.random.default_rng(5))
+    wanted = np.random.default_rng(5).permuted(values, axis=1)
+    assert found.dtype == kind
+    np.testing.assert_array_equal(found, wanted)

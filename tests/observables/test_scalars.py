@@ -136,3 +136,11 @@ def test_radii_do_not_depend_on_how_many_nodes_are_summed_at_once(monkeypatch):
     for summed in (1, 30):
         monkeypatch.setattr("prunescope.observables.scalars.SUMMED", summed)
         assert np.array_equal(radius_of_gyration(mask, (2, 3, 4)), whole)
+
+
+def test_radii_are_those_of_the_places_also_of_more_channels_than_a_byte_counts():
+    shape = (300, 3, 4)
+    mask = np.random.default_rng(1).random((4, 300 * 12)) < np.array([0.01, 0.5, 1.0, 0.2])[:, np.newaxis]
+    for row, found in zip(mask, radius_of_gyration(mask, shape), strict=True):
+        _, y, x = np.unravel_index(np.flatnonzero(row), shape)
+        assert found == pytest.approx(np.sqrt(y.var() + x.var()), rel=1e-12)

@@ -65,6 +65,7 @@ def watch(given, level):
             return ended
 
         dynamics.after_step = after_step
+        dynamics.next_step = lambda step: step + 1  # also where nothing is due
         return dynamics
 
     followed = type(level)(**(vars(level) | {"dynamics": watched}))
@@ -199,3 +200,23 @@ def test_weights_that_overflow_are_said_to(method, data):
     given = setting(method, data, train={"lr": 1e38, "eval_every": 30}, density=0.2, update_every=3)
     with pytest.raises(Diverged, match=r"not finite; lower train\.lr"):
         watch(given, levels(given)[0])
+
+
+@pytest.mark.parametrize(
+    ("method", "prune", "acts"),
+    [
+        ("gradual", {"update_every": 4}, [4, 8, 12, 16, 20, 24, 28]),  # 7 updates fit into 75 % of 40 steps
+        ("dpf", {"update_every": 7}, [7, 14, 21, 28, 35]),  # masks move to the end
+        ("rigl", {"update_every": 5}, [5, 10, 15, 20, 25]),  # at step 30 nothing is dropped any more
+        ("set", {"update_every": 13, "drop": 0.4}, [13, 26, 39]),
+        ("beta-lasso", {}, []),
+    ],
+)
+def test_dynamics_say_when_they_act(method, prune, acts, data):
+    density = {} if method == "beta-lasso" else {"density": 0.3}
+    [level] = levels(setting(method, data, **density, **prune))
+    dynamics = level.dynamics()
+    for step in range(STEPS):  # a resumed level may ask after any step
+        at = dynamics.next_step(step)
+        assert (at or STEPS) > step
+        assert [at] * (at is not None and at < STEPS) == [act for act in acts if act > step][:1]

@@ -106,6 +106,10 @@ def test_it_goes_on_from_its_state(start):
         assert found[0] == 80
 
 
+def test_it_says_when_it_checks():
+    assert [made().next_step(step) for step in (0, 9, 10, 15, 20)] == [10, 10, 20, 20, 30]
+
+
 def test_only_where_it_is_asked_for():
     assert early_bird(Prune(), next_ticket) is None
     assert early_bird(Prune(early_bird=0.1), next_ticket)()._every == 100

@@ -5,7 +5,7 @@ import pytest
 
 from prunescope.model import Ticket, initial
 from prunescope.runs.checkpoint import Checkpoint
-from prunescope.training.engine import Score
+from prunescope.training.engine import HostSnapshot, Score
 from prunescope.training.loop import Evaluation, Progress
 from prunescope.training.state import EngineState
 
@@ -15,8 +15,8 @@ PROGRESS = Progress(
     step=7,
     best=0.5,
     best_step=4,
-    best_model=MODEL,
-    kept=MODEL,
+    best_snapshot=HostSnapshot(MODEL),
+    kept_snapshot=HostSnapshot(MODEL),
     last=Evaluation(2, 4, 1.25, Score(10, 5, 9, 12.5)),
     best_ticket=TICKET,
     dynamics={"calls": np.array([3])},
@@ -44,7 +44,9 @@ def test_the_names_in_the_file_are_these():
     assert arrays["seconds"].tolist() == [3.5]
 
 
-@pytest.mark.parametrize("progress", [Progress(), Progress(step=3, kept=MODEL), PROGRESS])
+@pytest.mark.parametrize(
+    "progress", [Progress(), Progress(step=3, kept_snapshot=HostSnapshot(MODEL)), PROGRESS]
+)
 def test_a_checkpoint_survives_becoming_arrays(progress):
     before = Checkpoint(progress, EngineState(MODEL, TICKET, steps=7), 3.5).to_arrays()
     after = Checkpoint.from_arrays(dict(reversed(before.items())), level=2)

@@ -83,6 +83,9 @@ def test_a_failure_stops_no_other_is_told_at_the_end_and_exits_1(sweep, tmp_path
         (["train.lr=[]"], "train.lr is an empty list"),
         (["train.lr=[0.1,0.1]"], "two entries are the same experiment"),
         (["data.root=/no/such.npz"], "data.root=/no/such.npz: no such file or folder"),
+        (["run.device=gpu"], "/seed-0: run.device is 'gpu': did you mean 'cuda'?"),
+        (["run.device=cuda:999", "--seeds", "3"], "/seed-0: run.device is 'cuda:999': "),
+        (["train.precision=[float32,tf32]"], "/seed-0: train.precision=tf32 needs an NVIDIA card"),
         (["--jobs", "0"], "--jobs is 0; it must be 1 or more"),
         (["--threads", "0"], "--threads"),
     ],
@@ -93,6 +96,15 @@ def test_wrong_input_is_one_line_before_any_work(sweep, tmp_path, arguments, mes
     assert (code, stdout, len(told)) == (2, "", 1)
     assert message in told[0]
     assert list(tmp_path.glob("runs/*")) == []
+
+
+def test_finished_runs_need_no_device(sweep):
+    assert sweep()[0] == 0
+    code, stdout, stderr = sweep("run.device=cuda:999")
+    assert (code, len(stdout.splitlines())) == (0, 1), stderr
+    code, stdout, stderr = sweep("run.device=cuda:999", "--seeds", "2")
+    assert (code, stdout) == (2, "")
+    assert "/seed-1: run.device is 'cuda:999': " in stderr
 
 
 def test_too_small_a_disk_is_said_before_any_work(sweep, tmp_path, monkeypatch):

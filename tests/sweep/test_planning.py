@@ -11,8 +11,17 @@ from prunescope.experiment import Place
 from prunescope.pruning.running import run
 from prunescope.runs.reporting import Reporter
 from prunescope.sweep import Job, plan
-from prunescope.sweep.capacity import Capacity, machine_capacity
-from prunescope.sweep.planning import ExecutionOptions, Plan, PlannedRun, check_disk
+from prunescope.sweep.capacity import Capacity, cuda_devices, machine_capacity
+from prunescope.sweep.planning import (
+    Costs,
+    ExecutionOptions,
+    Plan,
+    PlannedRun,
+    _crowding,
+    check_disk,
+    runs_a_card,
+)
+from prunescope.sweep.ray.cluster import Cluster, Node
 from prunescope.sweep.status import SweepStatus
 
 
@@ -90,7 +99,7 @@ def planned(path, *seconds, memory=1, **place):
     cost = replace(
         cost, level_seconds=seconds, memory_bytes=memory, disk_bytes=10**9, levels=len(seconds) - 1
     )
-    cost = replace(cost, starting=0.0, preparing=0.0)
+    cost = replace(cost, starting=0.0, preparing=0.0, checkpoint_bytes=0)
     return PlannedRun(job, path, "new", 0, cost.seconds, cost)
 
 
@@ -163,6 +172,45 @@ def test_a_disk_that_does_not_hold_the_runs_is_said(tmp_path, monkeypatch):
         check_disk(found)
 
 
+def test_the_checkpoint_of_the_largest_run_needs_disk_too(tmp_path, monkeypatch):
+    runs = [planned(tmp_path / str(s), s) for s in (1, 2)]
+    costs = [replace(run.estimate, checkpoint_bytes=10**8 * n) for n, run in enumerate(runs)]
+    found = Plan(tmp_path, tuple(replace(run, estimate=cost) for run, cost in zip(runs, costs, strict=True)))
+    monkeypatch.setattr("prunescope.sweep.planning.free_disk", lambda folder: 21 * 10**8)
+    check_disk(found)
+    monkeypatch.setattr("prunescope.sweep.planning.free_disk", lambda folder: 2 * 10**9)
+    with pytest.raises(InputError, match=r"about 2\.10 GB"):
+        check_disk(found)
+
+
+@pytest.mark.parametrize(
+    ("place", "cards", "at_once", "a_card"),
+    [
+        ({"device": "cuda"}, 4, 4, 1),
+        ({"device": "cuda"}, 4, 3, 1),
+        ({"device": "cuda", "gpus": 0.25}, 2, 8, 4),
+        ({"device": "cuda", "gpus": 0.25}, 2, 5, 3),
+        ({"device": "cuda:1"}, 4, 3, 3),
+        ({"device": "cuda", "gpus": 0.5}, 0, 8, 2),  # cards of other machines
+        ({"device": "cuda", "gpus": 0.0}, 0, 8, 8),
+    ],
+)
+def test_runs_that_share_a_card_take_turns(tmp_path, monkeypatch, place, cards, at_once, a_card):
+    monkeypatch.setattr("torch.cuda.device_count", lambda: cards)
+    experiment = tiny.experiment(run=place)
+    assert runs_a_card(experiment, at_once) == a_card
+    run = replace(planned(tmp_path, 10.0), job=Job(experiment, 0))
+    assert _crowding((run,), None, at_once) == a_card
+
+
+def test_what_a_run_took_on_a_cpu_says_nothing_of_a_card(some_done):
+    jobs, out = some_done
+    costs = Costs()
+    for device, known in (("cuda", 0), ("cpu", 1)):
+        costs.learn(jobs[0].experiment.model_copy(update={"run": Place(device=device)}), jobs[0].path(out))
+        assert len(costs._taken) == known
+
+
 @dataclass
 class Occupant:
     """What Capacity reads of a worker."""
@@ -219,10 +267,88 @@ def test_a_run_gets_the_cores_and_the_share_of_a_device_that_it_asks_for(tmp_pat
     assert capacity.slots(Plan(tmp_path, (half,) * 9)) == 2
 
 
-def test_cuda_without_a_device_is_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr("prunescope.sweep.capacity.cuda_devices", list)
-    with pytest.raises(InputError, match=r"run.device is cuda and no CUDA device is here"):
-        machine_capacity(Plan(tmp_path, (planned(tmp_path / "1", 1, device="cuda"),)), ExecutionOptions())
+def test_runs_on_a_card_that_they_name_share_it_with_the_others(tmp_path):
+    second = planned(tmp_path / "1", 1, device="cuda:1")
+    capacity = Capacity(cores=9, memory=99, devices=("0", "3"))
+    assert capacity.device(second, []) is None  # It sees all of them, and its own number is the right one.
+    assert not capacity.has_space(second, [Occupant(second)])
+    other = planned(tmp_path / "2", 1, device="cuda")
+    assert capacity.device(other, [Occupant(second)]) == "0"
+    assert capacity.has_space(other, [Occupant(second)])
+    assert not capacity.has_space(second, [Occupant(other, device="3")])
+    assert capacity.has_space(second, [Occupant(other, device="0")])
+    assert not capacity.has_space(other, [Occupant(second), Occupant(other, device="0")])
+
+
+def test_shares_of_a_device_add_up(tmp_path):
+    tenth = planned(tmp_path / "1", 1, device="cuda", gpus=0.1)
+    capacity = Capacity(cores=1, memory=1, devices=("0",))
+    assert capacity.has_space(tenth, [Occupant(tenth, device="0")] * 9)
+    assert not capacity.has_space(tenth, [Occupant(tenth, device="0")] * 10)
+    most = planned(tmp_path / "2", 1, device="cuda", gpus=0.6)
+    assert replace(capacity, devices=("0", "1", "2")).slots(Plan(tmp_path, (most,) * 9)) == 3
+
+
+def test_a_run_with_no_share_of_a_device_goes_by_cores(tmp_path):
+    none = planned(tmp_path / "1", 1, device="cuda", gpus=0)
+    capacity = Capacity(cores=2, memory=99, devices=("0",))
+    assert capacity.has_space(none, [Occupant(none, device="0")])
+    assert not capacity.has_space(none, [Occupant(none, device="0")] * 2)
+
+
+@pytest.mark.parametrize("device", ["cuda", "cuda:3", "gpu"])
+def test_a_device_that_is_not_here_is_refused_with_the_run_that_wants_it(tmp_path, device):
+    runs = (planned(tmp_path / "1", 1), planned(tmp_path / "2", 1, device=device))
+    with pytest.raises(InputError) as error:
+        machine_capacity(Plan(tmp_path, runs), ExecutionOptions())
+    assert str(error.value).startswith(f"{tmp_path / '2'}: run.device is '{device}': ")
+
+
+def test_a_cluster_chooses_the_cards_itself(tmp_path):
+    node = Node("a", "10.0.0.1", cpus=4, gpus=2, memory=9e9)
+    first, second = (
+        Plan(tmp_path, (planned(tmp_path / place, 1, device=place),)) for place in ("cuda:0", "cuda:1")
+    )
+    assert Cluster((node,), local=False).capacity(first, ExecutionOptions()).devices == ("0", "1")
+    with pytest.raises(InputError, match=r"cuda:1: run\.device is cuda:1 and Ray gives each run its card"):
+        Cluster((node,), local=False).capacity(second, ExecutionOptions())
+    with pytest.raises(InputError, match="no node has a GPU"):
+        Cluster((replace(node, gpus=0),), local=False).capacity(first, ExecutionOptions())
+
+
+@pytest.mark.parametrize(
+    ("named", "count", "devices"),
+    [
+        (None, 2, ["0", "1"]),
+        ("", 0, []),
+        ("-1", 0, []),
+        ("0,0", 0, []),  # CUDA takes none where one is there twice.
+        ("3", 1, ["3"]),
+        (" 0, 2 ", 2, ["0", "2"]),
+        ("0,1,", 2, ["0", "1"]),
+        ("1,-1,0", 1, ["1"]),  # CUDA takes those before the first that is wrong.
+        ("0,9", 1, ["0"]),
+        ("GPU-5ebe9af1", 1, ["GPU-5ebe9af1"]),
+        ("MIG-c7d4fb8a,MIG-0e0b2b5f", 1, ["MIG-c7d4fb8a"]),  # One process sees one MIG instance.
+        ("x", 0, []),
+    ],
+)
+def test_the_devices_that_this_process_may_use(monkeypatch, named, count, devices):
+    monkeypatch.setattr("torch.cuda.device_count", lambda: count)
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    if named is not None:
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", named)
+    assert cuda_devices() == devices
+
+
+def test_runs_of_other_machines_are_estimated_without_their_cards(images_file, tmp_path):
+    fields = {"data": {"root": str(images_file)}, "train": {"steps": 6, "eval_every": 6, "precision": "tf32"}}
+    jobs = [Job(tiny.experiment(run={"device": "cuda:999"}, prune={"levels": 1}, **fields), 0)]
+    with pytest.raises(InputError, match=r"run\.device is 'cuda:999'"):
+        plan(jobs, tmp_path)
+    [run] = plan(jobs, tmp_path, here=False).runs
+    assert run.seconds > 0
+    assert run.job.experiment.run.device == "cuda:999"
 
 
 def test_the_status_counts_and_tells_the_time_left(tmp_path):

@@ -31,7 +31,7 @@ def numbers(run):
             for name, value in entry.items()
             if name not in ("identity", "seed")
         }
-    for row in polars.read_parquet(run.path / "levels.parquet").drop("engine").to_dicts():
+    for row in polars.read_parquet(run.path / "levels.parquet").drop("engine", "device").to_dicts():
         level, layer = row.pop("level"), row.pop("layer")
         for name, value in row.items():
             prefix = "level" if name in OF_THE_LEVEL else f"layer-{layer}"

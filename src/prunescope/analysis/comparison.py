@@ -12,7 +12,7 @@ from typing import Any
 import polars
 
 from prunescope.analysis.curves import dense_accuracies
-from prunescope.analysis.groups import Group, by_replicates, groups, replicates, same_data
+from prunescope.analysis.groups import Group, by_replicates, groups, place_notes, replicates, same_data
 from prunescope.analysis.quantities import (
     NEAR,
     Facts,
@@ -168,6 +168,12 @@ class Comparison:
     groups: tuple[Compared, ...]
     baseline: Compared | None = None
     density: float | None = None
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a reader of its numbers has to know: the notes of its groups, and in what place groups differ."""
+        across = place_notes([own.group for group in self.groups for own in group.settings])
+        return tuple(dict.fromkeys([*(note for group in self.groups for note in group.notes), *across]))
 
     def rows(self) -> list[dict[str, Any]]:
         """Return one row for each quantity and each group in which some seed has it.

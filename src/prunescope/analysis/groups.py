@@ -281,11 +281,15 @@ def replicates(label: str, runs: Sequence[Run]) -> Group:
         f"{_set_name(run)}: {note}" for run in taken for note in run.data.get("notes") or ()
     )
     for what, of in _PLACES.items():
-        told = sorted({text for run in taken if (text := of(run))})
+        texts = {run.seed: text for run in taken if (text := of(run))}
+        told = sorted(set(texts.values()))
         if len(told) > 1:
             notes.append(
                 f"{label}: seeds were run on different {what} ({', '.join(told)}), alike within rounding"
             )
+        elif told and " then " in told[0]:
+            each = "each seed" if len(texts) > 1 else f"seed {taken[0].seed}"
+            notes.append(f"{label}: {each} was run on the {what} {told[0]}, alike within rounding")
     return Group(label, tuple(taken), tuple(notes))
 
 
@@ -300,14 +304,29 @@ def first_of_each_seed(runs: Sequence[Run]) -> tuple[list[Run], list[str]]:
     return list(by_seed.values()), notes
 
 
+def place_notes(groups: Sequence[Group]) -> list[str]:
+    """Return a line each where groups were trained by different engines, or on different devices."""
+    notes = []
+    for what in ("engines", "devices"):
+        by_place: dict[str, list[str]] = {}
+        for group in groups:
+            found = sorted({text for run in group.runs if (text := _PLACES[what](run))})
+            if found:
+                by_place.setdefault(", ".join(found), []).append(group.label)
+        if len(by_place) > 1:
+            told = "; ".join(f"{place}: {', '.join(dict.fromkeys(own))}" for place, own in by_place.items())
+            notes.append(f"groups were run on different {what} ({told}), alike within rounding")
+    return notes
+
+
 def _version(run: Run, package: str) -> str:
     return str((run.about.get("versions") or {}).get(package) or "")
 
 
 # What may differ between replicates: it changes results within the rounding of float32.
 _PLACES: dict[str, Callable[[Run], str]] = {
-    "engines": lambda run: str(run.about.get("engine") or ""),
-    "devices": lambda run: run.experiment.run.device,
+    "engines": lambda run: " then ".join(run.about.get("engines") or [run.about.get("engine") or ""]),
+    "devices": lambda run: " then ".join(run.about.get("devices") or [run.experiment.run.device]),
     "versions of prunescope": lambda run: _version(run, "prunescope"),
     "versions of torch": lambda run: _version(run, "torch"),
 }

@@ -35,6 +35,10 @@ class Sizes:
     imp_torch: bool = True
     observed_units: int = 1024
     observed_densities: tuple[float, ...] = (0.5, 0.1, 0.01)
+    end_densities: tuple[float, ...] = (1.0, 0.1, 0.01)
+    end_classes: int = 1000
+    end_validation: int = 10_000
+    end_heldout: int = 40_000
     threads_classes: int = 10
     threads_density: float = 0.1
     copied_floats: int = 32 * 2**20

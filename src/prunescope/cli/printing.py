@@ -20,6 +20,7 @@ from prunescope.mask import ImageShape, Mask
 from prunescope.model import FloatArray
 
 if TYPE_CHECKING:
+    from prunescope.runs.device_memory import OnDevice
     from prunescope.runs.directory import Run
     from prunescope.runs.estimate import Estimate
 
@@ -41,17 +42,23 @@ def print_plan(experiment: Experiment, seed: int, out: Path) -> None:
     print(f"directory   {directory}")
     print(f"parameters  {cost.parameters:,}")
     print(f"levels      {cost.levels + 1}, {cost.steps:,} steps in all{_ends(cost)}")
-    print(f"time        {time_text(cost)} ({1000 * cost.seconds_per_step:.1f} ms a dense step here)")
+    print(
+        f"time        {time_text(cost)} ({milliseconds(cost.seconds_per_step)} a dense step {_where(cost)})"
+    )
     print(f"engine      {cost.engine}")
+    if cost.device:
+        for line in device_lines(cost.device):
+            print(f"device      {line}")
     available, free = available_memory(), free_disk(out.absolute())
     print(
         f"memory      about {gigabytes(cost.memory_bytes)}, plus the memory-mapped images; "
         f"{gigabytes(available)} available{_too_little(cost.memory_bytes > available)}"
     )
+    needed = cost.disk_bytes + cost.checkpoint_bytes
     prepared = f", and {gigabytes(cost.prepared_bytes, 2)} of prepared images" if cost.prepared_bytes else ""
     print(
-        f"disk        about {gigabytes(cost.disk_bytes, 2)}{prepared}; "
-        f"{gigabytes(free)} free{_too_little(cost.disk_bytes > free)}"
+        f"disk        about {gigabytes(cost.disk_bytes, 2)}{_checkpoints(cost)}{prepared}; "
+        f"{gigabytes(free)} free{_too_little(needed > free)}"
     )
     for assumption in cost.assumed:
         print(f"assumed     {assumption}")
@@ -61,6 +68,46 @@ def time_text(cost: Estimate) -> str:
     """Return the estimated time, as in ``about 70 s for all levels, 15 s of it for preparing the images once``."""
     text = f"about {span(cost.seconds + cost.preparing)}"
     return f"{text}, {span(cost.preparing)} of it for preparing the images once" if cost.preparing else text
+
+
+def milliseconds(seconds: float) -> str:
+    """Return a time in milliseconds, as in ``12.3 ms``, and ``0.231 ms`` below one."""
+    return f"{1000 * seconds:{'.1f' if seconds >= 1e-3 else '.3f'}} ms"
+
+
+def _where(cost: Estimate) -> str:
+    return f"on {cost.device.card}" if cost.device else "here"
+
+
+def device_lines(device: OnDevice) -> list[str]:
+    """Return what a run takes of a device's memory, part by part, and whether that is there."""
+    needed = device.needed
+    parts = {
+        "images": needed.images,
+        "network": needed.network,
+        "its best and rewound states": needed.snapshots,
+        "batches": needed.batch,
+        "CUDA": needed.context,
+    }
+    text = ", ".join(f"{name} {gigabytes(size, 2)}" for name, size in parts.items())
+    lines = [
+        f"{device.card} ({device.name}): about {gigabytes(needed.whole)} of its memory ({text}); "
+        f"{gigabytes(device.free)} free"
+    ]
+    if device.streams_images:
+        lines.append(
+            "the images do not fit beside the rest: they stay on the host, and training may wait for them"
+        )
+    return lines
+
+
+def _checkpoints(cost: Estimate) -> str:
+    """Return what checkpoints take, where that is much."""
+    return (
+        f", and {gigabytes(cost.checkpoint_bytes, 2)} while a level is trained"
+        if cost.checkpoint_bytes > 1e8
+        else ""
+    )
 
 
 def _too_little(is_so: bool) -> str:
@@ -134,6 +181,8 @@ def print_run(run: Run, *, as_json: bool) -> None:
             print(level_line(row))
     for note in run.data.get("notes") or ():
         print(f"data: {note}")
+    if run.devices != ("cpu",):
+        print(f"device: {' then '.join(run.devices)}")
     if ended := run.about.get("ended"):
         print(f"ended: {ended}")
 

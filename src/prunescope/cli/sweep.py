@@ -87,11 +87,13 @@ def print_plan(jobs: Sequence[Job], out: Path, options: ExecutionOptions) -> Non
     from prunescope.runs.same_data import Fingerprints
     from prunescope.sweep import plan
     from prunescope.sweep.planning import check_disk
-    from prunescope.sweep.scheduler import check_methods, check_roots
+    from prunescope.sweep.scheduler import check_devices, check_methods, check_roots
 
     options.check()
     check_roots(jobs, options)
-    planned = plan(jobs, out, options.threads, Fingerprints(prepare=False))
+    check_devices(jobs, out, options)
+    here = options.cluster_address is None
+    planned = plan(jobs, out, options.threads, Fingerprints(prepare=False), here)
     check_methods(planned)
     check_disk(planned)
     capacity = _capacity(planned, options)
@@ -169,12 +171,34 @@ def _needs(planned: Plan, capacity: Capacity) -> list[str]:
         f"memory   about {largest} the largest run, {gigabytes(capacity.memory)} available",
         f"disk     about {gigabytes(planned.disk_bytes, 2)}, {free} free",
     ]
+    lines += _on_cards(planned, slots)
     if planned.memory_bytes > capacity.memory:
         lines.append("memory   too little for the largest run by its estimate: it will run alone")
     ends = dict.fromkeys(estimate.ends for estimate in estimates if estimate.ends)
     lines += [f"time     less where a run ends because {text}" for text in ends]
     assumed = dict.fromkeys(text for estimate in estimates for text in estimate.assumed)
     return lines + [f"assumed  {text}" for text in assumed]
+
+
+def _on_cards(planned: Plan, slots: int) -> list[str]:
+    """Return what the largest run takes of a device's memory, and as many of them as share one."""
+    from prunescope.analysis.formats import gigabytes
+    from prunescope.sweep.planning import runs_a_card
+
+    found = [(run, run.estimate.device) for run in planned.todo if run.estimate and run.estimate.device]
+    if not found:
+        return []
+    run, largest = max(found, key=lambda pair: pair[1].needed.whole)
+    needed, shared = largest.needed.whole, runs_a_card(run.job.experiment, slots)
+    line = f"device   about {gigabytes(needed)} of {largest.card} the largest run, {gigabytes(largest.free)} free"
+    lines = [line]
+    if shared > 1:
+        lines.append(f"device   {shared} runs share one and take turns: {gigabytes(shared * needed)}")
+    if shared * largest.needed.least > largest.free:
+        lines.append("device   too little for so many: raise run.gpus, or the last ones may fail")
+    elif shared * needed > largest.free:
+        lines.append("device   images that do not fit stay on the host: the runs may wait for them")
+    return lines
 
 
 def _state(run: PlannedRun) -> str:

@@ -60,7 +60,7 @@ def print_comparison(
     if not done:
         raise InputError(f"{places[0]}: no finished run to compare")
     comparison = compare(done, by, baseline, density)
-    for note in dict.fromkeys(note for group in comparison.groups for note in group.notes):
+    for note in comparison.notes:
         print(f"prunescope: {note}", file=sys.stderr)
     _say_earlier(done)
     forms = {"csv": _csv, "json": _json, "markdown": _markdown, "text": _text}

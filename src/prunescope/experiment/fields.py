@@ -190,8 +190,9 @@ class Train(Section):
         "replacement", description="independent draws, or shuffled epochs"
     )
     eval_every: Positive = 100
-    precision: Literal["float32", "bf16"] = Field(
-        "float32", description="of dense matrix products; statistics and updates are always float32"
+    precision: Literal["float32", "tf32", "bf16"] = Field(
+        "float32",
+        description="of dense matrix products (tf32: on GPUs); statistics and updates are always float32",
     )
 
 
@@ -270,7 +271,7 @@ class Place(Section):
     engine: Literal["auto", "torch", "native"] = Field(
         "auto", description="native: sparse kernels on a CPU; torch: masked dense on any device"
     )
-    device: str = "cpu"
+    device: str = Field("cpu", description="cpu, cuda, or one of several cards, as cuda:1")
     threads: Threads = Field(0, description="0: all cores")
     cpus: Threads = Field(0, description="cores that a sweep keeps for a run; 0: one for each thread")
     gpus: Annotated[float, Field(ge=0, le=1)] | None = Field(
@@ -278,3 +279,6 @@ class Place(Section):
         description="share of a CUDA device that a sweep keeps for a run; 1 with device=cuda unless told",
     )
     checkpoint_seconds: Annotated[float, Field(gt=0)] = 60.0
+    weights: Literal["auto", "whole", "packed"] = Field(
+        "auto", description="of stored levels; packed: without their zeros; auto: packed from 5 million on"
+    )

@@ -1,6 +1,6 @@
-"""This module multiplies dense matrices in float32, or with operands rounded to bfloat16.
+"""This module multiplies dense matrices in float32, or with operands rounded to TF32 or bfloat16.
 
-Products of rounded operands are accumulated in float32.
+Products of rounded operands are accumulated in float32. TF32 has the 10 bits of a half's mantissa and float32's range.
 """
 
 from __future__ import annotations
@@ -17,8 +17,10 @@ from torch import Tensor
 class Products(abc.ABC):
     """The interface by which training's forward and backward passes multiply matrices.
 
-    Sums, results and weights are float32 whatever the operands are.
+    Sums, results and weights are float32 whatever the operands are. ``dtype``: that in which operands are stored.
     """
+
+    dtype = torch.float32
 
     @abc.abstractmethod
     def operand(self, x: Tensor) -> Tensor:
@@ -76,6 +78,8 @@ class BFloat16Products(Products):
     for an older torch, the result is rounded to bfloat16.
     """
 
+    dtype = torch.bfloat16
+
     def __init__(self, wide: bool) -> None:
         self._wide = wide
 
@@ -89,16 +93,72 @@ class BFloat16Products(Products):
         return self.multiply(left, right).add_(bias)
 
 
+class WidenedProducts(Float32Products):
+    """Products of operands stored as bfloat16, for devices whose own products of such operands round the result."""
+
+    dtype = torch.bfloat16
+
+    def operand(self, x: Tensor) -> Tensor:
+        return x.bfloat16()
+
+    def multiply(self, left: Tensor, right: Tensor) -> Tensor:
+        return left.float() @ right.float()
+
+
+class TF32Products(Float32Products):
+    """Products of operands that are rounded to TF32, to nearest, and stored as float32.
+
+    On CUDA devices `matrix_units` lets them go through the matrix units, which would cut off what is beyond TF32. On
+    others the products are exact, as they are there too, and the sums float32.
+    """
+
+    def operand(self, x: Tensor) -> Tensor:
+        return rounded_to_tf32(x)
+
+
 FLOAT32 = Float32Products()
 
 
 def products(precision: str, device: torch.device) -> Products:
-    """Return the products for a ``train.precision`` ("float32" or "bf16") on ``device``."""
+    """Return the products for a ``train.precision`` ("float32", "tf32" or "bf16") on ``device``."""
     if precision == "float32":
         return FLOAT32
+    if precision == "tf32":
+        return TF32Products()
     if device.type == "cpu":
         return RoundedProducts(narrow=_has_bfloat16_units())
     return BFloat16Products(wide=_keeps_float32(device))
+
+
+def stored_products(precision: str, device: torch.device) -> Products:
+    """Return such products as `products` whose operands are stored as bfloat16 for "bf16", on a CPU too."""
+    found = products(precision, device)
+    return WidenedProducts() if isinstance(found, RoundedProducts) else found
+
+
+def rounded_to_tf32(x: Tensor) -> Tensor:
+    """Return float32 numbers rounded to the 10 bits of TF32's mantissa, to nearest, ties to even; NaN stays NaN."""
+    bits = x.view(torch.int32)
+    rounded = ((bits + 0xFFF + ((bits >> 13) & 1)) & -8192).view(torch.float32)
+    return torch.where(x == x, rounded, x)
+
+
+@contextmanager
+def matrix_units(tf32: bool) -> Iterator[None]:
+    """Let float32 products on CUDA devices round their operands to TF32 within the context, or not.
+
+    The setting belongs to the whole process and may have been changed by anybody; it is restored at the end.
+    """
+    setting: Any = torch.backends.cuda.matmul
+    name, value = "fp32_precision", "tf32" if tf32 else "ieee"
+    if not hasattr(setting, name):  # torch before 2.9
+        name, value = "allow_tf32", tf32  # type: ignore[assignment]
+    before = getattr(setting, name)
+    setattr(setting, name, value)
+    try:
+        yield
+    finally:
+        setattr(setting, name, before)
 
 
 def _has_bfloat16_units() -> bool:

@@ -25,8 +25,8 @@ class TopImages:
         self._values = np.full((n_out, k), -np.inf)
         self._seen = 0
 
-    def update(self, activations: Any, first_index: int) -> None:
-        """Add activations [images, n_out] of the images first_index, first_index + 1, …
+    def update(self, activations: Any, first_index: int | NDArray[np.int64]) -> None:
+        """Add activations [images, n_out] of the images first_index, first_index + 1, …, or of those with these indices.
 
         Each image may be added once. Raises InputError for another number of nodes.
         """
@@ -35,13 +35,13 @@ class TopImages:
         if batch.ndim != 2 or batch.shape[1] != n_out:
             raise InputError(f"activations must be [images, {n_out}], got shape {batch.shape}")
         self._seen += len(batch)
-        index = first_index + np.arange(len(batch))[:, np.newaxis]
+        index = first_index if isinstance(first_index, np.ndarray) else first_index + np.arange(len(batch))
         weakest, its_index = self._values[:, -1], self._indices[:, -1]
         # Few images of a later batch exceed the weakest stored ones, so little is left to sort.
-        passing = (batch > weakest) | ((batch == weakest) & (index < its_index))
+        passing = (batch > weakest) | ((batch == weakest) & (index[:, np.newaxis] < its_index))
         image, node = np.nonzero(passing)
         node = np.concatenate([np.repeat(np.arange(n_out), k), node])
-        indices = np.concatenate([self._indices.ravel(), first_index + image])
+        indices = np.concatenate([self._indices.ravel(), index[image]])
         values = np.concatenate([self._values.ravel(), batch[passing]])
         order = np.lexsort((indices, -values, node))
         counts = np.bincount(node, minlength=n_out)

@@ -136,6 +136,7 @@ def shuffle_at_fan_in(mask: Any, rng: np.random.Generator) -> Mask:
     dense = mask.fan_in > mask.n_in // 2
     wanted = np.where(dense, mask.n_in - mask.fan_in, mask.fan_in)
     drawn: BoolArray = np.zeros((mask.n_out, mask.n_in), dtype=np.bool_)
+    places, count = drawn.reshape(-1), np.min_scalar_type(mask.n_in)
     rows = np.arange(mask.n_out)
     missing = wanted
     # Draws that collide are repeated; all positions are treated alike, so every set of inputs is equally likely.
@@ -145,9 +146,13 @@ def shuffle_at_fan_in(mask: Any, rng: np.random.Generator) -> Mask:
         part = (np.cumsum(missing) - 1) // DRAWN_AT_ONCE
         for number in range(int(part[-1]) + 1):
             chosen = part == number
-            node = np.repeat(rows[chosen], missing[chosen])
-            drawn[node, rng.integers(mask.n_in, size=node.size)] = True
-        missing = wanted[rows] - np.count_nonzero(drawn[rows], axis=1)
+            place = np.repeat(rows[chosen] * mask.n_in, missing[chosen])
+            place += rng.integers(mask.n_in, size=place.size)
+            places[place] = True
+        # A sum of bytes is several times faster than a count of each row.
+        few = drawn if 2 * len(rows) > len(drawn) else drawn[rows]
+        kept = few.view(np.uint8).sum(axis=1, dtype=count)
+        missing = wanted[rows] - (kept[rows] if few is drawn else kept)
     drawn[dense] = ~drawn[dense]
     return Mask.owning(drawn)
 

@@ -11,9 +11,9 @@ import numpy as np
 from prunescope.errors import InputError
 from prunescope.mask import ImageShape, Mask
 from prunescope.observables.arrays import as_array
-from prunescope.observables.connectivity import scaled_participation, variance_ratio
+from prunescope.observables.connectivity import scaled_participation, shuffle_at_fan_in, variance_ratio
 from prunescope.observables.locality import locality, uniform_null
-from prunescope.observables.null_masks import SHUFFLES, shuffled_masks
+from prunescope.observables.null_masks import SHUFFLES, null_generators
 from prunescope.observables.null_moments import (
     Moments,
     fan_in_ratio_null,
@@ -28,6 +28,7 @@ from prunescope.observables.scalars import (
     null_anisotropy,
     radius_of_gyration,
 )
+from prunescope.observables.threads import in_order
 
 NAN = float("nan")
 
@@ -166,7 +167,12 @@ def _spatial(mask: Mask, shape: ImageShape | None, shuffles: int) -> list[Scalar
         # Shuffling a dense layer, or nodes without a pair, changes nothing.
         against = [Scalar.exactly(value, Moments(value, 0.0)) for value in values]
     else:
-        nulls = [(null_anisotropy(one, shape, null), radius(one)) for one in shuffled_masks(mask, shuffles)]
+
+        def measured(rng: np.random.Generator) -> tuple[float, float]:
+            one = shuffle_at_fan_in(mask, rng)
+            return null_anisotropy(one, shape, null), radius(one)
+
+        nulls = list(in_order(measured, null_generators(mask, "null", shuffles)))
         against = [Scalar.against(value, [one[i] for one in nulls]) for i, value in enumerate(values)]
     return [local, Scalar(half_width(counts, null)), *against]
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 from numpy.typing import NDArray
 
 from prunescope.mask import BoolArray, ImageShape
+from prunescope.observables.threads import in_order
 
 Counts = tuple[NDArray[np.int64], NDArray[np.int64]]
 # Pairs at (±k, 0) and (0, ±k), and at (±k, ±k), summed over the signs and indexed by k.
@@ -13,6 +16,8 @@ Rays = tuple[NDArray[np.float64], NDArray[np.float64]]
 
 # Spectra of this many bytes are in memory at once, so that they stay in a second-level cache (measured).
 SPECTRA_BYTES = 1 << 19
+# This many nodes are one piece of work for a thread.
+GROUP = 64
 # This many pairs are listed at once, for the same reason.
 LISTED_PAIRS = 1 << 15
 # Of nodes with about so many inputs the places are in memory at once.
@@ -44,11 +49,37 @@ def transformed_pairs(images: NDArray[np.bool_] | NDArray[np.int64]) -> Counts:
     The images are padded with zeros so that displacements do not wrap. The largest sum, about 1e9 for the
     largest layers, is far below the 2^53 at which rounding a float64 could go wrong.
     """
-    from scipy.fft import fft, irfft2, next_fast_len, rfft  # slow to import, and little else needs it
+    from scipy.fft import irfft2, next_fast_len  # slow to import, and little else needs it
 
-    _, channels, height, width = images.shape
-    rows, columns = next_fast_len(2 * height - 1), next_fast_len(2 * width - 1, real=True)
-    frequencies = columns // 2 + 1
+    height, width = images.shape[2:]
+    padded = next_fast_len(2 * height - 1), next_fast_len(2 * width - 1, real=True)
+    frequencies = padded[1] // 2 + 1
+    same = np.zeros((padded[0], 2 * frequencies))
+    all_channels = np.zeros_like(same)
+    groups = (images[start : start + GROUP] for start in range(0, len(images), GROUP))
+    for part, whole in in_order(partial(_spectral_power, padded=padded), groups):
+        same += part
+        all_channels += whole
+    dy, dx = np.arange(-(height - 1), height), np.arange(-(width - 1), width)
+
+    def displacements(parts: NDArray[np.float64]) -> NDArray[np.int64]:
+        power = parts[:, 0::2] + parts[:, 1::2]
+        return np.rint(irfft2(power, s=padded)).astype(np.int64)[np.ix_(dy, dx)]
+
+    same_counts = displacements(same)
+    different = displacements(all_channels) - same_counts
+    same_counts[height - 1, width - 1] = 0  # an input does not make a pair with itself
+    return same_counts, different
+
+
+def _spectral_power(
+    images: NDArray[np.bool_] | NDArray[np.int64], padded: tuple[int, int]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Sum Σ|F|² over images [n, C, H, W], of each channel and of all channels together, as ``_add_power`` adds them."""
+    from scipy.fft import fft, rfft
+
+    rows, columns = padded
+    channels, frequencies = images.shape[1], columns // 2 + 1
     same = np.zeros((rows, 2 * frequencies))
     all_channels = np.zeros_like(same)
     chunk = max(1, SPECTRA_BYTES // (16 * channels * rows * frequencies))
@@ -58,16 +89,7 @@ def transformed_pairs(images: NDArray[np.bool_] | NDArray[np.int64]) -> Counts:
         spectrum = fft(rfft(part, n=columns, axis=-1), n=rows, axis=-2, overwrite_x=True)
         _add_power(same, spectrum.reshape(-1, rows, frequencies))
         _add_power(all_channels, spectrum.sum(axis=1))
-    dy, dx = np.arange(-(height - 1), height), np.arange(-(width - 1), width)
-
-    def displacements(parts: NDArray[np.float64]) -> NDArray[np.int64]:
-        power = parts[:, 0::2] + parts[:, 1::2]
-        return np.rint(irfft2(power, s=(rows, columns))).astype(np.int64)[np.ix_(dy, dx)]
-
-    same_counts = displacements(same)
-    different = displacements(all_channels) - same_counts
-    same_counts[height - 1, width - 1] = 0  # an input does not make a pair with itself
-    return same_counts, different
+    return same, all_channels
 
 
 def ray_pairs(masks: BoolArray, shape: ImageShape, longest: int) -> Rays:
@@ -75,10 +97,12 @@ def ray_pairs(masks: BoolArray, shape: ImageShape, longest: int) -> Rays:
 
     Each pixel holds one bit for every node, so that one operation on words compares a pair of pixels in 64 nodes.
     """
-    packed = np.packbits(np.ascontiguousarray(masks.T), axis=1)
-    padded = np.zeros((len(packed), -(-packed.shape[1] // 8) * 8), np.uint8)
-    padded[:, : packed.shape[1]] = packed
-    words = padded.view(np.uint64).reshape(*shape, -1)
+    bits = masks.view(np.uint8)
+    packed = np.zeros((-(-len(masks) // 64) * 8, masks.shape[1]), np.uint8)
+    for place in range(8):
+        some = bits[place::8]
+        packed[: len(some)] |= some << place
+    words = np.ascontiguousarray(packed.T).view(np.uint64).reshape(*shape, -1)
     axes, diagonals = np.zeros(longest + 1), np.zeros(longest + 1)
     for k in range(1, longest + 1):
         up, down, left, right = words[:, k:], words[:, :-k], words[:, :, k:], words[:, :, :-k]

@@ -110,17 +110,18 @@ def radius_of_gyration(mask: Any, shape: ImageShape) -> NDArray[np.float64]:
     step = max(1, SUMMED // (shape[1] * shape[2]))
     for start in range(0, len(images), step):
         nodes = slice(start, start + step)
-        radii[nodes] = _radii(images[nodes].sum(axis=1, dtype=np.float64))
+        radii[nodes] = _radii(images[nodes].view(np.uint8).sum(axis=1, dtype=np.min_scalar_type(shape[0])))
     return radii
 
 
-def _radii(pixels: NDArray[np.float64]) -> NDArray[np.float64]:
+def _radii(pixels: NDArray[np.unsignedinteger[Any]]) -> NDArray[np.float64]:
     """Return the radius of gyration of each node from the numbers of its inputs by pixel, [nodes, H, W]."""
-    connections = pixels.sum(axis=(1, 2))
+    lines = [pixels.sum(axis=axis, dtype=np.uint32).astype(np.float64) for axis in (1, 2)]
+    connections = lines[0].sum(axis=1)
     alive = connections > 0
     total = np.where(alive, connections, np.nan)
     variance = np.zeros(len(pixels))
-    for line in (pixels.sum(axis=1), pixels.sum(axis=2)):
+    for line in lines:
         # Integer coordinates keep the sums exact, so that the radius of a single input is exactly 0.
         position = np.arange(line.shape[1], dtype=np.float64)
         first, second = line @ position, line @ position**2

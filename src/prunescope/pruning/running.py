@@ -92,11 +92,21 @@ def unread_fields(experiment: Experiment, overrides: Iterable[str]) -> list[str]
 def estimate(experiment: Experiment) -> Estimate:
     """Estimate the cost of a run (``runs.estimate``) from the levels that its method expects to train.
 
-    Raises InputError for an unknown method.
+    Raises InputError for an unknown method, and for a device that is not here or whose memory is too small.
     """
     from prunescope.runs.estimate import estimate as cost
+    from prunescope.training import check_place
 
-    return cost(experiment, _facts(experiment))
+    check_place(experiment)  # before any data are opened
+    try:
+        return cost(experiment, _facts(experiment))
+    except RuntimeError as error:
+        from prunescope.training.torch.device import (
+            device_errors,
+        )  # Wrong data are refused before torch is imported.
+
+        with device_errors(experiment.run.device):
+            raise error
 
 
 def crowding(experiment: Experiment, at_once: int) -> float:

@@ -39,7 +39,7 @@ class LevelEnd:
     """What there is to measure at the end of a level.
 
     ``observed`` has the arrays of observations.safetensors; ``seconds`` is the level's time; ``engine`` is the name of
-    the engine.
+    the engine, ``device`` that of what it computes on.
     """
 
     level: Level
@@ -48,6 +48,7 @@ class LevelEnd:
     observed: Arrays
     seconds: float
     engine: str
+    device: str = "cpu"
 
     @property
     def ticket(self) -> Ticket:
@@ -258,5 +259,8 @@ COLUMNS: tuple[Column, ...] = (
            "number of updates in the level", lambda at: at.trained.last.step),
     Column("engine", "text", "level", "engine", "", "text",
            "name of the engine that executed the steps", lambda at: at.engine),
+    Column("device", "text", "level", "device", "", "text",
+           "name of the device that executed the steps, the last of them where a level was resumed on another",
+           lambda at: at.device),
 )
 # fmt: on

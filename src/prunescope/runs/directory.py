@@ -24,6 +24,7 @@ from prunescope.model import Arrays, Model, Ticket
 from prunescope.runs.arrays import read_arrays
 from prunescope.runs.metrics_file import MetricsLine, read_metrics
 from prunescope.runs.owner import Owner
+from prunescope.runs.packed_weights import unpacked
 from prunescope.runs.record import RunRecord, StoredData, read_record
 from prunescope.runs.stored_arrays import RunSizes, read_model, read_observations, read_ticket
 from prunescope.runs.stored_table import TABLE_LIMIT, read_table
@@ -90,6 +91,14 @@ class Run:
     def status(self) -> str:
         """The status of the run: running, interrupted, failed or done."""
         return self.record.status
+
+    @property
+    def devices(self) -> tuple[str, ...]:
+        """The devices that trained the run, in their order: a card by its own name, a CPU as "cpu".
+
+        Runs of earlier versions have what ``run.device`` was when they were begun, which is no name of a card.
+        """
+        return tuple(self.record.devices or (self.experiment.run.device,))
 
     @property
     def data(self) -> dict[str, Any]:
@@ -254,7 +263,7 @@ class Run:
     def model(self, level: int) -> Model:
         """Read the model at the end of a level, pruned entries 0; raise InputError for a missing or damaged file."""
         path = self.level_path(level) / "weights.safetensors"
-        return read_model(path, self._arrays(path, level)[0], self._sizes)
+        return read_model(path, unpacked(path, *self._arrays(path, level)), self._sizes)
 
     def read_rewind(self) -> Model:
         """Read the parameters that levels rewind to; raise InputError for a missing or damaged file."""

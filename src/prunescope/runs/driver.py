@@ -7,6 +7,7 @@ import platform
 import signal
 import time
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType, ModuleType
@@ -16,8 +17,10 @@ from prunescope.errors import InputError, damaged, described
 from prunescope.experiment import Experiment
 from prunescope.model import layer_sizes
 from prunescope.runs.checkpoint import Checkpoint
+from prunescope.runs.device_memory import check_device_fits, on_device
 from prunescope.runs.directory import Run, is_done
-from prunescope.runs.fits import check_fits, check_space
+from prunescope.runs.fits import check_fits, check_space, weights_of
+from prunescope.runs.packed_weights import is_packed
 from prunescope.runs.reporting import Reporter, silent
 from prunescope.runs.writer import RunWriter, check_same, open_run, run_path
 from prunescope.signals import raise_stopped, receiving, stop_signals
@@ -93,30 +96,67 @@ class _Driver:
     directory: RunWriter
     reporter: Reporter
     rows: list[dict[str, Any]] = field(default_factory=list)
+    device: str = "cpu"
 
     def run(self) -> None:
+        from prunescope.training import check_place, engine_note, make_engine
+
+        check_place(self.experiment)
         check_fits(self.experiment)
         dataset = self.open_data()  # before torch is imported, which takes longer than to refuse wrong data
         sizes = layer_sizes(len(dataset.mean), self.experiment.network.hidden, len(dataset.classes))
         check_fits(self.experiment, sizes)
         check_space(self.experiment, sizes, self.directory.path)
+        if on_device(self.experiment):
+            check_device_fits(self.experiment, sizes)
+        self.directory.packs_weights = is_packed(self.experiment.run.weights, weights_of(sizes))
         import torch
 
-        from prunescope.training import engine_note, make_engine
+        from prunescope.training.torch.device import device_errors, device_name
 
+        place = self.experiment.run.device
+        self.device = device_name(place)
+        before = self._moved_from()
         self._pin_threads(torch)
-        self._pin_engine()
+        if before is None:
+            self._pin_engine()
         rule = self.method.update_rule
-        engine = make_engine(self.experiment, dataset.mean, dataset.live_pixels, rule)
+        with device_errors(place):
+            engine = make_engine(self.experiment, dataset.mean, dataset.live_pixels, rule)
         setting = Setting(self.experiment, sizes, self.seed, dataset)
         procedure = self.method.procedure(setting)
 
         finished = set(self.directory.levels)
         self.rows = self.directory.table.to_dicts() if finished else []
-        self.directory.write_about(status="running", **_versions(torch))
+        self.directory.write_about(status="running", **self._places(engine.name), **_versions(torch, place))
         note = engine_note(self.experiment, rule)
         self.directory.write_about(engine=engine.name, engine_note=note, method=dict(self.method.about))
         self.reporter.started(self.directory.path, self.experiment, self.rows, note)
+        if before is not None:
+            self.reporter.note(
+                f"was trained on {before} so far, and from here on {self.device}: its numbers agree within rounding, not to the bit"
+            )
+        try:
+            with device_errors(place):
+                ended = self._train_levels(procedure, setting, engine, finished)
+        except (Interrupted, KeyboardInterrupt):
+            self.directory.write_about(status="interrupted")
+            raise
+        except BaseException as error:
+            with contextlib.suppress(OSError):  # On a full disk the status cannot be written either.
+                said = described(error) if isinstance(error, OSError) else str(error)
+                self.directory.write_about(status="failed", error=said)
+            raise
+        self.directory.drop_checkpoint()
+        self.directory.write_about(status="done", error=None, ended=ended)
+        if ended is not None:
+            self.reporter.note(f"ended: {ended}")
+        self.reporter.finished(self.directory.path, self.rows)
+
+    def _train_levels(
+        self, procedure: ExplainedProcedure, setting: Setting, engine: Engine, finished: set[int]
+    ) -> str | None:
+        """Train the levels of the procedure that are not finished; return why it ended, None where it went to its end."""
         try:
             level = next(procedure)
             while True:
@@ -126,19 +166,8 @@ class _Driver:
                 if level.dynamics is None and level.ticket == outcome.ticket:
                     self.reporter.note(f"level {level.number}: its masks are those of level {before.number}")
         except StopIteration as end:
-            self.directory.drop_checkpoint()
-            self.directory.write_about(status="done", error=None, ended=end.value)
-            if end.value is not None:
-                self.reporter.note(f"ended: {end.value}")
-            self.reporter.finished(self.directory.path, self.rows)
-        except (Interrupted, KeyboardInterrupt):
-            self.directory.write_about(status="interrupted")
-            raise
-        except BaseException as error:
-            with contextlib.suppress(OSError):  # On a full disk the status cannot be written either.
-                said = described(error) if isinstance(error, OSError) else str(error)
-                self.directory.write_about(status="failed", error=said)
-            raise
+            reason: str | None = end.value
+            return reason
 
     def open_data(self) -> Dataset:
         """Open the run's data and return them; raise InputError where they are not those that it was begun with."""
@@ -181,17 +210,22 @@ class _Driver:
             self.directory.write_rewind(trained.kept)
         observed = level_observations(level, trained, setting, engine)
         seconds = time.monotonic() - began + before
-        self.rows += level_rows(
-            LevelEnd(
-                level=level,
-                trained=trained,
-                dataset=dataset,
-                observed=observed,
-                seconds=seconds,
-                engine=engine.name,
-            )
+        end = LevelEnd(
+            level=level,
+            trained=trained,
+            dataset=dataset,
+            observed=observed,
+            seconds=seconds,
+            engine=engine.name,
+            device=self.device,
         )
-        self.directory.write_level(level.number, trained.ticket, trained.model, observed)
+        # Files are written while the columns are measured; the level counts once the table has its rows.
+        with ThreadPoolExecutor(1) as beside:
+            written = beside.submit(
+                self.directory.write_level, level.number, trained.ticket, trained.model, observed
+            )
+            self.rows += level_rows(end)
+            written.result()
         self.directory.write_table(self.rows, schema())
         self.directory.drop_checkpoint()
         self.reporter.level_finished(self.rows)
@@ -227,8 +261,31 @@ class _Driver:
         torch.set_num_threads(threads)
         self.directory.write_about(threads=threads)
 
+    def _moved_from(self) -> str | None:
+        """Return the device that has trained the run so far; None where that is this one, or none has."""
+        if not self.directory.has_training:
+            return None
+        if known := self.directory.record.devices:
+            return known[-1] if known[-1] != self.device else None
+        # Versions before 0.2 kept only what run.device was at first, which does not say which card it was.
+        stored, here = (one.run.device for one in (self.directory.experiment, self.experiment))
+        return stored if stored.partition(":")[0] != here.partition(":")[0] else None
+
+    def _places(self, engine: str) -> dict[str, list[str]]:
+        """Return the engines and the devices that have trained the run, those of now at the end."""
+        record, before = self.directory.record, self._moved_from()
+        engines = record.engines or ([record.engine] if record.engine else [])
+        devices = record.devices or ([before] if before else [])
+        if not self.directory.has_training:
+            engines, devices = [], []
+        return {
+            name: known if known[-1:] == [now] else [*known, now]
+            for name, known, now in (("engines", engines, engine), ("devices", devices, self.device))
+        }
+
     def _pin_engine(self) -> None:
-        # Engines agree only within rounding, so that a resumed run keeps that of its start unless told otherwise.
+        # Engines agree only within rounding, so that a resumed run keeps that of its start unless told otherwise. On another
+        # device its bits are others all the same, and its engine may not be there.
         place = self.experiment.run
         stored = self.directory.record.engine
         if place.engine == "auto" and stored:
@@ -240,7 +297,7 @@ class _Driver:
 
 @dataclass
 class _Checkpoints:
-    """Writes checkpoints between steps, by the clock, and stops the run when asked once everything is saved."""
+    """Writes checkpoints between blocks of steps, by the clock, and stops the run when asked, once all is saved."""
 
     driver: _Driver
     level: Level
@@ -267,7 +324,7 @@ class _Checkpoints:
 
 @contextlib.contextmanager
 def _signals_wait() -> Iterator[Callable[[], bool]]:
-    """Let the first SIGINT, SIGTERM or SIGHUP wait for the end of a step; a second one acts at once.
+    """Let the first SIGINT, SIGTERM or SIGHUP wait for the end of a block of steps; a second one acts at once.
 
     Outside the main thread, as in a notebook's worker, signals keep their handlers. SIGHUP stays ignored under nohup.
     """
@@ -283,14 +340,23 @@ def _signals_wait() -> Iterator[Callable[[], bool]]:
         yield lambda: asked
 
 
-def _versions(torch: ModuleType) -> dict[str, Any]:
+def _versions(torch: ModuleType, device: str) -> dict[str, Any]:
+    """Return what run.json says of the packages, and of the machine and its ``device``."""
     from importlib.metadata import version
 
+    from prunescope.training.torch.device import device_name, driver_versions
+
+    card = device_name(device)
     return {
         "versions": {
             "prunescope": version("prunescope"),
             "torch": torch.__version__,
             "python": platform.python_version(),
+            **driver_versions(device),
         },
-        "machine": {"system": platform.system(), "processor": platform.machine()},
+        "machine": {
+            "system": platform.system(),
+            "processor": platform.machine(),
+            **({"device": card} if card != "cpu" else {}),
+        },
     }

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
@@ -11,9 +10,11 @@ import numpy as np
 from prunescope.data.prepared.preparation import find_prepared
 from prunescope.experiment import Data, Experiment, Network
 from prunescope.model import layer_sizes
+from prunescope.runs.device_memory import DeviceImages, OnDevice, on_device, opened
 from prunescope.runs.expected import Expected
 from prunescope.runs.fits import check_fits
 from prunescope.runs.sample_images import SampleImages, sample_images
+from prunescope.runs.stored_bytes import StoredImages, StoredLevels, stored_bytes
 from prunescope.runs.trial import (
     DENSITIES,
     END_DENSITIES,
@@ -22,7 +23,6 @@ from prunescope.runs.trial import (
     Pieces,
     Timed,
     crowding,
-    hidden_weights,
     measured_pieces,
     methods_work,
     timed,
@@ -33,8 +33,7 @@ from prunescope.training.state import MOMENTS
 __all__ = ["Estimate", "Expected", "MethodFacts", "estimate"]
 
 BASE_BYTES = 400_000_000  # of a process that has imported torch and the rest
-LINE_BYTES = 200  # of metrics.jsonl, an evaluation
-TABLE_BYTES = 40_000  # levels.parquet and run.json
+DEVICE_BASE_BYTES = 2_500_000_000  # of one that computes on a device: CUDA's libraries too. An assumption.
 
 
 @dataclass(frozen=True)
@@ -43,7 +42,8 @@ class Estimate:
 
     ``level_seconds``: of each level, with its evaluations and what is measured and written at its end. ``starting``: the
     seconds before the first level of every start, ``preparing``: those for preparing the images once. ``ends``: what may
-    end the run before all levels.
+    end the run before all levels. ``checkpoint_bytes``: what is on the disk beside ``disk_bytes`` while a level is trained.
+    ``device``: what the run takes on a device with a memory of its own, None for a CPU.
     """
 
     levels: int
@@ -60,6 +60,8 @@ class Estimate:
     prepared_bytes: int = 0
     ends: str = ""
     learned: bool = False  # level_seconds are those of a finished run
+    checkpoint_bytes: int = 0
+    device: OnDevice | None = None
 
     @property
     def seconds(self) -> float:
@@ -85,10 +87,17 @@ def estimate(experiment: Experiment, method: MethodFacts) -> Estimate:
     random ones, and the time of a level is interpolated at its nominal density.
     """
     check_fits(experiment)
+    if on_device(experiment):
+        from prunescope.training.torch.device import open_device
+
+        open_device(experiment.run.device)  # before images are read
     sample = _sample(experiment.data)
     dataset = sample.dataset
     sizes = layer_sizes(len(dataset.mean), experiment.network.hidden, len(dataset.classes))
     check_fits(experiment, sizes)
+    device = None
+    if on_device(experiment):
+        device = opened(experiment, sizes, _device_images(sample, sizes[0]))
     expected = method.levels_for(sizes)
     small = timed(experiment, sizes[0], sizes[-1])
     pieces = _measured(small, sample, method)
@@ -97,6 +106,10 @@ def estimate(experiment: Experiment, method: MethodFacts) -> Estimate:
     later = steps - (prune.rewind_step if prune.retrain == "remaining" else 0)
     counts = np.array([steps] + [later] * (len(expected.densities) - 1))
     level_seconds = _level_seconds(experiment, sample, pieces, expected.densities, counts)
+    levels = StoredLevels(
+        expected.densities, tuple(counts.tolist()), rewinds=prune.rewind and method.dense_first
+    )
+    stored = stored_bytes(experiment, sizes, levels, StoredImages(sample.validation, sample.heldout))
     level_seconds += inside * counts + (before if method.each_level else 0.0)
     return Estimate(
         levels=len(expected.densities) - 1,
@@ -106,19 +119,27 @@ def estimate(experiment: Experiment, method: MethodFacts) -> Estimate:
         engine=engine_note(experiment, method.update_rule),
         level_seconds=tuple(level_seconds.tolist()),
         memory_bytes=_memory(experiment, sample, method, sizes),
-        disk_bytes=_levels_bytes(experiment, sample, pieces, sizes, counts)
-        + (_model_bytes(sizes) if prune.rewind and method.dense_first else 0),  # rewind.safetensors
+        disk_bytes=stored.whole,
         assumed=(*sample.assumed, *expected.assumed, *small.assumed),
         starting=pieces.start + sample.opening + (0.0 if method.each_level else before),
         preparing=sample.preparing,
         prepared_bytes=sample.prepared_bytes,
         ends=expected.ends,
+        checkpoint_bytes=stored.checkpoint,
+        device=device,
     )
+
+
+def _device_images(sample: SampleImages, pixels: int) -> DeviceImages:
+    """Return the sets of images that lie on a device; those that are floats stay on the host."""
+    if sample.dataset.validation.pixels.dtype != np.uint8:
+        return DeviceImages(0, 0, 0, pixels)
+    return DeviceImages(sample.training, sample.validation, sample.heldout, pixels)
 
 
 def crowded(experiment: Experiment, method: MethodFacts, at_once: int) -> float:
     """Return how many times longer a run takes on this machine while ``at_once`` like it go at a time, measured once."""
-    if at_once < 2 or experiment.run.device != "cpu":
+    if at_once < 2 or on_device(experiment):
         return 1.0
     sample = _sample(experiment.data)
     small = timed(experiment, len(sample.dataset.mean), len(sample.dataset.classes)).experiment
@@ -141,9 +162,11 @@ def _level_seconds(
     evaluations = np.ceil(counts / experiment.train.eval_every)
     at_end = pieces.scored_validation * sample.validation + pieces.scored_heldout * sample.heldout
     end = _at(densities, END_DENSITIES, pieces.end) + image * at_end
-    # The end was measured on END_IMAGES; all validation images go densely through the first two layers.
-    end = end + max(sample.validation - END_IMAGES, 0) * 1.5 * pieces.image[0]
-    return step * counts + image * sample.validation * evaluations + end
+    # The end was measured on some images; all validation images go densely through the first two layers.
+    end = end + max(sample.validation - pieces.end_images, 0) * 1.5 * pieces.image[0]
+    training = step * counts + image * sample.validation * evaluations
+    saved = np.floor(training / experiment.run.checkpoint_seconds)
+    return np.asarray(pieces.level_start + training + pieces.saving * saved + end)
 
 
 def _at(densities: tuple[float, ...], known: tuple[float, ...], values: tuple[float, ...]) -> np.ndarray:
@@ -187,7 +210,7 @@ def _memory(experiment: Experiment, sample: SampleImages, method: MethodFacts, s
     """Return the bytes that a run will take at its peak, beside memory-mapped images."""
     parameters = sum(a * b for a, b in pairwise(sizes))
     copies = 6 + MOMENTS[experiment.train.optimizer]
-    activations = 3 * experiment.train.batch * sum(sizes)
+    activations = 0 if on_device(experiment) else 3 * experiment.train.batch * sum(sizes)
     streams = 0
     if sample.dataset.train_size is None:
         streams = (sample.validation + sample.heldout) * sizes[0]
@@ -199,20 +222,4 @@ def _memory(experiment: Experiment, sample: SampleImages, method: MethodFacts, s
     training = 4 * (copies * parameters + activations + streams + end)
     # The reader of npz files has all images in memory, and copies of those that it splits.
     loading = sample.prepared_bytes * 3 // 2 if experiment.data.source == "npz" else 0
-    return BASE_BYTES + max(training, loading)
-
-
-def _model_bytes(sizes: tuple[int, ...]) -> int:
-    """Return the bytes of a model's file: weights, biases, and what batch norm has for each input."""
-    return 4 * (sum(a * b for a, b in pairwise(sizes)) + 4 * sum(sizes[:-1]) + sum(sizes[1:]))
-
-
-def _levels_bytes(
-    experiment: Experiment, sample: SampleImages, pieces: Pieces, sizes: tuple[int, ...], counts: np.ndarray
-) -> int:
-    """Return the bytes of what all levels store: parameters, masks, observations, evaluations and the table."""
-    masks = hidden_weights(sizes) // 8
-    correct = (sample.validation + sample.heldout) // 4
-    evaluations = sum(math.ceil(count / experiment.train.eval_every) for count in counts)
-    levels = len(counts) * (_model_bytes(sizes) + masks + pieces.end_bytes + correct)
-    return levels + LINE_BYTES * evaluations + TABLE_BYTES
+    return (DEVICE_BASE_BYTES if on_device(experiment) else BASE_BYTES) + max(training, loading)

@@ -29,7 +29,7 @@ def check_fits(experiment: Experiment, sizes: tuple[int, ...] | None = None) -> 
     sizes = sizes or (least_inputs(data), *experiment.network.hidden, 2)
     hidden = list(experiment.network.hidden)
     shown = str(hidden) if len(hidden) <= 8 else f"of {len(hidden)} layers"
-    weights = sum(a * b for a, b in pairwise(sizes))
+    weights = weights_of(sizes)
     check_memory(WEIGHT_BYTES * weights, f"{name}: network.hidden {shown} has {weights:.3g} weights and")
     check_memory(
         4 * experiment.train.batch * max(sizes[0], 2),
@@ -57,3 +57,8 @@ def least_inputs(data: Data) -> int:
     if data.source == "photographs":
         return 3 * data.size**2
     return data.size**2 if data.source == "folder" else 1
+
+
+def weights_of(sizes: tuple[int, ...]) -> int:
+    """Return the number of weights of a network with these layer sizes (n0, …, nL), the output's included."""
+    return sum(a * b for a, b in pairwise(sizes))

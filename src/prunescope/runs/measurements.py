@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
+from dataclasses import dataclass
+
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from prunescope import observables
 from prunescope.data import Dataset
 from prunescope.experiment import Experiment
 from prunescope.model import Arrays
-from prunescope.network.forward import batches, forward, network_inputs, torch_averages, torch_layers
 from prunescope.observables.removal import remove_first_layer_nodes
+from prunescope.observables.threads import using_threads
 from prunescope.randomness import generator
 from prunescope.runs import columns
 from prunescope.runs.columns import LayerEnd, LevelEnd, Value
 from prunescope.runs.correct_images import right_at_best, right_at_end, share_right
+from prunescope.runs.level_network import ComputePlace, LevelNetwork
+from prunescope.runs.piece_times import piece
 from prunescope.runs.preactivations import first_layer_inputs, kurtosis_observations
 from prunescope.training.engine import Engine
 from prunescope.training.levels import Level, Setting
@@ -24,7 +33,9 @@ ATLAS_NODES = 48
 TOP_IMAGES = 3
 SECOND_LAYER_NODES = 12
 ABLATION_SHARES = (0, 0.02, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.6, 0.75, 1)
-ROWS = 2000
+ROWS = 2000  # images at once on a CPU
+DEVICE_ROWS, FEW_ROWS = 10_000, 1000  # on a device, and on one whose memory is full
+log = logging.getLogger(__name__)
 
 
 def level_rows(end: LevelEnd) -> list[dict[str, Value]]:
@@ -36,12 +47,15 @@ def level_rows(end: LevelEnd) -> list[dict[str, Value]]:
     elsewhere and where not defined.
     """
     shape = end.dataset.shape if end.dataset.geometry != "none" else None
-    return [
-        columns.row(
-            LayerEnd(**vars(end), index=index, measured=observables.measure(mask, None if index else shape))
-        )
-        for index, mask in enumerate(end.ticket.masks)
-    ]
+    with piece("columns"), using_threads(torch.get_num_threads()):
+        return [
+            columns.row(
+                LayerEnd(
+                    **vars(end), index=index, measured=observables.measure(mask, None if index else shape)
+                )
+            )
+            for index, mask in enumerate(end.ticket.masks)
+        ]
 
 
 def level_observations(level: Level, trained: Trained, setting: Setting, engine: Engine) -> Arrays:
@@ -49,59 +63,137 @@ def level_observations(level: Level, trained: Trained, setting: Setting, engine:
 
     The engine must hold the masks at the level's end; afterwards it holds those of the best step.
     """
-    experiment, dataset, seed = setting.experiment, setting.dataset, setting.seed
+    dataset = setting.dataset
     assert dataset is not None
-    mask = trained.ticket.masks[0]
-    nodes = observables.most_connected(mask, min(ATLAS_NODES, mask.n_out))
-    indices, values = _top_images(experiment, trained, dataset, nodes)
-    removed = np.unique((np.array(ABLATION_SHARES) * mask.n_out).astype(np.int64))
-    arrays: Arrays = {
-        "nodes": nodes,
-        "top_images": _pictures(dataset, indices),
-        "top_activations": values.astype(np.float32),
-        "ablation_removed": removed,
-    }
-    at_end = right_at_end(engine, trained, dataset)
-    known = {0: share_right(at_end["validation_right_end"], len(dataset.validation))}
-    for order in ("decreasing", "increasing", "random"):
-        ranked = observables.ablation_order(mask.fan_in, order, generator(seed, "ablation", level.number))
-        for count in removed:
-            if 0 < count < mask.n_out or count not in known:
-                ablated = remove_first_layer_nodes(trained.model, ranked[:count])
-                known[int(count)] = engine.evaluate(dataset.validation, ablated).accuracy
-        arrays[f"ablation_{order}"] = np.array([known[int(count)] for count in removed])
-    arrays |= at_end | right_at_best(engine, trained, dataset, at_end)
-    arrays |= _second_layer(experiment, trained, dataset)
-    inputs = first_layer_inputs(trained.model, experiment.network.norm, dataset)
-    weights = trained.model.layers[0].weight
-    return arrays | kurtosis_observations(weights, mask, inputs)
+    with piece("right at the end"):
+        at_end = right_at_end(engine, trained, dataset)
+    alone = share_right(at_end["validation_right_end"], len(dataset.validation))
+    measured = _Measured(level, trained, setting.experiment, dataset, setting.seed, engine, alone)
+    with using_threads(torch.get_num_threads()):
+        arrays = _where_it_fits(measured.device, measured.arrays)
+    with piece("right at the best step"):
+        return arrays | at_end | right_at_best(engine, trained, dataset, at_end)
 
 
-def _second_layer(experiment: Experiment, trained: Trained, dataset: Dataset) -> Arrays:
-    """Find the top images of the second-layer nodes that most pixels reach (Fig. 15); {} with one hidden layer."""
-    masks = trained.ticket.masks
-    if len(masks) < 2:
-        return {}
-    nodes = observables.most_connected(observables.effective_masks(masks[:2])[1], SECOND_LAYER_NODES)
-    indices, _ = _top_images(experiment, trained, dataset, nodes, layer=2)
-    return {"layer2_nodes": nodes, "layer2_top_images": _pictures(dataset, indices)}
+def _where_it_fits(device: torch.device, measure: Callable[[ComputePlace], Arrays]) -> Arrays:
+    """Measure on the device, in smaller pieces where its memory is full, and on the CPU where that is not enough."""
+    here = ComputePlace(torch.device("cpu"), ROWS)
+    if device.type == "cpu":
+        return measure(here)
+    for rows, otherwise in ((DEVICE_ROWS, "with fewer images at once"), (FEW_ROWS, "on the CPU")):
+        try:
+            return measure(ComputePlace(device, rows, remote=True))
+        except torch.cuda.OutOfMemoryError as error:
+            said = str(error).partition("\n")[0]
+            log.warning("the end of the level is measured again, %s: %s", otherwise, said)
+        torch.cuda.empty_cache()
+    return measure(here)
 
 
-@torch.no_grad()
-def _top_images(
-    experiment: Experiment, trained: Trained, dataset: Dataset, nodes: np.ndarray, layer: int = 1
-) -> tuple[np.ndarray, np.ndarray]:
-    """Find the validation images that activate each of ``nodes`` of a layer most: indices and activations [K, 3]."""
-    device = torch.device(experiment.run.device)
-    layers = torch_layers(trained.model, trained.ticket, dataset.live_pixels, device)
-    averages = torch_averages(trained.model, device)
-    mean = torch.tensor(dataset.mean, device=device)
-    top = observables.TopImages(len(nodes), TOP_IMAGES)
-    for start, rows in batches(dataset.validation.pixels, ROWS):
-        inputs = network_inputs(rows.to(device), mean)
-        active, _ = forward(layers, inputs, experiment.network.norm, averages, depth=layer)
-        top.update(active[:, torch.from_numpy(nodes)].cpu().numpy(), start)
-    return top.result()
+@dataclass(frozen=True, eq=False)
+class _Measured:
+    """A level of which activations are measured; ``alone`` is the validation accuracy of its whole network."""
+
+    level: Level
+    trained: Trained
+    experiment: Experiment
+    dataset: Dataset
+    seed: int
+    engine: Engine
+    alone: float
+
+    @property
+    def device(self) -> torch.device:
+        return torch.device(self.experiment.run.device)
+
+    def arrays(self, place: ComputePlace) -> Arrays:
+        """Return everything that needs activations or preactivations, computed at a place."""
+        if not place.remote:
+            return self._activations(place) | self._kurtosis(place)
+        # The host shuffles weights for the kurtosis while the device evaluates images for the rest.
+        with ThreadPoolExecutor(1) as beside:
+            kurtosis = beside.submit(copy_context().run, self._kurtosis, place)
+            return self._activations(place) | kurtosis.result()
+
+    def _activations(self, place: ComputePlace) -> Arrays:
+        """Measure what needs activations: top images of two layers, and the ablation between them."""
+        with piece("network to the device"):
+            network = LevelNetwork.of(
+                self.trained, self.dataset, self.experiment, place, self.engine.resident
+            )
+        with piece("top images"):
+            arrays = self._first_layer(network)
+        with piece("ablation"):
+            arrays |= self._ablation(network)
+        with piece("second layer"):
+            return arrays | self._second_layer(network)
+
+    def _kurtosis(self, place: ComputePlace) -> Arrays:
+        """Measure the preactivations of the first layer."""
+        mask, model = self.trained.ticket.masks[0], self.trained.model
+        with piece("kurtosis"):
+            inputs = first_layer_inputs(model, self.experiment.network.norm, self.dataset)
+            return kurtosis_observations(
+                model.layers[0].weight, mask, inputs, place.device if place.remote else None
+            )
+
+    def _first_layer(self, network: LevelNetwork) -> Arrays:
+        """Find the top images of the most connected nodes (Fig. 3b)."""
+        mask = self.trained.ticket.masks[0]
+        nodes = observables.most_connected(mask, min(ATLAS_NODES, mask.n_out))
+        indices, values = network.top_images(self.dataset.validation.pixels, nodes, TOP_IMAGES)
+        return {
+            "nodes": nodes,
+            "top_images": _pictures(self.dataset, indices),
+            "top_activations": values.astype(np.float32),
+        }
+
+    def _ablation(self, network: LevelNetwork) -> Arrays:
+        """Measure the validation accuracy without the first nodes of each order (Fig. 1c)."""
+        mask = self.trained.ticket.masks[0]
+        counts = np.unique((np.array(ABLATION_SHARES) * mask.n_out).astype(np.int64)).tolist()
+        orders = {
+            order: observables.ablation_order(
+                mask.fan_in, order, generator(self.seed, "ablation", self.level.number)
+            )
+            for order in ("decreasing", "increasing", "random")
+        }
+        # Without any node, and without all of them, the order makes no difference.
+        sets = {
+            _removal(order, count, mask.n_out): orders[order][:count] for order in orders for count in counts
+        }
+        del sets["", 0]
+        found = dict(zip(sets, self._accuracies(network, list(sets.values())), strict=True))
+        found["", 0] = self.alone
+        curves = {
+            f"ablation_{order}": np.array([found[_removal(order, count, mask.n_out)] for count in counts])
+            for order in orders
+        }
+        return {"ablation_removed": np.array(counts), **curves}
+
+    def _accuracies(self, network: LevelNetwork, removals: list[NDArray[np.int64]]) -> list[float]:
+        images, model = self.dataset.validation, self.trained.model
+        if self.device.type != "cpu":
+            return network.accuracies_without(images, removals)
+        # On a CPU an engine may be faster than torch, and earlier runs stored what the engine found.
+        return [
+            self.engine.evaluate(images, remove_first_layer_nodes(model, nodes)).accuracy
+            for nodes in removals
+        ]
+
+    def _second_layer(self, network: LevelNetwork) -> Arrays:
+        """Find the top images of the second-layer nodes that most pixels reach (Fig. 15); {} with one hidden layer."""
+        masks = self.trained.ticket.masks
+        if len(masks) < 2:
+            return {}
+        nodes = observables.most_connected(observables.effective_masks(masks[:2])[1], SECOND_LAYER_NODES)
+        indices, _ = network.top_images(self.dataset.validation.pixels, nodes, TOP_IMAGES, layer=2)
+        return {"layer2_nodes": nodes, "layer2_top_images": _pictures(self.dataset, indices)}
+
+
+def _removal(order: str, count: int, nodes: int) -> tuple[str, int]:
+    """Return what tells the sets of removed nodes apart."""
+    return (order if 0 < count < nodes else ""), count
 
 
 def _pictures(dataset: Dataset, indices: np.ndarray) -> np.ndarray:

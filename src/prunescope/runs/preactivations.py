@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
+import torch
 
 from prunescope import observables
 from prunescope.data import Dataset
 from prunescope.mask import Mask
 from prunescope.model import Arrays, FloatArray, Model
 from prunescope.network.forward import EPSILON
+from prunescope.observables.kurtosis import cavity_of, operands, shuffled_rows
 from prunescope.observables.null_masks import SHUFFLES, null_generators
+from prunescope.observables.threads import in_order
+from prunescope.runs.layer_inputs import DeviceInputs, LayerInputs
 
 IMAGES = 2000
 CAVITY_NODES = 24
+NULL_BYTES = 1 << 29  # shuffled weights that may be in memory at once
 
 
 def first_layer_inputs(model: Model, norm: str, dataset: Dataset, images: int = IMAGES) -> FloatArray:
@@ -36,24 +43,31 @@ def first_layer_inputs(model: Model, norm: str, dataset: Dataset, images: int = 
     return np.asarray((inputs - first.mean) * (first.gamma * dataset.live_pixels / spread), np.float32)
 
 
-def kurtosis_observations(weights: FloatArray, mask: Mask, inputs: FloatArray) -> Arrays:
+def kurtosis_observations(
+    weights: FloatArray, mask: Mask, inputs: FloatArray, device: torch.device | None = None
+) -> Arrays:
     """Measure the excess kurtosis of the first layer's preactivations, and the cavity effects in a sample of nodes.
 
     ``weights`` [n_out, n0] multiply ``inputs`` [images, n0], as first_layer_inputs returns them; the random positions
-    of the null are a function of what the mask keeps.
+    of the null are a function of what the mask keeps. ``device``: where torch does the dense algebra; by default NumPy does.
 
     Returns ``kurtosis`` float32 [n_out], nan where a node's preactivation does not vary; ``kurtosis_null``
     [SHUFFLES], its mean over nodes with each node's weights at random positions; ``cavity_place`` int32 [M, 2], node
     and input of every kept weight of up to CAVITY_NODES nodes spread over the ranks of fan-in; ``cavity_effect``
     float32 [M]. Definitions: docs/science.md, "Kurtosis" and "Cavity".
     """
-    rngs = null_generators(mask, "null-kurtosis", SHUFFLES)
-    null = [_mean(observables.shuffled_kurtosis(weights, mask, inputs, rng)) for rng in rngs]
     ranked = observables.most_connected(mask, int(np.count_nonzero(mask.fan_in)))
     spread = np.linspace(0, len(ranked) - 1, min(CAVITY_NODES, len(ranked)))
-    effects = observables.cavity(weights, mask, inputs, nodes=ranked[spread.round().astype(np.int64)])
+    sampled = ranked[spread.round().astype(np.int64)]
+    masked, inputs = operands(weights, mask, inputs)
+    given = LayerInputs(inputs) if device is None else DeviceInputs(inputs, device)
+    rngs = null_generators(mask, "null-kurtosis", SHUFFLES)
+    shuffled = in_order(partial(shuffled_rows, masked), rngs, NULL_BYTES // masked.nbytes)
+    null = [_mean(given.kurtosis(rows)) for rows in shuffled]
+    v = masked[sampled].astype(np.float64)
+    effects = cavity_of(given.joint_moments(v), v, sampled, mask)
     return {
-        "kurtosis": observables.preactivation_kurtosis(weights, mask, inputs).astype(np.float32),
+        "kurtosis": given.kurtosis(masked).astype(np.float32),
         "kurtosis_null": np.array(null),
         "cavity_place": np.stack([effects.node, effects.input], axis=1).astype(np.int32),
         "cavity_effect": effects.effect.astype(np.float32),

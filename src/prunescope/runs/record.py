@@ -53,9 +53,11 @@ class RunRecord(BaseModel):
     threads: Annotated[int, Field(ge=1, le=65536)] | None = None
     engine: str | None = None
     engine_note: str | None = None
+    engines: list[Text] | None = None
     method: dict[str, str] | None = None
     versions: dict[str, str] | None = None
     machine: dict[str, str] | None = None
+    devices: list[Text] | None = None
     tables: list[str] | None = None
     error: str | None = None
     ended: str | None = None

@@ -42,8 +42,8 @@ _paces: dict[str, tuple[float, float]] = {}  # of sources: see _preparation_seco
 class SampleImages:
     """A data set to time steps with, and what is known of the whole one.
 
-    ``dataset``: the experiment's, or random images of its shape. ``validation`` and ``heldout``: the numbers of images
-    that the whole one has. ``opening``: the seconds that every run takes to open it. ``preparing``: those that preparing it
+    ``dataset``: the experiment's, or random images of its shape. ``training``, ``validation`` and ``heldout``: the numbers of
+    images that the whole one has; ``training`` is 0 where each batch has images of its own. ``opening``: the seconds that every run takes to open it. ``preparing``: those that preparing it
     takes once, and ``prepared_bytes`` what that writes to the cache. ``assumed``: what was not known.
     """
 
@@ -54,6 +54,7 @@ class SampleImages:
     preparing: float = 0.0
     prepared_bytes: int = 0
     assumed: tuple[str, ...] = ()
+    training: int = 0
 
 
 def sample_images(data: Data) -> SampleImages:
@@ -84,7 +85,10 @@ def _opened(data: Data) -> SampleImages:
     began = clock.now()
     dataset = open_dataset(data, SPLIT_SEED)
     split_digest(dataset)
-    return SampleImages(dataset, len(dataset.validation), len(dataset.heldout), clock.now() - began)
+    seconds = clock.now() - began
+    batch = dataset.draw(0, 0, 0, 2)
+    training = len(batch.pixels) if len(batch.pixels) > len(batch.indices) else 0
+    return SampleImages(dataset, len(dataset.validation), len(dataset.heldout), seconds, training=training)
 
 
 def _to_be_turned(data: Data, folder: Path) -> SampleImages:
@@ -115,16 +119,18 @@ def _to_be_prepared(data: Data) -> SampleImages:
         opening=0.1,
         preparing=turned * (2 * setup + (train + rest) * each),  # Both splits are set up.
         prepared_bytes=turned * (train + rest) * (size + 8),
+        training=0 if data.translate or data.flip or raw.dtype != "|u1" else train,
     )
 
 
 def _assumed(data: Data, why: str) -> SampleImages:
     """Return random images of a source that cannot be opened here, for the reason ``why``."""
-    shape, classes, _, rest = OFFICIAL.get(data.source, UNKNOWN)
+    shape, classes, train, rest = OFFICIAL.get(data.source, UNKNOWN)
     text = f"images {'x'.join(map(str, shape))} of {classes} classes that are prepared already ({why})"
     dataset = _random(data, shape, _classes(data, classes), "|u1")
     held = max(rest - data.validation, 0)
-    return SampleImages(dataset, min(rest, data.validation), held, 0.0, assumed=(text,))
+    training = 0 if data.translate or data.flip else train
+    return SampleImages(dataset, min(rest, data.validation), held, 0.0, assumed=(text,), training=training)
 
 
 def _classes(data: Data, classes: int) -> int:

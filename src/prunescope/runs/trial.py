@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import tempfile
 import threading
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import pairwise
@@ -19,14 +19,15 @@ from prunescope.experiment import Experiment
 from prunescope.mask import BoolArray, Mask
 from prunescope.model import Model, Ticket, initial, layer_sizes
 from prunescope.runs import clock
+from prunescope.runs.device_memory import on_device
 from prunescope.runs.expected import Expected
+from prunescope.runs.fits import weights_of
 from prunescope.runs.sample_images import SampleImages
 from prunescope.training.engine import Engine, Score
 from prunescope.training.levels import Dynamics, ExplainedProcedure, Level, Setting, UpdateRule
 
 if TYPE_CHECKING:
-    from prunescope.data import Batch, Images
-    from prunescope.runs.columns import LevelEnd
+    from prunescope.data import Batch, Dataset, Images
     from prunescope.training.state import EngineState
 
 DENSITIES = (1.0, 0.3, 0.1, 0.03, 0.01)
@@ -42,6 +43,10 @@ TIMED_UNITS = 50_000  # of hidden layers
 LITTLE = {"score_images": 1000, "rounds": 4}  # how much of a method's own work is measured
 DYNAMICS_SECONDS, DYNAMICS_STEPS = 0.3, 20  # measured are multiples of so many steps
 CROWDED_DENSITY, CROWDED_SECONDS = 0.1, 0.3
+# A device with a memory of its own: how many times more is timed as it is, and how many steps and images in one go.
+DEVICE_TIMES, DEVICE_STEPS, DEVICE_IMAGES, DEVICE_REPEATS = 100, 100, 10_000, 3
+DEVICE_DRAWN_BYTES = 100_000_000  # of batches that are drawn before they are timed
+LONG_END_SECONDS = 5.0  # after a level's end of more seconds no other one is measured
 
 
 @dataclass(frozen=True)
@@ -72,8 +77,10 @@ class Pieces:
 
     ``step`` and ``image`` have one value for each of DENSITIES: an update with its batch, and the evaluation of one
     image. ``end`` has one for each of END_DENSITIES: measuring and writing a level, without evaluations.
-    ``scored_validation`` and ``scored_heldout``: how many times a level's end evaluates each set. ``start``: imports.
-    ``end_bytes``: what a level's observations take on disk.
+    ``scored_validation`` and ``scored_heldout``: how many times a level's end evaluates each set. ``start``: imports, and
+    on a device what is compiled once. ``end_images``: the validation images that ``end`` was measured with, and that
+    ``end`` beyond them grows with. Measured on devices alone: ``level_start``, what is done before the first step of each
+    level, such as capturing a graph; ``saving``, the writing of a checkpoint.
     """
 
     step: tuple[float, ...]
@@ -82,7 +89,9 @@ class Pieces:
     scored_validation: float
     scored_heldout: float
     start: float
-    end_bytes: int
+    end_images: int = END_IMAGES
+    level_start: float = 0.0
+    saving: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -99,17 +108,19 @@ def timed(experiment: Experiment, n_in: int, classes: int) -> Timed:
     """Return the experiment to take times with: this one, or one of narrower layers and smaller batches where it is huge.
 
     Without that, the time for a plan would grow with the experiment. Nothing of up to TIMED_WEIGHTS weights and TIMED_WORK
-    weights times images is made smaller.
+    weights times images is made smaller, DEVICE_TIMES as much on a device.
     """
     hidden, batch = experiment.network.hidden, experiment.train.batch
+    times = DEVICE_TIMES if on_device(experiment) else 1
+    most_weights, most_work, most_units = times * TIMED_WEIGHTS, times * TIMED_WORK, times * TIMED_UNITS
     weights = narrow = _weights(n_in, hidden, classes)
-    while (narrow > TIMED_WEIGHTS or sum(hidden) > TIMED_UNITS) and max(hidden) > 1:
-        share = min(max(TIMED_WEIGHTS / narrow, 0.5), max(TIMED_UNITS / sum(hidden), 0.5))
+    while (narrow > most_weights or sum(hidden) > most_units) and max(hidden) > 1:
+        share = min(max(most_weights / narrow, 0.5), max(most_units / sum(hidden), 0.5))
         share = min(share, 0.9)
         hidden = tuple(max(int(share * width), 1) for width in hidden)
         narrow = _weights(n_in, hidden, classes)
-    few = min(batch, max(TIMED_WORK // narrow, 2)) if batch * narrow > TIMED_WORK else batch
-    few = min(few, max(TIMED_PIXELS // (n_in + sum(hidden)), 2))
+    few = min(batch, max(most_work // narrow, 2)) if batch * narrow > most_work else batch
+    few = min(few, max(times * TIMED_PIXELS // (n_in + sum(hidden)), 2))
     if (narrow, few) == (weights, batch):
         return Timed(experiment)
     changed = {
@@ -122,7 +133,7 @@ def timed(experiment: Experiment, n_in: int, classes: int) -> Timed:
 
 
 def _weights(n_in: int, hidden: tuple[int, ...], classes: int) -> int:
-    return sum(a * b for a, b in pairwise((n_in, *hidden, classes)))
+    return weights_of((n_in, *hidden, classes))
 
 
 def measured_pieces(
@@ -139,16 +150,22 @@ def measured_pieces(
     with _threads(experiment.run.threads):
         engine = make_engine(experiment, dataset.mean, dataset.live_pixels, update_rule)
         setting = Setting(experiment, sizes, 0, dataset)
-        step, image = _steps(setting, engine)
-        end = _ends(setting, update_rule)
+        if on_device(experiment):
+            steps = _device_steps(setting, engine)
+            end = _device_ends(setting, update_rule)
+        else:
+            steps = _Steps(*_steps(setting, engine))
+            end = _ends(setting, update_rule)
     return Pieces(
-        step=step,
-        image=image,
+        step=steps.step,
+        image=steps.image,
         end=end.seconds,
         scored_validation=end.validation,
         scored_heldout=end.heldout,
-        start=start,
-        end_bytes=end.bytes,
+        start=start + steps.once,
+        end_images=end.images,
+        level_start=steps.level_start,
+        saving=end.saving,
     )
 
 
@@ -210,6 +227,62 @@ def _steps(setting: Setting, engine: Engine) -> tuple[tuple[float, ...], tuple[f
         steps.append(_shortest(update, MEASURED_STEPS))
         scores.append(_shortest(lambda step: engine.evaluate(images), 1) / max(len(images), 1))
     return tuple(steps), tuple(scores)
+
+
+@dataclass(frozen=True)
+class _Steps:
+    """What steps take: seconds of an update and of an evaluated image at each of DENSITIES, and before the first update.
+
+    ``once``: those before the first update of the first level, beyond the ``level_start`` of every level.
+    """
+
+    step: tuple[float, ...]
+    image: tuple[float, ...]
+    once: float = 0.0
+    level_start: float = 0.0
+
+
+def _device_steps(setting: Setting, engine: Engine) -> _Steps:
+    """Measure steps on a device, which takes them in blocks and works while the host draws the batches that come next."""
+    dataset, train = setting.dataset, setting.experiment.train
+    assert dataset is not None
+    model = initial(setting.sizes, setting.experiment.network.norm, 0)
+    images = first(dataset.validation, DEVICE_IMAGES)
+    block = max(min(engine.block, train.eval_every), 1)
+    steps, scores, begins = [], [], []
+    for density in DENSITIES:
+        began = clock.now()
+        engine.start(model, random_ticket(setting.sizes, density))
+        started = clock.now() - began
+        batches, drawing = _drawn(setting, max(block, DEVICE_STEPS))
+
+        def update(repeat: int, batches: Sequence[Batch] = batches) -> None:
+            for begin in range(0, len(batches), block):
+                engine.steps(batches[begin : begin + block])
+            engine.take_loss()  # This waits for the device.
+
+        began = clock.now()
+        update(0)
+        whole = clock.now() - began
+        each = _shortest(update, DEVICE_REPEATS) / len(batches)
+        begins.append(started + max(whole - each * len(batches), 0.0))
+        # Engines that take blocks are drawn for by a thread.
+        steps.append(max(each, drawing) if engine.block > 1 else each + drawing)
+        scores.append(_shortest(lambda repeat: engine.evaluate(images), DEVICE_REPEATS) / max(len(images), 1))
+    level_start = float(np.median(begins[1:]))
+    return _Steps(tuple(steps), tuple(scores), max(begins[0] - level_start, 0.0), level_start)
+
+
+def _drawn(setting: Setting, count: int) -> tuple[list[Batch], float]:
+    """Return batches of ``count`` steps, or of as many as DEVICE_DRAWN_BYTES hold, and the seconds that one takes."""
+    dataset, train = setting.dataset, setting.experiment.train
+    assert dataset is not None
+    batch = dataset.draw(0, 0, 0, train.batch, train.sampling)
+    if len(batch.pixels) == len(batch.indices):  # The batch has its own images.
+        count = max(min(count, DEVICE_DRAWN_BYTES // max(batch.pixels.nbytes, 1)), 1)
+    began = clock.now()
+    batches = [dataset.draw(0, 0, step, train.batch, train.sampling) for step in range(1, count + 1)]
+    return batches, (clock.now() - began) / count
 
 
 def _shortest(act: Callable[[int], object], repeats: int) -> float:
@@ -343,12 +416,16 @@ class _Counting(Engine):
 
 @dataclass(frozen=True)
 class _Ends:
-    """What the ends of levels take: seconds at each of END_DENSITIES, evaluations of each set, bytes."""
+    """What the ends of levels take: seconds at each of END_DENSITIES with so many ``images``, evaluations of each set.
+
+    ``saving``: the seconds of writing a checkpoint, 0.0 where that was not measured.
+    """
 
     seconds: tuple[float, ...]
     validation: float
     heldout: float
-    bytes: int
+    images: int = END_IMAGES
+    saving: float = 0.0
 
 
 def _ends(setting: Setting, update_rule: UpdateRule) -> _Ends:
@@ -361,21 +438,69 @@ def _ends(setting: Setting, update_rule: UpdateRule) -> _Ends:
     most = max(END_WEIGHTS // setting.sizes[0], 16)
     warm_up = () if _warm else (END_DENSITIES[-1],)
     _warm.append(True)
-    times, end, counted = _end_times(
+    times, counted = _end_times(
         replace(setting, dataset=dataset), most, (*warm_up, *END_DENSITIES), update_rule
     )
     seconds = np.array(times[len(warm_up) :])
     whole_weights, weights = hidden_weights(setting.sizes), hidden_weights(_narrow(setting, most).sizes)
     if whole_weights > weights:
         # What images take does not grow with the units; twice the units tell how much that is.
-        twice, _, _ = _end_times(replace(setting, dataset=dataset), 2 * most, END_DENSITIES[1:2], update_rule)
+        twice, _ = _end_times(replace(setting, dataset=dataset), 2 * most, END_DENSITIES[1:2], update_rule)
         grown = hidden_weights(_narrow(setting, 2 * most).sizes) / weights
         each = min(max((twice[0] - seconds[1]) / (grown - 1), 0.0), seconds[1])  # what ``weights`` take
         fixed = np.minimum(seconds[1] - each, seconds)
         seconds = fixed + (seconds - fixed) * whole_weights / weights
-    counts = [sum(images is every for images in counted) for every in (dataset.validation, dataset.heldout)]
-    size = sum(array.nbytes for array in end.observed.values())
-    return _Ends(tuple(seconds.tolist()), counts[0], counts[1], size)
+    return _Ends(tuple(seconds.tolist()), *_evaluations(counted, dataset))
+
+
+def _evaluations(counted: list[Images], dataset: Dataset) -> tuple[int, int]:
+    """Return how many of the evaluations ``counted`` were of the validation and of the held-out images."""
+    validation, heldout = (
+        sum(images is every for images in counted) for every in (dataset.validation, dataset.heldout)
+    )
+    return validation, heldout
+
+
+def _device_ends(setting: Setting, update_rule: UpdateRule) -> _Ends:
+    """Measure what happens at the end of a level on a device, on all units: there, times do not grow with these."""
+    from prunescope.runs.stored_bytes import checkpoint_bytes
+    from prunescope.training import make_engine
+
+    whole = setting.dataset
+    assert whole is not None
+    # What is evaluated is counted, and what is measured takes ROWS of validation images at a time.
+    dataset = replace(
+        whole, validation=first(whole.validation, DEVICE_IMAGES), heldout=first(whole.heldout, DEVICE_IMAGES)
+    )
+    setting = replace(setting, dataset=dataset)
+    engine = _Counting(make_engine(setting.experiment, dataset.mean, dataset.live_pixels, update_rule))
+    times: list[float] = []
+    with tempfile.TemporaryDirectory() as folder:
+        for number, density in enumerate((END_DENSITIES[-1], *END_DENSITIES)):  # The first one warms up.
+            engine.counted.clear()
+            began = clock.now()
+            _one_end(setting, engine, density, Path(folder) / str(number))
+            times.append(clock.now() - began)
+            if number and times[-1] > LONG_END_SECONDS:
+                break
+        # The checkpoint at a level's end has the state alone; inside a level there are up to two more models.
+        more = checkpoint_bytes(setting.experiment, setting.sizes)
+        began = clock.now()
+        written = _write_checkpoint(engine, Path(folder) / "checkpoint.safetensors")
+        saving = (clock.now() - began) * max(more / written, 1.0)
+    measured = times[1:]
+    seconds = (*measured, *[measured[-1]] * (len(END_DENSITIES) - len(measured)))
+    return _Ends(seconds, *_evaluations(engine.counted, dataset), len(dataset.validation), saving)
+
+
+def _write_checkpoint(engine: Engine, path: Path) -> int:
+    """Write the state of an engine as a checkpoint does; return its bytes."""
+    from prunescope.runs.arrays import write_arrays
+    from prunescope.runs.checkpoint import Checkpoint
+    from prunescope.training.loop import Progress
+
+    write_arrays(path, Checkpoint(Progress(), engine.state(), 0.0).to_arrays())
+    return path.stat().st_size
 
 
 def _narrow(setting: Setting, most: int) -> Setting:
@@ -390,8 +515,8 @@ def _narrow(setting: Setting, most: int) -> Setting:
 
 def _end_times(
     setting: Setting, most: int, densities: tuple[float, ...], update_rule: UpdateRule
-) -> tuple[list[float], LevelEnd, list[Images]]:
-    """Measure the ends of levels of these densities with at most so many units: seconds, the last end, evaluations."""
+) -> tuple[list[float], list[Images]]:
+    """Measure the ends of levels of these densities with at most so many units: seconds, evaluations."""
     from prunescope.training import make_engine
 
     narrow, dataset = _narrow(setting, most), setting.dataset
@@ -402,9 +527,9 @@ def _end_times(
         for number, density in enumerate(densities):
             engine.counted.clear()
             began = clock.now()
-            end = _one_end(narrow, engine, density, Path(folder) / str(number))
+            _one_end(narrow, engine, density, Path(folder) / str(number))
             times.append(clock.now() - began)
-    return times, end, engine.counted
+    return times, engine.counted
 
 
 def hidden_weights(sizes: tuple[int, ...]) -> int:
@@ -412,13 +537,13 @@ def hidden_weights(sizes: tuple[int, ...]) -> int:
     return sum(a * b for a, b in pairwise(sizes[:-1]))
 
 
-def _one_end(setting: Setting, engine: Engine, density: float, folder: Path) -> LevelEnd:
+def _one_end(setting: Setting, engine: Engine, density: float, folder: Path) -> None:
     """Do what the driver does at the end of a level of this density, on random weights."""
     from prunescope.runs.arrays import write_arrays
-    from prunescope.runs.checkpoint import Checkpoint
     from prunescope.runs.columns import LevelEnd
     from prunescope.runs.measurements import level_observations, level_rows
-    from prunescope.training.loop import Evaluation, Progress, Trained
+    from prunescope.runs.packed_weights import is_packed, packed
+    from prunescope.training.loop import Evaluation, Trained
 
     dataset, steps = setting.dataset, setting.experiment.train.steps
     assert dataset is not None
@@ -435,11 +560,11 @@ def _one_end(setting: Setting, engine: Engine, density: float, folder: Path) -> 
     )
     level_rows(end)
     folder.mkdir()
-    write_arrays(folder / "checkpoint.safetensors", Checkpoint(Progress(), engine.state(), 0.0).to_arrays())
+    _write_checkpoint(engine, folder / "checkpoint.safetensors")
     write_arrays(folder / "masks.safetensors", ticket.to_arrays())
-    write_arrays(folder / "weights.safetensors", model.to_arrays())
+    packs = is_packed(setting.experiment.run.weights, weights_of(setting.sizes))
+    write_arrays(folder / "weights.safetensors", packed(model.to_arrays())[0] if packs else model.to_arrays())
     write_arrays(folder / "observations.safetensors", observed)
-    return end
 
 
 def methods_work(experiment: Experiment, sample: SampleImages, method: MethodFacts) -> tuple[float, float]:

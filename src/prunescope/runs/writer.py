@@ -18,6 +18,7 @@ from prunescope.model import WEIGHT_MASK, Arrays, Model, Ticket
 from prunescope.runs.arrays import read_arrays, write_arrays
 from prunescope.runs.checkpoint import Checkpoint, read_checkpoint
 from prunescope.runs.directory import LOCK, Run, sha256
+from prunescope.runs.packed_weights import packed
 from prunescope.runs.record import SEEDS
 from prunescope.runs.same_data import Fingerprints, same_place
 
@@ -30,6 +31,8 @@ UNWRITABLE = CORRECTABLE - FULL - {errno.EIO}
 
 class RunWriter(Run):
     """A run directory, for the one process that may write it; open_run makes it."""
+
+    packs_weights = False  # whether the weights of levels are stored packed (runs.packed_weights)
 
     def write_about(self, **changes: Any) -> None:
         """Write these entries into run.json and keep the others."""
@@ -44,7 +47,8 @@ class RunWriter(Run):
         }
         whose = self.owner.at(level).metadata
         write_arrays(folder / "masks.safetensors", ticket.to_arrays(), shapes | whose)
-        write_arrays(folder / "weights.safetensors", model.to_arrays(), whose)
+        weights = packed(model.to_arrays()) if self.packs_weights else (model.to_arrays(), {})
+        write_arrays(folder / "weights.safetensors", weights[0], weights[1] | whose)
         write_arrays(folder / "observations.safetensors", observed, whose)
 
     def write_table(self, rows: list[dict[str, Any]], schema: dict[str, type[polars.DataType]]) -> None:
@@ -82,6 +86,11 @@ class RunWriter(Run):
             return read_checkpoint(path, arrays, level, self._sizes)
         except InputError as error:
             raise InputError(f"{error}; delete it to start level {level} again") from None
+
+    @property
+    def has_training(self) -> bool:
+        """Whether something that was trained is stored: a level, or the state inside one."""
+        return bool(self.levels) or (self.path / "checkpoint.safetensors").exists()
 
     def drop_checkpoint(self) -> None:
         """Delete the state inside a level."""

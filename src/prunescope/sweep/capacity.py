@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol
 
 from prunescope.errors import InputError
+from prunescope.experiment.device import DeviceName, read_device
 from prunescope.memory import available_memory
 from prunescope.runs.machine import cores
-from prunescope.sweep.planning import ExecutionOptions, Plan, PlannedRun, cpus_of, gpus_of
+from prunescope.sweep.planning import ExecutionOptions, Job, Plan, PlannedRun, cpus_of, gpus_of
+from prunescope.training import check_place
+
+ROUNDING = 1e-9  # Shares of a device, such as ten of 0.1, add up to 1 within this.
 
 
 class Occupant(Protocol):
@@ -41,9 +46,9 @@ class Capacity:
             return True
         if self.at_once is not None:
             return len(running) < self.at_once and self._memory_suffices(run, running)
-        if on_cuda(run):
-            load = self._loads(running)[self.device(run, running)]
-            return load + gpus_of(run.job.experiment) <= 1
+        share, card = gpus_of(run.job.experiment), self._card(run) or self.device(run, running)
+        if share and card is not None:
+            return self._loads(running)[card] + share <= 1 + ROUNDING
         taken = sum(self._cpus(worker) for worker in running)
         enough = taken + cpus_of(run.job.experiment, self.threads) <= self.cores
         return enough and self._memory_suffices(run, running)
@@ -58,7 +63,8 @@ class Capacity:
     def slots(self, plan: Plan) -> int:
         """Return how many of the plan's runs go at once, which its estimate of time needs."""
         share = max((gpus_of(run.job.experiment) for run in plan.todo), default=0.0)
-        limit = self.at_once or (int(len(self.devices) / share) if self.devices and share else None)
+        on_each = int(1 / share + ROUNDING) if share else 0
+        limit = self.at_once or (len(self.devices) * on_each if self.devices and share else None)
         if limit is not None:
             return max(min(limit, len(plan.todo)), 1)
         widest = max((cpus_of(run.job.experiment, self.threads) for run in plan.todo), default=1)
@@ -69,9 +75,18 @@ class Capacity:
         """Return the share of each device that is taken."""
         loads: dict[str | None, float] = dict.fromkeys(self.devices, 0.0)
         for worker in running:
-            if worker.device is not None and worker.planned is not None:
-                loads[worker.device] += gpus_of(worker.planned.job.experiment)
+            if worker.planned is None:
+                continue
+            card = worker.device or self._card(worker.planned)
+            if card is not None:
+                loads[card] += gpus_of(worker.planned.job.experiment)
         return loads
+
+    def _card(self, run: PlannedRun) -> str | None:
+        """Return the CUDA device of a run that says which, as run.device=cuda:1 does; None for any other run."""
+        wanted = read_device(run.job.experiment.run.device)
+        pinned = wanted.kind == "cuda" and wanted.index is not None and wanted.index < len(self.devices)
+        return self.devices[wanted.index or 0] if pinned else None
 
     def _cpus(self, worker: Occupant) -> int:
         """Return the cores that are kept for the run that a worker does."""
@@ -86,21 +101,32 @@ class Capacity:
 def machine_capacity(plan: Plan, options: ExecutionOptions) -> Capacity:
     """Return what this machine has for the runs of ``plan``.
 
-    Raises InputError for runs on CUDA where there is no device, and for a limit of runs at once below 1.
+    Raises InputError for a run whose device is not here, and for a limit of runs at once below 1.
     """
     options.check()
-    wanted = [run for run in plan.todo if on_cuda(run)]
+    check_places((run.job, run.path) for run in plan.todo)
+    wanted = any(read_device(run.job.experiment.run.device).kind == "cuda" for run in plan.todo)
     devices = tuple(cuda_devices()) if wanted else ()
-    if wanted and not devices:
-        raise InputError(
-            f"{wanted[0].path}: run.device is cuda and no CUDA device is here; try run.device=cpu"
-        )
     return Capacity(cores(), available_memory(), devices, options.at_once, options.threads)
+
+
+def check_places(runs: Iterable[tuple[Job, Path]]) -> None:
+    """Raise InputError for the first run whose device is not on this machine, or has no products in its precision."""
+    seen: set[tuple[str, str]] = set()
+    for job, path in runs:
+        place = job.experiment.run.device, job.experiment.train.precision
+        if place in seen:
+            continue
+        seen.add(place)
+        try:
+            check_place(job.experiment)
+        except InputError as error:
+            raise InputError(f"{path}: {error}") from None
 
 
 def on_cuda(run: PlannedRun) -> bool:
     """Return whether the run asks for a CUDA device without saying which."""
-    return run.job.experiment.run.device == "cuda"
+    return read_device(run.job.experiment.run.device) == DeviceName("cuda")
 
 
 def _memory(run: PlannedRun | None) -> int:
@@ -112,5 +138,5 @@ def cuda_devices() -> list[str]:
     import torch
 
     count = torch.cuda.device_count()
-    named = os.environ.get("CUDA_VISIBLE_DEVICES", "")
-    return named.split(",")[:count] if named else [str(number) for number in range(count)]
+    named = [name.strip() for name in os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",")]
+    return named[:count] if any(named) else [str(number) for number in range(count)]

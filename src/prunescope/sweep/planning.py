@@ -14,16 +14,19 @@ from prunescope._renamed import old_names
 from prunescope.analysis.formats import gigabytes
 from prunescope.errors import InputError
 from prunescope.experiment import Experiment
+from prunescope.experiment.device import read_device
 from prunescope.experiment.fields import MOST_THREADS
 from prunescope.experiment.loading import to_stderr
 from prunescope.experiment.paths import decoded
 from prunescope.pruning.running import crowding, estimate
 from prunescope.runs.checkpoint import saved_step
+from prunescope.runs.device_memory import on_device
 from prunescope.runs.directory import Run, is_in_use
 from prunescope.runs.estimate import Estimate
 from prunescope.runs.machine import cores
 from prunescope.runs.same_data import Fingerprints, same_place
 from prunescope.runs.writer import as_stored, run_path
+from prunescope.training import check_place
 
 LOCAL_RAY = "local"  # the address of a Ray instance that is started for a sweep, on this machine
 RunState = Literal["new", "interrupted", "failed", "in use", "done"]
@@ -136,6 +139,11 @@ class Plan:
         )
 
     @property
+    def checkpoint_bytes(self) -> int:
+        """The bytes that the checkpoint of the largest run takes while it trains."""
+        return max((run.estimate.checkpoint_bytes for run in self.todo if run.estimate), default=0)
+
+    @property
     def preparing(self) -> float:
         """The seconds for preparing the images of the runs, each data set once."""
         by_data = {run.job.experiment.data: run.estimate.preparing for run in self.todo if run.estimate}
@@ -176,13 +184,15 @@ def plan(
     out: str | Path,
     threads: int | None = None,
     fingerprints: Fingerprints | None = None,
+    here: bool = True,
 ) -> Plan:
     """Read the run directories of ``jobs`` in the folder ``out`` and estimate what is left to do.
 
     A job that is given twice is planned once. ``threads`` is the number that a run may use, as in ExecutionOptions.
-    ``fingerprints`` is as for ``runs.writer.as_stored``. Raises InputError for a damaged run directory.
+    ``fingerprints`` is as for ``runs.writer.as_stored``. ``here`` is False for runs of other machines, whose devices need
+    not be on this one. Raises InputError for a damaged run directory.
     """
-    costs = Costs(threads)
+    costs = Costs(threads, here)
     located = [job.located(out, fingerprints) for job in jobs]
     by_path = {run_path(job.experiment, job.seed, out): job for job in located}
     states = {path: _state(path) for path in by_path}
@@ -206,10 +216,29 @@ def _planned(job: Job, path: Path, state: tuple[RunState, int], costs: Costs) ->
 def _crowding(runs: tuple[PlannedRun, ...], threads: int | None, at_once: int) -> float:
     """Return how many times longer the largest of ``runs`` takes while so many go at a time on this machine."""
     largest = max(runs, key=lambda run: run.seconds).job.experiment
+    if on_device(largest):
+        return float(runs_a_card(largest, at_once))
     fitting = max(
         cores() // threads_of(largest, threads), 1
     )  # Runs beyond these are on other machines, or asked for.
     return crowding(pinned(largest, threads), min(at_once, fitting))
+
+
+def runs_a_card(experiment: Experiment, at_once: int) -> int:
+    """Return how many of so many runs like ``experiment`` share a card, on which they take turns."""
+    import torch
+
+    kind, _, index = experiment.run.device.partition(":")
+    cards = 1 if index or kind != "cuda" else torch.cuda.device_count()
+    if cards:
+        return max(-(-at_once // cards), 1)
+    share = gpus_of(experiment)  # The cards are on other machines.
+    return max(min(at_once, int(1 / share)), 1) if share else at_once
+
+
+def _kind(experiment: Experiment) -> str:
+    """Return the kind of device that an experiment runs on, as in ``cuda`` for ``cuda:1``."""
+    return experiment.run.device.partition(":")[0]
 
 
 def _state(path: Path) -> tuple[RunState, int]:
@@ -242,10 +271,10 @@ def free_disk(folder: Path) -> int:
 def check_disk(plan: Plan) -> None:
     """Raise InputError when the disk of ``plan.out`` does not hold what the runs will write."""
     free = free_disk(plan.out.absolute())
-    if plan.disk_bytes > free:
+    if plan.disk_bytes + plan.checkpoint_bytes > free:
         raise InputError(
             f"{plan.out}: {gigabytes(free, 2)} are free and the runs will write about "
-            f"{gigabytes(plan.disk_bytes, 2)}: free some space or choose another --out"
+            f"{gigabytes(plan.disk_bytes + plan.checkpoint_bytes, 2)}: free some space or choose another --out"
         )
 
 
@@ -282,10 +311,10 @@ def cpus_of(experiment: Experiment, threads: int | None) -> int:
 
 
 def gpus_of(experiment: Experiment) -> float:
-    """Return the share of a CUDA device that is kept for a run: run.gpus, else 1 with run.device=cuda, else 0."""
+    """Return the share of a CUDA device that is kept for a run: run.gpus, else 1 on CUDA, else 0."""
     if experiment.run.gpus is not None:
         return experiment.run.gpus
-    return float(experiment.run.device == "cuda")
+    return float(read_device(experiment.run.device).kind == "cuda")
 
 
 def pinned(experiment: Experiment, threads: int | None) -> Experiment:
@@ -297,11 +326,12 @@ def pinned(experiment: Experiment, threads: int | None) -> Experiment:
 class Costs:
     """Estimates of experiments, each measured once, with the times of a finished run where there is one.
 
-    ``threads`` is the number that a run may use, None for the experiment's own.
+    ``threads`` is the number that a run may use, None for the experiment's own. ``here`` is False for runs of other
+    machines: what their devices are not here to tell is measured on the CPU.
     """
 
-    def __init__(self, threads: int | None = None) -> None:
-        self._threads = threads
+    def __init__(self, threads: int | None = None, here: bool = True) -> None:
+        self._threads, self._here = threads, here
         self._known: dict[tuple[str, str, int], Estimate] = {}
         self._taken: dict[tuple[str, str], tuple[float, ...]] = {}
 
@@ -310,17 +340,31 @@ class Costs:
         which = (experiment.identity, experiment.data.set_name)
         key = (*which, threads_of(experiment, self._threads))
         if key not in self._known:
-            self._known[key] = estimate(pinned(experiment, self._threads))
+            known = experiment if self._here else _measurable(experiment)
+            self._known[key] = estimate(pinned(known, self._threads))
         taken = self._taken.get(which)
         return replace(self._known[key], level_seconds=taken, learned=True) if taken else self._known[key]
 
     def learn(self, experiment: Experiment, path: Path) -> None:
         """Take the times of a finished run's levels as those of its experiment."""
         which = (experiment.identity, experiment.data.set_name)
-        if which not in self._taken:
-            table = Run(path).table.filter(layer=1).sort("level")
+        run = Run(path)
+        # What a level takes on a CPU says nothing of a card.
+        if which not in self._taken and _kind(run.experiment) == _kind(experiment):
+            table = run.table.filter(layer=1).sort("level")
             if "seconds" in table.columns and not table["seconds"].has_nulls():
                 self._taken[which] = tuple(table["seconds"].to_list())
+
+
+def _measurable(experiment: Experiment) -> Experiment:
+    """Return the experiment, with the CPU as its device where its own is not on this machine."""
+    try:
+        check_place(experiment)
+    except InputError:
+        place = experiment.run.model_copy(update={"device": "cpu"})
+        train = experiment.train.model_copy(update={"precision": "float32"})
+        return experiment.model_copy(update={"run": place, "train": train})
+    return experiment
 
 
 __getattr__ = old_names(__name__)

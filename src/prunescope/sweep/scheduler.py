@@ -19,7 +19,7 @@ from prunescope.pruning.traits import check_requirements
 from prunescope.runs.directory import Run, is_done, is_in_use
 from prunescope.runs.same_data import Fingerprints
 from prunescope.signals import receiving
-from prunescope.sweep.capacity import machine_capacity
+from prunescope.sweep.capacity import check_places, machine_capacity
 from prunescope.sweep.executor import Executor, LocalExecutor
 from prunescope.sweep.planning import ExecutionOptions, Job, Plan, PlannedRun, check_disk, pinned, plan
 from prunescope.sweep.status import SweepReporter, silent
@@ -70,6 +70,7 @@ def execute(
     check_trackers(options)
     jobs = list(jobs)
     check_roots(jobs, options)
+    check_devices(jobs, out, options)
     fingerprints = Fingerprints(reporter.preparing)
     if options.ray is None:
         return _execute(plan(jobs, Path(out), options.threads, fingerprints), options, reporter, None)
@@ -78,7 +79,7 @@ def execute(
     check_address(options.ray, Path(out))
     with connected(options.ray) as cluster:
         known = fingerprints if cluster.local else None  # Those of nodes may be on them alone.
-        planned = plan(jobs, Path(out).absolute(), options.threads, known)
+        planned = plan(jobs, Path(out).absolute(), options.threads, known, options.cluster_address is None)
         return _execute(planned, options, reporter, cluster)
 
 
@@ -105,6 +106,12 @@ def check_roots(jobs: Iterable[Job], options: ExecutionOptions) -> None:
     if options.cluster_address is None:
         for data in dict.fromkeys(job.experiment.data for job in jobs):
             check_root(data)
+
+
+def check_devices(jobs: Iterable[Job], out: str | Path, options: ExecutionOptions) -> None:
+    """Raise InputError for a run that is not done and whose device is not here; a cluster's nodes have their own."""
+    if options.cluster_address is None:
+        check_places((job, path) for job in jobs if not _is_done(path := job.path(out)))
 
 
 def check_trackers(options: ExecutionOptions) -> None:

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import abc
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from prunescope.data import Batch, Images
 from prunescope.mask import BoolArray
 from prunescope.model import Model, Ticket
 from prunescope.training.state import EngineState
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 @dataclass(frozen=True)
@@ -28,10 +34,37 @@ class Score:
         return self.correct / self.images if self.images else float("nan")
 
 
+class Snapshot(abc.ABC):
+    """The parameters and moving averages of an engine as they were when ``Engine.snapshot`` was called.
+
+    Later steps and levels do not change it.
+    """
+
+    @abc.abstractmethod
+    def model(self) -> Model:
+        """Return the parameters and averages, pruned entries 0."""
+
+
+@dataclass(frozen=True)
+class HostSnapshot(Snapshot):
+    """A snapshot whose numbers are in the memory of the host already."""
+
+    held: Model
+
+    def model(self) -> Model:
+        """Return the parameters and averages that are held."""
+        return self.held
+
+
 class Engine(abc.ABC):
-    """Executes the training steps of one level at a time; while it trains, only the engine holds the parameters."""
+    """Executes the training steps of one level at a time; while it trains, only the engine holds the parameters.
+
+    ``block``: the most consecutive steps that the engine takes at once, as the loop finds it after ``start``; 1 for
+    engines that gain nothing by more. Signals that stop a run and checkpoints that are due wait for a block's end.
+    """
 
     name: str
+    block: int = 1
 
     @property
     @abc.abstractmethod
@@ -46,6 +79,14 @@ class Engine(abc.ABC):
     def step(self, batch: Batch) -> None:
         """Update the parameters once, on the images ``batch.pixels[batch.indices]``."""
 
+    def steps(self, batches: Sequence[Batch]) -> None:
+        """Update the parameters once on each of ``batches``, of which there are 1 to ``block``, in their order.
+
+        The outcome is that of as many calls of ``step``, which this default makes.
+        """
+        for batch in batches:
+            self.step(batch)
+
     @abc.abstractmethod
     def take_loss(self) -> float:
         """Return the mean training loss (nats) of the steps since the last call; nan when there was none."""
@@ -53,6 +94,14 @@ class Engine(abc.ABC):
     @abc.abstractmethod
     def model(self) -> Model:
         """Return a copy of the parameters and moving averages as they are now, pruned entries 0."""
+
+    def snapshot(self) -> Snapshot:
+        """Return what ``model`` would return now, to be asked for later.
+
+        This default copies the model at once. Engines whose parameters are elsewhere may keep the copy there until it
+        is asked for, but must not change it.
+        """
+        return HostSnapshot(self.model())
 
     @abc.abstractmethod
     def evaluate(self, images: Images, model: Model | None = None) -> Score:
@@ -69,6 +118,10 @@ class Engine(abc.ABC):
         """
         each = (Images(images.pixels[n : n + 1], images.labels[n : n + 1]) for n in range(len(images)))
         return np.array([self.evaluate(image, model).correct for image in each], np.bool_)
+
+    def resident(self, pixels: NDArray[np.generic]) -> Tensor | None:
+        """Return a set of images that the engine keeps on its device; None where it keeps none, as on a CPU."""
+        return None
 
     @abc.abstractmethod
     def state(self) -> EngineState:

@@ -77,18 +77,29 @@ class Setting:
 class Dynamics(abc.ABC):
     """Changes a level from inside, between its steps; each level has its own, and it can be resumed.
 
-    The loop calls ``after_step`` after each of the level's updates but the last, once parameters were kept and the
-    validation set was evaluated, with the engine that holds the parameters. The method may move the masks by
-    ``training.mask_changes.change`` (``engine.ticket`` is what is kept), or return True to end the level there, with
-    the masks as they are.
+    The loop calls ``after_step`` after each of the level's updates that ``next_step`` names (unless it is defined,
+    after all of them) but the last, once parameters were kept and the validation set was evaluated, with the engine
+    that holds the parameters. The method may move the masks by ``training.mask_changes.change`` (``engine.ticket`` is
+    what is kept), or return True to end the level there, with the masks as they are.
     """
 
     @abc.abstractmethod
     def after_step(self, step: int, engine: Engine) -> bool:
         """Act after ``step`` updates (1 = after the first); return True to end the level."""
 
+    def next_step(self, step: int) -> int | None:
+        """Return after which update beyond ``step`` to call ``after_step`` next; None for not again in this level.
+
+        This default calls it after every update. Engines on a device make the updates between two calls at once. The
+        loop asks at the level's start (step 0), after each call, and where a level is resumed, which may be at any step.
+        """
+        return step + 1
+
     def state(self) -> Arrays:
-        """Return what a resumed level needs beside the engine's state, as named arrays; called after each step."""
+        """Return what a resumed level needs beside the engine's state, as named arrays.
+
+        It is called at the level's start and after each call of ``after_step``.
+        """
         return {}
 
     def restore(self, state: Arrays) -> None:

@@ -20,7 +20,7 @@ from prunescope.native.blas import find_blas
 from prunescope.network.forward import EPSILON
 from prunescope.training.engine import Engine, Score
 from prunescope.training.state import EngineState
-from prunescope.training.torch.step import ADAM_BETAS, ADAM_EPSILON, AVERAGE_DECAY
+from prunescope.training.torch.constants import ADAM_BETAS, ADAM_EPSILON, AVERAGE_DECAY
 
 if TYPE_CHECKING:
     from prunescope.native import _kernels

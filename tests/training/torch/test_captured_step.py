@@ -182,6 +182,30 @@ def test_an_error_that_is_no_capture_error_is_raised_and_leaves_the_state():
     assert total.item() == 0
 
 
+def test_a_device_that_fails_while_a_step_is_recorded_is_asked_nothing_more(monkeypatch, caplog):
+    total = torch.zeros(1)
+    lost = RuntimeError("CUDA error: an illegal memory access was encountered")
+
+    def capture(step):
+        step()
+        monkeypatch.setattr(torch, "no_grad", None)  # what setting the state back begins with
+        raise lost
+
+    with pytest.raises(RuntimeError) as raised:
+        CapturedStep(lambda: total.add_(1), [total], capture)()
+    assert raised.value is lost
+    assert caplog.records == []
+
+
+def test_images_that_cannot_be_uploaded_for_another_reason_are_an_error(data, monkeypatch):
+    def broken(*args, **kwargs):
+        raise RuntimeError("CUDA error: unspecified launch failure")
+
+    monkeypatch.setattr(torch, "empty", broken)
+    with pytest.raises(RuntimeError, match="unspecified launch failure"):
+        ResidentImages(torch.device("cpu")).get(np.zeros((5, 2), np.uint8))
+
+
 def test_sets_of_images_stay_on_the_device_the_last_three_of_them():
     resident, sets = ResidentImages(torch.device("cpu")), [np.full((5, 2), i, np.uint8) for i in range(4)]
     placed = [resident.get(pixels) for pixels in sets[:3]]

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from prunescope.experiment import Prune
 from prunescope.model import Arrays, Model, Ticket
 from prunescope.pruning.dynamics.magnitudes import magnitudes
+from prunescope.pruning.dynamics.schedule import next_multiple
 from prunescope.training.engine import Engine
 from prunescope.training.levels import Dynamics
 
@@ -59,6 +60,10 @@ class EarlyBird(Dynamics):
         before, self._masks = self._masks[1 - COMPARED :], (*self._masks, now)[-COMPARED:]
         settled = max((distance(now, old) for old in before), default=1.0) <= self._threshold
         return settled and len(before) == COMPARED - 1 and step >= self._not_before
+
+    def next_step(self, step: int) -> int:
+        """Return the step of the next check."""
+        return next_multiple(self._every, step)
 
     def state(self) -> Arrays:
         """Return the packed masks of the last checks."""

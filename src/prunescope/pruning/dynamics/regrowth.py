@@ -14,6 +14,7 @@ from prunescope.mask import BoolArray, Mask
 from prunescope.model import Model, Ticket
 from prunescope.pruning.at_initialisation import untrained, wanted_densities
 from prunescope.pruning.dynamics.magnitudes import magnitudes, sizes
+from prunescope.pruning.dynamics.schedule import next_multiple
 from prunescope.pruning.layouts import layer_densities, random_ticket
 from prunescope.pruning.selection import keep_top
 from prunescope.randomness import generator
@@ -67,9 +68,14 @@ class Regrowth(Dynamics):
             self._update(step, engine)
         return False
 
+    def next_step(self, step: int) -> int | None:
+        """Return the step of the next update; None once the share that is dropped is 0, which it stays."""
+        update = next_multiple(self._every, step)
+        return update if self.share(update) > 0 else None
+
     @abc.abstractmethod
     def share(self, step: int) -> float:
-        """Return the share of each layer's weights that is dropped at ``step``."""
+        """Return the share of each layer's weights that is dropped at ``step``; once it is 0 it must stay so."""
 
     @abc.abstractmethod
     def grown(

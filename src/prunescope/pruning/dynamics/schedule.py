@@ -29,6 +29,11 @@ class Schedule:
         return 1 - (1 - final) * (1 - left**3)
 
 
+def next_multiple(every: int, step: int) -> int:
+    """Return the smallest multiple of ``every`` that is greater than ``step``."""
+    return step - step % every + every
+
+
 def schedule(experiment: Experiment, default: int) -> Schedule:
     """Return the schedule of updates every ``prune.update_every`` (or ``default``) steps.
 

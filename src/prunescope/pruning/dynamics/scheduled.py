@@ -9,7 +9,7 @@ from prunescope.mask import Mask
 from prunescope.model import Ticket
 from prunescope.pruning.at_initialisation import untrained, wanted_densities
 from prunescope.pruning.dynamics.magnitudes import magnitudes
-from prunescope.pruning.dynamics.schedule import Schedule, schedule
+from prunescope.pruning.dynamics.schedule import Schedule, next_multiple, schedule
 from prunescope.pruning.layouts import kept_count
 from prunescope.pruning.selection import keep_top
 from prunescope.training.engine import Engine
@@ -36,6 +36,11 @@ class GradualPruning(Dynamics):
             change(engine, Ticket(tuple(masks), engine.ticket.biases), self._probe, step)
         return False
 
+    def next_step(self, step: int) -> int | None:
+        """Return the step of the next update; None after the last one."""
+        update = next_multiple(self._schedule.every, step)
+        return update if update <= self._schedule.end else None
+
 
 class FeedbackPruning(Dynamics):
     """Keeps at every update the largest of all weights of each hidden layer, including those pruned so far.
@@ -52,13 +57,18 @@ class FeedbackPruning(Dynamics):
         Updates go on after the end of the schedule, at the final density.
         """
         if step % self._schedule.every == 0:
+            from prunescope.training.torch.device_engine import DeviceEngine
             from prunescope.training.torch.engine import TorchEngine
 
-            assert isinstance(engine, TorchEngine)
+            assert isinstance(engine, TorchEngine | DeviceEngine)
             density = self._schedule.density(step, self._density)
             layers = zip(self._sizes[:-2], self._sizes[1:-1], strict=True)
             engine.keep_largest([kept_count(density, n_in * n_out) for n_in, n_out in layers])
         return False
+
+    def next_step(self, step: int) -> int:
+        """Return the step of the next update."""
+        return next_multiple(self._schedule.every, step)
 
 
 def dense_start(

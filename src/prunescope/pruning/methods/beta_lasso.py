@@ -25,6 +25,9 @@ class MasksMoveInsideSteps(Dynamics):
         """Return False, which lets the level continue."""
         return False
 
+    def next_step(self, step: int) -> None:
+        """Return None: there is nothing to do between steps."""
+
 
 def _expected(prune: Prune, sizes: Sizes) -> Expected:
     """Return one level, dense at first; its final density is an outcome."""

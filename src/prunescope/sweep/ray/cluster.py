@@ -15,9 +15,10 @@ from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any
 
 from prunescope.errors import InputError, first_line
+from prunescope.experiment.device import read_device
 from prunescope.memory import available_memory
 from prunescope.runs.machine import cores
-from prunescope.sweep.capacity import Capacity, on_cuda
+from prunescope.sweep.capacity import Capacity
 from prunescope.sweep.planning import LOCAL_RAY, ExecutionOptions, Plan
 from prunescope.sweep.ray.liveness import LivenessLock
 from prunescope.sweep.ray.node import UNFIT, SweepContext, versions
@@ -68,7 +69,13 @@ class Cluster:
     def capacity(self, plan: Plan, options: ExecutionOptions) -> Capacity:
         """Return what all nodes have together; raise InputError for runs on CUDA where no node has a device."""
         options.check()
-        wanted = [run for run in plan.todo if on_cuda(run)]
+        names = [(run, read_device(run.job.experiment.run.device)) for run in plan.todo]
+        for run, name in names:
+            if name.kind == "cuda" and name.index:
+                raise InputError(
+                    f"{run.path}: run.device is cuda:{name.index} and Ray gives each run its card; use run.device=cuda"
+                )
+        wanted = [run for run, name in names if name.kind == "cuda"]
         if wanted and not self.largest["num_gpus"]:
             raise InputError(
                 f"{wanted[0].path}: run.device is cuda and no node has a GPU; try run.device=cpu"

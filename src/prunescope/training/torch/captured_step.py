@@ -11,59 +11,84 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
+from prunescope.training.torch.device import fault
+
 Step = Callable[[], None]
-Capture = Callable[[Step], Step]
+Capture = Callable[[Step, Step], Step]  # of one step, to warm up with, and of what is recorded
 
 WARM_UPS = 3
 log = logging.getLogger(__name__)
 
 
-class CapturedStep:
-    """Executes ``step`` by replaying what ``capture`` recorded at the first call.
+class CapturedSteps:
+    """Executes ``step`` many times by replaying what ``capture`` recorded: runs of LENGTHS steps, the longest first.
 
     ``step`` must work in place, on tensors whose addresses do not change. Recording may run it, so that ``changes``,
-    all lasting tensors that it writes, are set back afterwards. Where recording fails, the step runs unrecorded from
-    then on, and a warning is logged.
+    all lasting tensors that it writes, are set back afterwards. Where recording fails, the steps run unrecorded from
+    then on, and a warning is logged; errors of a device that has failed are raised. Without ``capture`` they are not
+    recorded.
     """
 
-    def __init__(self, step: Step, changes: Sequence[Tensor], capture: Capture) -> None:
+    LENGTHS = (20, 1)
+
+    def __init__(self, step: Step, changes: Sequence[Tensor], capture: Capture | None) -> None:
         self._step, self._changes, self._capture = step, changes, capture
-        self._replay: Step | None = None
+        self._recorded: dict[int, Step] = {}
 
-    def __call__(self) -> None:
-        """Execute one step; the first call records it."""
-        if self._replay is None:
-            self._replay = self._recorded()
-        self._replay()
+    def __call__(self, count: int) -> None:
+        """Execute ``count`` steps."""
+        for length in self.LENGTHS:
+            while count >= length:
+                self._run(length)
+                count -= length
 
-    def _recorded(self) -> Step:
+    def _run(self, length: int) -> None:
+        if self._capture is None:
+            for _ in range(length):
+                self._step()
+            return
+        if length not in self._recorded:
+            self._recorded[length] = self._record(length, self._capture)
+        self._recorded[length]()
+
+    def _record(self, length: int, capture: Capture) -> Step:
+        def steps() -> None:
+            for _ in range(length):
+                self._step()
+
         before = [tensor.detach().clone() for tensor in self._changes]
+        failed = False
         try:
-            return self._capture(self._step)
+            return capture(self._step, steps)
         except RuntimeError as error:
+            failed = fault(error) == "device"
+            if failed:
+                raise
             reason = str(error).partition("\n")[0]
             log.warning("the step could not be captured as a CUDA graph and runs eagerly: %s", reason)
-            return self._step
+            self._capture = None
+            return steps
         finally:
-            with torch.no_grad():
-                for tensor, value in zip(self._changes, before, strict=True):
-                    tensor.copy_(value)
+            if not failed:  # Copying on a device that has failed would hide its error behind another.
+                with torch.no_grad():
+                    for tensor, value in zip(self._changes, before, strict=True):
+                        tensor.copy_(value)
 
 
-def cuda_capture(device: torch.device, step: Step) -> Step:
-    """Record ``step`` as a graph on a CUDA device and return the function that replays it.
+def cuda_capture(device: torch.device, warm_up: Step, steps: Step) -> Step:
+    """Record ``steps`` as a graph on a CUDA device and return the function that replays it.
 
-    Warm-up runs come first, on the recording stream, because libraries initialise themselves at their first call,
-    which a capture does not allow. Source: PyTorch's notes on CUDA graphs, "Whole-network capture".
+    Warm-up runs come first, on the recording stream, because libraries initialise themselves and kernels are compiled
+    at their first call, which a capture does not allow. Source: PyTorch's notes on CUDA graphs, "Whole-network capture".
     """
     with torch.cuda.device(device):
         stream = torch.cuda.Stream()
         stream.wait_stream(torch.cuda.current_stream())
         with torch.cuda.stream(stream):
             for _ in range(WARM_UPS):
-                step()
+                warm_up()
         torch.cuda.current_stream().wait_stream(stream)
         graph = torch.cuda.CUDAGraph()
         with torch.cuda.graph(graph, stream=stream):
-            step()
+            steps()
     return graph.replay

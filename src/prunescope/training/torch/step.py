@@ -23,11 +23,8 @@ from prunescope.network.forward import (
 from prunescope.network.precision import products
 from prunescope.training.levels import UpdateRule
 from prunescope.training.state import MOMENTS, EngineState
+from prunescope.training.torch.constants import ADAM_BETAS, ADAM_EPSILON, AVERAGE_DECAY
 from prunescope.training.torch.step_rules import RULES, FeedbackStep
-
-AVERAGE_DECAY = 0.99
-ADAM_BETAS = (0.9, 0.999)
-ADAM_EPSILON = 1e-8
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,0 +1,64 @@
+"""The images that preactivations are measured on, in the memory of the host or on a torch device."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from prunescope.model import FloatArray
+from prunescope.observables.kurtosis import FLAT, JointMoments, joint_moments, kurtosis_of
+
+Floats = NDArray[np.float64]
+BLOCK = 500  # images whose powers are in memory at once on a device
+
+
+class LayerInputs:
+    """What the weights of a layer multiply, [images, n_in], in the memory of the host."""
+
+    def __init__(self, inputs: FloatArray) -> None:
+        self._inputs = inputs
+
+    def kurtosis(self, masked: FloatArray) -> Floats:
+        """Return the excess kurtosis of each node's preactivation, of weights [n_out, n_in] with zeros for pruned ones."""
+        return kurtosis_of(masked, self._inputs)
+
+    def joint_moments(self, v: Floats) -> JointMoments:
+        """Return the moments from which the cavity effects of weights [K, n_in] follow."""
+        return joint_moments(v, self._inputs)
+
+
+class DeviceInputs:
+    """The same on a torch device, where products are float32 and moments float64, as they are on the host."""
+
+    def __init__(self, inputs: FloatArray, device: torch.device) -> None:
+        self._on_device = torch.from_numpy(inputs).to(device)
+
+    @torch.no_grad()
+    def kurtosis(self, masked: FloatArray) -> Floats:
+        """Return the excess kurtosis of each node's preactivation, as ``excess_kurtosis`` defines it."""
+        samples = self._on_device @ torch.from_numpy(masked).to(self._on_device).T
+        centred = samples.double()
+        centred -= centred.mean(0)
+        square = centred.square_()
+        second, fourth = square.mean(0), square.square().mean(0)
+        alive = second.sqrt() > FLAT * samples.abs().amax(0)
+        ratio = fourth / second.where(alive, 1.0).square() - 3
+        return np.asarray(ratio.where(alive, torch.nan).cpu().numpy())
+
+    @torch.no_grad()
+    def joint_moments(self, v: Floats) -> JointMoments:
+        """Return the moments of ``observables.kurtosis.joint_moments``, of which each sum over images is a product."""
+        weights = torch.from_numpy(v).to(self._on_device.device)
+        mean = self._on_device.mean(0, dtype=torch.float64)
+        sums: list[Tensor] = []
+        for rows in self._on_device.split(BLOCK):
+            x = rows.double() - mean
+            a = weights @ x.T
+            a2, x2 = a.square(), x.square()
+            part = [a2.sum(1, keepdim=True), a2.square().sum(1, keepdim=True), x2.sum(0), x2.square().sum(0)]
+            part += [a @ x, (a * a2) @ x, a2 @ x2, a @ (x2 * x)]
+            sums = [total + more for total, more in zip(sums, part, strict=True)] if sums else part
+        found = [(total / len(self._on_device)).cpu().numpy() for total in sums]
+        return JointMoments(*found)

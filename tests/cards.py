@@ -1,0 +1,38 @@
+"""A card that is not there: a device with a name and a memory, on which the CPU computes."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import prunescope.training
+from prunescope.experiment import Experiment
+from prunescope.runs import trial
+from prunescope.training.torch import device
+from prunescope.training.torch.engine import TorchEngine
+from tape import TapeCapture
+
+
+class Card:
+    """The device ``card``, with so many ``free`` bytes, for what estimates a run; ``captures`` has one for each engine."""
+
+    def __init__(self, monkeypatch, free=10**10):
+        self.free, self.captures = free, []
+        monkeypatch.setattr(device, "open_device", lambda name: None)
+        monkeypatch.setattr(device, "device_name", lambda name: "a card")
+        monkeypatch.setattr(device, "free_memory", lambda name: self.free)
+        monkeypatch.setattr(prunescope.training, "make_engine", self.engine)
+        real = trial._one_end
+
+        def one_end(setting, *rest):
+            real(replace(setting, experiment=on_cpu(setting.experiment)), *rest)
+
+        monkeypatch.setattr(trial, "_one_end", one_end)
+
+    def engine(self, experiment, mean, live_pixels, update_rule="kept"):
+        self.captures.append(TapeCapture())
+        return TorchEngine(on_cpu(experiment), mean, live_pixels, self.captures[-1], update_rule)
+
+
+def on_cpu(experiment: Experiment) -> Experiment:
+    """Return the experiment on the CPU."""
+    return experiment.model_copy(update={"run": experiment.run.model_copy(update={"device": "cpu"})})

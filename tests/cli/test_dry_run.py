@@ -1,0 +1,80 @@
+"""What ``--dry-run`` says of a run on a device: run with `pytest tests/cli/test_dry_run.py`."""
+
+import pytest
+
+from cards import Card
+from prunescope.cli import main
+
+SMALL = (
+    "network.hidden=[12]",
+    "train.batch=20",
+    "data.validation=50",
+    "data.size=8",
+    "data.patches=2000",
+    "prune.levels=2",
+)
+
+
+@pytest.fixture
+def said(capsys):
+    """Run a command; returns its exit code, stdout and stderr."""
+
+    def command(*arguments):
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as left:
+            main([str(argument) for argument in arguments])
+        return left.value.code, *capsys.readouterr()
+
+    return command
+
+
+@pytest.mark.parametrize("verb", [("run",), ("sweep",), ("reproduce",)])
+def test_a_device_that_is_not_here_is_said_in_one_line(said, verb, tmp_path):
+    names = {"run": ("quickstart",), "sweep": ("quickstart",), "reproduce": ("1a", "--scale", "mini")}[
+        verb[0]
+    ]
+    code, stdout, stderr = said(*verb, *names, "run.device=xpu:7", "--dry-run", "--out", tmp_path / "runs")
+    assert (code, stdout) == (2, "")
+    assert stderr.startswith("prunescope: run.device is 'xpu:7': ")
+    assert stderr.count("\n") == 1
+
+
+def test_the_memory_and_the_steps_of_a_card_are_in_the_plan(said, monkeypatch):
+    card = Card(monkeypatch)
+    code, stdout, stderr = said("run", "quickstart", *SMALL, "run.device=card", "--dry-run")
+    assert code == 0, stderr
+    line = next(line for line in stdout.splitlines() if line.startswith("device      "))
+    assert "a card (card): about 1.0 GB of its memory (images 0.00 GB, network 0.00 GB" in line
+    assert line.endswith("; 10.0 GB free")
+    assert "ms a dense step on a card)" in stdout
+    assert "stay on the host" not in stdout
+    card.free = 10**5
+    code, stdout, stderr = said("run", "quickstart", *SMALL, "run.device=card", "--dry-run")
+    assert "the images do not fit beside the rest: they stay on the host" in stdout
+
+
+def test_checkpoints_of_large_networks_are_in_the_plan(said, monkeypatch):
+    monkeypatch.setattr("prunescope.runs.trial.MEASURED_STEPS", 1)
+    _, stdout, _ = said("run", "paper/main", "prune.levels=20", "--dry-run")
+    assert "disk        about 0.23 GB, and 0.15 GB while a level is trained; " in stdout
+
+
+@pytest.mark.parametrize(
+    ("free", "share", "words"),
+    [
+        (10**10, 1, ["device   about 1.0 GB of a card the largest run, 10.0 GB free"]),
+        (10**10, 0.5, ["2 runs share one and take turns: 2.0 GB"]),
+        (2_008_000_000, 0.5, ["images that do not fit stay on the host"]),
+        (15 * 10**8, 0.5, ["too little for so many: raise run.gpus"]),
+    ],
+)
+def test_the_plan_of_a_sweep_says_what_runs_take_of_a_card(said, monkeypatch, tmp_path, free, share, words):
+    Card(monkeypatch, free)
+    monkeypatch.setattr("prunescope.sweep.capacity.cuda_devices", lambda: ["0"])
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 1)
+    fields = (*SMALL, "run.device=cuda", f"run.gpus={share}", "data.heldout=3000")
+    code, stdout, stderr = said("sweep", "quickstart", *fields, "--seeds", 4, "--dry-run", "--out", tmp_path)
+    assert code == 0, stderr
+    for text in words:
+        assert text in stdout
+    assert f"at once  {int(1 / share)} run" in stdout

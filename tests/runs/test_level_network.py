@@ -1,0 +1,165 @@
+"""What a level's end measures with torch on a device: run with `pytest tests/runs/test_level_network.py`."""
+
+import numpy as np
+import pytest
+import torch
+
+import tiny
+from prunescope import observables
+from prunescope.mask import Mask
+from prunescope.model import Ticket, initial
+from prunescope.network.forward import forward, network_inputs
+from prunescope.observables.removal import remove_first_layer_nodes
+from prunescope.runs import level_network, measurements
+from prunescope.runs.level_network import ComputePlace, LevelNetwork
+from prunescope.training.levels import Level, Setting
+from prunescope.training.loop import Evaluation, Trained
+from prunescope.training.torch.engine import TorchEngine
+
+SIZES = (108, 12, 10, 3)
+CPU = torch.device("cpu")
+
+
+def absent(pixels):
+    return None
+
+
+def trained_level(norm="before", hidden=(12, 10)):
+    """An engine after a few steps of a level, what it trained, and its setting."""
+    dataset = tiny.dataset()
+    experiment = tiny.experiment(network={"norm": norm, "hidden": list(hidden)}, run={"engine": "torch"})
+    sizes = (108, *hidden, 3)
+    rng = np.random.default_rng(4)
+    dense = Ticket.dense(sizes)
+    ticket = Ticket(tuple(Mask(rng.random(m.array.shape) < 0.4) for m in dense.masks), dense.biases)
+    engine = TorchEngine(experiment, dataset.mean, dataset.live_pixels)
+    level = Level(1, ticket, initial(sizes, norm, 0), 30, 0.4)
+    engine.start(level.model, ticket)
+    for step in range(30):
+        engine.step(dataset.draw(0, 0, step, 20))
+    model = engine.model()
+    score = engine.evaluate(dataset.validation)
+    last = Evaluation(1, 30, 0.0, score)
+    trained = Trained(model, None, score.accuracy, 29, model, last, ticket, ticket)
+    return engine, level, trained, Setting(experiment, sizes, 0, dataset)
+
+
+def network_of(trained, setting, rows=50, resident=absent):
+    return LevelNetwork.of(trained, setting.dataset, setting.experiment, ComputePlace(CPU, rows), resident)
+
+
+@pytest.mark.parametrize(
+    ("norm", "hidden"), [("before", (12, 10)), ("after", (12, 10)), ("none", (12, 10)), ("before", (12,))]
+)
+def test_accuracies_without_nodes_are_those_of_the_engine(norm, hidden):
+    engine, _, trained, setting = trained_level(norm, hidden)
+    images = setting.dataset.validation
+    order = np.random.default_rng(0).permutation(12)
+    removals = [order[:count] for count in (0, 1, 3, 6, 11, 12)]
+    found = network_of(trained, setting).accuracies_without(images, removals)
+    wanted = [
+        engine.evaluate(images, remove_first_layer_nodes(trained.model, nodes)).accuracy for nodes in removals
+    ]
+    assert found == wanted
+    assert len(set(wanted)) > 2
+
+
+def test_images_on_the_device_are_not_copied_again(monkeypatch):
+    engine, _, trained, setting = trained_level()
+    images, asked = setting.dataset.validation, []
+
+    def resident(pixels):
+        asked.append(pixels)
+        return torch.from_numpy(pixels)
+
+    monkeypatch.setattr(level_network, "batches", None)
+    network = network_of(trained, setting, resident=resident)
+    assert network.accuracies_without(images, [np.array([], np.int64)]) == [engine.evaluate(images).accuracy]
+    assert len(asked) == 1
+    assert asked[0] is images.pixels
+
+
+def test_images_as_strong_as_the_last_of_the_strongest_are_kept():
+    active = torch.tensor([[0.0, 5.0], [2.0, 0.0], [1.0, 1.0], [1.0, torch.nan], [0.5, 0.0], [3.0, 1.0]])
+    assert level_network._strongest(active, 2).tolist() == [0, 1, 2, 5]
+    assert level_network._strongest(active, 3).tolist() == [0, 1, 2, 3, 5]
+    assert level_network._strongest(active, 6).tolist() == list(range(6))
+    assert level_network._strongest(torch.zeros(9, 1), 2).tolist() == list(range(9))
+
+
+@pytest.mark.parametrize("rows", [2, 7, 50, 1000])
+def test_top_images_are_those_of_all_activations(rows):
+    _, _, trained, setting = trained_level()
+    pixels, nodes = setting.dataset.validation.pixels, np.array([3, 0, 8])
+    network = network_of(trained, setting, rows)
+    for layer in (1, 2):
+        indices, values = network.top_images(pixels, nodes, 3, layer)
+        inputs = network_inputs(torch.from_numpy(pixels), torch.tensor(setting.dataset.mean))
+        active, _ = forward(network.layers, inputs, "before", network.averages, depth=layer)
+        wanted, heights = observables.top_images(active[:, nodes].numpy(), 3)
+        np.testing.assert_array_equal(indices, wanted)
+        np.testing.assert_allclose(values, heights, rtol=1e-5)
+
+
+def as_on_a_device(monkeypatch, rows):
+    """Let a level's end take the path of devices, on the CPU."""
+    monkeypatch.setattr(
+        measurements._Measured, "device", property(lambda self: torch.device("cuda")), raising=True
+    )
+    monkeypatch.setattr(
+        measurements,
+        "_where_it_fits",
+        lambda device, measure: measure(ComputePlace(CPU, rows, remote=True)),
+    )
+
+
+def test_a_device_observes_what_a_cpu_does(monkeypatch):
+    engine, level, trained, setting = trained_level()
+    here = measurements.level_observations(level, trained, setting, engine)
+    as_on_a_device(monkeypatch, 33)
+    monkeypatch.setattr(measurements, "remove_first_layer_nodes", None)  # of the path of CPUs alone
+    there = measurements.level_observations(level, trained, setting, engine)
+    assert set(there) == set(here)
+    for name, array in here.items():
+        assert (there[name].dtype, there[name].shape) == (array.dtype, array.shape), name
+        np.testing.assert_allclose(there[name], array, rtol=1e-3, atol=1e-4, err_msg=name)
+        if array.dtype.kind in "iu" or name.startswith("ablation"):
+            np.testing.assert_array_equal(there[name], array, name)
+
+
+def test_a_full_device_is_asked_for_less_and_then_the_cpu(caplog):
+    places = []
+
+    def measure(place):
+        places.append((place.device.type, place.rows, place.remote))
+        if place.device.type != "cpu":
+            raise torch.cuda.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB.\nmore")
+        return {"nodes": np.arange(3)}
+
+    found = measurements._where_it_fits(torch.device("cuda"), measure)
+    assert found["nodes"].tolist() == [0, 1, 2]
+    assert places == [("cuda", 10_000, True), ("cuda", 1000, True), ("cpu", 2000, False)]
+    lines = [record.getMessage() for record in caplog.records]
+    assert lines == [
+        "the end of the level is measured again, with fewer images at once: CUDA out of memory. Tried to allocate 2 GiB.",
+        "the end of the level is measured again, on the CPU: CUDA out of memory. Tried to allocate 2 GiB.",
+    ]
+
+
+def test_an_error_other_than_a_full_device_is_raised():
+    def measure(place):
+        raise RuntimeError("CUDA error: an illegal memory access was encountered")
+
+    with pytest.raises(RuntimeError, match="illegal"):
+        measurements._where_it_fits(torch.device("cuda"), measure)
+
+
+def test_the_cpu_is_asked_once():
+    places: list[ComputePlace] = []
+    measurements._where_it_fits(CPU, lambda place: places.append(place) or {})
+    assert places == [ComputePlace(CPU, 2000)]
+
+
+def test_engines_of_cpus_keep_no_images():
+    engine, _, _, setting = trained_level()
+    assert engine.resident(setting.dataset.validation.pixels) is None
