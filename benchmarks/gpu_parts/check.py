@@ -376,7 +376,7 @@ def run_agrees(work: Work) -> Facts:
         )
         for place, device in (("device", work.request.device), ("cpu", "cpu"))
     ]
-    tables = [run.table.drop("seconds", "engine", strict=False) for run in runs]
+    tables = [run.table.drop("seconds", "engine", "device", strict=False) for run in runs]
     worst: dict[str, float] = {}
     for column in tables[0].columns:
         own, other = (table[column] for table in tables)

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import fields, replace
 from functools import partial
 from statistics import median
 from typing import Any
 
 import torch
 
-from prunescope.bench import observables
 from prunescope.bench.device.clock import Deadline, DeviceClock
 from prunescope.bench.device.competitors import checked_device
 from prunescope.bench.device.limits import measure_device_limits
 from prunescope.bench.device.points import DeviceBench, Row, Say
 from prunescope.bench.device.sequence import sequence_rows
 from prunescope.bench.device.sizes import DevicePoint, DeviceRequest, DeviceSizes
+from prunescope.bench.observables import measure_level_end
 from prunescope.bench.sizes import Sizes
 from prunescope.data import Images
 from prunescope.runs.machine import machine_facts
@@ -87,31 +86,25 @@ def _is_at(row: Row, point: DevicePoint) -> bool:
 
 def level_ends(bench: DeviceBench) -> list[Row]:
     """Return rows {u, piece, seconds} of what is measured at the end of a level, as ``bench.observables`` times it."""
-    measure = getattr(observables, "measure_level_end", None)
-    if measure is None or bench.deadline.left < 0:
-        bench.notes.append(
-            "the end of a level left out: " + ("no time was left" if measure else "nothing times it")
-        )
+    if bench.deadline.left < 0:
+        bench.notes.append("the end of a level left out: no time was left")
         return []
     bench.say("end of a level")
     sizes = bench.sizes
-    wanted: dict[str, Any] = {
-        "shape": sizes.shape,
-        "hidden": sizes.hidden,
-        "batch": sizes.batch,
-        "images": min(sizes.images, 20_000),
-        "end_classes": sizes.most_classes,
-        "end_validation": sizes.validation,
-        "end_heldout": sizes.heldout,
-    }
-    known = {one.name for one in fields(Sizes)}
-    drawn = replace(Sizes(), **{name: value for name, value in wanted.items() if name in known})
+    drawn = Sizes(
+        shape=sizes.shape,
+        hidden=sizes.hidden,
+        batch=sizes.batch,
+        images=min(sizes.images, 20_000),
+        end_classes=sizes.most_classes,
+        end_validation=sizes.validation,
+        end_heldout=sizes.heldout,
+    )
     try:
-        rows: list[Row] = measure(drawn, str(bench.clock.device), 1)
+        return measure_level_end(drawn, str(bench.clock.device), 1)
     except Exception as error:  # what fails here must not cost the steps' times
         bench.notes.append(f"the end of a level left out: {type(error).__name__}: {error}".partition("\n")[0])
         return []
-    return rows
 
 
 def _evaluations(bench: DeviceBench) -> list[Row]:
@@ -127,8 +120,7 @@ def _evaluations(bench: DeviceBench) -> list[Row]:
             bench.clock.measure(partial(engine.evaluate, images)).wall for _ in range(bench.sizes.rounds)
         ]
         copies = [bench.clock.measure(engine.model).wall for _ in range(3)]
-        snapshot = getattr(engine, "snapshot", engine.model)
-        snapshots = [bench.clock.measure(snapshot).wall for _ in range(3)]
+        snapshots = [bench.clock.measure(engine.snapshot).wall for _ in range(3)]
         rows.append(
             {
                 "precision": precision,
