@@ -14,11 +14,14 @@ from prunescope.training.torch.fused_layer import Feed, FusedLayer, Rule, Tiles
 ROWS = 64  # of a tile of activations
 COLUMNS = 64
 TILE_WARPS = 4
+GATHER_COLUMNS, GATHER_WARPS = 64, 4
+NORM_COLUMNS, NORM_WARPS = 64, 2
+UPDATE_COLUMNS = 64
 WEIGHT_ROWS = 64  # of a tile of weights
 WEIGHT_WARPS = 4
 FOLD_ROWS, FOLD_COLUMNS, FOLD_WARPS = 2, 1024, 4
 TILES = 16  # whose partial sums are added up at a time
-LOSS_NUMBERS = 8192  # that one program of the loss has at a time
+LOSS_NUMBERS, LOSS_WARPS = 8192, 8  # that one program of the loss has at a time
 
 
 class TritonPasses:
@@ -36,20 +39,20 @@ class TritonPasses:
     def gather(self, feed: Feed, mean: Tensor, columns: Tensor, layer: FusedLayer, counts: Tensor) -> None:
         """Gather the batch at the feed's position as the inputs of the first layer, and count the step."""
         batch = len(layer.inputs)
-        kernels.gather[triton.cdiv(batch, ROWS), layer.varying // COLUMNS](
+        kernels.gather[triton.cdiv(batch, ROWS), layer.varying // GATHER_COLUMNS](
             feed.images, feed.indices, feed.position, columns, mean, layer.inputs, layer.means, layer.squares, counts,
             batch, feed.images.shape[1], layer.varying,
-            BYTES=feed.images.dtype == torch.uint8, ALL=layer.place.whole, TF32=self._tf32, BR=ROWS, BC=COLUMNS, num_warps=TILE_WARPS,
+            BYTES=feed.images.dtype == torch.uint8, ALL=layer.place.whole, TF32=self._tf32, BR=ROWS, BC=GATHER_COLUMNS, num_warps=GATHER_WARPS,
         )  # fmt: skip
 
     def normalise(self, layer: FusedLayer, counts: Tensor, position: Tensor | None) -> None:
         """Compute the batch's moments, and what follows; ``position`` is moved on in the first layer."""
-        kernels.normalise[(layer.width // COLUMNS,)](
+        kernels.normalise[(layer.width // NORM_COLUMNS,)](
             layer.means, layer.squares, layer.gamma, layer.beta, layer.live, layer.average, layer.variances,
             layer.shift, layer.scale, layer.inverse, layer.offset, layer.centre, layer.floor,
             counts, counts if position is None else position, len(layer.inputs), len(layer.means), layer.varying,
             EPSILON, 1 - AVERAGE_DECAY,
-            PIXELS=position is not None, TF32=self._tf32, TILES=TILES, BR=ROWS, BC=COLUMNS, num_warps=2,
+            PIXELS=position is not None, TF32=self._tf32, TILES=TILES, BR=ROWS, BC=NORM_COLUMNS, num_warps=NORM_WARPS,
         )  # fmt: skip
 
     def fold(self, layer: FusedLayer) -> None:
@@ -73,18 +76,18 @@ class TritonPasses:
         kernels.loss[(triton.cdiv(batch, rows),)](
             products, layer.total, feed.labels, feed.position, layer.gradient, layer.sums, losses,
             batch, classes, layer.height,
-            TF32=self._tf32, BR=rows, BC=triton.next_power_of_2(layer.height), num_warps=8,
+            TF32=self._tf32, BR=rows, BC=triton.next_power_of_2(layer.height), num_warps=LOSS_WARPS,
         )  # fmt: skip
 
     def update(self, raw: Tensor, layer: FusedLayer, rule: Rule, corrections: Tensor) -> None:
         """Update weights and biases by the products [m, varying] of gradients and inputs."""
         mask = layer.weight if layer.mask is None else layer.mask
         moments = [self._moments(layer, field) for field in (0, 1)]
-        kernels.update[layer.height // WEIGHT_ROWS, layer.width // COLUMNS](
+        kernels.update[layer.height // WEIGHT_ROWS, layer.width // UPDATE_COLUMNS](
             raw, layer.sums, layer.weight, layer.bias, mask, layer.kept, layer.gamma, layer.beta,
             layer.inverse, layer.centre, layer.by_gamma, layer.by_beta, *moments[0], *moments[1], corrections,
             len(layer.sums), layer.height, layer.width, layer.varying, rule.rate, rule.momentum,
-            MASKED=layer.mask is not None, RULE=rule.number, TILES=TILES if len(layer.sums) <= TILES else 4 * TILES, BR=WEIGHT_ROWS, BC=COLUMNS, num_warps=WEIGHT_WARPS,
+            MASKED=layer.mask is not None, RULE=rule.number, TILES=TILES if len(layer.sums) <= TILES else 4 * TILES, BR=WEIGHT_ROWS, BC=UPDATE_COLUMNS, num_warps=WEIGHT_WARPS,
         )  # fmt: skip
 
     def back(
@@ -103,10 +106,10 @@ class TritonPasses:
         self, layer: FusedLayer, rule: Rule, corrections: Tensor, losses: Tensor, counts: Tensor
     ) -> None:
         """Update γ and β of the first layer, and count the loss."""
-        kernels.update_norm[(layer.width // COLUMNS,)](
+        kernels.update_norm[(layer.width // NORM_COLUMNS,)](
             layer.by_gamma, layer.by_beta, layer.gamma, layer.beta, *self._moments(layer, 2), *self._moments(layer, 3),
             corrections, losses, counts, len(layer.by_gamma), len(losses), layer.width, len(layer.inputs),
-            rule.rate, rule.momentum, RULE=rule.number, TILES=TILES, BC=COLUMNS, num_warps=2,
+            rule.rate, rule.momentum, RULE=rule.number, TILES=TILES, BC=NORM_COLUMNS, num_warps=NORM_WARPS,
         )  # fmt: skip
 
     def score(self, logits: Tensor, labels: Tensor) -> Tensor:
@@ -116,12 +119,12 @@ class TritonPasses:
         parts = torch.empty(triton.cdiv(batch, rows), 3, device=logits.device)
         kernels.score[(len(parts),)](
             logits, labels, parts, batch, classes, logits.stride(0),
-            BR=rows, BC=triton.next_power_of_2(classes), num_warps=8,
+            BR=rows, BC=triton.next_power_of_2(classes), num_warps=LOSS_WARPS,
         )  # fmt: skip
         return parts.double().sum(0)
 
     def _loss_rows(self, classes: int) -> int:
-        return max(1, min(8, LOSS_NUMBERS // triton.next_power_of_2(classes)))
+        return max(1, min(16, LOSS_NUMBERS // triton.next_power_of_2(classes)))
 
     def _moments(self, layer: FusedLayer, field: int) -> tuple[Tensor, Tensor]:
         """Return both moments of a parameter; where the optimiser has none, the kernel does not read them."""
