@@ -91,6 +91,9 @@ def _inside(given: argparse.Namespace, output: Output) -> int:
     request = Request(output, given.device, given.tiny, given.seconds, options)
     part = given.parts[0]
     try:
+        machine = card(given.device)
+        output.row(part, **machine)
+        output.say(" ".join(f"{name}={value}" for name, value in machine.items()))
         return 0 if _part(part)(request, given.skip) else 1
     except BrokenDevice:
         return BROKEN
@@ -100,6 +103,24 @@ def _inside(given: argparse.Namespace, output: Output) -> int:
         for line in lines[-LAST_LINES:]:
             output.say(f"    {line}")
         return 1
+
+
+def card(device: str) -> dict[str, object]:
+    """Return what the device is, and the versions; raise the error that torch has for one that is not there."""
+    import torch
+
+    torch.zeros(1, device=device)
+    facts: dict[str, object] = {
+        "device": device,
+        "torch": torch.__version__,
+        "python": sys.version.split()[0],
+    }
+    if torch.device(device).type != "cuda":
+        return facts
+    about = torch.cuda.get_device_properties(device)
+    free, total = torch.cuda.mem_get_info(device)
+    facts |= {"card": about.name, "cuda": torch.version.cuda, "capability": f"{about.major}.{about.minor}"}
+    return facts | {"processors": about.multi_processor_count, "free_gb": free / 1e9, "total_gb": total / 1e9}
 
 
 def _part(name: str):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import re
 import signal
 import tempfile
 import time
@@ -33,6 +34,7 @@ GROWTH = {1: 1.0, 2: 1.0, 5: 3.0, 20: 10.0}
 ADAM = 50.0
 
 
+SAMPLED = re.compile(r"null|_sd|_z$")
 BESIDE = ("killed and resumed", "sweep")  # checks in processes of their own
 
 
@@ -61,7 +63,7 @@ def run_check(request: Request, skip: int = 0) -> bool:
                 if found:
                     raise Wrong(f"warned: {found[0]}")
         pool.shutdown()
-    states = [row["state"] for row in request.output.rows() if row["part"] == "check"]
+    states = [row.get("state") for row in request.output.rows() if row["part"] == "check"]
     return "FAILED" not in states
 
 
@@ -84,6 +86,7 @@ def checks(request: Request) -> Iterator[tuple[str, Check]]:
         yield f"resumes {precision}", partial(resumes, precision=precision)
         yield f"captured {precision}", partial(is_captured, precision=precision)
     yield "evaluates", evaluates
+    yield "float32 is set", float32_is_set
     yield "run agrees", run_agrees
     for precision in known:
         for optimizer in ("momentum", "adam"):
@@ -235,12 +238,19 @@ def blocks_are_steps(work: Work, precision: str) -> Facts:
 
 
 def twice_the_same(work: Work, precision: str) -> Facts:
-    """Compare two runs of the same steps, bit for bit, and a level that is begun again in the same engine."""
+    """Compare two runs of the same steps, bit for bit, and a level that is begun again in the same engine.
+
+    Returns the seconds of each, the first of which compiles what the others use.
+    """
+    began = time.monotonic()
     engine, first = _state_after(work, precision, [20])
+    seconds = [time.monotonic() - began]
     _same_bits(_state_after(work, precision, [20])[1], first)
+    seconds.append(time.monotonic() - began - seconds[0])
     engine.start(*beginning(work, "odd"))
     _same_bits(_state_after(work, precision, [20], engine)[1], first)
-    return {}
+    seconds.append(time.monotonic() - began - sum(seconds))
+    return {"begun_in": seconds}
 
 
 def resumes(work: Work, precision: str) -> Facts:
@@ -257,6 +267,20 @@ def resumes(work: Work, precision: str) -> Facts:
     other.restore(EngineState.from_arrays(arrays))
     take_steps(other, rest)
     _same_bits(other.state().to_arrays(), engine.state().to_arrays())
+    return {}
+
+
+def float32_is_set(work: Work) -> Facts:
+    """Compare float32 steps with those of a process whose float32 products are TF32 by its own setting, bit for bit."""
+    import torch
+
+    _, expected = _state_after(work, "float32", [1, 20])
+    torch.set_float32_matmul_precision("high")
+    try:
+        _, found = _state_after(work, "float32", [1, 20])
+    finally:
+        torch.set_float32_matmul_precision("highest")
+    _same_bits(found, expected)
     return {}
 
 
@@ -368,9 +392,10 @@ def run_agrees(work: Work) -> Facts:
         a, b = (np.asarray(found[name], np.float64) for found in observed)
         scale = max(1e-6, float(np.abs(np.nan_to_num(b)).max(initial=0)))
         worst[name] = float(np.abs(np.nan_to_num(a) - np.nan_to_num(b)).mean() / scale) if a.size else 0.0
-    large = {name: error for name, error in worst.items() if error > 0.02}
+    # What is sampled by the mask's content differs where one weight of the mask does.
+    large = {name: error for name, error in worst.items() if error > (0.3 if SAMPLED.search(name) else 0.02)}
     if large:
-        raise Wrong(f"differ by more than 2 %: {large}")
+        raise Wrong(f"differ by more than 2 % (what is sampled: 30 %): {large}")
     return {"largest": max(worst, key=lambda name: worst[name]), "error": max(worst.values())}
 
 
@@ -378,26 +403,39 @@ def killed_and_resumed(work: Work) -> Facts:
     """Kill a run after a checkpoint, resume it, and compare every stored bit with an uninterrupted run."""
     from kill_resume import differences
 
-    fields = {"steps": 60 if work.request.tiny else 400, "batch": work.layout("odd").batch, "eval_every": 20}
+    steps, every = (60, 20) if work.request.tiny else (2000, 50)
+    fields = {"steps": steps, "batch": work.layout("odd").batch, "eval_every": every}
     experiment = work.experiment("odd", train=fields, run={"checkpoint_seconds": 0.02})
     path = toml(experiment, work.folder / "killed.toml")
     whole = _finished(["run", path, "--out", work.folder / "whole"], work)
-    kills, seconds = 0, work.request.left
+    kills = 0
     for _ in range(2):
+        seen = _checkpoints(work.folder / "killed")
         process = start(["run", path, "--out", work.folder / "killed"], work.folder)
-        deadline = time.monotonic() + min(seconds, 120)
+        deadline = time.monotonic() + min(work.request.left, 120)
         while process.poll() is None and time.monotonic() < deadline:
-            if any((work.folder / "killed").rglob("checkpoint.safetensors")) and kills < 2:
+            if _checkpoints(work.folder / "killed") not in (seen, {}):
                 break
-            time.sleep(0.005)
+            time.sleep(0.002)
         process.send_signal(signal.SIGKILL)
         process.communicate()
         kills += process.returncode == -signal.SIGKILL
+    if not kills:
+        raise Wrong("no run was killed: each ended before")
     resumed = _finished(["run", path, "--out", work.folder / "killed"], work)
     differ = list(differences(whole, resumed))
     if differ:
         raise Wrong(f"differ: {', '.join(differ)}")
     return {"kills": kills}
+
+
+def _checkpoints(folder: Path) -> dict[Path, int]:
+    """Return the checkpoints below a folder with the times of their writing."""
+    found = {}
+    for path in folder.rglob("checkpoint.safetensors"):
+        with contextlib.suppress(FileNotFoundError):
+            found[path] = path.stat().st_mtime_ns
+    return found
 
 
 def _finished(arguments: list[Any], work: Work) -> Path:

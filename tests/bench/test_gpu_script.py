@@ -88,6 +88,7 @@ def test_other_bits_are_found():
 
 def test_evaluations_and_a_method(work):
     assert set(check.evaluates(work)) == {"odd", "paper"}
+    check.float32_is_set(work)
     assert check.method_runs(work, "oneshot")["levels"] == 3
 
 
@@ -179,8 +180,17 @@ def test_an_error_outside_of_a_check_is_kept(output, monkeypatch):
         raise KeyError("level")
 
     monkeypatch.setattr(gpu, "_part", lambda name: breaks)
-    assert gpu.main(["bench", "--inside", "--out", str(output.folder)]) == 1
-    assert output.rows()[0]["error"][-1] == "KeyError: 'level'"
+    assert gpu.main(["bench", "--inside", "--device", "cpu", "--out", str(output.folder)]) == 1
+    machine, failed = output.rows()
+    assert machine["device"] == "cpu"
+    assert failed["error"][-1] == "KeyError: 'level'"
+
+
+def test_a_device_that_is_not_there_fails_the_part(output):
+    assert gpu.main(["check", "--inside", "--out", str(output.folder), "--device", "cuda:7"]) == 1
+    (row,) = output.rows()
+    assert row["state"] == "FAILED"
+    assert row["name"] == "the part"
 
 
 def test_operations_of_a_step_add_up(request_, output, monkeypatch):

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from prunescope.bench.device import competitors as competitors_module
+from prunescope.bench.device import suite
 from prunescope.bench.device.clock import Deadline, DeviceClock
 from prunescope.bench.device.competitors import take_steps
 from prunescope.bench.device.limits import product_shapes
@@ -44,7 +45,9 @@ def problem():
 
 
 def test_every_point_has_plain_and_the_engine_in_every_precision(results):
-    assert [note for note in results["notes"] if "end of a level" not in note] == []
+    assert results["notes"] == []
+    assert [row["u"] for row in results["level_end"] if row["piece"] == "all"] == [1.0, 0.1, 0.01]
+    assert all(row["level_ends_minutes"] > 0 for row in results["sequence"])
     assert results["machine"]["device"] == "cpu"
     for point in TINY.points:
         rows = [row for row in results["step"] if {k: row[k] for k in vars(point)} == vars(point)]
@@ -112,6 +115,7 @@ def test_a_sequence_adds_up_what_was_measured():
 def test_what_remains_when_the_time_is_up_is_left_out_and_named():
     found = run_device_bench(DeviceRequest("cpu", TINY, seconds=1e-9))
     assert {(row["competitor"], row["precision"]) for row in found["step"]} == {("plain", "float32")}
+    assert {row["u"] for row in found["step"]} == {0.3}
     assert "torch bf16 at 7 classes, u = 0.3 left out: no time was left" in found["notes"]
     assert "3 classes, u = 0.3 left out: no time was left" in found["notes"]
 
@@ -139,6 +143,19 @@ def test_a_competitor_that_fails_or_disagrees_costs_only_itself(monkeypatch):
     )
 
 
+def test_compiled_competitors_come_after_the_first_points():
+    order = suite._order(DEVICE_FULL)
+    assert [(point.u, compiled) for point, compiled in order[:4]] == [
+        (0.1, False),
+        (1.0, False),
+        (0.01, False),
+        (0.1, True),
+    ]
+    assert {point for point, _ in order} == set(DEVICE_FULL.points)
+    assert all(compiled for _, compiled in order[3:])
+    assert len(suite._order(TINY)) == len(TINY.points) + 1  # the end of a level is timed before the last
+
+
 def test_engines_are_given_blocks_no_larger_than_they_take():
     class Blocks:
         block = 4
@@ -149,18 +166,9 @@ def test_engines_are_given_blocks_no_larger_than_they_take():
         def steps(self, batches):
             self.taken.append(list(batches))
 
-    class Single:
-        def __init__(self):
-            self.taken = []
-
-        def step(self, batch):
-            self.taken.append(batch)
-
-    blocks, single = Blocks(), Single()
+    blocks = Blocks()
     take_steps(blocks, list(range(10)))
-    take_steps(single, list(range(3)))
     assert blocks.taken == [[0, 1, 2, 3], [4, 5, 6, 7], [8, 9]]
-    assert single.taken == [0, 1, 2]
 
 
 def test_sizes_are_those_of_the_paper():
@@ -180,10 +188,8 @@ def test_a_device_that_is_not_there_is_refused():
 
 def test_tables_hold_what_was_measured(results):
     lines = [line.split() for line in device_lines(results)]
-    row = next(row for row in results["step"] if row["competitor"] == "torch" and row["precision"] == "bf16")
-    plain = next(
-        row for row in results["step"] if row["competitor"] == "plain" and row["precision"] == "bf16"
-    )
+    at = [row for row in results["step"] if (row["u"], row["alive"], row["precision"]) == (0.3, 1, "bf16")]
+    row, plain = (next(row for row in at if row["competitor"] == name) for name in ("torch", "plain"))
     cells = next(line for line in lines if line[:5] == ["7", "0.3", "1", "torch", "bf16"])
     assert cells[5] == f"{1e6 * row['seconds']:.0f}"
     assert cells[7] == f"{plain['seconds'] / row['seconds']:.2f}"

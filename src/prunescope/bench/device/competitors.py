@@ -56,13 +56,8 @@ class EngineTrainer:
 
 def take_steps(engine: Engine, batches: Sequence[Batch]) -> None:
     """Make one update on each batch, in the largest blocks that the engine takes."""
-    most = getattr(engine, "block", 1)
-    for start in range(0, len(batches), most):
-        part = batches[start : start + most]
-        if most > 1:
-            engine.steps(part)  # type: ignore[attr-defined,unused-ignore]
-        else:
-            engine.step(part[0])
+    for start in range(0, len(batches), engine.block):
+        engine.steps(batches[start : start + engine.block])
 
 
 @dataclass(frozen=True)

@@ -63,13 +63,13 @@ class DeviceBench:
             self._problems[classes] = first.with_classes(classes) if first else _problem(sizes, classes)
         return self._problems[classes]
 
-    def measure(self, point: DevicePoint) -> list[Row]:
-        """Return the rows of a point, one for each competitor that is there and agrees."""
+    def measure(self, point: DevicePoint, compiled: bool = True) -> list[Row]:
+        """Return the rows of a point, one for each competitor that is there and agrees, ``compiled`` ones too."""
         self.say(f"step: {point.classes} classes, u = {point.u:g}, {100 * point.alive:g} % of the units")
         problem = self.problem(point.classes)
         model = initial(problem.layers, "before", SEED)
         ticket = living_ticket(problem.layers, point)
-        started = self._started(point, model, ticket)
+        started = self._started(point, (model, ticket), compiled)
         times: dict[str, list[Measured]] = {one.competitor.name: [] for one in started}
         block = self.sizes.block
         for number in range(-1, self.sizes.rounds):  # the first round does not count
@@ -91,7 +91,7 @@ class DeviceBench:
             if count == classes and isinstance(trainer, EngineTrainer)
         }
 
-    def _started(self, point: DevicePoint, model: Model, ticket: Ticket) -> list[Started]:
+    def _started(self, point: DevicePoint, begun: tuple[Model, Ticket], compiled: bool) -> list[Started]:
         """Begin a level with every competitor, leaving out those that fail, disagree, or come too late."""
         found: list[Started] = []
         expected: list[float] = []
@@ -100,6 +100,8 @@ class DeviceBench:
             self._data = resident_set(problem.pixels, problem.mean, self.clock.device)
         data = self._data.with_labels(problem.labels)
         for competitor in competitors(self.sizes, str(self.clock.device), problem, data):
+            if not compiled and competitor.kind.startswith("compiled"):
+                continue
             where = f"{competitor.name} at {point.classes} classes, u = {point.u:g}"
             if found and self.deadline.left < 0:
                 self._leave_out(where, "no time was left")
@@ -108,7 +110,7 @@ class DeviceBench:
 
             def begin(competitor: Competitor = competitor, losses: list[float] = losses) -> None:
                 trainer = self._trainer(point.classes, competitor)
-                trainer.start(model, ticket)
+                trainer.start(*begun)
                 for step in range(CHECKED_STEPS):
                     trainer.steps([problem.batch(step)])
                     losses.append(trainer.take_loss())

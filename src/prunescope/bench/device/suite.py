@@ -3,27 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import fields, replace
 from functools import partial
 from statistics import median
 from typing import Any
 
 import torch
 
-from prunescope.bench import observables
 from prunescope.bench.device.clock import Deadline, DeviceClock
 from prunescope.bench.device.competitors import checked_device
 from prunescope.bench.device.limits import measure_device_limits
 from prunescope.bench.device.points import DeviceBench, Row, Say
 from prunescope.bench.device.sequence import sequence_rows
-from prunescope.bench.device.sizes import DeviceRequest
+from prunescope.bench.device.sizes import DevicePoint, DeviceRequest, DeviceSizes
+from prunescope.bench.observables import measure_level_end
 from prunescope.bench.sizes import Sizes
 from prunescope.data import Images
 from prunescope.runs.machine import machine_facts
 
-ENDS_AFTER = (
-    2  # the point after which the end of a level is timed: those before are what a sequence is made of
-)
+# The points that a sequence is made of; then the end of a level is timed.
+FIRST_POINTS = 3
 WHOLE_END = "all"
 
 
@@ -41,21 +39,24 @@ def run_device_bench(
     say(f"limits of {machine['device']}")
     layers = bench.problem(sizes.most_classes).layers
     bench.limits.update(measure_device_limits(sizes, layers, bench.clock))
+    keep(limits=bench.limits)
     steps: list[Row] = []
     evaluations: list[Row] = []
     ends: list[Row] = []
-    for number, point in enumerate(sizes.points):
-        if number and bench.deadline.left < 0:
+    for point, compiled in _order(sizes):
+        if steps and bench.deadline.left < 0:
             bench.notes.append(f"{point.classes} classes, u = {point.u:g} left out: no time was left")
             continue
-        measured = bench.measure(point)
-        steps += measured
+        if compiled and not ends:
+            ends = level_ends(bench)
+            keep(level_end=ends)
+        measured = bench.measure(point, compiled)
+        steps = [row for row in steps if not _is_at(row, point)] + measured
         for row in measured:
             keep(**row)
         if not evaluations and point.classes == sizes.most_classes:
             evaluations = _evaluations(bench)
-        if number == min(ENDS_AFTER, len(sizes.points) - 1):
-            ends = level_ends(bench)
+            keep(evaluation=evaluations)
     seconds = {row["precision"]: row["seconds"] for row in evaluations}
     whole = {row["u"]: row["seconds"] for row in ends if row["piece"] == WHOLE_END}
     return {
@@ -69,33 +70,41 @@ def run_device_bench(
     }
 
 
+def _order(sizes: DeviceSizes) -> list[tuple[DevicePoint, bool]]:
+    """Return the points and whether compiled competitors take part, which may take a minute to begin.
+
+    Therefore the first points are measured without them, and the first of all once more with them.
+    """
+    first, rest = sizes.points[:FIRST_POINTS], sizes.points[FIRST_POINTS:]
+    again = first[:1] if sizes.compiled or not rest else ()
+    return [(point, False) for point in first] + [(point, True) for point in (*again, *rest)]
+
+
+def _is_at(row: Row, point: DevicePoint) -> bool:
+    return {name: row[name] for name in vars(point)} == vars(point)
+
+
 def level_ends(bench: DeviceBench) -> list[Row]:
     """Return rows {u, piece, seconds} of what is measured at the end of a level, as ``bench.observables`` times it."""
-    measure = getattr(observables, "measure_level_end", None)
-    if measure is None or bench.deadline.left < 0:
-        bench.notes.append(
-            "the end of a level left out: " + ("no time was left" if measure else "nothing times it")
-        )
+    if bench.deadline.left < 0:
+        bench.notes.append("the end of a level left out: no time was left")
         return []
     bench.say("end of a level")
     sizes = bench.sizes
-    wanted: dict[str, Any] = {
-        "shape": sizes.shape,
-        "hidden": sizes.hidden,
-        "batch": sizes.batch,
-        "images": min(sizes.images, 20_000),
-        "end_classes": sizes.most_classes,
-        "end_validation": sizes.validation,
-        "end_heldout": sizes.heldout,
-    }
-    known = {one.name for one in fields(Sizes)}
-    drawn = replace(Sizes(), **{name: value for name, value in wanted.items() if name in known})
+    drawn = Sizes(
+        shape=sizes.shape,
+        hidden=sizes.hidden,
+        batch=sizes.batch,
+        images=min(sizes.images, 20_000),
+        end_classes=sizes.most_classes,
+        end_validation=sizes.validation,
+        end_heldout=sizes.heldout,
+    )
     try:
-        rows: list[Row] = measure(drawn, str(bench.clock.device), 1)
+        return measure_level_end(drawn, str(bench.clock.device), 1)
     except Exception as error:  # what fails here must not cost the steps' times
         bench.notes.append(f"the end of a level left out: {type(error).__name__}: {error}".partition("\n")[0])
         return []
-    return rows
 
 
 def _evaluations(bench: DeviceBench) -> list[Row]:
@@ -111,8 +120,7 @@ def _evaluations(bench: DeviceBench) -> list[Row]:
             bench.clock.measure(partial(engine.evaluate, images)).wall for _ in range(bench.sizes.rounds)
         ]
         copies = [bench.clock.measure(engine.model).wall for _ in range(3)]
-        snapshot = getattr(engine, "snapshot", engine.model)
-        snapshots = [bench.clock.measure(snapshot).wall for _ in range(3)]
+        snapshots = [bench.clock.measure(engine.snapshot).wall for _ in range(3)]
         rows.append(
             {
                 "precision": precision,
