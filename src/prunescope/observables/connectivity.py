@@ -144,9 +144,13 @@ def shuffle_at_fan_in(mask: Any, rng: np.random.Generator) -> Mask:
         rows, missing = rows[short], missing[short]
         # Drawing in parts takes little memory, and gives the same numbers as drawing all at once.
         part = (np.cumsum(missing) - 1) // DRAWN_AT_ONCE
-        for number in range(int(part[-1]) + 1):
+        for number in np.unique(part):
             chosen = part == number
-            place = np.repeat(rows[chosen] * mask.n_in, missing[chosen])
+            ends = np.cumsum(missing[chosen])
+            place = np.zeros(ends[-1], np.int64)
+            # np.repeat would do the same, but other threads would have to wait for it.
+            place[ends - missing[chosen]] = np.diff(rows[chosen] * mask.n_in, prepend=0)
+            np.cumsum(place, out=place)
             place += rng.integers(mask.n_in, size=place.size)
             places[place] = True
         # A sum of bytes is several times faster than a count of each row.
