@@ -10,11 +10,13 @@ from prunescope.mask import Mask
 from prunescope.model import Ticket, initial
 from prunescope.network.forward import forward, network_inputs
 from prunescope.observables.removal import remove_first_layer_nodes
-from prunescope.runs import level_network, measurements
+from prunescope.runs import level_network, measurements, preactivations
+from prunescope.runs.layer_inputs import LayerInputs
 from prunescope.runs.level_network import ComputePlace, LevelNetwork
 from prunescope.training.levels import Level, Setting
 from prunescope.training.loop import Evaluation, Trained
 from prunescope.training.torch.engine import TorchEngine
+from tape import TapeCapture
 
 SIZES = (108, 12, 10, 3)
 CPU = torch.device("cpu")
@@ -45,7 +47,8 @@ def trained_level(norm="before", hidden=(12, 10)):
 
 
 def network_of(trained, setting, rows=50, resident=absent):
-    return LevelNetwork.of(trained, setting.dataset, setting.experiment, ComputePlace(CPU, rows), resident)
+    place = ComputePlace(CPU, rows, remote=True)
+    return LevelNetwork.of(trained, setting.dataset, setting.experiment, place, resident)
 
 
 @pytest.mark.parametrize(
@@ -146,6 +149,26 @@ def test_a_full_device_is_asked_for_less_and_then_the_cpu(caplog):
     ]
 
 
+def test_a_level_is_measured_on_the_cpu_with_the_hosts_images_where_the_device_is_full(monkeypatch):
+    engine, level, trained, setting = trained_level()
+    here = measurements.level_observations(level, trained, setting, engine)
+    real = LevelNetwork.of
+
+    def full(trained, dataset, experiment, place, resident):
+        if place.remote:
+            raise RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`")
+        return real(trained, dataset, experiment, place, resident)
+
+    monkeypatch.setattr(measurements._Measured, "device", property(lambda self: torch.device("cuda")))
+    monkeypatch.setattr(LevelNetwork, "of", full)
+    monkeypatch.setattr(preactivations, "DeviceInputs", lambda inputs, device: LayerInputs(inputs))
+    monkeypatch.setattr(engine, "resident", lambda pixels: torch.empty(pixels.shape, device="meta"))
+    there = measurements.level_observations(level, trained, setting, engine)
+    assert {name: array.tobytes() for name, array in there.items()} == {
+        name: array.tobytes() for name, array in here.items()
+    }
+
+
 def test_an_error_other_than_a_full_device_is_raised():
     def measure(place):
         raise RuntimeError("CUDA error: an illegal memory access was encountered")
@@ -160,6 +183,14 @@ def test_the_cpu_is_asked_once():
     assert places == [ComputePlace(CPU, 2000)]
 
 
-def test_engines_of_cpus_keep_no_images():
+def test_engines_of_cpus_keep_no_images_and_others_give_those_they_have():
     engine, _, _, setting = trained_level()
-    assert engine.resident(setting.dataset.validation.pixels) is None
+    dataset = setting.dataset
+    pixels = dataset.validation.pixels
+    assert engine.resident(pixels) is None
+    capture = TapeCapture()
+    remote = TorchEngine(setting.experiment, dataset.mean, dataset.live_pixels, capture)
+    first = remote.resident(pixels)
+    assert first.numpy().tobytes() == pixels.tobytes()
+    assert remote.resident(pixels) is first
+    assert remote.resident(pixels.astype(np.float32)) is None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -15,8 +16,8 @@ from prunescope.observables.arrays import as_array
 
 # Paths are counted in float64, which does not hold every integer beyond this one.
 LARGEST_PATH_COUNT = 2**53
-# About so many random positions are in memory at once.
-DRAWN_AT_ONCE = 1 << 22
+# About so many random positions are in memory at once, so that they stay in a second-level cache.
+DRAWN_AT_ONCE = 1 << 16
 
 
 def fan_in(mask: Any) -> NDArray[np.int64]:
@@ -144,9 +145,12 @@ def shuffle_at_fan_in(mask: Any, rng: np.random.Generator) -> Mask:
         rows, missing = rows[short], missing[short]
         # Drawing in parts takes little memory, and gives the same numbers as drawing all at once.
         part = (np.cumsum(missing) - 1) // DRAWN_AT_ONCE
-        for number in range(int(part[-1]) + 1):
-            chosen = part == number
-            place = np.repeat(rows[chosen] * mask.n_in, missing[chosen])
+        for first, end in pairwise([0, *(np.flatnonzero(np.diff(part)) + 1), len(part)]):
+            ends = np.cumsum(missing[first:end])
+            place = np.zeros(ends[-1], np.int64)
+            # np.repeat would do the same, but other threads would have to wait for it.
+            place[ends - missing[first:end]] = np.diff(rows[first:end] * mask.n_in, prepend=0)
+            np.cumsum(place, out=place)
             place += rng.integers(mask.n_in, size=place.size)
             places[place] = True
         # A sum of bytes is several times faster than a count of each row.

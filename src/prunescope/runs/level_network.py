@@ -118,7 +118,7 @@ class LevelNetwork:
     def _inputs(self, pixels: NDArray[np.generic]) -> Iterator[tuple[int, Tensor]]:
         """Yield the first row and the network's input of each block of images."""
         size = self.place.rows
-        images = self.resident(pixels) if pixels.dtype == np.uint8 else None
+        images = self.resident(pixels) if self.place.remote else None
         if images is None:
             for start, rows in batches(pixels, size):
                 yield start, network_inputs(rows.to(self.place.device), self.mean)
