@@ -8,8 +8,8 @@ import prunescope.training
 from prunescope.experiment import Experiment
 from prunescope.runs import trial
 from prunescope.training.torch import device
-from prunescope.training.torch.engine import TorchEngine
-from tape import TapeCapture
+from prunescope.training.torch.device_engine import DeviceEngine, Execution
+from prunescope.training.torch.torch_passes import TorchPasses
 
 
 class Card:
@@ -18,6 +18,7 @@ class Card:
     def __init__(self, monkeypatch, free=10**10):
         self.free, self.captures = free, []
         monkeypatch.setattr(device, "open_device", lambda name: None)
+        monkeypatch.setattr(device, "check_device", lambda name, precision: None)
         monkeypatch.setattr(device, "device_name", lambda name: "a card")
         monkeypatch.setattr(device, "free_memory", lambda name: self.free)
         monkeypatch.setattr(prunescope.training, "make_engine", self.engine)
@@ -29,8 +30,25 @@ class Card:
         monkeypatch.setattr(trial, "_one_end", one_end)
 
     def engine(self, experiment, mean, live_pixels, update_rule="kept"):
-        self.captures.append(TapeCapture())
-        return TorchEngine(on_cpu(experiment), mean, live_pixels, self.captures[-1], update_rule)
+        self.captures.append(Recorder())
+        execution = Execution(self.captures[-1], TorchPasses(False))
+        return DeviceEngine(on_cpu(experiment), mean, live_pixels, update_rule, execution)
+
+
+class Recorder:
+    """A ``capture`` that records nothing, and counts what was to be recorded and what is replayed."""
+
+    def __init__(self):
+        self.captures = self.replays = 0
+
+    def __call__(self, warm_up, steps):
+        self.captures += 1
+
+        def replay():
+            self.replays += 1
+            steps()
+
+        return replay
 
 
 def on_cpu(experiment: Experiment) -> Experiment:

@@ -65,7 +65,7 @@ def test_checkpoints_of_large_networks_are_in_the_plan(said, monkeypatch):
     [
         (10**10, 1, ["device   about 1.0 GB of a card the largest run, 10.0 GB free"]),
         (10**10, 0.5, ["2 runs share one and take turns: 2.0 GB"]),
-        (2_008_000_000, 0.5, ["images that do not fit stay on the host"]),
+        (2_002_000_000, 0.5, ["images that do not fit stay on the host"]),
         (15 * 10**8, 0.5, ["too little for so many: raise run.gpus"]),
     ],
 )

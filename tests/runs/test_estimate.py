@@ -16,7 +16,7 @@ from prunescope.runs import clock
 from prunescope.runs import estimate as module
 from prunescope.runs.sample_images import sample_images
 from prunescope.runs.trial import DENSITIES, END_DENSITIES, Pieces, crowding, measured_pieces, methods_work
-from prunescope.training.torch.engine import TorchEngine
+from prunescope.training.torch.device_engine import DeviceEngine
 
 PIECES = Pieces(
     step=tuple(0.5 + 9.5 * u for u in DENSITIES),  # what the kept weights cost, 10 s when dense
@@ -200,8 +200,8 @@ def test_steps_on_a_device_are_timed_in_blocks_that_are_waited_for_once(card, ti
     found = measured_pieces(experiment, sample, "kept")
     steps = card.captures[0]
     assert steps.captures == len(DENSITIES)  # one a level
-    # A hundred steps take one tick, and so do drawing them, starting a level, and the first hundred.
-    assert found.step == pytest.approx([1 / 100 + 1 / 100] * len(DENSITIES))
+    # A hundred steps take one tick, and so does drawing them, which is done meanwhile.
+    assert found.step == pytest.approx([1 / 100] * len(DENSITIES))
     assert steps.replays == 100 * 3 * len(DENSITIES)  # so long a time is not measured a fourth time
     assert found.image == pytest.approx([1 / len(sample.dataset.validation)] * len(DENSITIES))
     assert found.level_start == 1
@@ -210,14 +210,19 @@ def test_steps_on_a_device_are_timed_in_blocks_that_are_waited_for_once(card, ti
     assert found.saving >= 1
 
 
-def test_an_engine_that_takes_blocks_is_drawn_for_meanwhile(card, ticks, monkeypatch):
-    monkeypatch.setattr(TorchEngine, "block", 50)
+def test_no_block_that_is_timed_goes_beyond_an_evaluation(card, ticks, monkeypatch):
     blocks = []
-    monkeypatch.setattr(TorchEngine, "steps", lambda self, batches: blocks.append(len(batches)))
+    monkeypatch.setattr(DeviceEngine, "steps", lambda self, batches: blocks.append(len(batches)))
     experiment = with_card(train={"eval_every": 40}, prune={"levels": 1})
+    measured_pieces(experiment, sample_images(experiment.data), "kept")
+    assert set(blocks) == {40, 20}
+
+
+def test_an_engine_of_single_steps_waits_for_its_batches(card, ticks, monkeypatch):
+    monkeypatch.setattr(DeviceEngine, "block", 1)
+    experiment = with_card(prune={"levels": 1})
     found = measured_pieces(experiment, sample_images(experiment.data), "kept")
-    assert set(blocks) == {40, 20}  # no block goes beyond an evaluation
-    assert found.step == pytest.approx([1 / 100] * len(DENSITIES))
+    assert found.step == pytest.approx([1 / 100 + 1 / 100] * len(DENSITIES))
 
 
 def test_what_a_device_does_before_steps_and_for_checkpoints_counts(pieces, card, monkeypatch):
@@ -235,15 +240,13 @@ def test_the_memory_of_a_device_is_counted_and_compared(pieces, card):
     found = estimate(experiment).device
     needed = found.needed
     assert (found.name, found.card, found.free) == ("card", "a card", 10**10)
-    assert needed.images == (100_000 + 10_000) * (
-        3072 + 8
-    )  # the images assumed of an npz file that is missing
-    assert needed.whole == needed.images + needed.least + needed.level_end
+    assert needed.images == (100_000 + 10_000) * 3072  # the images assumed of an npz file that is missing
+    assert needed.whole == needed.images + needed.least
     assert not found.streams_images
-    card.free = needed.with_images - needed.context - 1
+    card.free = needed.whole - needed.context - 1
     assert estimate(experiment).device.streams_images
     moved = with_card(data={"root": "nowhere", "translate": True})
-    assert estimate(moved).device.needed.images == 10_000 * (3072 + 8)  # The host moves the training images.
+    assert estimate(moved).device.needed.images == 10_000 * 3072  # The host moves the training images.
 
 
 def test_a_network_that_a_device_does_not_hold_is_refused_in_one_line(pieces, card):

@@ -87,7 +87,7 @@ def device_lines(device: OnDevice) -> list[str]:
         "network": needed.network,
         "its best and rewound states": needed.snapshots,
         "batches": needed.batch,
-        "a level's end": needed.level_end,
+        "evaluations": needed.evaluation,
         "CUDA": needed.context,
     }
     text = ", ".join(f"{name} {gigabytes(size, 2)}" for name, size in parts.items())

@@ -196,7 +196,7 @@ def _on_cards(planned: Plan, slots: int) -> list[str]:
         lines.append(f"device   {shared} runs share one and take turns: {gigabytes(shared * needed)}")
     if shared * largest.needed.least > largest.free:
         lines.append("device   too little for so many: raise run.gpus, or the last ones may fail")
-    elif shared * largest.needed.with_images > largest.free:
+    elif shared * needed > largest.free:
         lines.append("device   images that do not fit stay on the host: the runs may wait for them")
     return lines
 

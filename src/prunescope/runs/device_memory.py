@@ -12,12 +12,9 @@ from prunescope.training.state import MOMENTS
 
 # What CUDA takes of a process: its context, the code of kernels, the workspaces of libraries. An assumption.
 CONTEXT_BYTES = 1_000_000_000
-BLOCK_STEPS = 1000  # whose indices are on the device; an engine takes no more steps at once
-EVALUATED_ROWS = 2000  # images that are evaluated in one piece
-MEASURED_ROWS = (
-    10_000  # images that are measured at the end of a level in one piece; fewer where they do not fit
-)
-FLOAT, HALF, INDEX = 4, 2, 8
+BLOCK_STEPS = 1000  # whose indices are on the device
+EVALUATED_ROWS = 10_000  # images that are evaluated in one piece, or measured at the end of a level
+FLOAT, INDEX = 4, 8
 
 
 @dataclass(frozen=True)
@@ -34,42 +31,37 @@ class DeviceImages:
 
     @property
     def bytes(self) -> int:
-        """The bytes of all sets, with their labels."""
-        return (self.training + self.validation + self.heldout) * (self.image_bytes + INDEX)
+        """The bytes of all sets."""
+        return (self.training + self.validation + self.heldout) * self.image_bytes
 
 
 @dataclass(frozen=True)
 class DeviceBytes:
     """The bytes that a run takes on a device at its peak.
 
-    ``images``: the sets of images, as bytes, and their labels. ``network``: parameters, gradients, the optimiser's
-    moments, masks, and copies in another precision. ``snapshots``: the parameters of the best evaluation, those that
-    are rewound to, and those of a level's end. ``batch``: what a step or an evaluation has of activations and their
-    gradients, and the indices of two blocks of steps. ``level_end``: activations that are measured at a level's end.
-    ``context``: what CUDA itself takes (CONTEXT_BYTES).
+    ``images``: the sets of images, as bytes. ``network``: parameters, gradients, the optimiser's moments, masks, and
+    copies in another precision. ``snapshots``: the parameters of the best evaluation, those that are rewound to, and those
+    of a level's end. ``batch``: what a step has of activations and their gradients, and the indices of a block of steps.
+    ``evaluation``: activations of the images that are evaluated or measured at once. ``context``: what CUDA itself takes
+    (CONTEXT_BYTES).
     """
 
     images: int
     network: int
     snapshots: int
     batch: int
-    level_end: int
+    evaluation: int
     context: int = CONTEXT_BYTES
 
     @property
     def whole(self) -> int:
         """All of it."""
-        return self.with_images + self.level_end
-
-    @property
-    def with_images(self) -> int:
-        """What the images need to lie on the device: a level's end takes fewer of them at once where it must."""
         return self.images + self.least
 
     @property
     def least(self) -> int:
         """What is left where the images stay on the host."""
-        return self.network + self.snapshots + self.batch + self.context
+        return self.network + self.snapshots + self.batch + self.evaluation + self.context
 
 
 @dataclass(frozen=True)
@@ -85,21 +77,20 @@ class OnDevice:
     def streams_images(self) -> bool:
         """Whether the images do not fit beside the rest, so that they stay on the host."""
         # The context is there already when free bytes are read.
-        return self.needed.with_images - self.needed.context > self.free
+        return self.needed.whole - self.needed.context > self.free
 
 
 def device_bytes(experiment: Experiment, sizes: tuple[int, ...], images: DeviceImages) -> DeviceBytes:
     """Return what a run with these layer sizes (n0, …, nL) takes on a device.
 
-    With P parameters, H hidden weights, B images of a batch, R evaluated at once and S the sum of the layer sizes, bytes
-    are counted as follows.
+    With P parameters, m moments of each, H hidden weights, B images of a batch, R evaluated at once and S the sum of the
+    layer sizes, at most so many bytes are counted.
 
-    network: 4 P for the parameters and as much for their gradients, 4 P for each moment of the optimiser, 4 H for masks,
-    and 4 P for a step's other copies of them: products with masks, and rounded ones in another precision than float32.
-    snapshots: 3 times 4 P. batch: 4 B (2 n0 + 6 (S - n0)), for the inputs and their normalised copy, and for each unit its
-    sum, activation, normalised value and their gradients, or 4 R (2 n0 + 3 (S - n0)) of an evaluation where that is more;
-    and 16 B for the indices and labels of each step of two blocks. level_end: 4 M (2 n0 + 3 (S - n0)) for M images that
-    are measured at once.
+    network: 4 P for the parameters, their gradients, and the weights with batch norm folded into them or rounded; 4 P m for
+    the moments; 4 P (1 + m) for the copies that are set back after a step was recorded; H for masks. snapshots: 3 times
+    4 P. batch: 4 B (2 n0 + 6 (S - n0)), for the inputs and their normalised copy, and for each unit its sum, activation,
+    normalised value and their gradients; 16 B for the indices and labels of each step of a block. evaluation:
+    4 R (2 n0 + 3 (S - n0)). Nothing is taken off for units that are disconnected.
     """
     train = experiment.train
     weights, units, pixels = weights_of(sizes), sum(sizes[1:]), sizes[0]
@@ -107,13 +98,13 @@ def device_bytes(experiment: Experiment, sizes: tuple[int, ...], images: DeviceI
     hidden = sum(a * b for a, b in pairwise(sizes[:-1]))
     step = train.batch * (2 * pixels + 6 * units)
     each = 2 * pixels + 3 * units  # floats of an image that goes through the network
-    indices = 2 * INDEX * train.batch * 2 * min(BLOCK_STEPS, train.eval_every)
+    moments = MOMENTS[train.optimizer]
     return DeviceBytes(
         images=images.bytes,
-        network=FLOAT * ((3 + MOMENTS[train.optimizer]) * parameters + hidden),
+        network=FLOAT * (4 + 2 * moments) * parameters + hidden,
         snapshots=3 * FLOAT * parameters,
-        batch=FLOAT * max(step, EVALUATED_ROWS * each) + indices,
-        level_end=FLOAT * each * min(images.validation, MEASURED_ROWS),
+        batch=FLOAT * step + 2 * INDEX * train.batch * BLOCK_STEPS,
+        evaluation=FLOAT * each * min(images.validation, EVALUATED_ROWS),
     )
 
 

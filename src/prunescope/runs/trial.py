@@ -6,6 +6,7 @@ import sys
 import tempfile
 import threading
 from collections.abc import Callable, Generator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import pairwise
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from prunescope.errors import InputError
 from prunescope.experiment import Experiment
@@ -27,6 +29,8 @@ from prunescope.training.engine import Engine, Score
 from prunescope.training.levels import Dynamics, ExplainedProcedure, Level, Setting, UpdateRule
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from prunescope.data import Batch, Dataset, Images
     from prunescope.training.state import EngineState
 
@@ -407,6 +411,9 @@ class _Counting(Engine):
         self.counted.append(images)
         return np.zeros(len(images), np.bool_)
 
+    def resident(self, pixels: NDArray[np.generic]) -> Tensor | None:
+        return self._engine.resident(pixels)
+
     def state(self) -> EngineState:
         return self._engine.state()
 
@@ -558,13 +565,20 @@ def _one_end(setting: Setting, engine: Engine, density: float, folder: Path) -> 
     end = LevelEnd(
         level=level, trained=trained, dataset=dataset, observed=observed, seconds=0.0, engine=engine.name
     )
-    level_rows(end)
     folder.mkdir()
     _write_checkpoint(engine, folder / "checkpoint.safetensors")
-    write_arrays(folder / "masks.safetensors", ticket.to_arrays())
     packs = is_packed(setting.experiment.run.weights, weights_of(setting.sizes))
-    write_arrays(folder / "weights.safetensors", packed(model.to_arrays())[0] if packs else model.to_arrays())
-    write_arrays(folder / "observations.safetensors", observed)
+
+    def write() -> None:
+        weights = packed(model.to_arrays())[0] if packs else model.to_arrays()
+        write_arrays(folder / "masks.safetensors", ticket.to_arrays())
+        write_arrays(folder / "weights.safetensors", weights)
+        write_arrays(folder / "observations.safetensors", observed)
+
+    with ThreadPoolExecutor(1) as beside:
+        written = beside.submit(write)
+        level_rows(end)
+        written.result()
 
 
 def methods_work(experiment: Experiment, sample: SampleImages, method: MethodFacts) -> tuple[float, float]:
