@@ -35,7 +35,7 @@ SECOND_LAYER_NODES = 12
 ABLATION_SHARES = (0, 0.02, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.6, 0.75, 1)
 ROWS = 2000  # images at once on a CPU
 DEVICE_ROWS, FEW_ROWS = 10_000, 1000  # on a device, and on one whose memory is full
-NO_ROOM = "CUBLAS_STATUS_ALLOC_FAILED"  # what a product says where the device's memory is full
+ALSO_FULL = "CUBLAS_STATUS_ALLOC_FAILED"  # what a product says where the device's memory is full
 log = logging.getLogger(__name__)
 
 
@@ -86,7 +86,7 @@ def _where_it_fits(device: torch.device, measure: Callable[[ComputePlace], Array
             return measure(ComputePlace(device, rows, remote=True))
         except RuntimeError as error:
             said = str(error).partition("\n")[0]
-            if not isinstance(error, torch.cuda.OutOfMemoryError) and NO_ROOM not in said:
+            if not isinstance(error, torch.cuda.OutOfMemoryError) and ALSO_FULL not in said:
                 raise
             log.warning("the end of the level is measured again, %s: %s", otherwise, said)
         torch.cuda.empty_cache()
