@@ -21,7 +21,7 @@ from gpu_parts.setting import Request, called, start, toml
 
 LEVELS = 21  # of the paper's sequence, the dense one included
 MOST_BYTES = 15_500_000  # of the archive
-PACKING = 40.0  # seconds kept for what comes after the run
+PACKING = 20.0  # seconds kept for what comes after the run
 STOPPED = (0, 130, 143, -signal.SIGTERM)
 
 
