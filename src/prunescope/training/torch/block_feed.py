@@ -115,6 +115,12 @@ class ResidentImages:
         self._sets = [*self._sets, (pixels, images)][-self.KEPT :]
         return images
 
+    def drop(self, pixels: np.ndarray) -> bool:
+        """Free the memory of a set, which stays on the host from now on; return whether it was on the device."""
+        was = any(known is pixels and images is not None for known, images in self._sets)
+        self._sets = [(known, None if known is pixels else images) for known, images in self._sets]
+        return was
+
     def _upload(self, pixels: np.ndarray) -> Tensor | None:
         try:
             images = torch.empty(pixels.shape, dtype=torch.uint8, device=self._device)

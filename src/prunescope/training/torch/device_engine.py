@@ -24,7 +24,7 @@ from prunescope.training.levels import UpdateRule
 from prunescope.training.state import EngineState
 from prunescope.training.torch.block_feed import BlockFeed, ResidentImages
 from prunescope.training.torch.captured_step import Capture, CapturedSteps, cuda_capture
-from prunescope.training.torch.device import open_device
+from prunescope.training.torch.device import fault, open_device
 from prunescope.training.torch.fused_layer import Feed
 from prunescope.training.torch.fused_step import FusedStep, Passes
 from prunescope.training.torch.reference_step import ReferenceStep
@@ -215,7 +215,21 @@ class DeviceEngine(Engine):
         return self._level
 
     def _fed(self, batch: Batch) -> tuple[BlockFeed, CapturedSteps]:
-        """Return the feed for batches like this one, and the steps that read it."""
+        """Return the feed for batches like this one, and the steps that read it.
+
+        Where there is no room on the device for what a step needs, the images leave it and are streamed.
+        """
+        try:
+            return self._made(batch)
+        except RuntimeError as error:
+            if fault(error) != "memory" or not self._resident.drop(batch.pixels):
+                raise
+            log.warning("the images leave the device, to make room for the step, and are streamed in windows")
+        self._feed = self._replay = None
+        self._scorers = []
+        return self._made(batch)
+
+    def _made(self, batch: Batch) -> tuple[BlockFeed, CapturedSteps]:
         level, images = self._started, self._images(batch)
         if self._feed is None or self._replay is None or not self._feed.fits(batch, images):
             self._replay = None
