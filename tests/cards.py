@@ -8,8 +8,7 @@ import prunescope.training
 from prunescope.experiment import Experiment
 from prunescope.runs import trial
 from prunescope.training.torch import device
-from prunescope.training.torch.engine import TorchEngine
-from tape import TapeCapture
+from tape import TapeCapture, device_engine
 
 
 class Card:
@@ -30,7 +29,7 @@ class Card:
 
     def engine(self, experiment, mean, live_pixels, update_rule="kept"):
         self.captures.append(TapeCapture())
-        return TorchEngine(on_cpu(experiment), mean, live_pixels, self.captures[-1], update_rule)
+        return device_engine(on_cpu(experiment), mean, live_pixels, self.captures[-1], update_rule)
 
 
 def on_cpu(experiment: Experiment) -> Experiment:

@@ -103,12 +103,10 @@ class Work:
 
     def engine(self, name: str, experiment: Any, update_rule: Any = "kept") -> Any:
         """Return the engine on the device; on a CPU it is the one for devices, without a graph."""
-        from prunescope.training import make_engine
+        from prunescope.training.torch.device_engine import DeviceEngine
 
         data = self.dataset(name)
-        if experiment.run.device == "cpu":
-            return _device_engine_on_cpu(experiment, data, update_rule)
-        return make_engine(experiment, data.mean, data.live_pixels, update_rule)
+        return DeviceEngine(experiment, data.mean, data.live_pixels, update_rule)
 
     def reference_engine(self, name: str, experiment: Any, update_rule: Any = "kept") -> Any:
         """Return the torch engine on the CPU in float32."""
@@ -136,19 +134,6 @@ class Work:
     @cached_property
     def _datasets(self) -> dict[str, Any]:
         return {}
-
-
-def _device_engine_on_cpu(experiment: Any, data: Any, update_rule: Any) -> Any:
-    """Return the engine for devices with a CPU as its device."""
-    try:
-        from prunescope.training.torch.device_engine import DeviceEngine
-    except ImportError:
-        from prunescope.training.torch.engine import TorchEngine
-
-        return TorchEngine(
-            experiment, data.mean, data.live_pixels, capture=lambda step: step, update_rule=update_rule
-        )
-    return DeviceEngine(experiment, data.mean, data.live_pixels, update_rule)
 
 
 def _pixels(layout: Layout, count: int, seed: int) -> tuple[np.ndarray, np.ndarray]:

@@ -205,11 +205,11 @@ def score(logits, labels, parts, batch, classes, stride, BR: tl.constexpr, BC: t
     own = tl.sum(tl.where(right, x, 0.0), 1)
     ahead = (x > own[:, None]) | ((x == own[:, None]) & (column[None, :] < label[:, None]))
     rank = tl.sum((ahead & real).to(tl.int32), 1)
-    rank = tl.where((own == own) & inside, rank, BC)
+    rank = tl.where(own == own, rank, classes)
     largest = tl.max(x, 1)
     loss = largest + tl.log(tl.sum(tl.exp(x - largest[:, None]), 1)) - own
-    tl.store(parts + 3 * tile, tl.sum((rank < 1).to(tl.float32), 0))
-    tl.store(parts + 3 * tile + 1, tl.sum((rank < 5).to(tl.float32), 0))
+    tl.store(parts + 3 * tile, tl.sum(((rank < 1) & inside).to(tl.float32), 0))
+    tl.store(parts + 3 * tile + 1, tl.sum(((rank < 5) & inside).to(tl.float32), 0))
     tl.store(parts + 3 * tile + 2, tl.sum(tl.where(inside, loss, 0.0), 0))
 
 
