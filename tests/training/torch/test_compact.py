@@ -74,9 +74,8 @@ def test_sizes_are_multiples_and_padding_comes_last(case):
 
 @given(cases())
 def test_a_mask_loses_only_weights_that_move_nothing(case):
-    ticket, pixels, classes = case
-    live = ticket.live_inputs(pixels)
-    upper = live[1:]
+    ticket, pixels, _ = case
+    upper = ticket.live_inputs(pixels)[1:]
     for place, mask, varies in zip(connections(*case), ticket.masks, upper, strict=False):
         kept = place.matrix(mask.array)
         inside = np.zeros_like(mask.array)
@@ -91,7 +90,7 @@ def test_a_mask_loses_only_weights_that_move_nothing(case):
 
 @given(cases(), st.integers(0, 2**32))
 def test_spreading_puts_everything_back_where_it_was(case, seed):
-    ticket, pixels, classes = case
+    ticket, _, classes = case
     rng = np.random.default_rng(seed)
     for place, mask in zip(connections(*case), whole_masks(ticket, classes), strict=True):
         weight, into = rng.random(mask.shape), np.full(mask.shape, -1.0)
