@@ -11,6 +11,7 @@ import pytest
 import tiny
 
 os.environ["OMP_NUM_THREADS"] = "1"
+os.environ["TRITON_INTERPRET"] = "1"  # Triton reads it where it is imported: its kernels then run on a CPU.
 # Under nohup and in the background of a script signals are ignored, and processes that tests start would ignore them too.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 if hasattr(signal, "SIGHUP"):

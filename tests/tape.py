@@ -8,6 +8,10 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
+from prunescope.training.torch.captured_step import WARM_UPS
+from prunescope.training.torch.device_engine import DeviceEngine, Execution
+from prunescope.training.torch.torch_passes import TorchPasses
+
 HOST_READS = ("_local_scalar_dense", "nonzero", "equal")
 
 
@@ -55,17 +59,17 @@ def _precision_of(precision):
 
 
 class TapeCapture:
-    """A ``capture`` for TorchEngine that warms up, records, and counts what it recorded and replayed."""
+    """A ``capture`` for captured_step.CapturedSteps that warms up, records, and counts what it recorded and replayed."""
 
-    def __init__(self, warm_ups=3):
+    def __init__(self, warm_ups=WARM_UPS):
         self.warm_ups, self.captures, self.replays = warm_ups, 0, 0
 
-    def __call__(self, step):
+    def __call__(self, warm_up, steps):
         for _ in range(self.warm_ups):
-            step()
+            warm_up()
         tape = Tape()
         with tape:
-            step()
+            steps()
         self.captures += 1
 
         def replay():
@@ -73,3 +77,10 @@ class TapeCapture:
             tape.replay()
 
         return replay
+
+
+def device_engine(experiment, mean, live_pixels, capture=None, update_rule="kept"):
+    """The engine for devices on a CPU, with a ``capture`` and the passes of torch where it fuses the step."""
+    fused = experiment.network.norm == "before" and update_rule == "kept"
+    passes = TorchPasses(experiment.train.precision == "tf32") if fused else None
+    return DeviceEngine(experiment, mean, live_pixels, update_rule, Execution(capture, passes))

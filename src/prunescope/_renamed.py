@@ -133,10 +133,11 @@ RENAMED: dict[str, tuple[str, ...]] = {
     "track.live": ("track.live_upload",),
     "track.show": ("cli.tracking",),
     "training.captured_step": ("training.torch.captured_step",),
-    "training.feeds": ("training.torch.batch_buffers",),
+    "training.feeds": ("training.torch.block_feed",),
     "training.masks": ("training.mask_changes", "training.state"),
     "training.step_rules": ("training.torch.step_rules",),
-    "training.torch.feeds": ("training.torch.batch_buffers",),
+    "training.torch.batch_buffers": ("training.torch.block_feed",),
+    "training.torch.feeds": ("training.torch.block_feed",),
     "training.torch_engine": ("training.torch.engine",),
     "training.torch_step": ("training.torch.step",),
     "verbs": ("cli.printing",),
@@ -169,7 +170,6 @@ RENAMED_NAMES: dict[str, dict[str, str]] = {
     "sweep.sweep_file": {"Entry": "SweepEntry"},
     "track.live_upload": {"Tracked": "TrackingReporter"},
     "track.upload": {"Feed": "Upload", "feed": "upload"},
-    "training.torch.batch_buffers": {"Feed": "BatchBuffers"},
 }
 ROOT = "prunescope."
 

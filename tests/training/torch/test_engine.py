@@ -9,13 +9,11 @@ import torch
 import tiny
 from engine_cases import distance, dying_ticket, numbers, parameters, train
 from prunescope.data import Batch, Images
-from prunescope.errors import InputError
 from prunescope.model import Layer, Ticket, initial
 from prunescope.network.forward import forward, torch_layers
 from prunescope.training.engine import Engine
 from prunescope.training.torch import engine as engine_module
 from prunescope.training.torch.engine import TorchEngine
-from tape import TapeCapture
 
 
 @pytest.fixture(scope="module")
@@ -102,11 +100,10 @@ def test_a_model_given_is_scored_without_touching_the_engine(data):
         np.testing.assert_array_equal(array, late.to_arrays()[name])
 
 
-@pytest.mark.parametrize("capture", [None, TapeCapture()], ids=["on the CPU", "as on a device"])
-def test_the_images_that_are_right_are_those_it_counts(data, capture, monkeypatch):
+def test_the_images_that_are_right_are_those_it_counts(data, monkeypatch):
     sizes = (len(data.mean), 12, 10, 3)
     monkeypatch.setattr(engine_module, "EVALUATION_ROWS", 50)
-    engine = TorchEngine(tiny.experiment(), data.mean, data.live_pixels, capture)
+    engine = TorchEngine(tiny.experiment(), data.mean, data.live_pixels)
     train(engine, data, initial(sizes, "before", 0), Ticket.dense(sizes), 5)
     early = engine.model()
     train(engine, data, early, Ticket.dense(sizes), 40)
@@ -142,13 +139,6 @@ def test_streams_are_taken_as_they_come(data):
     float_engine.step(Batch(inputs, np.arange(50), batch.labels))
     a, b = (parameters(numbers(e.model())) for e in (bytes_engine, float_engine))
     assert distance(a, b) < 1e-6
-
-
-@pytest.mark.parametrize("device", ["tpu9", "meta", "hpu", ""])
-def test_a_device_that_is_not_there_is_refused(data, device):
-    experiment = tiny.experiment(run={"device": device})
-    with pytest.raises(InputError, match=r"run\.device is .*use cpu"):
-        TorchEngine(experiment, data.mean, data.live_pixels)
 
 
 def test_top_five_counts_every_class_when_there_are_fewer(data):

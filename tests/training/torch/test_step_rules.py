@@ -15,7 +15,7 @@ from prunescope.training.levels import Setting
 from prunescope.training.loop import Callbacks, train_level
 from prunescope.training.torch.engine import TorchEngine
 from reference.moving_masks import Feedback, Lasso
-from tape import TapeCapture
+from tape import TapeCapture, device_engine
 
 SIZES = (108, 12, 10, 3)
 RATE = 0.05
@@ -121,19 +121,22 @@ def test_a_recorded_step_does_the_same_without_asking_the_host(method, optimizer
         update={"train": chosen.train.model_copy(update={"optimizer": optimizer, "lr": 0.01})}
     )
     capture, rule = TapeCapture(), find_traits(method).update_rule
-    plain = TorchEngine(chosen, data.mean, data.live_pixels, update_rule=rule)
-    recorded = TorchEngine(chosen, data.mean, data.live_pixels, capture, rule)
-    for engine in (plain, recorded):
+    cpu = TorchEngine(chosen, data.mean, data.live_pixels, update_rule=rule)
+    plain = device_engine(chosen, data.mean, data.live_pixels, update_rule=rule)
+    recorded = device_engine(chosen, data.mean, data.live_pixels, capture, rule)
+    for engine in (cpu, plain, recorded):
         engine.start(initial(SIZES, "before", 0), Ticket.dense(SIZES))
         for step in range(8):
             if method == "dpf" and step in (0, 5):
                 engine.keep_largest([200, 50])
             engine.step(data.draw(0, 0, step, 50))
     assert capture.captures == 1
-    found = recorded.state().to_arrays()
-    for name, array in plain.state().to_arrays().items():
-        np.testing.assert_array_equal(array, found[name], err_msg=name)
-    assert plain.ticket == recorded.ticket != Ticket.dense(SIZES)
+    for engine in (plain, recorded):
+        found = engine.state().to_arrays()
+        for name, array in cpu.state().to_arrays().items():
+            np.testing.assert_array_equal(array, found[name], err_msg=name)
+        assert cpu.ticket == engine.ticket != Ticket.dense(SIZES)
+        assert cpu.evaluate(data.validation).correct == engine.evaluate(data.validation).correct
 
 
 @pytest.mark.parametrize("method", ["dpf", "beta-lasso"])

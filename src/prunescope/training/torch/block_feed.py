@@ -33,8 +33,8 @@ class BlockFeed:
             steps = max(1, min(steps, WINDOW_BYTES // (size * width * like.pixels.itemsize)))
             dtype = torch.uint8 if like.pixels.dtype == np.uint8 else torch.float32
             images = torch.zeros(steps * size, width, dtype=dtype, device=device)
-        # Warm-ups before a recording may go beyond the steps of a short window.
-        rows = max(steps, WARM_UPS + 1)
+        # Warm-ups before the recording of the last steps go beyond them.
+        rows = steps + WARM_UPS
         indices, labels = (torch.zeros(rows, size, dtype=torch.int64, device=device) for _ in range(2))
         if self._images is None:
             indices[:steps] = torch.arange(steps * size, device=device).view(steps, size)

@@ -29,7 +29,7 @@ class Connections:
 
     @property
     def whole(self) -> bool:
-        """Whether the columns are all inputs in their order, without padding."""
+        """Whether the columns are the first inputs, or all, in their order and without padding."""
         return bool(np.array_equal(self.columns, np.arange(len(self.columns))))
 
     def matrix(self, array: np.ndarray) -> np.ndarray:

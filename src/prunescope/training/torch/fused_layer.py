@@ -110,7 +110,7 @@ class FusedLayer:
         rows = tiles.of_batch(batch)
         self.inputs = operands(batch, varying)
         self.means, self.squares = numbers(rows, varying), numbers(rows, varying)
-        self.scale, self.inverse, self.offset, self.centre = (numbers(width) for _ in range(4))
+        self.scale, self.inverse, self.centre = (numbers(width) for _ in range(3))
         self.floor = operands(width)
         self.folded, self.total = operands(height, varying), numbers(height)
         self.gradient = operands(batch, height)

@@ -157,8 +157,11 @@ class FusedStep:
             offset = torch.addmv(bias, weight, beta - scale * average)
             maps.append((offset, (weight[:, :n] * scale[:n]).T))
 
+        first = self.layers[0]
+
         def run(rows: Tensor) -> Tensor:
-            chosen = rows if self.layers[0].place.whole else rows[:, self._columns.clamp(min=0).long()]
+            whole = first.place.whole and first.varying == rows.shape[1]
+            chosen = rows if whole else rows[:, self._columns.clamp(min=0).long()]
             # These are network_inputs with the division by 255 in the first map: one pass over the images, not three.
             hidden, divisor = chosen, 1.0
             if rows.dtype == torch.uint8:
@@ -209,6 +212,7 @@ class FusedStep:
             layer.put([getattr(source, field) for field in LAYER_FIELDS])
             for slot, given in enumerate(state.moments_of(self._slots)):
                 layer.put(list(given[index * width : (index + 1) * width]), slot)
+            layer.shift.zero_()  # As it is before the first step, and always in the first layer.
             if index and state.steps:
                 layer.shift[: layer.varying].copy_(layer.average[: layer.varying])
         self._start = state.model

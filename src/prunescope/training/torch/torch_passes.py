@@ -7,7 +7,7 @@ from torch import Tensor
 
 from prunescope.network.forward import EPSILON
 from prunescope.network.precision import rounded_to_tf32
-from prunescope.training.torch.constants import ADAM_BETAS, AVERAGE_DECAY
+from prunescope.training.torch.constants import ADAM_BETAS, AVERAGE_DECAY, FLAT
 from prunescope.training.torch.fused_layer import Feed, FusedLayer, Rule, Tiles
 
 
@@ -44,8 +44,8 @@ class TorchPasses:
         full = torch.zeros_like(layer.gamma)
         full[:n] = variance
         layer.inverse.copy_(layer.live * (full + EPSILON).rsqrt())
+        layer.inverse.masked_fill_(full <= FLAT * layer.centre.square(), 0.0)
         layer.scale.copy_(layer.gamma * layer.inverse)
-        layer.offset.copy_(layer.beta - layer.scale * layer.centre)
         share = torch.where(counts[0] == 1, 1.0, 1 - AVERAGE_DECAY).float()
         layer.average[:n].lerp_(mean + layer.shift[:n], share)
         layer.variances[:n].lerp_(variance, share)
@@ -59,7 +59,9 @@ class TorchPasses:
         """Fold the norm into the weights and the bias."""
         n = layer.varying
         layer.folded.copy_(self._operand(layer.weight[:, :n] * layer.scale[:n]))
-        layer.total.copy_(torch.addmv(layer.bias, layer.weight, layer.offset))
+        # The rounded weights are those that the products have: what they make of the mean is taken off again exactly.
+        by_mean = layer.folded.float() @ layer.centre[:n]
+        layer.total.copy_(torch.addmv(layer.bias, layer.weight, layer.beta) - by_mean)
 
     def activate(self, products: Tensor, layer: FusedLayer, above: FusedLayer) -> None:
         """Turn the products [B, m] of a layer into the inputs of the layer above."""
@@ -74,7 +76,7 @@ class TorchPasses:
         losses[0] = -logs.gather(1, labels[:, None]).sum()
         slope = logs.exp_().scatter_add_(1, labels[:, None], torch.full_like(logits[:, :1], -1)) / len(labels)
         layer.gradient[:, :classes].copy_(self._operand(slope))
-        layer.sums[0, :classes] = slope.sum(0)
+        layer.sums[0] = layer.gradient.float().sum(0)
 
     def update(self, raw: Tensor, layer: FusedLayer, rule: Rule, corrections: Tensor) -> None:
         """Update weights and biases by the products [m, varying] of gradients and inputs."""
@@ -101,7 +103,7 @@ class TorchPasses:
         slope = products - share * (by_beta[:n] + normal * by_gamma[:n])
         slope = torch.where(layer.inputs > layer.floor[:n], slope, 0.0)
         below.gradient.copy_(self._operand(slope))
-        below.sums[0] = slope.sum(0)
+        below.sums[0] = below.gradient.float().sum(0)
         self._descend(layer, 2, by_gamma, rule, corrections)
         self._descend(layer, 3, by_beta, rule, corrections)
 

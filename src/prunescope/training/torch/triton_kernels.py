@@ -78,8 +78,8 @@ def gather(
 
 @triton.jit
 def normalise(
-    means, squares, gamma, beta, live, average, variances, shift, scale, inverse, offset, centre, floor,
-    counts, position, batch, tiles, varying, epsilon, share,
+    means, squares, gamma, live, average, variances, shift, scale, inverse, centre, floor,
+    counts, position, batch, tiles, varying, epsilon, flat, share,
     PIXELS: tl.constexpr, TF32: tl.constexpr, PARTS: tl.constexpr, BR: tl.constexpr, BC: tl.constexpr,
 ):  # fmt: skip
     """Merge the moments of the tiles into those of the batch, and derive all that depends on them alone."""
@@ -104,10 +104,10 @@ def normalise(
         total += tl.sum(apart, 0)
     variance = total / batch
     inverted = tl.load(live + column) / tl.sqrt(variance + epsilon)
+    inverted = tl.where(variance <= flat * mean * mean, 0.0, inverted)
     scaled = tl.load(gamma + column) * inverted
     tl.store(inverse + column, inverted)
     tl.store(scale + column, scaled)
-    tl.store(offset + column, tl.load(beta + column) - scaled * mean)
     tl.store(centre + column, mean)
     shifted = tl.load(shift + column)
     part = tl.where(tl.load(counts) == 1, 1.0, share)
@@ -127,21 +127,25 @@ def normalise(
 
 @triton.jit
 def fold(
-    weight, bias, scale, offset, folded, total, width, varying,
+    weight, bias, scale, beta, centre, folded, total, width, varying,
     TF32: tl.constexpr, BR: tl.constexpr, BC: tl.constexpr,
 ):  # fmt: skip
-    """Fold the norm into the weights and the bias of some rows."""
+    """Fold the norm into the weights and the bias of some rows.
+
+    The rounded weights are those that the products have: what they make of the mean is taken off again exactly.
+    """
     row = tl.program_id(0) * BR + tl.arange(0, BR)
     sums = tl.zeros([BR, BC], tl.float32)
     for start in range(0, width, BC):
         column = start + tl.arange(0, BC)
         inside = column < width
         numbers = tl.load(weight + row[:, None] * width + column[None, :], mask=inside[None, :], other=0.0)
-        sums += numbers * tl.load(offset + column, mask=inside, other=0.0)[None, :]
+        sums += numbers * tl.load(beta + column, mask=inside, other=0.0)[None, :]
         scaled = numbers * tl.load(scale + column, mask=inside, other=0.0)[None, :]
         scaled = _operand(scaled, TF32).to(folded.dtype.element_ty)
         place = folded + row[:, None] * varying + column[None, :]
         tl.store(place, scaled, mask=(column < varying)[None, :])
+        sums -= scaled.to(tl.float32) * tl.load(centre + column, mask=inside, other=0.0)[None, :]
     tl.store(total + row, tl.load(bias + row) + tl.sum(sums, 1))
 
 
@@ -185,10 +189,9 @@ def loss(
     loss = largest + tl.log(whole) - tl.sum(tl.where(right, x, 0.0), 1)
     tl.store(losses + tile, tl.sum(tl.where(inside, loss, 0.0), 0))
     slope = (powers / whole[:, None] - tl.where(right, 1.0, 0.0)) / batch
-    slope = tl.where(real, slope, 0.0)
-    stored = inside[:, None] & (column < width)[None, :]
-    tl.store(gradient + at, _operand(slope, TF32).to(gradient.dtype.element_ty), mask=stored)
-    tl.store(sums + tile * width + column, tl.sum(slope, 0), mask=column < width)
+    slope = _operand(tl.where(real, slope, 0.0), TF32).to(gradient.dtype.element_ty)
+    tl.store(gradient + at, slope, mask=inside[:, None] & (column < width)[None, :])
+    tl.store(sums + tile * width + column, tl.sum(slope.to(tl.float32), 0), mask=column < width)
 
 
 @triton.jit
@@ -205,11 +208,11 @@ def score(logits, labels, parts, batch, classes, stride, BR: tl.constexpr, BC: t
     own = tl.sum(tl.where(right, x, 0.0), 1)
     ahead = (x > own[:, None]) | ((x == own[:, None]) & (column[None, :] < label[:, None]))
     rank = tl.sum((ahead & real).to(tl.int32), 1)
-    rank = tl.where((own == own) & inside, rank, BC)
+    rank = tl.where(own == own, rank, classes)
     largest = tl.max(x, 1)
     loss = largest + tl.log(tl.sum(tl.exp(x - largest[:, None]), 1)) - own
-    tl.store(parts + 3 * tile, tl.sum((rank < 1).to(tl.float32), 0))
-    tl.store(parts + 3 * tile + 1, tl.sum((rank < 5).to(tl.float32), 0))
+    tl.store(parts + 3 * tile, tl.sum(((rank < 1) & inside).to(tl.float32), 0))
+    tl.store(parts + 3 * tile + 1, tl.sum(((rank < 5) & inside).to(tl.float32), 0))
     tl.store(parts + 3 * tile + 2, tl.sum(tl.where(inside, loss, 0.0), 0))
 
 
@@ -310,9 +313,9 @@ def back(
     part_of = tl.load(scale + column) / batch
     slope = tl.load(products + at, mask=inside, other=0.0)
     slope = slope - part_of[None, :] * (second[None, :] + x * first[None, :])
-    slope = tl.where(open_ & inside, slope, 0.0)
-    tl.store(gradient + at, _operand(slope, TF32).to(gradient.dtype.element_ty), mask=inside)
-    tl.store(sums + tile * varying + column, tl.sum(slope, 0), mask=changes)
+    slope = _operand(tl.where(open_ & inside, slope, 0.0), TF32).to(gradient.dtype.element_ty)
+    tl.store(gradient + at, slope, mask=inside)
+    tl.store(sums + tile * varying + column, tl.sum(slope.to(tl.float32), 0), mask=changes)
     if tile == 0:
         everywhere = column >= 0
         _descend(

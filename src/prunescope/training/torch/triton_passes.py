@@ -8,7 +8,7 @@ from torch import Tensor
 
 from prunescope.network.forward import EPSILON
 from prunescope.training.torch import triton_kernels as kernels
-from prunescope.training.torch.constants import AVERAGE_DECAY
+from prunescope.training.torch.constants import AVERAGE_DECAY, FLAT
 from prunescope.training.torch.fused_layer import Feed, FusedLayer, Rule, Tiles
 
 ROWS = 64  # of a tile of activations
@@ -45,17 +45,17 @@ class TritonPasses:
     def normalise(self, layer: FusedLayer, counts: Tensor, position: Tensor | None) -> None:
         """Compute the batch's moments, and what follows; ``position`` is moved on in the first layer."""
         kernels.normalise[(layer.width // NORM_COLUMNS,)](
-            layer.means, layer.squares, layer.gamma, layer.beta, layer.live, layer.average, layer.variances,
-            layer.shift, layer.scale, layer.inverse, layer.offset, layer.centre, layer.floor,
+            layer.means, layer.squares, layer.gamma, layer.live, layer.average, layer.variances,
+            layer.shift, layer.scale, layer.inverse, layer.centre, layer.floor,
             counts, counts if position is None else position, len(layer.inputs), len(layer.means), layer.varying,
-            EPSILON, 1 - AVERAGE_DECAY,
+            EPSILON, FLAT, 1 - AVERAGE_DECAY,
             PIXELS=position is not None, TF32=self._tf32, PARTS=PARTS, BR=ROWS, BC=NORM_COLUMNS, num_warps=NORM_WARPS,
         )  # fmt: skip
 
     def fold(self, layer: FusedLayer) -> None:
         """Fold the norm into the weights and the bias."""
         kernels.fold[(layer.height // FOLD_ROWS,)](
-            layer.weight, layer.bias, layer.scale, layer.offset, layer.folded, layer.total,
+            layer.weight, layer.bias, layer.scale, layer.beta, layer.centre, layer.folded, layer.total,
             layer.width, layer.varying, TF32=self._tf32, BR=FOLD_ROWS, BC=FOLD_COLUMNS, num_warps=FOLD_WARPS,
         )  # fmt: skip
 
