@@ -17,10 +17,11 @@ from prunescope.model import Ticket, initial
 from prunescope.training.engine import Engine
 from prunescope.training.torch import block_feed
 from prunescope.training.torch import device_engine as module
-from prunescope.training.torch.device_engine import DeviceEngine
+from prunescope.training.torch.device_engine import DeviceEngine, Execution
 from prunescope.training.torch.engine import TorchEngine
 from prunescope.training.torch.fused_step import FusedStep
 from prunescope.training.torch.reference_step import ReferenceStep
+from prunescope.training.torch.torch_passes import TorchPasses
 from tape import TapeCapture, device_engine
 
 SIZES = (108, 12, 10, 3)
@@ -226,13 +227,13 @@ def test_every_level_and_every_shape_of_batch_is_captured_anew(data):
             train(engine, data, initial(SIZES, "before", level), some_ticket(share, level), 3)
         assert_same(replayed, eager)
         assert replayed.evaluate(data.validation) == eager.evaluate(data.validation)
-        assert capture.captures == level + 1
+        assert capture.captures == 2 * (level + 1)  # its step, and the scoring of the validation set
     for engine in (eager, replayed):
         engine.step(whole_set(data, 3, 30))
         engine.step(stream(data, 4))
         engine.step(rows_only(data, 5))
     assert_same(replayed, eager)
-    assert capture.captures == 6
+    assert capture.captures == 9
 
 
 @pytest.mark.parametrize("norm", NORMS[:2])
@@ -446,3 +447,61 @@ def test_nothing_is_said_where_nothing_is_wrong(data, caplog):
     engine = make(data, TapeCapture())
     train(engine, data, initial(SIZES, "before", 0), dying_ticket(SIZES), 3)
     assert caplog.records == []
+
+
+class Uncompiled:
+    """Kernels of which one does not compile, in the middle of a step."""
+
+    def __init__(self, tf32):
+        self._others = TorchPasses(tf32)
+
+    def __getattr__(self, name):
+        return getattr(self._others, name)
+
+    def update(self, *arguments):
+        raise ValueError("at 3:4: unexpected type\nmore")
+
+
+@pytest.mark.parametrize("before", [0, 5])
+def test_kernels_that_do_not_compile_give_way_to_operations_of_torch(data, caplog, before):
+    experiment = tiny.experiment(train={"optimizer": "momentum", "lr": 0.02})
+    expected, found = (
+        DeviceEngine(
+            experiment, data.mean, data.live_pixels, execution=Execution(TapeCapture(), passes(False))
+        )
+        for passes in (TorchPasses, Uncompiled)
+    )
+    model, ticket = initial(SIZES, "before", 0), dying_ticket(SIZES)
+    for engine in (expected, found):
+        engine.start(model, ticket)
+    if before:  # a level that is gone on with
+        expected.steps([whole_set(data, step) for step in range(before)])
+        found.restore(expected.state())
+    for engine in (expected, found):
+        engine.steps([whole_set(data, step) for step in range(before, before + 4)])
+        engine.step(whole_set(data, before + 4))
+    assert_same(found, expected)
+    assert found.evaluate(data.validation) == expected.evaluate(data.validation)
+    assert [r.getMessage() for r in caplog.records] == [
+        "the step's kernels cannot be compiled here; operations of torch take their place, which are slower: "
+        "at 3:4: unexpected type"
+    ]
+
+
+def test_images_leave_a_device_that_has_no_room_for_the_step(data, caplog, monkeypatch):
+    eager, crowded = pair(data, TapeCapture())
+    start((eager, crowded))
+    prepare, refused = FusedStep.prepare, []
+
+    def prepare_once_there_is_room(level, batch):
+        if not refused:
+            refused.append(batch)
+            raise torch.cuda.OutOfMemoryError("CUDA out of memory")
+        prepare(level, batch)
+
+    eager.steps([whole_set(data, step) for step in range(3)])
+    monkeypatch.setattr(FusedStep, "prepare", prepare_once_there_is_room)
+    crowded.steps([whole_set(data, step) for step in range(3)])
+    assert_same(crowded, eager)
+    assert len(refused) == 1
+    assert ["to make room" in record.getMessage() for record in caplog.records] == [True]

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from prunescope.data import Batch, Images
+from prunescope.errors import first_line
 from prunescope.experiment import Experiment
 from prunescope.mask import BoolArray
 from prunescope.model import Model, Ticket
@@ -29,7 +30,7 @@ from prunescope.training.torch.fused_layer import Feed
 from prunescope.training.torch.fused_step import FusedStep, Passes
 from prunescope.training.torch.reference_step import ReferenceStep
 from prunescope.training.torch.step import Pixels
-from prunescope.training.torch.torch_passes import ranks, scores
+from prunescope.training.torch.torch_passes import TorchPasses, ranks, scores
 
 EVALUATION_ROWS = 10_000
 log = logging.getLogger(__name__)
@@ -157,8 +158,13 @@ class DeviceEngine(Engine):
             feed, replay = self._fed(batches[start])
             part = batches[start : start + feed.steps]
             feed.load(part)
-            with self._units():
-                replay(len(part))
+            try:
+                with self._units():
+                    replay(len(part))
+            except Exception as error:
+                if replay.begun or not self._without_kernels(error):
+                    raise
+                continue  # The same steps once more, with other kernels.
             start += len(part)
 
     def take_loss(self) -> float:
@@ -228,6 +234,23 @@ class DeviceEngine(Engine):
         self._feed = self._replay = None
         self._scorers = []
         return self._made(batch)
+
+    def _without_kernels(self, error: Exception) -> bool:
+        """Go on with operations of torch where the kernels cannot be compiled; return whether that can be done."""
+        passes, level = self._execution.passes, self._started
+        if passes is None or isinstance(passes, TorchPasses) or fault(error) != "other":
+            return False
+        log.warning(
+            "the step's kernels cannot be compiled here; operations of torch take their place, which are slower: %s",
+            first_line(error),
+        )
+        state = level.state()
+        tf32 = self._experiment.train.precision == "tf32"
+        self._execution = Execution(self._execution.capture, TorchPasses(tf32))
+        self._scores = scores
+        self.start(state.model, level.ticket())
+        self._started.restore(state)
+        return True
 
     def _made(self, batch: Batch) -> tuple[BlockFeed, CapturedSteps]:
         level, images = self._started, self._images(batch)
@@ -305,6 +328,4 @@ def _kernels(precision: str, device: torch.device) -> Passes:
             return TritonPasses(tf32)
         except ImportError as error:
             log.warning("the step's kernels come from torch, which is slower: Triton is missing (%s)", error)
-    from prunescope.training.torch.torch_passes import TorchPasses
-
     return TorchPasses(tf32)
