@@ -488,20 +488,20 @@ def test_kernels_that_do_not_compile_give_way_to_operations_of_torch(data, caplo
     ]
 
 
-def test_images_leave_a_device_that_has_no_room_for_the_step(data, caplog, monkeypatch):
+def test_images_leave_a_device_that_is_too_full_for_the_step(data, caplog, monkeypatch):
     eager, crowded = pair(data, TapeCapture())
     start((eager, crowded))
     prepare, refused = FusedStep.prepare, []
 
-    def prepare_once_there_is_room(level, batch):
+    def prepare_once_there_is_space(level, batch):
         if not refused:
             refused.append(batch)
             raise torch.cuda.OutOfMemoryError("CUDA out of memory")
         prepare(level, batch)
 
     eager.steps([whole_set(data, step) for step in range(3)])
-    monkeypatch.setattr(FusedStep, "prepare", prepare_once_there_is_room)
+    monkeypatch.setattr(FusedStep, "prepare", prepare_once_there_is_space)
     crowded.steps([whole_set(data, step) for step in range(3)])
     assert_same(crowded, eager)
     assert len(refused) == 1
-    assert ["to make room" in record.getMessage() for record in caplog.records] == [True]
+    assert ["to make space" in record.getMessage() for record in caplog.records] == [True]

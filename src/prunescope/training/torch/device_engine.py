@@ -223,14 +223,14 @@ class DeviceEngine(Engine):
     def _fed(self, batch: Batch) -> tuple[BlockFeed, CapturedSteps]:
         """Return the feed for batches like this one, and the steps that read it.
 
-        Where there is no room on the device for what a step needs, the images leave it and are streamed.
+        Where a device lacks the memory for what a step needs, the images leave it and are streamed.
         """
         try:
             return self._made(batch)
         except RuntimeError as error:
             if fault(error) != "memory" or not self._resident.drop(batch.pixels):
                 raise
-            log.warning("the images leave the device, to make room for the step, and are streamed in windows")
+            log.warning("the images leave the device, to make space for the step, and are streamed in windows")
         self._feed = self._replay = None
         self._scorers = []
         return self._made(batch)
