@@ -16,7 +16,7 @@ from prunescope.runs import clock
 from prunescope.runs import estimate as module
 from prunescope.runs.sample_images import sample_images
 from prunescope.runs.trial import DENSITIES, END_DENSITIES, Pieces, crowding, measured_pieces, methods_work
-from prunescope.training.torch.engine import TorchEngine
+from prunescope.training.torch.device_engine import DeviceEngine
 
 PIECES = Pieces(
     step=tuple(0.5 + 9.5 * u for u in DENSITIES),  # what the kept weights cost, 10 s when dense
@@ -200,8 +200,8 @@ def test_steps_on_a_device_are_timed_in_blocks_that_are_waited_for_once(card, ti
     found = measured_pieces(experiment, sample, "kept")
     steps = card.captures[0]
     assert steps.captures == len(DENSITIES)  # one a level
-    # A hundred steps take one tick, and so do drawing them, starting a level, and the first hundred.
-    assert found.step == pytest.approx([1 / 100 + 1 / 100] * len(DENSITIES))
+    # A hundred steps take one tick while the next are drawn, and so do starting a level, and the first hundred.
+    assert found.step == pytest.approx([1 / 100] * len(DENSITIES))
     assert steps.replays == 100 * 3 * len(DENSITIES)  # so long a time is not measured a fourth time
     assert found.image == pytest.approx([1 / len(sample.dataset.validation)] * len(DENSITIES))
     assert found.level_start == 1
@@ -211,9 +211,9 @@ def test_steps_on_a_device_are_timed_in_blocks_that_are_waited_for_once(card, ti
 
 
 def test_an_engine_that_takes_blocks_is_drawn_for_meanwhile(card, ticks, monkeypatch):
-    monkeypatch.setattr(TorchEngine, "block", 50)
+    monkeypatch.setattr(DeviceEngine, "block", 50)
     blocks = []
-    monkeypatch.setattr(TorchEngine, "steps", lambda self, batches: blocks.append(len(batches)))
+    monkeypatch.setattr(DeviceEngine, "steps", lambda self, batches: blocks.append(len(batches)))
     experiment = with_card(train={"eval_every": 40}, prune={"levels": 1})
     found = measured_pieces(experiment, sample_images(experiment.data), "kept")
     assert set(blocks) == {40, 20}  # no block goes beyond an evaluation
