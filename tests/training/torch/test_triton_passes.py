@@ -29,6 +29,7 @@ OPTIMIZERS = ["sgd", "momentum", "adam"]
 PRECISIONS = ["float32", "tf32", "bf16"]
 # What a step leaves: of each layer as it is, and of each layer in partial sums.
 NUMBERS = ("inputs", "scale", "inverse", "centre", "folded", "total", "gradient", "shift", "live")
+PARAMETERS = tuple(f"lasting {number} " for number in range(4))
 PARTS = ("sums", "by_gamma", "by_beta")
 SCRATCH = (
     "inputs",
@@ -103,9 +104,12 @@ def compare(case, batches, optimizer, precision, **start):
         made.restore(state)
         made.step(batches[1])
     found, expected = left(first), left(second)
-    moved = 25 if optimizer == "adam" else 1  # Adam divides rounding by rounding.
     for name, other in expected.items():
-        near(found[name], other, ROUNDING[precision] * moved, name)
+        if optimizer == "adam" and name.startswith(PARAMETERS):
+            # Where a gradient is nearly 0, Adam divides rounding by rounding.
+            assert (found[name] - other).norm() < max(5e-4, ROUNDING[precision]) * other.norm(), name
+        else:
+            near(found[name], other, ROUNDING[precision], name)
     return first
 
 
