@@ -1,7 +1,9 @@
 """The engine for devices, on a CPU and with a tape for the CUDA graph: `pytest tests/training/torch/test_device_engine.py`."""
 
+import gc
 import logging
 import sys
+import weakref
 from dataclasses import replace
 
 import numpy as np
@@ -336,9 +338,12 @@ def test_a_snapshot_that_was_asked_for_holds_no_memory_of_the_device(data):
     engine = make(data)
     start([engine])
     snapshot = engine.snapshot()
-    assert snapshot.fields
-    snapshot.model()
-    assert not snapshot.fields
+    level = weakref.ref(engine._level)
+    model = snapshot.model()
+    train(engine, data, initial(SIZES, "before", 1), dying_ticket(SIZES), 1)
+    gc.collect()
+    assert level() is None
+    assert snapshot.model() is model
 
 
 @pytest.mark.parametrize("norm", NORMS)

@@ -69,15 +69,14 @@ class Execution:
 class DeviceSnapshot(Snapshot):
     """A snapshot whose numbers are on the device until they are asked for."""
 
-    fields: list[list[Tensor]]
-    spread: Callable[[list[list[Tensor]]], Model]
+    make: Callable[[], Model] | None
     found: Model | None = None
 
     def model(self) -> Model:
         """Return the parameters and averages, on the host from now on."""
-        if self.found is None:
-            self.found = self.spread(self.fields)
-            self.fields.clear()
+        if self.make is not None:
+            self.found, self.make = self.make(), None  # What it held on the device is free then.
+        assert self.found is not None
         return self.found
 
 
@@ -179,7 +178,7 @@ class DeviceEngine(Engine):
     def snapshot(self) -> Snapshot:
         """Return the parameters and averages as they are now, copied on the device and brought to the host if asked."""
         level = self._started
-        return DeviceSnapshot(level.fields(), level.spread)
+        return DeviceSnapshot(partial(level.spread, level.fields()))
 
     @torch.no_grad()
     def evaluate(self, images: Images, model: Model | None = None) -> Score:
@@ -230,7 +229,9 @@ class DeviceEngine(Engine):
         except RuntimeError as error:
             if fault(error) != "memory" or not self._resident.drop(batch.pixels):
                 raise
-            log.warning("the images leave the device, to make space for the step, and are streamed in windows")
+            log.warning(
+                "the images leave the device, to make space for the step, and are streamed in windows"
+            )
         self._feed = self._replay = None
         self._scorers = []
         return self._made(batch)
