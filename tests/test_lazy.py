@@ -2,6 +2,7 @@
 
 import ast
 import importlib
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -48,3 +49,34 @@ def test_importing_the_package_loads_nothing_heavy(package):
 def test_a_name_may_be_another_one_in_its_module():
     assert prunescope.load is prunescope.Run
     assert "mask" in dir(prunescope)  # what was imported is there too
+
+
+TRAINING = """
+import numpy as np, tiny
+from prunescope.model import Ticket, initial
+from prunescope.training.torch.device_engine import DeviceEngine
+from prunescope.training.torch.engine import TorchEngine
+data = tiny.dataset()
+for kind in (TorchEngine, DeviceEngine):
+    engine = kind(tiny.experiment(), data.mean, data.live_pixels)
+    engine.start(initial((108, 8, 3), "before", 0), Ticket.dense((108, 8, 3)))
+    engine.steps([data.draw(0, 0, 0, 20)])
+    engine.evaluate(data.validation)
+"""
+HELP = "from prunescope.cli import main; sys.argv = ['prunescope', '--help']; main()"
+
+
+@pytest.mark.parametrize(
+    ("code", "absent"),
+    [(HELP, {"torch", "triton"}), (TRAINING, {"triton"})],
+    ids=["help", "training on a CPU"],
+)
+def test_triton_is_for_cards(code, absent):
+    last = (
+        "import atexit, sys; atexit.register(lambda: print(*{name.split('.')[0] for name in sys.modules}))\n"
+    )
+    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parent)}
+    command = [sys.executable, "-c", last + code]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    assert "prunescope" in done.stdout.splitlines()[-1]
+    assert absent & set(done.stdout.splitlines()[-1].split()) == set()

@@ -202,7 +202,8 @@ def score(logits, labels, parts, batch, classes, stride, BR: tl.constexpr, BC: t
     column = tl.arange(0, BC)
     inside = row < batch
     real = inside[:, None] & (column < classes)[None, :]
-    x = tl.load(logits + row[:, None].to(tl.int64) * stride + column[None, :], mask=real, other=-float("inf"))
+    x = tl.load(logits + row[:, None].to(tl.int64) * stride + column[None, :], mask=real, other=0.0)
+    x = tl.where((column < classes)[None, :], x, -float("inf"))
     label = tl.load(labels + row, mask=inside, other=0)
     right = column[None, :] == label[:, None]
     own = tl.sum(tl.where(right, x, 0.0), 1)
