@@ -148,6 +148,23 @@ def test_sets_of_images_stay_on_the_device_the_last_three_of_them():
     assert resident.get(sets[0]) is not placed[0]
 
 
+def test_a_set_that_is_used_again_stays_when_another_comes(monkeypatch):
+    resident, sets = ResidentImages(CPU), [np.full((5, 2), i, np.uint8) for i in range(4)]
+    placed = [resident.get(pixels) for pixels in sets[:3]]
+    assert resident.get(sets[0]) is placed[0]
+    held, upload = [], ResidentImages._upload
+
+    def counting(self, pixels):
+        held.append(len(self._sets))
+        return upload(self, pixels)
+
+    monkeypatch.setattr(ResidentImages, "_upload", counting)
+    resident.get(sets[3])
+    assert resident.get(sets[0]) is placed[0]
+    assert resident.get(sets[1]) is not placed[1]
+    assert held == [2, 2]  # What is left is freed before the other comes.
+
+
 def test_a_large_set_is_uploaded_in_pieces(monkeypatch):
     monkeypatch.setattr(block_feed, "UPLOAD_ROWS", 4)
     pixels = np.random.default_rng(0).integers(0, 256, (11, 3)).astype(np.uint8)

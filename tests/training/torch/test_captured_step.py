@@ -1,9 +1,12 @@
 """Captured steps on a CPU, with a tape for the CUDA graph: `pytest tests/training/torch/test_captured_step.py`."""
 
+import contextlib
+
 import pytest
 import torch
 
-from prunescope.training.torch.captured_step import CapturedSteps
+from prunescope.training.torch import captured_step
+from prunescope.training.torch.captured_step import WARM_UPS, CapturedSteps, cuda_capture
 from tape import TapeCapture
 
 
@@ -125,3 +128,95 @@ def test_a_device_that_fails_while_a_step_is_recorded_is_asked_nothing_more(monk
         CapturedSteps(step, [step.total], capture)(1)
     assert raised.value is lost
     assert caplog.records == []
+
+
+class Cuda:
+    """Stands in for torch.cuda on a card of number 1: what is asked of it is in ``said``."""
+
+    def __init__(self, monkeypatch, fails=False):
+        self.said, self.device, self.stream, self.fails = [], 0, "usual", fails
+        for name in ("device", "stream", "graph", "current_stream", "current_device", "Stream", "CUDAGraph"):
+            monkeypatch.setattr(
+                torch.cuda, name, getattr(self, f"_{name}", None) or getattr(self, f"_{name.lower()}")
+            )
+        captured_step._recording_stream.cache_clear()
+
+    @contextlib.contextmanager
+    def _device(self, device):
+        before, self.device = self.device, device.index
+        yield
+        self.device = before
+
+    @contextlib.contextmanager
+    def _stream(self, stream):
+        before, self.stream = self.stream, str(stream)
+        try:
+            yield
+        finally:
+            self.stream = before
+
+    @contextlib.contextmanager
+    def _graph(self, graph, stream, capture_error_mode):
+        self.said.append(f"begin {capture_error_mode}")
+        self.stream = str(stream)  # which torch leaves only where the recording does not fail
+        yield
+        if self.fails:
+            raise RuntimeError("operation failed due to a previous error during capture")
+
+    def _current_stream(self):
+        return Stream(self, self.stream)
+
+    def _current_device(self):
+        return self.device
+
+    def _Stream(self, index):
+        self.said.append(f"new stream on {index}")
+        return Stream(self, "recording")
+
+    def _cudagraph(self):
+        class Graph:
+            replay = None
+
+        return Graph()
+
+
+class Stream:
+    def __init__(self, cuda, name):
+        self.cuda, self.name = cuda, name
+
+    def wait_stream(self, other):
+        self.cuda.said.append(f"{self} waits for {other}")
+
+    def __str__(self):
+        return self.name
+
+
+BEGIN = ["new stream on 1", "recording waits for usual"]
+
+
+def test_a_graph_is_recorded_on_the_card_on_one_stream_that_others_do_not_disturb(monkeypatch):
+    cuda, places = Cuda(monkeypatch), []
+    for _ in range(2):
+        cuda_capture(
+            torch.device("cuda:1"),
+            lambda: places.append(("warm", cuda.device, cuda.stream)),
+            lambda: places.append(("recorded", cuda.device, cuda.stream)),
+        )
+    once = ["recording waits for usual", "usual waits for recording", "begin thread_local"]
+    assert cuda.said == [BEGIN[0], *once, *once]
+    assert places == ([("warm", 1, "recording")] * WARM_UPS + [("recorded", 1, "recording")]) * 2
+    assert (cuda.device, cuda.stream) == (0, "usual")
+
+
+@pytest.mark.parametrize("when", ["warm-up", "recording"])
+def test_where_recording_fails_the_stream_is_the_one_from_before_and_waits(monkeypatch, when):
+    cuda = Cuda(monkeypatch, fails=when == "recording")
+
+    def warm_up():
+        if when == "warm-up":
+            raise RuntimeError("no room")
+
+    with pytest.raises(RuntimeError):
+        cuda_capture(torch.device("cuda:1"), warm_up, lambda: None)
+    assert cuda.said[:3] == [*BEGIN, "usual waits for recording"]
+    assert cuda.stream == "usual"

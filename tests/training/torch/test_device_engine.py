@@ -1,8 +1,10 @@
 """The engine for devices, on a CPU and with a tape for the CUDA graph: `pytest tests/training/torch/test_device_engine.py`."""
 
+import contextlib
 import gc
 import logging
 import sys
+import types
 import weakref
 from dataclasses import replace
 
@@ -510,3 +512,90 @@ def test_images_leave_a_device_that_is_too_full_for_the_step(data, caplog, monke
     assert_same(crowded, eager)
     assert len(refused) == 1
     assert ["to make space" in record.getMessage() for record in caplog.records] == [True]
+
+
+def test_all_that_computes_does_so_with_the_engines_device_as_the_current_one(data, monkeypatch):
+    inside, kernels = [], []
+
+    @contextlib.contextmanager
+    def on_device(device):
+        inside.append(device)
+        yield
+        inside.pop()
+
+    def noted(name, of):
+        def call(*args):
+            kernels.append((name, inside[:1]))
+            return of(*args)
+
+        return call
+
+    monkeypatch.setattr(module, "on_device", on_device)
+    engine = make(data)
+    passes = engine._execution.passes
+    for name in ("gather", "finish", "score"):
+        monkeypatch.setattr(passes, name, noted(name, getattr(passes, name)))
+    engine._scores = passes.score
+    start([engine])
+    engine.steps([whole_set(data, step) for step in range(2)])
+    engine.evaluate(data.validation)
+    engine.evaluate(data.validation, initial(SIZES, "before", 1))
+    assert [name for name, _ in kernels] == ["gather", "finish"] * 2 + ["score"] * 2
+    assert all(place == [torch.device("cpu")] for _, place in kernels)
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (
+            RuntimeError("Failed to find C compiler. Please specify via CC"),
+            "Failed to find C compiler. Please",
+        ),
+        (AssertionError("cards before sm_80\nmore"), "cards before sm_80)"),
+    ],
+)
+def test_where_triton_compiles_nothing_the_passes_are_those_of_torch(monkeypatch, caplog, error, said):
+    use_triton(monkeypatch, error)
+    passes = module._kernels("tf32", torch.device("cuda"))
+    assert type(passes).__name__ == "TorchPasses"
+    assert passes._tf32
+    (line,) = [record.getMessage() for record in caplog.records]
+    assert line.startswith("the step's kernels come from torch, which is slower: Triton fails here (")
+    assert said in line
+
+
+def test_a_device_that_fails_at_its_first_kernel_is_no_matter_of_triton(monkeypatch, caplog):
+    use_triton(monkeypatch, RuntimeError("CUDA error: an illegal memory access was encountered"))
+    with pytest.raises(RuntimeError, match="illegal memory access"):
+        module._kernels("float32", torch.device("cuda"))
+    assert caplog.records == []
+
+
+def use_triton(monkeypatch, error):
+    """Let Triton's passes raise an error at the first kernel."""
+
+    class TritonPasses:
+        def __init__(self, tf32):
+            pass
+
+        def try_out(self, device):
+            raise error
+
+    name = "prunescope.training.torch.triton_passes"
+    monkeypatch.setitem(sys.modules, name, types.SimpleNamespace(TritonPasses=TritonPasses))
+    monkeypatch.setattr(module, "on_device", lambda device: contextlib.nullcontext())
+
+
+def test_the_memory_of_an_engine_is_freed_without_garbage_collection(data):
+    engine = make(data, TapeCapture())
+    start([engine])
+    engine.steps([whole_set(data, 0)])
+    engine.evaluate(data.validation)
+    engine.snapshot()
+    level = weakref.ref(engine._level)
+    gc.disable()
+    try:
+        del engine
+        assert level() is None
+    finally:
+        gc.enable()

@@ -23,6 +23,7 @@ from reference.network import Network
 
 pytest.importorskip("triton", reason="Triton is not installed: prunescope[gpu]")
 
+from prunescope.training.torch import triton_passes
 from prunescope.training.torch.triton_passes import TritonPasses
 
 OPTIMIZERS = ["sgd", "momentum", "adam"]
@@ -128,6 +129,31 @@ def compare(case, batches, optimizer, precision, **start):
 def test_every_kernel_leaves_what_the_passes_of_torch_leave(sizes, kind, batch, optimizer, precision):
     case = make_case(sizes, kind, batch)
     compare(case, case.batches(2), optimizer, precision)
+
+
+@pytest.mark.parametrize(("classes", "warps"), [(2, 4), (4096, 4), (4097, 8), (16_384, 16)])
+def test_rows_of_many_classes_are_shared_by_more_threads(classes, warps):
+    assert TritonPasses(False)._loss_warps(classes) == warps
+
+
+def test_more_classes_than_a_program_holds_are_scored_by_torch(monkeypatch):
+    monkeypatch.setattr(triton_passes, "MOST_CLASSES", 64)
+    monkeypatch.setattr(triton_passes, "kernels", Without(triton_passes.kernels, "loss", "score"))
+    case = make_case((70, 20, 65), "dense", 67)
+    compare(case, case.batches(2), "momentum", "tf32")
+    logits, labels = torch.randn(30, 65), torch.arange(30)
+    assert torch.equal(TritonPasses(False).score(logits, labels), scores(logits, labels))
+
+
+class Without:
+    """A module without some of its names."""
+
+    def __init__(self, module, *names):
+        self._module, self._names = module, names
+
+    def __getattr__(self, name):
+        assert name not in self._names
+        return getattr(self._module, name)
 
 
 @pytest.mark.parametrize("floats", [False, True], ids=["bytes", "floats"])

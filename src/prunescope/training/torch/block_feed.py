@@ -108,12 +108,13 @@ class ResidentImages:
 
     def get(self, pixels: np.ndarray) -> Tensor | None:
         """Return the set on the device, uploaded at the first call; None when its memory is too small."""
-        for known, images in self._sets:
-            if known is pixels:
-                return images
-        images = self._upload(pixels)
-        self._sets = [*self._sets, (pixels, images)][-self.KEPT :]
-        return images
+        found = [one for one in self._sets if one[0] is pixels]
+        self._sets = [one for one in self._sets if one[0] is not pixels]
+        if not found:
+            self._sets = self._sets[1 - self.KEPT :]  # This frees the oldest first.
+            found = [(pixels, self._upload(pixels))]
+        self._sets += found
+        return found[0][1]
 
     def drop(self, pixels: np.ndarray) -> bool:
         """Free the memory of a set, which stays on the host from now on; return whether it was on the device."""

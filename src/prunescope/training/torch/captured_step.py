@@ -5,6 +5,7 @@ Its logic is tested on CPUs; `cuda_capture` itself has not been run on a GPU.
 
 from __future__ import annotations
 
+import functools
 import logging
 from collections.abc import Callable, Sequence
 
@@ -85,15 +86,26 @@ def cuda_capture(device: torch.device, warm_up: Step, steps: Step) -> Step:
 
     Warm-up runs come first, on the recording stream, because libraries initialise themselves and kernels are compiled
     at their first call, which a capture does not allow. Source: PyTorch's notes on CUDA graphs, "Whole-network capture".
+    Whatever fails, the stream from before is the current one afterwards, and waits for the warm-ups.
     """
     with torch.cuda.device(device):
-        stream = torch.cuda.Stream()
-        stream.wait_stream(torch.cuda.current_stream())
+        before, stream = torch.cuda.current_stream(), _recording_stream(torch.cuda.current_device())
+        stream.wait_stream(before)
+        # This context is needed beside that of the graph, which does not leave its stream when the recording failed.
         with torch.cuda.stream(stream):
-            for _ in range(WARM_UPS):
-                warm_up()
-        torch.cuda.current_stream().wait_stream(stream)
-        graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(graph, stream=stream):
-            steps()
+            try:
+                for _ in range(WARM_UPS):
+                    warm_up()
+            finally:
+                before.wait_stream(stream)
+            graph = torch.cuda.CUDAGraph()
+            # Other threads may pin memory or wait for events meanwhile, which the default mode forbids to all.
+            with torch.cuda.graph(graph, stream=stream, capture_error_mode="thread_local"):
+                steps()
     return graph.replay
+
+
+@functools.cache
+def _recording_stream(index: int) -> torch.cuda.Stream:
+    """Return the stream of a device on which all is recorded: cuBLAS keeps memory for each stream that it ever saw."""
+    return torch.cuda.Stream(index)

@@ -78,6 +78,11 @@ def open_device(name: str) -> torch.device:
     return device
 
 
+def on_device(device: torch.device) -> contextlib.AbstractContextManager[None]:
+    """Return a context in which a CUDA device is the current one, on which Triton's kernels and recordings run."""
+    return torch.cuda.device(device) if device.type == "cuda" else contextlib.nullcontext()
+
+
 def find_device(name: str) -> torch.device:
     """Return the device of a value of ``run.device`` without using it; raise InputError, in one line, where none is found."""
     wanted, refused = read_device(name), f"run.device is {shown(name)}"

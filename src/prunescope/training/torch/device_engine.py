@@ -25,7 +25,7 @@ from prunescope.training.levels import UpdateRule
 from prunescope.training.state import EngineState
 from prunescope.training.torch.block_feed import BlockFeed, ResidentImages
 from prunescope.training.torch.captured_step import Capture, CapturedSteps, cuda_capture
-from prunescope.training.torch.device import fault, open_device
+from prunescope.training.torch.device import fault, on_device, open_device
 from prunescope.training.torch.fused_layer import Feed
 from prunescope.training.torch.fused_step import FusedStep, Passes
 from prunescope.training.torch.reference_step import ReferenceStep
@@ -115,9 +115,10 @@ class DeviceEngine(Engine):
         execution: Execution | None = None,
     ) -> None:
         self._experiment, self._update_rule = experiment, update_rule
-        self._device = open_device(experiment.run.device)
+        mean_there = torch.tensor(mean, dtype=torch.float32, device=open_device(experiment.run.device))
+        self._device = mean_there.device  # which has a number where run.device has none
         self._execution = execution or _usual(experiment, update_rule, self._device)
-        self._pixels = Pixels(torch.tensor(mean, dtype=torch.float32, device=self._device), live_pixels)
+        self._pixels = Pixels(mean_there, live_pixels)
         self._resident = ResidentImages(self._device)
         self._scores = self._execution.passes.score if self._execution.passes else scores
         self._level: LevelStep | None = None
@@ -153,18 +154,18 @@ class DeviceEngine(Engine):
     def steps(self, batches: Sequence[Batch]) -> None:
         """Update the parameters once on each of the batches, which are of one set of images and of one size."""
         start = 0
-        while start < len(batches):
-            feed, replay = self._fed(batches[start])
-            part = batches[start : start + feed.steps]
-            feed.load(part)
-            try:
-                with self._units():
+        with on_device(self._device), self._units():
+            while start < len(batches):
+                feed, replay = self._fed(batches[start])
+                part = batches[start : start + feed.steps]
+                feed.load(part)
+                try:
                     replay(len(part))
-            except Exception as error:
-                if replay.begun or not self._without_kernels(error):
-                    raise
-                continue  # The same steps once more, with other kernels.
-            start += len(part)
+                except Exception as error:
+                    if replay.begun or not self._without_kernels(error):
+                        raise
+                    continue  # The same steps once more, with other kernels.
+                start += len(part)
 
     def take_loss(self) -> float:
         """Return the mean loss (nats) since the last call."""
@@ -183,19 +184,20 @@ class DeviceEngine(Engine):
     @torch.no_grad()
     def evaluate(self, images: Images, model: Model | None = None) -> Score:
         """Score a set of images, block by block; with the level's own parameters, the scoring too is recorded."""
-        if model is None and self.resident(images.pixels) is not None:
-            with self._evaluation_units():
+        with on_device(self._device), self._evaluation_units():
+            if model is None and self.resident(images.pixels) is not None:
                 return self._scorer(images).score()
-        totals = torch.zeros(3, dtype=torch.float64, device=self._device)
-        for labels, logits in self._logits(images, model):
-            totals += self._scores(logits, labels)
+            totals = torch.zeros(3, dtype=torch.float64, device=self._device)
+            for labels, logits in self._logits(images, model):
+                totals += self._scores(logits, labels)
         correct, correct5, loss_sum = totals.tolist()
         return Score(len(images.labels), int(correct), int(correct5), loss_sum)
 
     @torch.no_grad()
     def right(self, images: Images, model: Model | None = None) -> BoolArray:
         """Return which images are classified right, bool [N]: those that ``evaluate`` counts."""
-        found = [ranks(logits, labels) < 1 for labels, logits in self._logits(images, model)]
+        with self._evaluation_units():
+            found = [ranks(logits, labels) < 1 for labels, logits in self._logits(images, model)]
         return np.asarray(torch.cat(found).cpu().numpy()) if found else np.zeros(0, np.bool_)
 
     def resident(self, pixels: NDArray[np.generic]) -> Tensor | None:
@@ -256,7 +258,7 @@ class DeviceEngine(Engine):
     def _made(self, batch: Batch) -> tuple[BlockFeed, CapturedSteps]:
         level, images = self._started, self._images(batch)
         if self._feed is None or self._replay is None or not self._feed.fits(batch, images):
-            self._replay = None
+            self._feed = self._replay = None  # This frees their memory first.
             self._feed = BlockFeed(batch, self._device, images, self.block)
             level.prepare(len(batch.indices))
             changes = [*level.tensors, self._feed.at.position]
@@ -279,13 +281,17 @@ class DeviceEngine(Engine):
         labels = torch.from_numpy(images.labels.copy()).to(self._device)
         totals = torch.zeros(3, dtype=torch.float64, device=self._device)
 
+        score = (
+            self._scores
+        )  # A scorer that held the engine would keep its memory until garbage is collected.
+
         def run() -> None:
             assert resident is not None
             totals.zero_()
             network = level.network()
             for start in range(0, len(labels), EVALUATION_ROWS):
                 block = slice(start, start + EVALUATION_ROWS)
-                totals.add_(self._scores(network(resident[block]), labels[block]))
+                totals.add_(score(network(resident[block]), labels[block]))
 
         found = Scorer(images, totals, CapturedSteps(run, [totals], self._execution.capture))
         self._scorers.append(found)
@@ -300,17 +306,16 @@ class DeviceEngine(Engine):
 
     def _logits(self, images: Images, model: Model | None) -> Iterator[tuple[Tensor, Tensor]]:
         """Yield labels and logits of a set, block by block, of ``model`` where one is given."""
-        with self._evaluation_units():
-            network = self._started.network(model)
-            resident = self.resident(images.pixels)
-            for start in range(0, len(images.labels), EVALUATION_ROWS):
-                stop = start + EVALUATION_ROWS
-                if resident is None:
-                    rows = torch.from_numpy(np.array(images.pixels[start:stop])).to(self._device)
-                else:
-                    rows = resident[start:stop]
-                labels = torch.from_numpy(images.labels[start:stop].copy()).to(self._device)
-                yield labels, network(rows)
+        network = self._started.network(model)
+        resident = self.resident(images.pixels)
+        for start in range(0, len(images.labels), EVALUATION_ROWS):
+            stop = start + EVALUATION_ROWS
+            if resident is None:
+                rows = torch.from_numpy(np.array(images.pixels[start:stop])).to(self._device)
+            else:
+                rows = resident[start:stop]
+            labels = torch.from_numpy(images.labels[start:stop].copy()).to(self._device)
+            yield labels, network(rows)
 
 
 def _usual(experiment: Experiment, update_rule: UpdateRule, device: torch.device) -> Execution:
@@ -326,7 +331,15 @@ def _kernels(precision: str, device: torch.device) -> Passes:
         try:
             from prunescope.training.torch.triton_passes import TritonPasses
 
-            return TritonPasses(tf32)
+            passes = TritonPasses(tf32)
+            with on_device(device):
+                passes.try_out(device)
+            return passes
         except ImportError as error:
             log.warning("the step's kernels come from torch, which is slower: Triton is missing (%s)", error)
+        except Exception as error:  # Those of Triton have no class of their own: no compiler, a card too old.
+            if isinstance(error, RuntimeError) and fault(error) != "other":
+                raise
+            reason = first_line(error)
+            log.warning("the step's kernels come from torch, which is slower: Triton fails here (%s)", reason)
     return TorchPasses(tf32)

@@ -10,6 +10,7 @@ from prunescope.network.forward import EPSILON
 from prunescope.training.torch import triton_kernels as kernels
 from prunescope.training.torch.constants import AVERAGE_DECAY, FLAT
 from prunescope.training.torch.fused_layer import Feed, FusedLayer, Rule, Tiles
+from prunescope.training.torch.torch_passes import TorchPasses
 
 ROWS = 64  # of a tile of activations
 GATHER_COLUMNS, GATHER_WARPS = 64, 2
@@ -17,7 +18,8 @@ NORM_COLUMNS, NORM_WARPS = 32, 1
 TILE_COLUMNS, TILE_WARPS = 32, 2  # of activations and of their gradients
 FOLD_ROWS, FOLD_COLUMNS, FOLD_WARPS = 4, 1024, 8
 WEIGHT_ROWS, WEIGHT_COLUMNS, WEIGHT_WARPS = 64, 64, 4
-LOSS_NUMBERS, LOSS_WARPS = 4096, 4  # that one program of the loss has at a time
+LOSS_NUMBERS = 4096  # that one program of the loss has at a time
+MOST_CLASSES = 16_384  # with which a row of logits fits into the registers of one program
 PARTS = 16  # partial sums that are added up at a time
 
 
@@ -28,10 +30,17 @@ class TritonPasses:
 
     def __init__(self, tf32: bool) -> None:
         self._tf32 = tf32
+        self._wide = TorchPasses(tf32)  # for more classes than MOST_CLASSES
+
+    def try_out(self, device: torch.device) -> None:
+        """Compile and run one kernel; raise what Triton raises where it cannot."""
+        self.score(
+            torch.zeros(1, 2, device=device), torch.zeros(1, dtype=torch.int64, device=device)
+        ).tolist()
 
     def loss_tiles(self, batch: int, classes: int) -> int:
         """Return the number of partial sums that ``loss`` writes."""
-        return triton.cdiv(batch, self._loss_rows(classes))
+        return 1 if classes > MOST_CLASSES else triton.cdiv(batch, self._loss_rows(classes))
 
     def gather(self, feed: Feed, mean: Tensor, columns: Tensor, layer: FusedLayer, counts: Tensor) -> None:
         """Gather the batch at the feed's position as the inputs of the first layer, and count the step."""
@@ -69,11 +78,14 @@ class TritonPasses:
 
     def loss(self, products: Tensor, feed: Feed, layer: FusedLayer, classes: int, losses: Tensor) -> None:
         """Compute the loss and its gradient by the products [B, m] of the output layer."""
+        if layer.height > MOST_CLASSES:
+            self._wide.loss(products, feed, layer, classes, losses)
+            return
         batch, rows = len(products), self._loss_rows(layer.height)
         kernels.loss[(triton.cdiv(batch, rows),)](
             products, layer.total, feed.labels, feed.position, layer.gradient, layer.sums, losses,
             batch, classes, layer.height,
-            TF32=self._tf32, BR=rows, BC=triton.next_power_of_2(layer.height), num_warps=LOSS_WARPS,
+            TF32=self._tf32, BR=rows, BC=triton.next_power_of_2(layer.height), num_warps=self._loss_warps(layer.height),
         )  # fmt: skip
 
     def update(self, raw: Tensor, layer: FusedLayer, rule: Rule, corrections: Tensor) -> None:
@@ -112,16 +124,21 @@ class TritonPasses:
     def score(self, logits: Tensor, labels: Tensor) -> Tensor:
         """Return float64 [3]: the numbers of rows whose class is first and among the first five, the summed loss."""
         batch, classes = logits.shape
+        if classes > MOST_CLASSES:
+            return self._wide.score(logits, labels)
         rows = self._loss_rows(classes)
         parts = torch.empty(triton.cdiv(batch, rows), 3, device=logits.device)
         kernels.score[(len(parts),)](
             logits, labels, parts, batch, classes, logits.stride(0),
-            BR=rows, BC=triton.next_power_of_2(classes), num_warps=LOSS_WARPS,
+            BR=rows, BC=triton.next_power_of_2(classes), num_warps=self._loss_warps(classes),
         )  # fmt: skip
         return parts.double().sum(0)
 
     def _loss_rows(self, classes: int) -> int:
         return max(1, min(16, LOSS_NUMBERS // triton.next_power_of_2(classes)))
+
+    def _loss_warps(self, classes: int) -> int:
+        return max(4, triton.next_power_of_2(classes) // 1024)
 
     def _moments(self, layer: FusedLayer, field: int) -> tuple[Tensor, Tensor]:
         """Return both moments of a parameter; where the optimiser has none, the kernel does not read them."""
