@@ -144,7 +144,7 @@ def test_images_that_stay_on_the_device_or_change_a_bit_are_found(work, monkeypa
     monkeypatch.setattr(
         ResidentImages, "drop", lambda self, pixels: real(self, pixels) and self._sets.clear() is None
     )
-    with pytest.raises(check.Wrong, match="no room: the training images are on the device"):
+    with pytest.raises(check.Wrong, match="no memory left: the training images are on the device"):
         rare.is_streamed(work, "float32")
 
 
