@@ -18,7 +18,7 @@ class Card:
     def __init__(self, monkeypatch, free=10**10):
         self.free, self.captures = free, []
         monkeypatch.setattr(device, "open_device", lambda name: None)
-        monkeypatch.setattr(device, "check_device", lambda name, precision: None)
+        monkeypatch.setattr(device, "check_device", lambda name, precision, use="": None)
         monkeypatch.setattr(device, "device_name", lambda name: "a card")
         monkeypatch.setattr(device, "free_memory", lambda name: self.free)
         monkeypatch.setattr(prunescope.training, "make_engine", self.engine)

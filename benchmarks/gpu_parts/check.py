@@ -22,6 +22,7 @@ from gpu_parts.setting import Request, Work, called, complaints, start, toml
 
 Facts = dict[str, object]
 Check = Callable[[Work], Facts]
+Trajectory = list[tuple[float, Any]]  # the mean loss since the last mark and the model, at each mark
 MARKS = (1, 2, 5, 20)
 # How far losses and parameters may be from the CPU's in float32, relative; by precision.
 TOLERANCES = {"float32": 1e-4, "tf32": 1e-2, "bf16": 3e-2}
@@ -35,7 +36,7 @@ ADAM = 50.0
 
 
 SAMPLED = re.compile(r"null|_sd|_z$")
-BESIDE = ("killed and resumed", "sweep")  # checks in processes of their own
+BESIDE = ("killed and resumed", "sweep", "dry run")  # checks in processes of their own
 
 
 class Wrong(AssertionError):
@@ -76,6 +77,8 @@ def precisions(device: str) -> list[str]:
 
 def checks(request: Request) -> Iterator[tuple[str, Check]]:
     """Yield every check with its name, in order of worth."""
+    from gpu_parts import rare
+
     known = precisions(request.device)
     for precision in known:
         yield f"agrees paper {precision}", partial(agrees, layout="paper", precision=precision)
@@ -85,6 +88,8 @@ def checks(request: Request) -> Iterator[tuple[str, Check]]:
         yield f"twice {precision}", partial(twice_the_same, precision=precision)
         yield f"resumes {precision}", partial(resumes, precision=precision)
         yield f"captured {precision}", partial(is_captured, precision=precision)
+        yield f"falls silent {precision}", partial(rare.falls_silent, precision=precision)
+        yield f"streamed {precision}", partial(rare.is_streamed, precision=precision)
     yield "evaluates", evaluates
     yield "float32 is set", float32_is_set
     yield "run agrees", run_agrees
@@ -102,6 +107,7 @@ def checks(request: Request) -> Iterator[tuple[str, Check]]:
     yield "no such device", no_such_device
     yield "killed and resumed", killed_and_resumed
     yield "sweep", sweeps
+    yield "dry run", rare.dry_run
 
 
 def agrees(
@@ -118,25 +124,37 @@ def agrees(
     key = f"{layout} {optimizer} {norm} {rule}"
     if key not in work.expected:
         reference = work.reference_engine(layout, experiment, rule)
-        work.expected[key] = _trajectory(work, layout, reference, (model, ticket))
-    expected = work.expected[key]
-    found = _trajectory(work, layout, work.engine(layout, experiment, rule), (model, ticket))
+        reference.start(model, ticket)
+        work.expected[key] = trajectory(work, layout, reference)
+    engine = work.engine(layout, experiment, rule)
+    engine.start(model, ticket)
+    return compared(trajectory(work, layout, engine), work.expected[key], model, experiment)
+
+
+def compared(
+    found: Trajectory, expected: Trajectory, begun: Any, experiment: Any, growth: float = 1.0
+) -> Facts:
+    """Return how far losses, parameters and updates since ``begun`` are from those expected; raise Wrong if too far.
+
+    Updates may be ``growth`` times as far as usual.
+    """
+    precision, adam = experiment.train.precision, experiment.train.optimizer == "adam"
     facts: Facts = {"loss": {}, "parameters": {}, "updates": {}}
     wrong = []
     for mark, own, other in zip(MARKS, found, expected, strict=True):
         errors = {
             "loss": abs(own[0] - other[0]) / abs(other[0]),
-            "parameters": _distance(own[1], other[1]),
-            "updates": _distance(_less(own[1], model), _less(other[1], model)),
+            "parameters": distance(own[1], other[1]),
+            "updates": distance(less(own[1], begun), less(other[1], begun)),
         }
         for name, error in errors.items():
             facts[name][str(mark)] = error  # type: ignore[index]
             limit = GROWTH[mark] * TOLERANCES[precision]
             if name == "updates":
-                limit = UPDATE_TOLERANCES[precision]
-            elif name == "parameters" and optimizer == "adam":
+                limit = growth * UPDATE_TOLERANCES[precision]
+            elif name == "parameters" and adam:
                 limit *= ADAM
-            if name == "updates" and (mark > 2 or optimizer == "adam"):
+            if name == "updates" and (mark > 2 or adam):
                 continue
             if not error <= limit:
                 wrong.append(f"{name} after {mark} steps differ by {error:.2g}, more than {limit:.2g}")
@@ -168,17 +186,17 @@ def beginning(work: Work, layout: str, norm: str = "before") -> tuple[Any, Any]:
     return type(model)(tuple(moved)), Ticket(tuple(map(Mask, masks)), biases)
 
 
-def _batches(work: Work, layout: str, count: int) -> list[Any]:
+def batches_of(work: Work, layout: str, count: int) -> list[Any]:
+    """Return the first batches of a layout's images."""
     data, batch = work.dataset(layout), work.layout(layout).batch
     return [data.draw(0, 0, step, batch) for step in range(count)]
 
 
-def _trajectory(work: Work, layout: str, engine: Any, begun: tuple[Any, Any]) -> list[tuple[float, Any]]:
-    """Return the mean loss since the last mark and the model, at each mark."""
+def trajectory(work: Work, layout: str, engine: Any, before: int = 0) -> Trajectory:
+    """Return the mean loss since the last mark and the model at each mark, in steps after the first ``before``."""
     from prunescope.bench.device.competitors import take_steps
 
-    batches = _batches(work, layout, MARKS[-1])
-    engine.start(*begun)
+    batches = batches_of(work, layout, before + MARKS[-1])[before:]
     found = []
     for first, last in zip((0, *MARKS), MARKS, strict=False):
         take_steps(engine, batches[first:last])
@@ -186,7 +204,8 @@ def _trajectory(work: Work, layout: str, engine: Any, begun: tuple[Any, Any]) ->
     return found
 
 
-def _less(model: Any, other: Any) -> list[np.ndarray]:
+def less(model: Any, other: Any) -> list[np.ndarray]:
+    """Return the arrays of a model less those of another."""
     return [a - b for a, b in zip(_arrays(model), _arrays(other), strict=True)]
 
 
@@ -200,12 +219,13 @@ def _arrays(model: Any) -> list[np.ndarray]:
     ]
 
 
-def _distance(found: Any, expected: Any) -> float:
+def distance(found: Any, expected: Any) -> float:
+    """Return how far arrays or a model's are from those expected, relative to these."""
     pairs = list(zip(_arrays(found), _arrays(expected), strict=True))
     return float(np.sqrt(sum(((a - b) ** 2).sum() for a, b in pairs) / sum((b**2).sum() for _, b in pairs)))
 
 
-def _state_after(work: Work, precision: str, pieces: list[int], engine: Any = None) -> tuple[Any, Any]:
+def state_after(work: Work, precision: str, pieces: list[int], engine: Any = None) -> tuple[Any, Any]:
     """Return the engine and its state's arrays after blocks of so many steps."""
     from prunescope.bench.device.competitors import take_steps
 
@@ -215,7 +235,7 @@ def _state_after(work: Work, precision: str, pieces: list[int], engine: Any = No
         )
         engine = work.engine("odd", experiment)
         engine.start(*beginning(work, "odd"))
-    batches = _batches(work, "odd", sum(pieces))
+    batches = batches_of(work, "odd", sum(pieces))
     position = 0
     for piece in pieces:
         take_steps(engine, batches[position : position + piece])
@@ -223,7 +243,8 @@ def _state_after(work: Work, precision: str, pieces: list[int], engine: Any = No
     return engine, engine.state().to_arrays()
 
 
-def _same_bits(found: dict[str, np.ndarray], expected: dict[str, np.ndarray]) -> None:
+def same_bits(found: dict[str, np.ndarray], expected: dict[str, np.ndarray]) -> None:
+    """Raise Wrong unless all arrays are the same."""
     differ = [name for name in expected if found[name].tobytes() != expected[name].tobytes()]
     if differ or found.keys() != expected.keys():
         raise Wrong(f"other bits in {len(differ)} of {len(expected)} arrays: {', '.join(differ[:5])}")
@@ -231,9 +252,9 @@ def _same_bits(found: dict[str, np.ndarray], expected: dict[str, np.ndarray]) ->
 
 def blocks_are_steps(work: Work, precision: str) -> Facts:
     """Compare blocks of steps with single ones, bit for bit."""
-    _, single = _state_after(work, precision, [1] * 23)
+    _, single = state_after(work, precision, [1] * 23)
     for pieces in ([23], [1, 20, 2], [7, 16]):
-        _same_bits(_state_after(work, precision, pieces)[1], single)
+        same_bits(state_after(work, precision, pieces)[1], single)
     return {}
 
 
@@ -243,12 +264,12 @@ def twice_the_same(work: Work, precision: str) -> Facts:
     Returns the seconds of each, the first of which compiles what the others use.
     """
     began = time.monotonic()
-    engine, first = _state_after(work, precision, [20])
+    engine, first = state_after(work, precision, [20])
     seconds = [time.monotonic() - began]
-    _same_bits(_state_after(work, precision, [20])[1], first)
+    same_bits(state_after(work, precision, [20])[1], first)
     seconds.append(time.monotonic() - began - seconds[0])
     engine.start(*beginning(work, "odd"))
-    _same_bits(_state_after(work, precision, [20], engine)[1], first)
+    same_bits(state_after(work, precision, [20], engine)[1], first)
     seconds.append(time.monotonic() - began - sum(seconds))
     return {"begun_in": seconds}
 
@@ -258,15 +279,15 @@ def resumes(work: Work, precision: str) -> Facts:
     from prunescope.bench.device.competitors import take_steps
     from prunescope.training.state import EngineState
 
-    engine, _ = _state_after(work, precision, [7])
+    engine, _ = state_after(work, precision, [7])
     arrays = engine.state().to_arrays()
-    rest = _batches(work, "odd", 20)[7:]
+    rest = batches_of(work, "odd", 20)[7:]
     take_steps(engine, rest)
-    other, _ = _state_after(work, precision, [3])
+    other, _ = state_after(work, precision, [3])
     other.start(*beginning(work, "odd"))
     other.restore(EngineState.from_arrays(arrays))
     take_steps(other, rest)
-    _same_bits(other.state().to_arrays(), engine.state().to_arrays())
+    same_bits(other.state().to_arrays(), engine.state().to_arrays())
     return {}
 
 
@@ -274,13 +295,13 @@ def float32_is_set(work: Work) -> Facts:
     """Compare float32 steps with those of a process whose float32 products are TF32 by its own setting, bit for bit."""
     import torch
 
-    _, expected = _state_after(work, "float32", [1, 20])
+    _, expected = state_after(work, "float32", [1, 20])
     torch.set_float32_matmul_precision("high")
     try:
-        _, found = _state_after(work, "float32", [1, 20])
+        _, found = state_after(work, "float32", [1, 20])
     finally:
         torch.set_float32_matmul_precision("highest")
-    _same_bits(found, expected)
+    same_bits(found, expected)
     return {}
 
 
@@ -291,10 +312,10 @@ def is_captured(work: Work, precision: str) -> Facts:
 
     from prunescope.bench.device.competitors import take_steps
 
-    engine, _ = _state_after(work, precision, [20])
+    engine, _ = state_after(work, precision, [20])
     if work.request.device == "cpu":
         return {"skipped": "no CUDA"}
-    batches = _batches(work, "odd", 20)
+    batches = batches_of(work, "odd", 20)
     take_steps(engine, batches)
     with profile(activities=[ProfilerActivity.CPU, ProfilerActivity.CUDA]) as profiled:
         take_steps(engine, batches)
@@ -316,7 +337,7 @@ def evaluates(work: Work) -> Facts:
         pair = work.engine(layout, experiment), work.reference_engine(layout, experiment)
         for engine in pair:
             engine.start(*begun)
-            for batch in _batches(work, layout, 3):
+            for batch in batches_of(work, layout, 3):
                 engine.step(batch)
         model = pair[1].model()
         scores = [engine.evaluate(data.validation, model) for engine in pair]

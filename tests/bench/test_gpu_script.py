@@ -3,12 +3,13 @@
 import json
 import signal
 import tarfile
+from dataclasses import replace
 from types import SimpleNamespace
 
 import gpu
 import numpy as np
 import pytest
-from gpu_parts import check, profile, sequence
+from gpu_parts import check, profile, rare, sequence
 from gpu_parts.output import BrokenDevice, Output
 from gpu_parts.setting import Request, Work, complaints, toml
 
@@ -83,13 +84,84 @@ def test_a_wrong_engine_is_found(work, monkeypatch):
 
 def test_other_bits_are_found():
     with pytest.raises(check.Wrong, match=r"other bits in 1 of 2 arrays: b"):
-        check._same_bits({"a": np.ones(2), "b": np.ones(2)}, {"a": np.ones(2), "b": np.zeros(2)})
+        check.same_bits({"a": np.ones(2), "b": np.ones(2)}, {"a": np.ones(2), "b": np.zeros(2)})
 
 
 def test_evaluations_and_a_method(work):
     assert set(check.evaluates(work)) == {"odd", "paper"}
     check.float32_is_set(work)
     assert check.method_runs(work, "oneshot")["levels"] == 3
+
+
+@pytest.mark.parametrize("precision", ["float32", "bf16"])
+def test_images_are_streamed(work, precision):
+    assert rare.is_streamed(work, precision) == {"images": len(work.dataset("odd").validation)}
+
+
+def test_an_engine_that_is_wrong_once_units_are_silent_is_found(work, monkeypatch):
+    class Lost(TorchEngine):
+        def restore(self, state):
+            super().restore(state)
+            if self.far:
+                layers = list(state.model.layers)
+                layers[1] = replace(layers[1], weight=1.01 * layers[1].weight)
+                super().restore(replace(state, model=type(state.model)(tuple(layers))))
+
+    def engine(self, name, experiment, rule="kept"):
+        data = work.dataset(name)
+        return Lost(experiment, data.mean, data.live_pixels, update_rule=rule)
+
+    monkeypatch.setattr(Work, "engine", engine)
+    Lost.far = False
+    facts = rare.falls_silent(work, "float32")
+    assert facts["updates"]["1"] == facts["validation"] == 0
+    Lost.far = True
+    with pytest.raises(check.Wrong, match="updates after 1 steps differ by"):
+        rare.falls_silent(work, "float32")
+
+
+def test_an_eighth_of_the_units_is_silenced_in_the_middle_of_a_level(work):
+    engine, _ = check.state_after(work, "float32", [3])
+    state = engine.state()
+    silent = rare.silenced(state)
+    changed = [
+        np.flatnonzero(own.bias != other.bias)
+        for own, other in zip(silent.model.layers, state.model.layers, strict=True)
+    ]
+    assert [len(units) for units in changed] == [1, 1, 0]
+    assert state.ticket.biases[0][changed[0]].all()
+    engine.restore(silent)
+    engine.step(check.batches_of(work, "odd", 4)[3])
+    before, after = state.model.layers[1], engine.model().layers[1]
+    assert (before.mean[changed[0]] > 0).all()  # its average is what it was, but for a tenth
+    assert 0.8 < after.mean[changed[0]] / before.mean[changed[0]] < 1
+
+
+def test_images_that_stay_on_the_device_or_change_a_bit_are_found(work, monkeypatch):
+    from prunescope.training.torch.block_feed import ResidentImages
+
+    real = ResidentImages.drop
+    monkeypatch.setattr(
+        ResidentImages, "drop", lambda self, pixels: real(self, pixels) and self._sets.clear() is None
+    )
+    with pytest.raises(check.Wrong, match="no room: the training images are on the device"):
+        rare.is_streamed(work, "float32")
+
+
+def test_an_estimate_without_a_time_is_found(work, monkeypatch):
+    answers = iter([(0, "time        about 2 s (1.0 ms a dense step here)\n", ""), (0, "runs/x", "")])
+    calls = []
+
+    def answer(arguments, folder, seconds):
+        calls.append([*map(str, arguments)])
+        return next(answers)
+
+    monkeypatch.setattr(rare, "called", answer)
+    assert rare.dry_run(work)["said"] == "about 2 s (1.0 ms a dense step here)"
+    assert ["--dry-run" in call for call in calls] == [True, False]
+    answers = iter([(0, "identity abc\n", "")])
+    with pytest.raises(check.Wrong, match="no time"):
+        rare.dry_run(work)
 
 
 def test_devices_that_are_not_there(work):

@@ -199,10 +199,11 @@ def test_steps_on_a_device_are_timed_in_blocks_that_are_waited_for_once(card, ti
     sample = sample_images(experiment.data)
     found = measured_pieces(experiment, sample, "kept")
     steps = card.captures[0]
-    assert steps.captures == len(DENSITIES)  # one a level
+    assert steps.captures == 2 * len(DENSITIES)  # the steps of a level, and the scoring of images
     # A hundred steps take one tick, and so does drawing them, which is done meanwhile.
     assert found.step == pytest.approx([1 / 100] * len(DENSITIES))
-    assert steps.replays == 100 * 3 * len(DENSITIES)  # so long a time is not measured a fourth time
+    # So long a time is not measured a fourth time; images are scored twice.
+    assert steps.replays == (100 * 3 + 2) * len(DENSITIES)
     assert found.image == pytest.approx([1 / len(sample.dataset.validation)] * len(DENSITIES))
     assert found.level_start == 1
     assert found.end == (1,) * len(END_DENSITIES)

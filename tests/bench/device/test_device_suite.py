@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from matplotlib import rc_context
 
 from prunescope.bench.device import competitors as competitors_module
 from prunescope.bench.device import suite
@@ -13,6 +14,7 @@ from prunescope.bench.device.clock import Deadline, DeviceClock
 from prunescope.bench.device.competitors import take_steps
 from prunescope.bench.device.limits import product_shapes
 from prunescope.bench.device.plain import ResidentPlain, resident_set
+from prunescope.bench.device.plot import draw_device_steps
 from prunescope.bench.device.points import DeviceBench, living_ticket
 from prunescope.bench.device.sequence import sequence_rows
 from prunescope.bench.device.sizes import (
@@ -29,6 +31,7 @@ from prunescope.bench.problem import RATE, make_problem
 from prunescope.bench.sizes import Sizes
 from prunescope.cli.device_tables import device_lines, print_device_bench
 from prunescope.errors import InputError
+from prunescope.figures.parts.style import STYLE
 from prunescope.model import initial
 
 TINY = replace(DEVICE_TINY, rounds=1, block=2)
@@ -143,17 +146,120 @@ def test_a_competitor_that_fails_or_disagrees_costs_only_itself(monkeypatch):
     )
 
 
-def test_compiled_competitors_come_after_the_first_points():
-    order = suite._order(DEVICE_FULL)
-    assert [(point.u, compiled) for point, compiled in order[:4]] == [
-        (0.1, False),
-        (1.0, False),
-        (0.01, False),
-        (0.1, True),
+def test_the_engine_beside_compiled_comes_right_after_the_first_point():
+    order = [
+        (turn.point and turn.point.u, turn.compiled, turn.again) for turn in list(suite.turns(DEVICE_FULL))
     ]
-    assert {point for point, _ in order} == set(DEVICE_FULL.points)
-    assert all(compiled for _, compiled in order[3:])
-    assert len(suite._order(TINY)) == len(TINY.points) + 1  # the end of a level is timed before the last
+    assert order[:6] == [
+        (0.1, 0, False),
+        (0.1, 1, True),
+        (None, 0, False),  # the end of a level
+        (1.0, 1, False),
+        (0.01, 1, False),
+        (0.1, 4, True),
+    ]
+    first = [turn.point for turn in suite.turns(DEVICE_FULL) if turn.point and not turn.again]
+    assert first == list(DEVICE_FULL.points)
+    assert [turn.point for turn in suite.turns(TINY)] == [TINY.points[0], None, *TINY.points[1:]]
+
+
+COMPILED = replace(TINY, compiled=True, points=TINY.points[:1])
+
+
+@pytest.fixture
+def bench(monkeypatch):
+    """A benchmark whose compiled competitors are not compiled."""
+    monkeypatch.setattr(torch, "compile", lambda work, mode=None: work)
+    monkeypatch.setattr(torch.compiler, "cudagraph_mark_step_begin", lambda: None)
+    made = DeviceBench(COMPILED, DeviceClock(torch.device("cpu")), Deadline.after(1000), lambda line: None)
+    made.limits.update({"copy_gb_per_second": 1.0, "precisions": {}})
+    return made
+
+
+def names(rows):
+    return [f"{row['competitor']} {row['precision']}" for row in rows]
+
+
+PLAIN = ["plain float32", "torch bf16", "plain bf16", "torch float32"]
+
+
+def test_compiled_competitors_are_measured_beside_their_precision(bench):
+    (point,) = COMPILED.points
+    earlier = bench.measure(point)
+    assert names(earlier) == PLAIN
+    first = bench.measure_again(point, 1)
+    assert bench.notes == []
+    assert names(first) == ["plain float32", "torch bf16", "plain bf16", "compiled bf16"]
+    assert bench.measure_again(point, 1) == []  # nothing is new
+    rest = bench.measure_again(point, 4)
+    new = {"compiled float32", "compiled-default bf16"}
+    assert set(names(rest)) == {*PLAIN, "compiled bf16"} | new
+    everything = suite.merged(COMPILED, suite.merged(COMPILED, earlier, first), rest)
+    assert sorted(names(everything)) == sorted(names(rest))
+
+
+def test_a_second_measurement_loses_no_rows_of_the_first(bench, monkeypatch):
+    (point,) = COMPILED.points
+    earlier = bench.measure(point)
+    again = bench.measure_again(point, 1)
+    found = suite.merged(COMPILED, earlier, again)
+    assert names(found) == [*PLAIN, "compiled bf16"]
+    assert found[3] is earlier[3]  # it was not measured again
+    assert found[1] is again[1]
+
+
+def test_nothing_is_begun_again_without_time_for_it(bench):
+    (point,) = COMPILED.points
+    bench.measure(point)
+    bench.deadline = Deadline.after(19)  # to compile may take 20 s
+    assert bench.measure_again(point, 1) == []
+    assert bench.notes == ["compiled bf16 at 7 classes, u = 0.3 left out: no time was left"]
+    bench.deadline = Deadline.after(100)
+    assert len(bench.measure_again(point, 1)) == 4  # it took no time, and so may the others
+    bench.deadline = Deadline.after(19)
+    assert len(bench.measure_again(point, 4)) == 7
+
+
+def test_what_cannot_be_compiled_is_tried_once(bench, monkeypatch):
+    def fails(work, mode=None):
+        tried.append(mode)
+        raise RuntimeError("no compiler")
+
+    tried = []
+    monkeypatch.setattr(torch, "compile", fails)
+    (point,) = COMPILED.points
+    bench.measure(point)
+    assert bench.measure_again(point, 1) == []  # what was measured is not replaced
+    assert bench.measure_again(point, 1) == []
+    assert tried == ["reduce-overhead"]
+    assert bench.notes == ["compiled bf16 at 7 classes, u = 0.3 left out: RuntimeError: no compiler"]
+
+
+def test_the_plot_has_an_entry_for_each_competitor_and_precision_beside_the_axes():
+    row = {"classes": 7, "alive": 1.0, "seconds": 0.002}
+    kinds = [
+        ("torch", "bf16"),
+        ("plain", "bf16"),
+        ("torch", "tf32"),
+        ("compiled", "tf32"),
+        ("plain", "float32"),
+    ]
+    steps = [row | {"competitor": kind, "precision": name, "u": u} for u in (1, 0.1) for kind, name in kinds]
+    with rc_context(STYLE):
+        figure = draw_device_steps([*steps, steps[0] | {"classes": 3}])
+        figure.draw_without_rendering()
+    (legend,) = figure.legends
+    assert [text.get_text() for text in legend.get_texts()] == [
+        "plain PyTorch, float32",
+        "plain PyTorch, bf16",
+        "compiled, tf32",
+        "torch engine, tf32",
+        "torch engine, bf16",
+    ]
+    for axes in figure.axes:
+        assert axes.get_window_extent().x1 <= legend.get_window_extent().x0
+    drawn = {(line.get_color(), line.get_linestyle(), line.get_marker()) for line in figure.axes[1].lines}
+    assert len(drawn) == len(kinds)
 
 
 def test_engines_are_given_blocks_no_larger_than_they_take():

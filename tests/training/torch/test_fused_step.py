@@ -263,12 +263,14 @@ def test_an_update_leaves_nothing_to_the_host():
     assert all(isinstance(tensor, torch.Tensor) for tensor in engine._level.tensors)
 
 
-@pytest.mark.parametrize(("precision", "tolerance"), [("float32", 1e-4), ("tf32", 5e-3), ("bf16", 0.04)])
-def test_a_pixel_that_is_the_same_in_a_whole_batch_disturbs_nothing(precision, tolerance):
+@pytest.mark.parametrize(("precision", "tolerance"), [("float32", 1e-4), ("tf32", 5e-3), ("bf16", 0.08)])
+@pytest.mark.parametrize("values", [1, 2])
+def test_pixels_that_hardly_change_in_a_batch_disturb_nothing(values, precision, tolerance):
     case = make_case((70, 20, 10, 3), "dense", 64)
     batches = case.batches(3)
     pixels = batches[0].pixels.copy()
-    pixels[:, 10:40] = 0  # It changes in other images, and its mean is far from it.
+    # They change in other images, and their mean is far from these values. Two values are as good as any after a norm.
+    pixels[:, 10:40] = np.random.default_rng(0).integers(0, values, (len(pixels), 30))
     device, exact = fused(case, "sgd", precision), slow(case, "sgd")
     start = numbers(case.model)
     for batch in batches:

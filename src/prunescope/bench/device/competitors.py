@@ -21,6 +21,7 @@ from prunescope.training.engine import Engine
 
 # How torch.compile is asked, by the kind of competitor: with CUDA graphs, and without.
 COMPILE_MODES = {"compiled": "reduce-overhead", "compiled-default": "default"}
+ALL_COMPILED = 4  # in each plain precision with graphs, and without in the first
 # How far a loss of the first steps may be from that of plain PyTorch in float32, by precision.
 LOSS_TOLERANCES = {"float32": 1e-3, "tf32": 1e-2, "bf16": 3e-2}
 
@@ -72,6 +73,11 @@ class Competitor:
     def name(self) -> str:
         """The kind and the precision, as in tables."""
         return f"{self.kind} {self.precision}"
+
+    @property
+    def compiled(self) -> bool:
+        """Whether it is compiled when it begins its first level, which takes long."""
+        return self.kind in COMPILE_MODES
 
 
 def device_experiment(sizes: DeviceSizes, device: str, precision: str) -> Experiment:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from functools import partial
 from statistics import median
 from typing import Any
@@ -10,7 +11,7 @@ from typing import Any
 import torch
 
 from prunescope.bench.device.clock import Deadline, DeviceClock
-from prunescope.bench.device.competitors import checked_device
+from prunescope.bench.device.competitors import ALL_COMPILED, checked_device
 from prunescope.bench.device.limits import measure_device_limits
 from prunescope.bench.device.points import DeviceBench, Row, Say
 from prunescope.bench.device.sequence import sequence_rows
@@ -20,9 +21,21 @@ from prunescope.bench.sizes import Sizes
 from prunescope.data import Images
 from prunescope.runs.machine import machine_facts
 
-# The points that a sequence is made of; then the end of a level is timed.
+# The points that a sequence is made of.
 FIRST_POINTS = 3
 WHOLE_END = "all"
+
+
+@dataclass(frozen=True)
+class Turn:
+    """What is measured at one time: a point, with so many ``compiled`` competitors, or the end of a level (None).
+
+    ``again``: the point was measured before, and is measured for the sake of those that were not there.
+    """
+
+    point: DevicePoint | None
+    compiled: int = 0
+    again: bool = False
 
 
 def run_device_bench(
@@ -30,8 +43,9 @@ def run_device_bench(
 ) -> dict[str, Any]:
     """Measure a device and return the results as one JSON value.
 
-    ``keep`` is called with each row of the steps as it comes. Returns {machine, notes, limits, step, evaluation, level_end, sequence}. Raises InputError for a device that
-    torch does not have here.
+    ``keep`` is called with each row of the steps as it comes; of those of one competitor at one point the last counts.
+    Returns {machine, notes, limits, step, evaluation, level_end, sequence}. Raises InputError for a device that torch
+    does not have here.
     """
     sizes, device = request.sizes, checked_device(request.sizes, request.device)
     bench = DeviceBench(sizes, DeviceClock(device), Deadline.after(request.seconds), say)
@@ -43,15 +57,20 @@ def run_device_bench(
     steps: list[Row] = []
     evaluations: list[Row] = []
     ends: list[Row] = []
-    for point, compiled in _order(sizes):
-        if steps and bench.deadline.left < 0:
-            bench.notes.append(f"{point.classes} classes, u = {point.u:g} left out: no time was left")
-            continue
-        if compiled and not ends:
+    for turn in turns(sizes):
+        if turn.point is None:
             ends = level_ends(bench)
             keep(level_end=ends)
-        measured = bench.measure(point, compiled)
-        steps = [row for row in steps if not _is_at(row, point)] + measured
+            continue
+        point = turn.point
+        if steps and bench.deadline.left < 0:
+            if not turn.again:
+                bench.notes.append(f"{point.classes} classes, u = {point.u:g} left out: no time was left")
+            continue
+        measured = (
+            bench.measure_again(point, turn.compiled) if turn.again else bench.measure(point, turn.compiled)
+        )
+        steps = merged(sizes, steps, measured)
         for row in measured:
             keep(**row)
         if not evaluations and point.classes == sizes.most_classes:
@@ -70,14 +89,34 @@ def run_device_bench(
     }
 
 
-def _order(sizes: DeviceSizes) -> list[tuple[DevicePoint, bool]]:
-    """Return the points and whether compiled competitors take part, which may take a minute to begin.
+def turns(sizes: DeviceSizes) -> Iterator[Turn]:
+    """Yield what is measured, in order of worth.
 
-    Therefore the first points are measured without them, and the first of all once more with them.
+    The engine beside plain and beside compiled PyTorch comes first. Compiling takes a quarter of a minute for each
+    competitor, so that one of them is enough until a sequence's points and the end of a level are measured.
     """
     first, rest = sizes.points[:FIRST_POINTS], sizes.points[FIRST_POINTS:]
-    again = first[:1] if sizes.compiled or not rest else ()
-    return [(point, False) for point in first] + [(point, True) for point in (*again, *rest)]
+    one = int(sizes.compiled)
+    yield Turn(first[0])
+    if sizes.compiled:
+        yield Turn(first[0], one, again=True)
+    yield Turn(None)
+    for point in first[1:]:
+        yield Turn(point, one)
+    if sizes.compiled:
+        yield Turn(first[0], ALL_COMPILED, again=True)
+    for point in rest:
+        yield Turn(point, ALL_COMPILED)
+
+
+def merged(sizes: DeviceSizes, earlier: Sequence[Row], later: Sequence[Row]) -> list[Row]:
+    """Return the rows in the order of the points: the later of those that were measured twice, and all others."""
+    found = {_place(row): row for row in earlier} | {_place(row): row for row in later}
+    return sorted(found.values(), key=lambda row: [_is_at(row, point) for point in sizes.points].index(True))
+
+
+def _place(row: Row) -> tuple[object, ...]:
+    return tuple(row[name] for name in ("classes", "u", "alive", "competitor", "precision"))
 
 
 def _is_at(row: Row, point: DevicePoint) -> bool:

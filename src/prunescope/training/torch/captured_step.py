@@ -43,6 +43,11 @@ class CapturedSteps:
                 self._run(length)
                 count -= length
 
+    @property
+    def begun(self) -> bool:
+        """Whether any step was executed; until then, an error has left everything as it was."""
+        return bool(self._recorded) or self._capture is None
+
     def _run(self, length: int) -> None:
         if self._capture is None:
             for _ in range(length):

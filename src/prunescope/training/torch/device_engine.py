@@ -30,7 +30,7 @@ from prunescope.training.torch.fused_layer import Feed
 from prunescope.training.torch.fused_step import FusedStep, Passes
 from prunescope.training.torch.reference_step import ReferenceStep
 from prunescope.training.torch.step import Pixels
-from prunescope.training.torch.torch_passes import ranks, scores
+from prunescope.training.torch.torch_passes import TorchPasses, ranks, scores
 
 EVALUATION_ROWS = 10_000
 log = logging.getLogger(__name__)
@@ -69,15 +69,14 @@ class Execution:
 class DeviceSnapshot(Snapshot):
     """A snapshot whose numbers are on the device until they are asked for."""
 
-    fields: list[list[Tensor]]
-    spread: Callable[[list[list[Tensor]]], Model]
+    make: Callable[[], Model] | None
     found: Model | None = None
 
     def model(self) -> Model:
         """Return the parameters and averages, on the host from now on."""
-        if self.found is None:
-            self.found = self.spread(self.fields)
-            self.fields.clear()
+        if self.make is not None:
+            self.found, self.make = self.make(), None  # What it held on the device is free then.
+        assert self.found is not None
         return self.found
 
 
@@ -160,7 +159,12 @@ class DeviceEngine(Engine):
                 feed, replay = self._fed(batches[start])
                 part = batches[start : start + feed.steps]
                 feed.load(part)
-                replay(len(part))
+                try:
+                    replay(len(part))
+                except Exception as error:
+                    if replay.begun or not self._without_kernels(error):
+                        raise
+                    continue  # The same steps once more, with other kernels.
                 start += len(part)
 
     def take_loss(self) -> float:
@@ -175,7 +179,7 @@ class DeviceEngine(Engine):
     def snapshot(self) -> Snapshot:
         """Return the parameters and averages as they are now, copied on the device and brought to the host if asked."""
         level = self._started
-        return DeviceSnapshot(level.fields(), level.spread)
+        return DeviceSnapshot(partial(level.spread, level.fields()))
 
     @torch.no_grad()
     def evaluate(self, images: Images, model: Model | None = None) -> Score:
@@ -220,17 +224,36 @@ class DeviceEngine(Engine):
     def _fed(self, batch: Batch) -> tuple[BlockFeed, CapturedSteps]:
         """Return the feed for batches like this one, and the steps that read it.
 
-        Where there is no room on the device for what a step needs, the images leave it and are streamed.
+        Where a device lacks the memory for what a step needs, the images leave it and are streamed.
         """
         try:
             return self._made(batch)
         except RuntimeError as error:
             if fault(error) != "memory" or not self._resident.drop(batch.pixels):
                 raise
-            log.warning("the images leave the device, to make room for the step, and are streamed in windows")
+            log.warning(
+                "the images leave the device, to make space for the step, and are streamed in windows"
+            )
         self._feed = self._replay = None
         self._scorers = []
         return self._made(batch)
+
+    def _without_kernels(self, error: Exception) -> bool:
+        """Go on with operations of torch where the kernels cannot be compiled; return whether that can be done."""
+        passes, level = self._execution.passes, self._started
+        if passes is None or isinstance(passes, TorchPasses) or fault(error) != "other":
+            return False
+        log.warning(
+            "the step's kernels cannot be compiled here; operations of torch take their place, which are slower: %s",
+            first_line(error),
+        )
+        state = level.state()
+        tf32 = self._experiment.train.precision == "tf32"
+        self._execution = Execution(self._execution.capture, TorchPasses(tf32))
+        self._scores = scores
+        self.start(state.model, level.ticket())
+        self._started.restore(state)
+        return True
 
     def _made(self, batch: Batch) -> tuple[BlockFeed, CapturedSteps]:
         level, images = self._started, self._images(batch)
@@ -308,17 +331,7 @@ def _kernels(precision: str, device: torch.device) -> Passes:
         try:
             from prunescope.training.torch.triton_passes import TritonPasses
 
-            passes = TritonPasses(tf32)
-            with on_device(device):
-                passes.try_out(device)
-            return passes
+            return TritonPasses(tf32)
         except ImportError as error:
             log.warning("the step's kernels come from torch, which is slower: Triton is missing (%s)", error)
-        except Exception as error:  # Those of Triton have no class of their own: no compiler, a card too old.
-            if isinstance(error, RuntimeError) and fault(error) != "other":
-                raise
-            reason = first_line(error)
-            log.warning("the step's kernels come from torch, which is slower: Triton fails here (%s)", reason)
-    from prunescope.training.torch.torch_passes import TorchPasses
-
     return TorchPasses(tf32)

@@ -9,6 +9,9 @@ stored (activations less a shift), μ and σ the batch's moments of x, and x̂ =
 
 Equation for equation it is the step of step.TorchStep, which is its reference. Operands of products have the precision
 of the experiment; sums, moments and updates are float32. Only what is connected takes part (compact.connections).
+
+Where μ is large beside σ, as where a unit falls silent (σ is 0 then, and 1/σ 1e5), a rounding of W γ/σ or of δ is large
+beside what is left of x - μ. Therefore W γ μ/σ has the rounded W γ/σ, and s is the sum of the rounded δ.
 """
 
 from __future__ import annotations
