@@ -503,24 +503,23 @@ def test_the_memory_of_an_engine_is_freed_without_garbage_collection(data):
 class Uncompiled:
     """Kernels of which one does not compile, in the middle of a step."""
 
-    def __init__(self, tf32):
-        self._others = TorchPasses(tf32)
+    def __init__(self, error):
+        self.error, self._others = error, TorchPasses(False)
 
     def __getattr__(self, name):
         return getattr(self._others, name)
 
     def update(self, *arguments):
-        raise ValueError("at 3:4: unexpected type\nmore")
+        raise self.error("at 3:4: unexpected type\nmore")
 
 
+@pytest.mark.parametrize("error", [ValueError, RuntimeError], ids=lambda error: error.__name__)
 @pytest.mark.parametrize("before", [0, 5])
-def test_kernels_that_do_not_compile_give_way_to_operations_of_torch(data, caplog, before):
+def test_kernels_that_do_not_compile_give_way_to_operations_of_torch(data, caplog, before, error):
     experiment = tiny.experiment(train={"optimizer": "momentum", "lr": 0.02})
     expected, found = (
-        DeviceEngine(
-            experiment, data.mean, data.live_pixels, execution=Execution(TapeCapture(), passes(False))
-        )
-        for passes in (TorchPasses, Uncompiled)
+        DeviceEngine(experiment, data.mean, data.live_pixels, execution=Execution(TapeCapture(), passes))
+        for passes in (TorchPasses(False), Uncompiled(error))
     )
     model, ticket = initial(SIZES, "before", 0), dying_ticket(SIZES)
     for engine in (expected, found):
@@ -539,19 +538,21 @@ def test_kernels_that_do_not_compile_give_way_to_operations_of_torch(data, caplo
     ]
 
 
-def test_images_leave_a_device_that_is_too_full_for_the_step(data, caplog, monkeypatch):
+@pytest.mark.parametrize("piece", ["prepare", "_update_weights"])  # before a step, and inside it
+def test_images_leave_a_device_that_is_too_full_for_the_step(data, caplog, monkeypatch, piece):
     eager, crowded = pair(data, TapeCapture())
     start((eager, crowded))
-    prepare, refused = FusedStep.prepare, []
+    usual, refused = getattr(FusedStep, piece), []
 
-    def prepare_once_there_is_space(level, batch):
+    def once_there_is_space(level, argument):
         if not refused:
-            refused.append(batch)
+            refused.append(weakref.ref(crowded._resident.get(whole_set(data, 0).pixels)))
             raise torch.cuda.OutOfMemoryError("CUDA out of memory")
-        prepare(level, batch)
+        assert refused[0]() is None  # The memory of the images is free.
+        usual(level, argument)
 
     eager.steps([whole_set(data, step) for step in range(3)])
-    monkeypatch.setattr(FusedStep, "prepare", prepare_once_there_is_space)
+    monkeypatch.setattr(FusedStep, piece, once_there_is_space)
     crowded.steps([whole_set(data, step) for step in range(3)])
     assert_same(crowded, eager)
     assert len(refused) == 1
