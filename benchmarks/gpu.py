@@ -1,6 +1,6 @@
 """Check and measure prunescope on a GPU, on a bare machine without a network.
 
-    python benchmarks/gpu.py check bench profile sequence --out DIR --seconds 240
+    python benchmarks/gpu.py check bench profile sequence seeds --out DIR --seconds 240
     python benchmarks/gpu.py check bench --device cpu --tiny --out DIR     # a test of the script itself
 
 Each part runs in a process of its own, within its time. What one costs, even the device's context, the others keep.
@@ -21,7 +21,7 @@ from pathlib import Path
 from gpu_parts.output import LAST_LINES, BrokenDevice, Output, table
 from gpu_parts.setting import Request
 
-PARTS = ("check", "bench", "profile", "sequence")
+PARTS = ("check", "bench", "profile", "sequence", "seeds")
 GRACE = 45.0  # seconds after which a part that does not end is stopped
 BROKEN = 75  # exit code of a part whose device is lost
 RESTARTS = 5
@@ -136,6 +136,10 @@ def _part(name: str):
         from gpu_parts.profile import run_profile
 
         return run_profile
+    if name == "seeds":
+        from gpu_parts.seeds import run_seeds
+
+        return run_seeds
     from gpu_parts.sequence import run_sequence
 
     return run_sequence

@@ -1,1 +1,1 @@
-"""The parts of benchmarks/gpu.py: check, bench, profile and sequence."""
+"""The parts of benchmarks/gpu.py: check, bench, profile, sequence and seeds."""

@@ -78,7 +78,7 @@ def silenced(state: Any) -> Any:
 def is_streamed(work: Work, precision: str) -> Facts:
     """Compare steps and scores where images do not fit on the device with those where they do, bit for bit.
 
-    They do not fit from the start, or have to leave the device to make room for a step.
+    They do not fit from the start, or have to leave the device so that there is memory for a step.
     """
     from prunescope.training.torch.block_feed import ResidentImages
     from prunescope.training.torch.fused_step import FusedStep
@@ -94,7 +94,10 @@ def is_streamed(work: Work, precision: str) -> Facts:
         prepared(step, batch)
 
     fits_not = patch.object(ResidentImages, "_upload", lambda self, pixels: None)
-    for what, change in (("too large", fits_not), ("no room", patch.object(FusedStep, "prepare", full))):
+    for what, change in (
+        ("too large", fits_not),
+        ("no memory left", patch.object(FusedStep, "prepare", full)),
+    ):
         with change, unheard():
             engine, found = state_after(work, precision, pieces)
             own = engine.evaluate(images)

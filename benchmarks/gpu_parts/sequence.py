@@ -10,6 +10,7 @@ import tarfile
 import tempfile
 import threading
 import time
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -179,10 +180,24 @@ def _progress(request: Request, path: Path, walls: dict[int, float]) -> dict[str
             facts={name: row[name] for name in names},
             wall=walls.get(row["level"]),
         )
+    share = end_share(first, walls)
+    if share is not None:
+        facts["end_share"] = share
+        request.output.say(f"{100 * share:.1f} % of a level's time by the clock is not training: its end")
     each = [walls.get(row["level"], row["seconds"]) for row in first]
     minutes = LEVELS * float(np.mean(each)) / 60
     request.output.say(f"{len(first)} levels; {LEVELS} of them at this pace: {minutes:.1f} minutes")
     return facts | {"levels": len(first), "minutes": minutes}
+
+
+def end_share(rows: Sequence[Mapping[str, Any]], walls: Mapping[int, float]) -> float | None:
+    """Return the share of the levels' time by the clock in which they did not train; None where it is not known.
+
+    ``seconds`` of the rows is the time of steps and evaluations; what is beside it is the end of a level.
+    """
+    known = [row for row in rows if row["level"] in walls]
+    whole = sum(walls[row["level"]] for row in known)
+    return 1 - sum(row["seconds"] for row in known) / whole if whole else None
 
 
 def _cell(value: object) -> str:

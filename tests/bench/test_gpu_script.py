@@ -9,7 +9,7 @@ from types import SimpleNamespace
 import gpu
 import numpy as np
 import pytest
-from gpu_parts import check, profile, rare, sequence
+from gpu_parts import check, profile, rare, seeds, sequence
 from gpu_parts.output import BrokenDevice, Output
 from gpu_parts.setting import Request, Work, complaints, toml
 
@@ -144,7 +144,7 @@ def test_images_that_stay_on_the_device_or_change_a_bit_are_found(work, monkeypa
     monkeypatch.setattr(
         ResidentImages, "drop", lambda self, pixels: real(self, pixels) and self._sets.clear() is None
     )
-    with pytest.raises(check.Wrong, match="no room: the training images are on the device"):
+    with pytest.raises(check.Wrong, match="no memory left: the training images are on the device"):
         rare.is_streamed(work, "float32")
 
 
@@ -302,7 +302,67 @@ def test_the_pace_of_a_sequence(finished_run, request_, output):
     first = finished_run.table.filter(layer=1, level=0)["seconds"][0]
     assert facts["levels"] == 4
     assert facts["minutes"] == pytest.approx(21 * (15 + first) / 4 / 60)
+    trained = finished_run.table.filter(layer=1)["seconds"][1:].sum()
+    assert facts["end_share"] == pytest.approx(1 - trained / 15)
     assert [row["wall"] for row in output.rows()] == [None, 6.0, 4.0, 5.0]
+
+
+def test_the_share_of_a_level_that_is_not_training():
+    rows = [{"level": 0, "seconds": 9.0}, {"level": 1, "seconds": 8.0}, {"level": 2, "seconds": 7.0}]
+    assert sequence.end_share(rows, {1: 10.0, 2: 10.0}) == pytest.approx(0.25)
+    assert sequence.end_share(rows, {}) is None
+
+
+def test_levels_over_seeds_have_mean_and_spread(request_, output):
+    row = {"density": 1.0, "best_val_accuracy": 0.5, "heldout_accuracy": 0.4, "locality": None}
+    found = {
+        0: {0: row},
+        1: {0: row | {"best_val_accuracy": 0.7}, 1: row | {"density": 0.7, "locality": 1.5}},
+    }
+    lines = seeds.summarised(request_, found)
+    assert lines[-2].split()[:6] == ["0", "1", "2", "0.6000", "±", "0.1414"]
+    assert lines[-2].split()[-1] == "-"  # no locality is known
+    assert lines[-1].split() == ["1", "0.7", "1", "0.5000", "0.4000", "1.5000"]
+    first, last = output.rows()
+    assert first["over_seeds"]["best_val_accuracy"] == pytest.approx({"mean": 0.6, "spread": 0.02**0.5})
+    assert (last["level"], last["seeds"], last["over_seeds"]["locality"]["spread"]) == (1, 1, None)
+    assert seeds.summarised(request_, {}) == []
+
+
+def test_levels_of_a_seed_are_those_of_its_run(finished_run):
+    found = seeds.levels(finished_run.path.parent.parent, 3)
+    table = finished_run.table.filter(layer=1)
+    assert list(found) == [0, 1, 2, 3]
+    assert [row["locality"] for row in found.values()] == table["locality"].to_list()
+    assert seeds.levels(finished_run.path.parent.parent, 4) == {}
+
+
+def test_seeds_are_run_in_turn_as_time_allows(output, monkeypatch):
+    asked = []
+    row = {"density": 1.0, "best_val_accuracy": 0.5, "heldout_accuracy": 0.4, "locality": 1.0}
+
+    class Ended:
+        returncode = 0
+
+        def communicate(self, timeout=None):
+            return "", ""
+
+    def begin(arguments, folder):
+        asked.append([*map(str, arguments)])
+        return Ended()
+
+    monkeypatch.setattr(seeds, "start", begin)
+    monkeypatch.setattr(seeds, "levels", lambda runs, seed: {0: row})
+    assert seeds.run_seeds(Request(output, "cpu", tiny=True, seconds=100))
+    assert [call[call.index("--seed") + 1] for call in asked] == ["0", "1", "2"]
+    assert all("run.device=cpu" in call for call in asked)
+    output.clear()
+    assert seeds.run_seeds(Request(output, "cpu", tiny=True, seconds=1))
+    assert states(output, "seeds") == {"seed 0": "ok", "seed 1": "left out", "seed 2": "left out"}
+    Ended.returncode = 2
+    output.clear()
+    assert not seeds.run_seeds(Request(output, "cpu", tiny=True, seconds=100))
+    assert set(states(output, "seeds").values()) == {"FAILED"}
 
 
 def test_walls_are_from_line_to_line():

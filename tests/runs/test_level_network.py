@@ -16,7 +16,7 @@ from prunescope.runs.level_network import ComputePlace, LevelNetwork
 from prunescope.training.levels import Level, Setting
 from prunescope.training.loop import Evaluation, Trained
 from prunescope.training.torch.engine import TorchEngine
-from tape import TapeCapture
+from tape import TapeCapture, device_engine
 
 SIZES = (108, 12, 10, 3)
 CPU = torch.device("cpu")
@@ -189,7 +189,7 @@ def test_engines_of_cpus_keep_no_images_and_others_give_those_they_have():
     pixels = dataset.validation.pixels
     assert engine.resident(pixels) is None
     capture = TapeCapture()
-    remote = TorchEngine(setting.experiment, dataset.mean, dataset.live_pixels, capture)
+    remote = device_engine(setting.experiment, dataset.mean, dataset.live_pixels, capture)
     first = remote.resident(pixels)
     assert first.numpy().tobytes() == pixels.tobytes()
     assert remote.resident(pixels) is first

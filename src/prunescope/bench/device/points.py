@@ -131,11 +131,11 @@ class DeviceBench:
         ]
 
     def _needed(self, point: DevicePoint, chosen: Sequence[Competitor]) -> float:
-        """Return the seconds that competitors will take at a point, by what they last took anywhere."""
+        """Return the seconds that competitors need at a point, for half of the rounds, by what they last took anywhere."""
         latest = {name: seconds for (_, name), seconds in self._turns.items()}
         most = max(latest.values(), default=0.0)
         turns = sum(latest.get(one.name, most) for one in chosen)
-        return turns + self._compiling * sum(self._compiles(point, one) for one in chosen)
+        return turns / 2 + self._compiling * sum(self._compiles(point, one) for one in chosen)
 
     def _compiles(self, point: DevicePoint, competitor: Competitor) -> bool:
         """Return whether a competitor will be compiled when it begins at this point."""
