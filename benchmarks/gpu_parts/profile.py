@@ -6,6 +6,7 @@ import json
 import tempfile
 from collections import defaultdict
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +36,8 @@ def run_profile(request: Request, skip: int = 0) -> bool:
             continue
         with request.output.recorded("profile", precision) as facts:
             steps = _stepping(request, sizes, point, precision)
-            wait = torch.cuda.synchronize if request.device.startswith("cuda") else lambda: None
+            cuda = request.device.startswith("cuda")
+            wait = partial(torch.cuda.synchronize, request.device) if cuda else lambda: None
             wall = _wall(steps, wait)
             rows = _kernels(steps, wait, request.device)
             total = sum(row["us"] for row in rows)

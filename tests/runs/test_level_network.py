@@ -16,7 +16,7 @@ from prunescope.runs.level_network import ComputePlace, LevelNetwork
 from prunescope.training.levels import Level, Setting
 from prunescope.training.loop import Evaluation, Trained
 from prunescope.training.torch.engine import TorchEngine
-from tape import TapeCapture
+from tape import TapeCapture, device_engine
 
 SIZES = (108, 12, 10, 3)
 CPU = torch.device("cpu")
@@ -189,8 +189,29 @@ def test_engines_of_cpus_keep_no_images_and_others_give_those_they_have():
     pixels = dataset.validation.pixels
     assert engine.resident(pixels) is None
     capture = TapeCapture()
-    remote = TorchEngine(setting.experiment, dataset.mean, dataset.live_pixels, capture)
+    remote = device_engine(setting.experiment, dataset.mean, dataset.live_pixels, capture)
     first = remote.resident(pixels)
     assert first.numpy().tobytes() == pixels.tobytes()
     assert remote.resident(pixels) is first
     assert remote.resident(pixels.astype(np.float32)) is None
+
+
+@pytest.mark.parametrize("before", ["tf32", "ieee"])
+def test_a_level_is_measured_in_float32_whatever_the_process_has_set(monkeypatch, before):
+    setting = torch.backends.cuda.matmul
+    if not hasattr(setting, "fp32_precision"):  # torch before 2.9
+        pytest.skip("this torch has another setting")
+    (engine, level, trained, given), usual, found = trained_level(), setting.fp32_precision, []
+    where_it_fits = measurements._where_it_fits
+
+    def noted(device, measure):
+        found.append(setting.fp32_precision)
+        return where_it_fits(device, measure)
+
+    monkeypatch.setattr(measurements, "_where_it_fits", noted)
+    try:
+        setting.fp32_precision = before
+        measurements.level_observations(level, trained, given, engine)
+        assert (found, setting.fp32_precision) == (["ieee"], before)
+    finally:
+        setting.fp32_precision = usual

@@ -16,6 +16,7 @@ from prunescope import observables
 from prunescope.data import Dataset
 from prunescope.experiment import Experiment
 from prunescope.model import Arrays
+from prunescope.network.precision import matrix_units
 from prunescope.observables.removal import remove_first_layer_nodes
 from prunescope.observables.threads import using_threads
 from prunescope.randomness import generator
@@ -70,7 +71,7 @@ def level_observations(level: Level, trained: Trained, setting: Setting, engine:
         at_end = right_at_end(engine, trained, dataset)
     alone = share_right(at_end["validation_right_end"], len(dataset.validation))
     measured = _Measured(level, trained, setting.experiment, dataset, setting.seed, engine, alone)
-    with using_threads(torch.get_num_threads()):
+    with using_threads(torch.get_num_threads()), matrix_units(False):
         arrays = _where_it_fits(measured.device, measured.arrays)
     with piece("right at the best step"):
         return arrays | at_end | right_at_best(engine, trained, dataset, at_end)

@@ -214,7 +214,7 @@ def test_where_recording_fails_the_stream_is_the_one_from_before_and_waits(monke
 
     def warm_up():
         if when == "warm-up":
-            raise RuntimeError("no room")
+            raise RuntimeError("no space")
 
     with pytest.raises(RuntimeError):
         cuda_capture(torch.device("cuda:1"), warm_up, lambda: None)

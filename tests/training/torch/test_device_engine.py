@@ -4,7 +4,6 @@ import contextlib
 import gc
 import logging
 import sys
-import types
 import weakref
 from dataclasses import replace
 
@@ -456,64 +455,6 @@ def test_nothing_is_said_where_nothing_is_wrong(data, caplog):
     assert caplog.records == []
 
 
-class Uncompiled:
-    """Kernels of which one does not compile, in the middle of a step."""
-
-    def __init__(self, tf32):
-        self._others = TorchPasses(tf32)
-
-    def __getattr__(self, name):
-        return getattr(self._others, name)
-
-    def update(self, *arguments):
-        raise ValueError("at 3:4: unexpected type\nmore")
-
-
-@pytest.mark.parametrize("before", [0, 5])
-def test_kernels_that_do_not_compile_give_way_to_operations_of_torch(data, caplog, before):
-    experiment = tiny.experiment(train={"optimizer": "momentum", "lr": 0.02})
-    expected, found = (
-        DeviceEngine(
-            experiment, data.mean, data.live_pixels, execution=Execution(TapeCapture(), passes(False))
-        )
-        for passes in (TorchPasses, Uncompiled)
-    )
-    model, ticket = initial(SIZES, "before", 0), dying_ticket(SIZES)
-    for engine in (expected, found):
-        engine.start(model, ticket)
-    if before:  # a level that is gone on with
-        expected.steps([whole_set(data, step) for step in range(before)])
-        found.restore(expected.state())
-    for engine in (expected, found):
-        engine.steps([whole_set(data, step) for step in range(before, before + 4)])
-        engine.step(whole_set(data, before + 4))
-    assert_same(found, expected)
-    assert found.evaluate(data.validation) == expected.evaluate(data.validation)
-    assert [r.getMessage() for r in caplog.records] == [
-        "the step's kernels cannot be compiled here; operations of torch take their place, which are slower: "
-        "at 3:4: unexpected type"
-    ]
-
-
-def test_images_leave_a_device_that_is_too_full_for_the_step(data, caplog, monkeypatch):
-    eager, crowded = pair(data, TapeCapture())
-    start((eager, crowded))
-    prepare, refused = FusedStep.prepare, []
-
-    def prepare_once_there_is_space(level, batch):
-        if not refused:
-            refused.append(batch)
-            raise torch.cuda.OutOfMemoryError("CUDA out of memory")
-        prepare(level, batch)
-
-    eager.steps([whole_set(data, step) for step in range(3)])
-    monkeypatch.setattr(FusedStep, "prepare", prepare_once_there_is_space)
-    crowded.steps([whole_set(data, step) for step in range(3)])
-    assert_same(crowded, eager)
-    assert len(refused) == 1
-    assert ["to make space" in record.getMessage() for record in caplog.records] == [True]
-
-
 def test_all_that_computes_does_so_with_the_engines_device_as_the_current_one(data, monkeypatch):
     inside, kernels = [], []
 
@@ -544,48 +485,6 @@ def test_all_that_computes_does_so_with_the_engines_device_as_the_current_one(da
     assert all(place == [torch.device("cpu")] for _, place in kernels)
 
 
-@pytest.mark.parametrize(
-    ("error", "said"),
-    [
-        (
-            RuntimeError("Failed to find C compiler. Please specify via CC"),
-            "Failed to find C compiler. Please",
-        ),
-        (AssertionError("cards before sm_80\nmore"), "cards before sm_80)"),
-    ],
-)
-def test_where_triton_compiles_nothing_the_passes_are_those_of_torch(monkeypatch, caplog, error, said):
-    use_triton(monkeypatch, error)
-    passes = module._kernels("tf32", torch.device("cuda"))
-    assert type(passes).__name__ == "TorchPasses"
-    assert passes._tf32
-    (line,) = [record.getMessage() for record in caplog.records]
-    assert line.startswith("the step's kernels come from torch, which is slower: Triton fails here (")
-    assert said in line
-
-
-def test_a_device_that_fails_at_its_first_kernel_is_no_matter_of_triton(monkeypatch, caplog):
-    use_triton(monkeypatch, RuntimeError("CUDA error: an illegal memory access was encountered"))
-    with pytest.raises(RuntimeError, match="illegal memory access"):
-        module._kernels("float32", torch.device("cuda"))
-    assert caplog.records == []
-
-
-def use_triton(monkeypatch, error):
-    """Let Triton's passes raise an error at the first kernel."""
-
-    class TritonPasses:
-        def __init__(self, tf32):
-            pass
-
-        def try_out(self, device):
-            raise error
-
-    name = "prunescope.training.torch.triton_passes"
-    monkeypatch.setitem(sys.modules, name, types.SimpleNamespace(TritonPasses=TritonPasses))
-    monkeypatch.setattr(module, "on_device", lambda device: contextlib.nullcontext())
-
-
 def test_the_memory_of_an_engine_is_freed_without_garbage_collection(data):
     engine = make(data, TapeCapture())
     start([engine])
@@ -599,3 +498,68 @@ def test_the_memory_of_an_engine_is_freed_without_garbage_collection(data):
         assert level() is None
     finally:
         gc.enable()
+
+
+class Uncompiled:
+    """Kernels of which one does not compile, in the middle of a step."""
+
+    def __init__(self, error):
+        self.error, self._others = error, TorchPasses(False)
+
+    def __getattr__(self, name):
+        return getattr(self._others, name)
+
+    def update(self, *arguments):
+        raise self.error("at 3:4: unexpected type\nmore")
+
+
+@pytest.mark.parametrize("error", [ValueError, RuntimeError], ids=lambda error: error.__name__)
+@pytest.mark.parametrize("before", [0, 5])
+def test_kernels_that_do_not_compile_give_way_to_operations_of_torch(data, caplog, before, error):
+    experiment = tiny.experiment(train={"optimizer": "momentum", "lr": 0.02})
+    expected, found = (
+        DeviceEngine(experiment, data.mean, data.live_pixels, execution=Execution(TapeCapture(), passes))
+        for passes in (TorchPasses(False), Uncompiled(error))
+    )
+    model, ticket = initial(SIZES, "before", 0), dying_ticket(SIZES)
+    for engine in (expected, found):
+        engine.start(model, ticket)
+    if before:  # a level that is gone on with
+        expected.steps([whole_set(data, step) for step in range(before)])
+        found.restore(expected.state())
+    for engine in (expected, found):
+        engine.steps([whole_set(data, step) for step in range(before, before + 4)])
+        engine.step(whole_set(data, before + 4))
+    assert_same(found, expected)
+    assert found.evaluate(data.validation) == expected.evaluate(data.validation)
+    assert [r.getMessage() for r in caplog.records] == [
+        "the step's kernels cannot be compiled here; operations of torch take their place, which are slower: "
+        "at 3:4: unexpected type"
+    ]
+
+
+@pytest.mark.parametrize("piece", ["prepare", "_update_weights"])  # before a step, and inside it
+def test_images_leave_a_device_that_is_too_full_for_the_step(data, caplog, monkeypatch, piece):
+    eager, crowded = pair(data, TapeCapture())
+    start((eager, crowded))
+    refused, prepare = [], FusedStep.prepare
+
+    def prepare_where_images_are_gone(level, batch):
+        assert not refused or refused[0]() is None  # so that their memory is free
+        prepare(level, batch)
+
+    monkeypatch.setattr(FusedStep, "prepare", prepare_where_images_are_gone)
+    usual = getattr(FusedStep, piece)
+
+    def once_there_is_space(level, argument):
+        if not refused:
+            refused.append(weakref.ref(crowded._resident.get(whole_set(data, 0).pixels)))
+            raise torch.cuda.OutOfMemoryError("CUDA out of memory")
+        usual(level, argument)
+
+    eager.steps([whole_set(data, step) for step in range(3)])
+    monkeypatch.setattr(FusedStep, piece, once_there_is_space)
+    crowded.steps([whole_set(data, step) for step in range(3)])
+    assert_same(crowded, eager)
+    assert len(refused) == 1
+    assert ["to make space" in record.getMessage() for record in caplog.records] == [True]

@@ -20,6 +20,7 @@ from prunescope.bench.observables import measure_level_end
 from prunescope.bench.sizes import Sizes
 from prunescope.data import Images
 from prunescope.runs.machine import machine_facts
+from prunescope.training.torch.device import on_device
 
 # The points that a sequence is made of.
 FIRST_POINTS = 3
@@ -47,7 +48,15 @@ def run_device_bench(
     Returns {machine, notes, limits, step, evaluation, level_end, sequence}. Raises InputError for a device that torch
     does not have here.
     """
-    sizes, device = request.sizes, checked_device(request.sizes, request.device)
+    device = checked_device(request.sizes, request.device)
+    with on_device(device):  # Events and streams belong to the current one.
+        return _measured(request, device, say, keep)
+
+
+def _measured(
+    request: DeviceRequest, device: torch.device, say: Say, keep: Callable[..., None]
+) -> dict[str, Any]:
+    sizes = request.sizes
     bench = DeviceBench(sizes, DeviceClock(device), Deadline.after(request.seconds), say)
     machine = machine_facts(torch.get_num_threads(), request.quick) | {"device": _named(device)}
     say(f"limits of {machine['device']}")

@@ -26,7 +26,7 @@ class CapturedSteps:
 
     ``step`` must work in place, on tensors whose addresses do not change. Recording may run it, so that ``changes``,
     all lasting tensors that it writes, are set back afterwards. Where recording fails, the steps run unrecorded from
-    then on, and a warning is logged; errors of a device that has failed are raised. Without ``capture`` they are not
+    then on, and a warning is logged; errors of a device that has failed are raised, and those of the step. Without ``capture`` they are not
     recorded.
     """
 
@@ -62,13 +62,20 @@ class CapturedSteps:
             for _ in range(length):
                 self._step()
 
+        failed, works = False, True
+
+        def warm_up() -> None:
+            nonlocal works
+            works = False
+            self._step()
+            works = True
+
         before = [tensor.detach().clone() for tensor in self._changes]
-        failed = False
         try:
-            return capture(self._step, steps)
+            return capture(warm_up, steps)
         except RuntimeError as error:
             failed = fault(error) == "device"
-            if failed:
+            if failed or not works:  # What fails before it is recorded would fail unrecorded too.
                 raise
             reason = str(error).partition("\n")[0]
             log.warning("the step could not be captured as a CUDA graph and runs eagerly: %s", reason)

@@ -162,9 +162,12 @@ class DeviceEngine(Engine):
                 try:
                     replay(len(part))
                 except Exception as error:
-                    if replay.begun or not self._without_kernels(error):
+                    if replay.begun or not (
+                        self._streams(batches[start], error) or self._without_kernels(error)
+                    ):
                         raise
-                    continue  # The same steps once more, with other kernels.
+                    del feed, replay  # which keep the images on the device
+                    continue  # The same steps once more, with streamed images or other kernels.
                 start += len(part)
 
     def take_loss(self) -> float:
@@ -229,14 +232,18 @@ class DeviceEngine(Engine):
         try:
             return self._made(batch)
         except RuntimeError as error:
-            if fault(error) != "memory" or not self._resident.drop(batch.pixels):
+            if not self._streams(batch, error):
                 raise
-            log.warning(
-                "the images leave the device, to make space for the step, and are streamed in windows"
-            )
+        return self._made(batch)
+
+    def _streams(self, batch: Batch, error: Exception) -> bool:
+        """Stream the images from now on where memory is short; return whether that gives any back."""
+        if fault(error) != "memory" or not self._resident.drop(batch.pixels):
+            return False
+        log.warning("the images leave the device, to make space for the step, and are streamed in windows")
         self._feed = self._replay = None
         self._scorers = []
-        return self._made(batch)
+        return True
 
     def _without_kernels(self, error: Exception) -> bool:
         """Go on with operations of torch where the kernels cannot be compiled; return whether that can be done."""
@@ -331,15 +338,7 @@ def _kernels(precision: str, device: torch.device) -> Passes:
         try:
             from prunescope.training.torch.triton_passes import TritonPasses
 
-            passes = TritonPasses(tf32)
-            with on_device(device):
-                passes.try_out(device)
-            return passes
+            return TritonPasses(tf32)
         except ImportError as error:
             log.warning("the step's kernels come from torch, which is slower: Triton is missing (%s)", error)
-        except Exception as error:  # Those of Triton have no class of their own: no compiler, a card too old.
-            if isinstance(error, RuntimeError) and fault(error) != "other":
-                raise
-            reason = first_line(error)
-            log.warning("the step's kernels come from torch, which is slower: Triton fails here (%s)", reason)
     return TorchPasses(tf32)

@@ -32,12 +32,6 @@ class TritonPasses:
         self._tf32 = tf32
         self._wide = TorchPasses(tf32)  # for more classes than MOST_CLASSES
 
-    def try_out(self, device: torch.device) -> None:
-        """Compile and run one kernel; raise what Triton raises where it cannot."""
-        self.score(
-            torch.zeros(1, 2, device=device), torch.zeros(1, dtype=torch.int64, device=device)
-        ).tolist()
-
     def loss_tiles(self, batch: int, classes: int) -> int:
         """Return the number of partial sums that ``loss`` writes."""
         return 1 if classes > MOST_CLASSES else triton.cdiv(batch, self._loss_rows(classes))
