@@ -88,10 +88,19 @@ def test_the_step_is_fused_where_it_can_be(data):
 
 def test_without_triton_the_passes_are_those_of_torch_and_a_warning_says_so(monkeypatch, caplog):
     monkeypatch.setitem(sys.modules, "prunescope.training.torch.triton_passes", None)
-    passes = module._kernels("tf32", torch.device("cuda"))
+    passes = module._kernels("tf32", torch.device("cuda"), 1000)
     assert type(passes).__name__ == "TorchPasses"
     [message] = [record.getMessage() for record in caplog.records]
     assert message.startswith("the step's kernels come from torch, which is slower: Triton is missing (")
+
+
+@pytest.mark.parametrize(("largest", "found"), [(2**31 - 1, "kernels"), (2**31, "TorchPasses")])
+def test_arrays_beyond_32_bits_are_not_for_kernels(largest, found, monkeypatch, caplog):
+    kernels = types.SimpleNamespace(TritonPasses=lambda tf32: "kernels")
+    monkeypatch.setitem(sys.modules, "prunescope.training.torch.triton_passes", kernels)
+    passes = module._kernels("bf16", torch.device("cuda"), largest)
+    assert (passes if isinstance(passes, str) else type(passes).__name__) == found
+    assert caplog.records == []
 
 
 @pytest.mark.parametrize("draw", DRAWS)

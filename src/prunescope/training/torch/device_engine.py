@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import partial
+from itertools import pairwise
 from typing import Protocol
 
 import numpy as np
@@ -33,6 +34,7 @@ from prunescope.training.torch.step import Pixels
 from prunescope.training.torch.torch_passes import TorchPasses, ranks, scores
 
 EVALUATION_ROWS = 10_000
+MOST_ENTRIES = 2**31  # of an array; the kernels count them by 32 bits
 log = logging.getLogger(__name__)
 
 Network = Callable[[Tensor], Tensor]
@@ -117,7 +119,7 @@ class DeviceEngine(Engine):
         self._experiment, self._update_rule = experiment, update_rule
         mean_there = torch.tensor(mean, dtype=torch.float32, device=open_device(experiment.run.device))
         self._device = mean_there.device  # which has a number where run.device has none
-        self._execution = execution or _usual(experiment, update_rule, self._device)
+        self._execution = execution or _usual(experiment, update_rule, mean_there)
         self._pixels = Pixels(mean_there, live_pixels)
         self._resident = ResidentImages(self._device)
         self._scores = self._execution.passes.score if self._execution.passes else scores
@@ -325,16 +327,21 @@ class DeviceEngine(Engine):
             yield labels, network(rows)
 
 
-def _usual(experiment: Experiment, update_rule: UpdateRule, device: torch.device) -> Execution:
-    """Return how steps are best executed on a device."""
+def _usual(experiment: Experiment, update_rule: UpdateRule, mean: Tensor) -> Execution:
+    """Return how steps are best executed on the device of the mean image [n0]."""
+    device = mean.device
     capture = partial(cuda_capture, device) if device.type == "cuda" else None
-    fused = experiment.network.norm == "before" and update_rule == "kept"
-    return Execution(capture, _kernels(experiment.train.precision, device) if fused else None)
+    if experiment.network.norm != "before" or update_rule != "kept":
+        return Execution(capture, None)
+    widths = (len(mean), *experiment.network.hidden)
+    arrays = [experiment.train.batch * max(widths), *(a * b for a, b in pairwise(widths))]
+    return Execution(capture, _kernels(experiment.train.precision, device, max(arrays)))
 
 
-def _kernels(precision: str, device: torch.device) -> Passes:
+def _kernels(precision: str, device: torch.device, largest: int) -> Passes:
+    """Return the passes of a step whose largest array has so many entries."""
     tf32 = precision == "tf32"
-    if device.type == "cuda":
+    if device.type == "cuda" and largest < MOST_ENTRIES:
         try:
             from prunescope.training.torch.triton_passes import TritonPasses
 
