@@ -4,6 +4,7 @@ import contextlib
 import gc
 import logging
 import sys
+import types
 import weakref
 from dataclasses import replace
 
