@@ -130,3 +130,9 @@ class Engine(abc.ABC):
     @abc.abstractmethod
     def restore(self, state: EngineState) -> None:
         """Put back ``state`` and its masks, after ``start``; training then continues to the same bits."""
+
+    def _take_masks(self, state: EngineState) -> None:
+        """Start the level again where ``state`` has other masks than those that are kept now."""
+        ticket = state.fitting_ticket(self.ticket)
+        if ticket is not None and ticket != self.ticket:
+            self.start(state.model, ticket)

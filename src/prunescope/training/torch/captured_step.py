@@ -1,7 +1,4 @@
-"""A captured step is recorded once as a CUDA graph and then replayed.
-
-Its logic is tested on CPUs; `cuda_capture` itself has not been run on a GPU.
-"""
+"""Captured steps are recorded once as CUDA graphs and then replayed."""
 
 from __future__ import annotations
 

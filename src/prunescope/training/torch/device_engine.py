@@ -215,9 +215,7 @@ class DeviceEngine(Engine):
 
     def restore(self, state: EngineState) -> None:
         """Put back what state() returned, with its masks."""
-        ticket = state.fitting_ticket(self.ticket)
-        if ticket is not None and ticket != self.ticket:
-            self.start(state.model, ticket)
+        self._take_masks(state)
         self._started.restore(state)
 
     @property
