@@ -126,3 +126,12 @@ def test_finds_are_told_apart_by_kind_and_place_and_stored_once(tmp_path):
     assert path.name == "runs--valueerror-runs-directory-py-seed.json"
     assert corpus.store("runs", recipe, one, tmp_path) is None
     assert corpus.entries(tmp_path)[0]["recipe"] == recipe
+
+
+@pytest.mark.parametrize("number", ["1" + 400 * "0", "-1e308", "NaN", "Infinity", "7"])
+def test_any_number_of_json_can_be_changed(number):
+    tree = {"a.json": f'{{"a": {number}}}'.encode()}
+    for seed in range(300):
+        changed, changes = mutated(Random(seed), tree, (), ())
+        assert isinstance(changed, dict)
+        assert changes
