@@ -1,8 +1,5 @@
 """Whole runs with the native engine: run with `pytest tests/native/test_runs.py`."""
 
-import signal
-from itertools import count
-
 import kill_resume
 import numpy as np
 import pytest
@@ -10,7 +7,7 @@ import pytest
 from native.problems import needs_kernels
 from prunescope.pruning.running import run
 from prunescope.runs.driver import Interrupted
-from prunescope.runs.reporting import Reporter
+from stopping import Stop
 
 pytestmark = needs_kernels
 OPTIMIZERS = {"sgd": 0.1, "momentum": 0.02, "adam": 0.005}
@@ -52,17 +49,6 @@ def test_masks_are_those_of_the_torch_engine_but_for_ties(small_run, whole, tmp_
     for column in ("best_val_accuracy", "heldout_accuracy"):
         np.testing.assert_allclose(native.table[column], torch.table[column], atol=0.05)
     np.testing.assert_allclose(native.table["train_loss"], torch.table["train_loss"], rtol=0.02)
-
-
-class Stop(Reporter):
-    """Sends this process a signal after the ``number``-th step of all."""
-
-    def __init__(self, number):
-        self.left = count(number, -1)
-
-    def stepped(self, level, step):
-        if next(self.left) == 1:
-            signal.raise_signal(signal.SIGTERM)
 
 
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)

@@ -1,9 +1,7 @@
 """Blocks of steps in prunescope.training.loop: run with `pytest tests/training/test_blocks.py`."""
 
-import signal
 import threading
 from dataclasses import replace
-from itertools import count
 
 import kill_resume
 import numpy as np
@@ -16,13 +14,13 @@ from prunescope.pruning import find_method
 from prunescope.pruning.running import run
 from prunescope.runs.checkpoint import saved_step
 from prunescope.runs.driver import Interrupted
-from prunescope.runs.reporting import Reporter
 from prunescope.training import make_engine
 from prunescope.training.engine import Engine, HostSnapshot, Score, Snapshot
 from prunescope.training.levels import Dynamics, Level, Setting
 from prunescope.training.loop import Callbacks, Diverged, Progress, train_level
 from prunescope.training.state import EngineState
 from prunescope.training.torch.engine import TorchEngine
+from stopping import Stop
 
 SIZES = (108, 8, 3)
 
@@ -309,17 +307,6 @@ def test_a_snapshot_does_not_change_and_is_a_model_only_where_it_is_asked_for(da
     assert copies == [30, 7, 30, 7]
     assert (arrays["best.layer1.bias"][0], arrays["kept.layer1.bias"][0]) == (30, 7)
     assert [p.best_model is None for p in between] == [p.step < 10 for p in between]
-
-
-class Stop(Reporter):
-    """Sends this process a signal after block ``number``, counted over all levels."""
-
-    def __init__(self, number):
-        self.left = count(number, -1)
-
-    def stepped(self, level, step):
-        if next(self.left) == 1:
-            signal.raise_signal(signal.SIGTERM)
 
 
 @pytest.mark.parametrize("method", METHODS)

@@ -153,6 +153,13 @@ def matrix_units(tf32: bool) -> Iterator[None]:
     name, value = "fp32_precision", "tf32" if tf32 else "ieee"
     if not hasattr(setting, name):  # torch before 2.9
         name, value = "allow_tf32", tf32  # type: ignore[assignment]
+    with _set_for_now(setting, name, value):
+        yield
+
+
+@contextmanager
+def _set_for_now(setting: Any, name: str, value: object) -> Iterator[None]:
+    """Set an attribute within the context."""
     before = getattr(setting, name)
     setattr(setting, name, value)
     try:
@@ -174,12 +181,8 @@ def _bfloat16_units() -> Iterator[None]:
     The setting belongs to the whole process, so it is restored at the end.
     """
     setting: Any = getattr(torch.backends.mkldnn, "matmul", None)
-    before = setting.fp32_precision
-    setting.fp32_precision = "bf16"
-    try:
+    with _set_for_now(setting, "fp32_precision", "bf16"):
         yield
-    finally:
-        setting.fp32_precision = before
 
 
 def _keeps_float32(device: torch.device) -> bool:

@@ -28,6 +28,12 @@ class Score:
     correct5: int
     loss: float
 
+    @classmethod
+    def of_totals(cls, images: int, totals: Sequence[float]) -> Score:
+        """Return the score of so many images, of whose ``correct``, ``correct5`` and ``loss`` the sums are given."""
+        correct, correct5, loss = totals
+        return cls(images, int(correct), int(correct5), loss)
+
     @property
     def accuracy(self) -> float:
         """Top-1 accuracy, 0 to 1; nan without images."""

@@ -93,8 +93,7 @@ class Scorer:
     def score(self) -> Score:
         """Return the score, for which the host waits."""
         self.replay(1)
-        correct, correct5, loss_sum = self.totals.tolist()
-        return Score(len(self.images), int(correct), int(correct5), loss_sum)
+        return Score.of_totals(len(self.images), self.totals.tolist())
 
 
 class DeviceEngine(Engine):
@@ -195,8 +194,7 @@ class DeviceEngine(Engine):
             totals = torch.zeros(3, dtype=torch.float64, device=self._device)
             for labels, logits in self._logits(images, model):
                 totals += self._scores(logits, labels)
-        correct, correct5, loss_sum = totals.tolist()
-        return Score(len(images.labels), int(correct), int(correct5), loss_sum)
+        return Score.of_totals(len(images), totals.tolist())
 
     @torch.no_grad()
     def right(self, images: Images, model: Model | None = None) -> BoolArray:

@@ -79,8 +79,7 @@ class TorchEngine(Engine):
             first = _first_five(logits) == labels[:, None]
             loss = torch.nn.functional.cross_entropy(logits, labels, reduction="sum")
             totals += torch.stack([first[:, 0].sum(), first.sum(), loss]).double()
-        correct, correct5, loss_sum = totals.tolist()
-        return Score(len(images.labels), int(correct), int(correct5), loss_sum)
+        return Score.of_totals(len(images), totals.tolist())
 
     @torch.no_grad()
     def right(self, images: Images, model: Model | None = None) -> BoolArray:

@@ -142,11 +142,6 @@ class FusedStep:
         return loss_sum / steps if steps else float("nan")
 
     @torch.no_grad()
-    def logits(self, rows: Tensor, model: Model | None = None) -> Tensor:
-        """Return the logits [N, classes] of images [N, n0] by the moving averages, of ``model`` where one is given."""
-        return self.network(model)(rows)
-
-    @torch.no_grad()
     def network(self, model: Model | None = None) -> Callable[[Tensor], Tensor]:
         """Return the function from images [N, n0] to logits [N, classes], by the moving averages as they are now."""
         maps = []
