@@ -20,14 +20,14 @@ void Network::weight_gradient(Index layer) {
     const Index tasks = std::max<Index>(1, piece_count(m.live_columns, THIN_COLUMNS));
     parallel(tasks, [&](Index task) {
       const DenseGradient gradient{.weight = m.gradient.get(),
-                                   .pitch = m.n_columns(),
+                                   .pitch = m.pitch,
                                    .rows = m.n_rows(),
                                    .row_sum = task == 0 ? m.row_sum.get() : nullptr};
       settings_.kernels->weight_gradient_thin(gradient, piece(m.live_columns, THIN_COLUMNS, task), tiles_,
                                               activations_[layer + 1], activations_[layer]);
     });
   } else {
-    sparse_weight_gradient(layer);
+    paired_weight_gradient(layer);
   }
 }
 
@@ -62,57 +62,33 @@ void Network::dense_weight_gradient(Index layer) {
   });
 }
 
-// Tasks are halves of the tiles times parts of the rows: with two threads each reads its inputs once.
-void Network::sparse_weight_gradient(Index layer) {
+// Tasks are halves of the tiles times parts of the groups: with two threads each reads its inputs once.
+void Network::paired_weight_gradient(Index layer) {
   LinearMap& m = maps_[layer];
   const Tiles<float> x = activations_[layer], delta = activations_[layer + 1];
-  const Index n_rows = m.n_rows(), entries = m.pattern.entries();
-  const Index blocked = std::ssize(m.pattern.block_source);
-  const bool blocks = by_blocks(layer);
-  const Index parts = blocks ? 1 : std::max<Index>(1, std::min<Index>(n_rows, (settings_.threads + 1) / 2));
-  const std::vector<uint32_t>& begin = m.pattern.begin;
-  const auto first_row = [&](Index number) {  // of parts with equal shares of the entries
-    const Index share = entries * number / parts;
-    return number == parts ? n_rows : std::lower_bound(begin.begin(), begin.end() - 1, share) - begin.begin();
-  };
+  const RowPairs pairs = m.pairs.view();
+  const Index n_rows = m.n_rows(), size = m.gradient.size() / HALVES;
+  const Index parts = std::min<Index>(pairs.groups, (settings_.threads + 1) / 2);
+  m.row_sum.clear();
   parallel(HALVES * parts, [&](Index task) {
     const Index half = task % HALVES;
-    const Range rows{first_row(task / HALVES), first_row(task / HALVES + 1)};
-    const Range tiles = part(tiles_, HALVES, half);
-    const WeightGradient gradient{
-        .weight = blocks ? m.block_gradient.get() + half * blocked : m.gradient.get() + half * entries,
-        .row_sum = m.row_sum.get() + half * n_rows};
-    const Range cleared = blocks ? Range{0, blocked} : Range{begin[rows.begin], begin[rows.end]};
-    std::fill(gradient.weight + cleared.begin, gradient.weight + cleared.end, 0.0f);
-    std::fill(gradient.row_sum + rows.begin, gradient.row_sum + rows.end, 0.0f);
-    alignas(64) float scratch[BLOCK_WIDTH * TILE];
-    for (Index t = tiles.begin; t < tiles.end; ++t)
-      if (blocks)
-        settings_.kernels->weight_gradient_blocks(m.pattern.blocks(), delta[t], byte_inputs(t), gradient,
-                                                  scratch);
-      else if (layer == 0 && has_bytes_)
-        settings_.kernels->weight_gradient_i8(m.pattern.by_row(), rows, delta[t], byte_inputs(t), gradient);
-      else
-        settings_.kernels->weight_gradient_f32(m.pattern.by_row(), rows, delta[t], x[t], gradient);
+    Share own{.groups = part(pairs.groups, parts, task / HALVES),
+              .tiles = part(tiles_, HALVES, half),
+              .two_tiles = m.choice.two_tiles,
+              .scratch = nullptr};
+    own.scratch = scratch_memory(scratch_size(pairs.width, 0));
+    if (own.tiles.begin == own.tiles.end) {  // a batch of one tile has no first half
+      if (own.groups.begin == 0) std::fill_n(m.gradient.get() + half * size, size, 0.0f);
+      return;
+    }
+    const WeightGradient gradient{.weight = m.gradient.get() + half * size,
+                                  .row_sum = m.row_sum.get() + half * n_rows};
+    if (layer == 0 && has_bytes_)
+      settings_.kernels->weight_gradient_i8(pairs, own, delta, byte_inputs(), gradient);
+    else
+      settings_.kernels->weight_gradient_f32(pairs, own, delta, x, gradient);
   });
-  sum_halves(layer);
-}
-
-void Network::sum_halves(Index layer) {
-  LinearMap& m = maps_[layer];
-  const std::vector<uint32_t>& source = m.pattern.block_source;
-  const Index entries = m.pattern.entries(), rows = m.n_rows(), blocked = std::ssize(source);
-  const bool blocks = by_blocks(layer);
-  const Index size = blocks ? blocked : entries;
-  parallel(piece_count(size, SPARSE_ENTRIES), [&](Index task) {
-    const auto [begin, end] = piece(size, SPARSE_ENTRIES, task);
-    for (Index k = begin; k < end; ++k)
-      if (blocks)
-        m.gradient[source[k]] = m.block_gradient[k] + m.block_gradient[blocked + k];
-      else
-        m.gradient[k] += m.gradient[entries + k];
-  });
-  for (Index r = 0; r < rows; ++r) m.row_sum[r] += m.row_sum[rows + r];
+  for (Index r = 0; r < n_rows; ++r) m.row_sum[r] += m.row_sum[n_rows + r];
 }
 
 void Network::update(Index layer) {
@@ -127,28 +103,39 @@ void Network::update(Index layer) {
 
 void Network::update_weights(Index layer, const UpdateFactors& factors) {
   LinearMap& m = maps_[layer];
-  const Index width = m.mean.size(), groups = std::min(GROUPS, m.n_rows());
+  const Index width = m.mean.size();
+  const Index groups = m.paired() ? m.pairs.view().groups : std::min(GROUPS, m.n_rows());
   if (rounds(m)) zeros_.reserve(width);  // rounded inputs are centred already
   const InputNorm inputs{.mean = rounds(m) ? zeros_.get() : m.mean.get(),
                          .inverse_deviation = m.inverse_deviation.get(),
                          .gamma = m.norm_gamma.get(),
                          .beta = m.norm_beta.get()};
   m.group_gradients.clear();
-  parallel(groups, [&](Index group) {
-    const Range rows = part(m.n_rows(), groups, group);
+  const auto update_of = [&](Index group) {
     float* sums = m.group_gradients.get() + 2 * group * width;
-    const WeightUpdate update{.gradient = m.gradient.get(),
-                              .row_sum = m.row_sum.get(),
-                              .inputs = inputs,
-                              .factors = factors,
-                              .weight = m.weight.view(),
-                              .gamma_gradient = sums,
-                              .beta_gradient = sums + width};
-    if (m.dense)
-      settings_.kernels->update_dense_weights({m.pitch, m.live_columns, m.kept.get()}, rows, update);
-    else
-      settings_.kernels->update_weights(m.pattern.by_row(), rows, update);
-  });
+    return WeightUpdate{.gradient = m.gradient.get(),
+                        .other_gradient = m.paired() ? m.gradient.get() + m.gradient.size() / HALVES : nullptr,
+                        .row_sum = m.row_sum.get(),
+                        .norm = {.scale = m.scale.get(), .offset = m.offset.get()},
+                        .inputs = inputs,
+                        .factors = factors,
+                        .weight = m.weight.view(),
+                        .gamma_gradient = sums,
+                        .beta_gradient = sums + width};
+  };
+  if (m.paired())
+    parallel(m.pairs.pieces(), [&](Index piece) {
+      const Index group = piece % groups;
+      settings_.kernels->update_weights(m.pairs.view(), piece, update_of(group));
+      if (piece < groups)
+        settings_.kernels->update_constant(m.constants(), prunescope::piece(m.n_rows(), GROUP_ROWS, group),
+                                           update_of(group));
+    });
+  else
+    parallel(groups, [&](Index group) {
+      const Range rows = part(m.n_rows(), groups, group);
+      settings_.kernels->update_dense_weights({m.pitch, m.live_columns, m.kept.get()}, rows, update_of(group));
+    });
   m.gamma_gradient.clear();
   m.beta_gradient.clear();
   for (Index group = 0; group < groups; ++group) {
@@ -158,6 +145,9 @@ void Network::update_weights(Index layer, const UpdateFactors& factors) {
       m.beta_gradient[c] += sums[width + c];
     }
   }
+  if (m.paired())  // so far it is the sum of weight times raw gradient
+    for (Index c = 0; c < m.live_columns; ++c)
+      m.gamma_gradient[c] = (m.gamma_gradient[c] - m.mean[c] * m.beta_gradient[c]) * m.inverse_deviation[c];
 }
 
 void Network::update_norm(LinearMap& m, const UpdateFactors& factors) {
@@ -174,21 +164,32 @@ void Network::input_gradient(Index layer) {
   LinearMap& m = maps_[layer];
   if (m.dense) {
     dense_input_gradient(layer);
-    return;
+  } else if (m.thin) {
+    const InputGradientTerms terms{m.mean.get(), m.shift.get(), m.slope.get()};
+    parallel(tiles_, [&](Index t) {
+      settings_.kernels->input_gradient_thin({m.folded.get(), m.pitch, m.n_rows(), m.live_columns},
+                                             {0, m.live_columns}, activations_[layer + 1][t],
+                                             activations_[layer][t], terms);
+    });
+  } else {
+    paired_input_gradient(layer);
   }
-  const Tiles<float> hidden = activations_[layer], delta = activations_[layer + 1];
-  const std::vector<uint32_t>& source = m.pattern.transposed_source;
+}
+
+void Network::paired_input_gradient(Index layer) {
+  LinearMap& m = maps_[layer];
+  const std::vector<uint32_t>& source = m.transposed_source;
   parallel(piece_count(std::ssize(source), SPARSE_ENTRIES), [&](Index task) {
     const auto [begin, end] = piece(std::ssize(source), SPARSE_ENTRIES, task);
     for (Index k = begin; k < end; ++k) m.transposed_weight[k] = m.folded[source[k]];
   });
-  const SparseMatrix transposed{m.pattern.by_column(), m.transposed_weight.get()};
+  const PairedMatrix matrix{m.transposed.view(), m.transposed_weight.get()};
   const InputGradientTerms terms{m.mean.get(), m.shift.get(), m.slope.get()};
-  const Index parts = row_parts(m.live_columns);
-  parallel(tiles_ * parts, [&](Index task) {
-    const Index t = task / parts;
-    settings_.kernels->input_gradient(transposed, part(m.live_columns, parts, task % parts), delta[t],
-                                      hidden[t], terms);
+  const std::vector<Share> all = divided(m.transposed, m.turned_choice, {0, tiles_}, settings_.threads);
+  parallel(std::ssize(all), [&](Index task) {
+    Share own = all[task];
+    own.scratch = scratch_memory(scratch_size(m.turned_choice.width, own.groups.end - own.groups.begin));
+    settings_.kernels->input_gradient(matrix, own, activations_[layer + 1], activations_[layer], terms);
   });
 }
 

@@ -4,21 +4,28 @@
 #pragma once
 
 #include "simd.hpp"
+#include "streams.hpp"
 
 namespace prunescope {
 namespace {
 
-void fold(const SparseMatrix& matrix, Range rows, const Affine& norm, const float* bias,
-          const FoldedMap& folded) {
-  const SparseRows& pattern = matrix.pattern;
-  for (Index r = rows.begin; r < rows.end; ++r) {
-    double constant = bias[r];
-    for (uint32_t k = pattern.begin[r]; k < pattern.begin[r + 1]; ++k) {
-      const uint32_t c = pattern.column[k];
-      folded.weight[k] = matrix.weight[k] * norm.scale[c];
-      constant += double(matrix.weight[k]) * norm.offset[c];
-    }
-    folded.bias[r] = constant;
+// Products of one visit are added up as floats, the visits' sums as doubles.
+void fold(const PairedMatrix& matrix, Range pieces, const Affine& norm, float* folded, double* constant) {
+  const RowPairs& pairs = matrix.pairs;
+  for (Index piece = pieces.begin; piece < pieces.end; ++piece) {
+    const Index first = piece / pairs.groups * pairs.width;
+    const float *scale = norm.scale + first, *offset = norm.offset + first;
+    for_each_visit(pairs, piece, [&](const Visit& visit, auto*& column, Index& slot) {
+      Vector total{};
+      for_each_vector(visit, column, slot, [&](const Weights& own) {
+        const Vector w = load_where(matrix.weight + own.slot, own.kept);
+        store_where(folded + own.slot, own.kept, w * gather(scale, own.column));
+        total += w * gather(offset, own.column);
+      });
+      const Vector sums = sums_by_turns(total);
+      constant[visit.row[0]] += sums[0];
+      if (visit.row[1] != NOBODY) constant[visit.row[1]] += sums[1];
+    });
   }
 }
 

@@ -99,18 +99,32 @@ void Network::fold(Index layer) {
   const Affine norm{.scale = m.scale.get(), .offset = m.offset.get()};
   const FoldedMap folded{.weight = m.folded.get(), .bias = m.folded_bias.get()};
   const float *weight = m.weight.value.get(), *bias = m.bias.value.get();
+  if (m.paired()) {
+    fold_paired(m, norm);
+    return;
+  }
   const Index groups = std::min(GROUPS, m.n_rows());
   parallel(groups, [&](Index group) {
     const Range rows = part(m.n_rows(), groups, group);
-    if (m.dense)
-      settings_.kernels->fold_dense({weight, m.pitch, m.n_rows(), m.pitch}, rows, norm, bias, folded);
-    else
-      settings_.kernels->fold({m.pattern.by_row(), weight}, rows, norm, bias, folded);
+    settings_.kernels->fold_dense({weight, m.pitch, m.n_rows(), m.pitch}, rows, norm, bias, folded);
   });
 }
 
-Index Network::row_parts(Index rows) const {
-  return std::max<Index>(1, std::min(rows / 32, piece_count(4 * settings_.threads, tiles_)));
+void Network::fold_paired(LinearMap& m, const Affine& norm) {
+  const PairedMatrix matrix{m.pairs.view(), m.weight.value.get()};
+  m.constant.clear();
+  parallel(CHUNKS, [&](Index chunk) {
+    const Range pieces = part(m.pairs.pieces(), CHUNKS, chunk);
+    settings_.kernels->fold(matrix, pieces, norm, m.folded.get(), m.constant.get() + chunk * m.n_rows());
+  });
+  const ConstantEntries constants = m.constants();
+  for (Index r = 0; r < m.n_rows(); ++r) {
+    double total = m.bias.value[r];
+    for (Index chunk = 0; chunk < CHUNKS; ++chunk) total += m.constant[chunk * m.n_rows() + r];
+    for (Index k = constants.begin[r]; k < constants.begin[r + 1]; ++k)
+      total += double(m.weight.value[constants.slot + k]) * norm.offset[constants.column[k]];
+    m.folded_bias[r] = total;
+  }
 }
 
 const float* Network::rounded(const float* from, Index size, Buffer<float>& to) {
@@ -148,16 +162,14 @@ void Network::forward(Index layer, bool training) {
   LinearMap& m = maps_[layer];
   if (m.dense)
     forward_dense(layer, training);
-  else if (by_blocks(layer))
-    forward_blocks(layer, training);
   else if (m.thin)
     parallel(tiles_, [&](Index t) {
-      settings_.kernels->forward_thin({m.folded.get(), m.n_columns(), m.n_rows(), m.live_columns},
+      settings_.kernels->forward_thin({m.folded.get(), m.pitch, m.n_rows(), m.live_columns},
                                       activations_[layer][t], activations_[layer + 1][t], m.folded_bias.get(),
                                       valid(t));
     });
   else
-    forward_rows(layer, training);
+    forward_paired(layer, training);
 }
 
 void Network::forward_dense(Index layer, bool training) {
@@ -190,33 +202,25 @@ void Network::forward_dense(Index layer, bool training) {
   });
 }
 
-void Network::forward_blocks(Index layer, bool training) {
+void Network::forward_paired(Index layer, bool training) {
   LinearMap& m = maps_[layer];
-  const std::vector<uint32_t>& source = m.pattern.block_source;
-  parallel(piece_count(std::ssize(source), SPARSE_ENTRIES), [&](Index task) {
-    const auto [begin, end] = piece(std::ssize(source), SPARSE_ENTRIES, task);
-    for (Index k = begin; k < end; ++k) m.block_weight[k] = m.folded[source[k]];
-  });
-  const BlockedMatrix matrix{m.pattern.blocks(), m.block_weight.get()};
-  parallel(tiles_, [&](Index t) {
-    alignas(64) float scratch[BLOCK_WIDTH * TILE];
-    settings_.kernels->forward_blocks(matrix, byte_inputs(t), activations_[layer + 1][t],
-                                      epilogue(m, t, training), scratch);
-  });
-}
-
-void Network::forward_rows(Index layer, bool training) {
-  LinearMap& m = maps_[layer];
-  const SparseMatrix matrix = m.folded_matrix();
-  const Index parts = row_parts(m.n_rows());
-  parallel(tiles_ * parts, [&](Index task) {
-    const Index t = task / parts;
-    const Range rows = part(m.n_rows(), parts, task % parts);
-    const Tile<float> out = activations_[layer + 1][t];
+  const PairedMatrix matrix{m.pairs.view(), m.folded.get()};
+  const bool wanted = training && !m.last && settings_.norm;
+  const BatchEpilogue epilogue{
+      .bias = m.folded_bias.get(),
+      .relu = !m.last,
+      .batch = batch_,
+      .rows = m.n_rows(),
+      .statistics = wanted ? Statistics{m.tile_mean.get(), m.tile_squared_deviations.get()} : Statistics{}};
+  const Tiles<float> out = activations_[layer + 1];
+  const std::vector<Share> all = divided(m.pairs, m.choice, {0, tiles_}, settings_.threads);
+  parallel(std::ssize(all), [&](Index task) {
+    Share own = all[task];
+    own.scratch = scratch_memory(scratch_size(m.choice.width, own.groups.end - own.groups.begin));
     if (layer == 0 && has_bytes_)
-      settings_.kernels->forward_i8(matrix, rows, byte_inputs(t), out, epilogue(m, t, training));
+      settings_.kernels->forward_i8(matrix, own, byte_inputs(), out, epilogue);
     else
-      settings_.kernels->forward_f32(matrix, rows, activations_[layer][t], out, epilogue(m, t, training));
+      settings_.kernels->forward_f32(matrix, own, activations_[layer], out, epilogue);
   });
 }
 

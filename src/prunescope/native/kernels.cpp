@@ -11,7 +11,7 @@
 #include "gather.hpp"
 #include "loss.hpp"
 #include "optimizers.hpp"
-#include "sparse_products.hpp"
+#include "products.hpp"
 #include "thin_products.hpp"
 
 namespace prunescope {
@@ -39,20 +39,21 @@ void round_bf16(const float* input, Index size, float shift, float* output) {
 
 const Kernels TABLE(PRUNESCOPE_ISA) = {
     .name = NAME(PRUNESCOPE_ISA),
+    .blocks = BLOCK_CHOICES,
     .forward_f32 = forward<float>,
     .forward_i8 = forward<int8_t>,
-    .forward_blocks = forward_blocks,
     .forward_thin = forward_thin,
     .finish_rows = finish_rows,
     .weight_gradient_f32 = weight_gradient<float>,
     .weight_gradient_i8 = weight_gradient<int8_t>,
-    .weight_gradient_blocks = weight_gradient_blocks,
     .weight_gradient_thin = weight_gradient_thin,
     .input_gradient = input_gradient,
+    .input_gradient_thin = input_gradient_thin,
     .finish_input_gradient = finish_input_gradient,
     .fold = fold,
     .fold_dense = fold_dense,
     .update_weights = update_weights,
+    .update_constant = update_constant,
     .update_dense_weights = update_dense_weights,
     .update_vector = update_vector,
     .cross_entropy = cross_entropy,

@@ -10,39 +10,57 @@
 
 namespace prunescope {
 
-constexpr Index PADDING = 16;     // columns behind a pattern's last entry that may be read
+constexpr Index PADDING = 16;     // a piece's weights are a multiple of this many, and as much behind may be read
 constexpr int BYTE_OFFSET = 128;  // pixels are kept as signed bytes: byte - BYTE_OFFSET
 
-// The kept entries of a matrix by rows (CSR): row r has the entries begin[r] <= k < begin[r + 1], and entry k
-// lies in column[k]. The inputs of the entries before live_end[r] vary with the sample. Those of the others
-// are constant, and their normalised value is 0.
-struct SparseRows {
-  const uint32_t* begin;
-  const uint32_t* live_end;
-  const uint32_t* column;
-  Index live_columns;  // the columns whose inputs vary: these are the first ones
+constexpr uint32_t NOBODY = 0xffffffff;
+constexpr Index GROUP_ROWS = 256;  // rows among which pairs are made, and which one thread takes at a time
+
+// Two rows of a matrix, in one block of columns. First come the `both` columns that both rows keep: one column number,
+// and a weight of either row. Then come `own` steps of a further column of either row: two column numbers, two weights.
+// In the last `filled` of them the second row has no entry left: its weight stays 0, its column is any that is read.
+struct Visit {
+  uint32_t row[2];  // the second is NOBODY where a row is alone
+  uint16_t both, own, filled;
 };
 
-struct SparseMatrix {
-  SparseRows pattern;
-  const float* weight;  // one an entry
-};
-
-// The same entries in blocks of `width` neighbouring columns, so that a block's inputs stay in the first
-// cache. Block q has the segments first[q] <= s < first[q + 1]; segment s has the entries begin[s] <= k <
-// begin[s + 1] of row row[s]. column[k] counts from the block's first column. Within a block the longest
-// segments come first: a branch predictor can follow runs of equal length.
-struct ColumnBlocks {
-  Index count, width, rows, columns;
+// The kept entries of a matrix, two rows at a time, by blocks of `width` columns and, within these, groups of rows.
+// Piece block * groups + group has the visits first[piece] <= v < first[piece + 1]. Its weights start at slot[piece],
+// and its column numbers, which count from the block's first column, at place[piece]. They are bytes, or 16-bit numbers
+// where a block is wider than 256 columns. The first and the last block visit every row.
+struct RowPairs {
+  Index rows, columns, width, blocks, groups;
   const uint32_t* first;
-  const uint32_t* row;
-  const uint32_t* begin;
-  const uint32_t* column;
+  const uint32_t* slot;
+  const uint32_t* place;
+  const Visit* visit;      // one more is read
+  const uint8_t* narrow;   // null where the numbers are wide
+  const uint16_t* wide;
 };
 
-struct BlockedMatrix {
-  ColumnBlocks pattern;
-  const float* weight;  // one an entry, in the order of the blocks
+struct PairedMatrix {
+  RowPairs pairs;
+  const float* weight;  // one a slot
+};
+
+// What one call of a product does: groups of rows, and tiles.
+struct Share {
+  Range groups, tiles;
+  bool two_tiles;  // at a time, where there are two
+  float* scratch;  // see scratch_size
+};
+
+// The floats of scratch memory for such a call: the sums of its rows, and a block of inputs.
+constexpr Index scratch_size(Index width, Index groups) {
+  const Index block = width <= 256 ? width : 0;
+  return 2 * TILE * (groups * GROUP_ROWS + 1 + block);
+}
+
+// Kept entries of columns whose inputs are constant, row by row. Their weights come behind all others, in this order.
+struct ConstantEntries {
+  const uint32_t* begin;  // of each row, and the end of the last
+  const uint32_t* column;
+  Index slot;  // of the first one's weight
 };
 
 // A matrix that keeps every entry; its rows start `pitch` floats apart.
@@ -71,7 +89,20 @@ struct Epilogue {
   Statistics statistics;
 };
 
-// Where the gradient of a matrix's weights goes, and the sums of delta over the samples, one a row.
+// The same for the tiles of a batch; the statistics of a tile follow those of the tile before.
+struct BatchEpilogue {
+  const float* bias;
+  bool relu;
+  Index batch, rows;
+  Statistics statistics;
+
+  INLINE Epilogue at(Index tile) const {
+    const Index left = batch - tile * TILE;
+    return {bias, relu, left < TILE ? left : TILE, statistics.from(tile * rows)};
+  }
+};
+
+// Where the gradient of a matrix's weights goes, one a slot, and the sums of delta over the samples, one a row.
 struct WeightGradient {
   float* weight;
   float* row_sum;
@@ -141,8 +172,10 @@ struct ParameterView {
 
 // An update of weights. Its gradient is the raw one, against the inputs as they are before the norm.
 struct WeightUpdate {
-  const float* gradient;  // one an entry, as the weights
-  const float* row_sum;   // of delta, one a row
+  const float* gradient;        // one a weight
+  const float* other_gradient;  // of kept weights: the other half of the batch's
+  const float* row_sum;         // of delta, one a row
+  Affine norm;
   InputNorm inputs;
   UpdateFactors factors;
   ParameterView weight;
@@ -190,53 +223,60 @@ struct ByteSums {
   int32_t* squares;
 };
 
+// The densities from which on products take blocks of so many columns, and two tiles at a time or one.
+struct BlockChoice {
+  float density;
+  Index width;
+  bool two_tiles;
+};
+
 struct Kernels {
   const char* name;
+  const BlockChoice* blocks;  // from the densest down; the last one's density is 0
 
-  // Computes sum_k weight[k] input[column[k]] of every row in `rows`, and its epilogue.
-  void (*forward_f32)(const SparseMatrix&, Range rows, Tile<const float> input, Tile<float> output,
-                      const Epilogue&);
-  void (*forward_i8)(const SparseMatrix&, Range rows, Tile<const int8_t> input, Tile<float> output,
-                     const Epilogue&);
-  // Computes the same for all rows by blocks. Every sum has the same order, so results are the same to the
-  // bit. `scratch` holds width * TILE floats.
-  void (*forward_blocks)(const BlockedMatrix&, Tile<const int8_t> input, Tile<float> output, const Epilogue&,
-                         float* scratch);
-  // Computes the same for a matrix of a few rows that keeps every entry, in the same order, with no epilogue
-  // but the bias and zeros from sample `valid` on.
+  // Computes sum_k weight[k] input[column[k]] of every row of a share's groups, and its epilogue.
+  void (*forward_f32)(const PairedMatrix&, const Share&, Tiles<const float> input, Tiles<float> output,
+                      const BatchEpilogue&);
+  void (*forward_i8)(const PairedMatrix&, const Share&, Tiles<const int8_t> input, Tiles<float> output,
+                     const BatchEpilogue&);
+  // Computes the same for one tile of a matrix of a few rows that keeps every entry, with no epilogue but the bias and
+  // zeros from sample `valid` on.
   void (*forward_thin)(const DenseMatrix&, Tile<const float> input, Tile<float> output, const float* bias,
                        Index valid);
   // Does the epilogue alone, for rows of products that were made elsewhere.
   void (*finish_rows)(Index rows, Tile<float> output, const Epilogue&);
 
-  // Adds, for every row in `rows`, the sums over samples of delta[r] input[column[k]] to weight[k] and those
-  // of delta[r] to row_sum[r].
-  void (*weight_gradient_f32)(const SparseRows&, Range rows, Tile<const float> delta, Tile<const float> input,
-                              const WeightGradient&);
-  void (*weight_gradient_i8)(const SparseRows&, Range rows, Tile<const float> delta, Tile<const int8_t> input,
-                             const WeightGradient&);
-  // Adds the same for all rows by blocks; `scratch` holds width * TILE floats.
-  void (*weight_gradient_blocks)(const ColumnBlocks&, Tile<const float> delta, Tile<const int8_t> input,
-                                 const WeightGradient&, float* scratch);
+  // Writes, for every row of a share's groups, the sums over the share's samples of delta[r] input[column[k]] to
+  // weight[k], and adds those of delta[r] to row_sum[r]. What is written for a slot without an entry means nothing.
+  void (*weight_gradient_f32)(const RowPairs&, const Share&, Tiles<const float> delta,
+                              Tiles<const float> input, const WeightGradient&);
+  void (*weight_gradient_i8)(const RowPairs&, const Share&, Tiles<const float> delta,
+                             Tiles<const int8_t> input, const WeightGradient&);
   // Writes the same sums over all tiles, for some columns of a matrix of a few rows that keeps every entry.
   void (*weight_gradient_thin)(const DenseGradient&, Range columns, Index tiles, Tiles<const float> delta,
                                Tiles<const float> input);
 
-  // Computes the gradient towards the sums that a hidden unit h rectified, and writes it over h, for every
-  // unit in `columns`: sum_k weight[k] delta[column[k]], less the terms, where h > 0, else 0. The matrix is
-  // the transposed one.
-  void (*input_gradient)(const SparseMatrix& transposed, Range columns, Tile<const float> delta,
-                         Tile<float> hidden, const InputGradientTerms&);
+  // Computes the gradient towards the sums that a hidden unit h rectified, and writes it over h, for every unit in a
+  // share's groups: sum_k weight[k] delta[column[k]], less the terms, where h > 0, else 0. The matrix is the transposed
+  // one.
+  void (*input_gradient)(const PairedMatrix& transposed, const Share&, Tiles<const float> delta,
+                         Tiles<float> hidden, const InputGradientTerms&);
+  // Computes the same for one tile and some of the units below a matrix of a few rows that keeps every entry.
+  void (*input_gradient_thin)(const DenseMatrix&, Range columns, Tile<const float> delta, Tile<float> hidden,
+                              const InputGradientTerms&);
   // Does the last part alone, for one column's row of products that was made elsewhere.
   void (*finish_input_gradient)(const float* product, float* hidden, const InputGradientTerms&, Index column);
 
-  // Folds batch norm into the weights and biases of every row in `rows`: weight[k] scale[column[k]], and
-  // bias[r] + sum_k weight[k] offset[column[k]].
-  void (*fold)(const SparseMatrix&, Range rows, const Affine&, const float* bias, const FoldedMap&);
+  // Folds batch norm into the weights of some pieces: weight[k] scale[column[k]]. Adds sum_k weight[k] offset[column[k]]
+  // to every row's constant.
+  void (*fold)(const PairedMatrix&, Range pieces, const Affine&, float* folded, double* constant);
+  // Does the same for weights and biases of every row in `rows`.
   void (*fold_dense)(const DenseMatrix&, Range rows, const Affine&, const float* bias, const FoldedMap&);
 
-  // Updates the weights of every row in `rows`, and adds the rows' shares of gamma's and beta's gradients.
-  void (*update_weights)(const SparseRows&, Range rows, const WeightUpdate&);
+  // Updates the weights of a piece, and adds the rows' shares of gamma's and beta's gradients.
+  void (*update_weights)(const RowPairs&, Index piece, const WeightUpdate&);
+  // Updates those of the constant columns.
+  void (*update_constant)(const ConstantEntries&, Range rows, const WeightUpdate&);
   void (*update_dense_weights)(const DenseLayout&, Range rows, const WeightUpdate&);
   // Updates a plain vector of parameters.
   void (*update_vector)(Index size, const float* gradient, const UpdateFactors&, const ParameterView&);

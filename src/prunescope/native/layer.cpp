@@ -23,16 +23,24 @@ Layer::Layer(const Kernels& kernels, int threads, const MaskView& mask, const fl
       threads_(threads),
       n_out_(mask.rows),
       n_in_(mask.columns),
-      pattern_(mask, all(n_out_), all(n_in_), n_in_),
       zeros_(std::max(n_out_, n_in_)) {
-  pattern_.transpose();
-  weight_ = Buffer<float>(pattern_.entries());
-  transposed_weight_ = Buffer<float>(pattern_.entries());
-  for (Index r = 0; r < n_out_; ++r)
-    for (uint32_t k = pattern_.begin[r]; k < pattern_.begin[r + 1]; ++k)
-      weight_[k] = weight[r * n_in_ + pattern_.column[k]];
-  for (Index k = 0; k < pattern_.entries(); ++k)
-    transposed_weight_[k] = weight_[pattern_.transposed_source[k]];
+  const KeptBits bits(mask, all(n_out_), all(n_in_), threads), turned = bits.transposed(threads);
+  kept_ = bits.entries();
+  choice_ = block_choice(kernels, bits);
+  turned_choice_ = block_choice(kernels, turned);
+  pairs_ = PairedRows(bits, choice_.width, threads);
+  transposed_ = PairedRows(turned, turned_choice_.width, threads);
+  weight_ = Buffer<float>(pairs_.slots());
+  transposed_weight_ = Buffer<float>(transposed_.slots());
+  order_.resize(kept_);
+  for (Index piece = 0; piece < pairs_.pieces(); ++piece)
+    pairs_.for_each_entry(piece, [&](Index slot, Index r, Index c) {
+      weight_[slot] = weight[r * n_in_ + c];
+      order_[bits.number(r, c)] = slot;
+    });
+  for (Index piece = 0; piece < transposed_.pieces(); ++piece)
+    transposed_.for_each_entry(
+        piece, [&](Index slot, Index c, Index r) { transposed_weight_[slot] = weight[r * n_in_ + c]; });
 }
 
 // A whole row is copied at a time: columns of a row-major array would touch a page each.
@@ -58,6 +66,17 @@ void Layer::out_of_tiles(Tiles<const float> tiles, Index features, float* to) co
   });
 }
 
+void Layer::multiply(const PairedMatrix& matrix, const std::vector<Share>& shares, Tiles<const float> from,
+                     Tiles<float> to) const {
+  const BatchEpilogue epilogue{
+      .bias = zeros_.get(), .relu = false, .batch = batch_, .rows = matrix.pairs.rows, .statistics = {}};
+  parallel_for(threads_, std::ssize(shares), [&](Index task) {
+    Share own = shares[task];
+    own.scratch = scratch_memory(scratch_size(matrix.pairs.width, own.groups.end - own.groups.begin));
+    kernels_.forward_f32(matrix, own, from, to, epilogue);
+  });
+}
+
 void Layer::forward(const float* x, Index batch, float* y) {
   batch_ = batch;
   const Index tiles = piece_count(batch_, TILE);
@@ -65,10 +84,7 @@ void Layer::forward(const float* x, Index batch, float* y) {
   y_.reserve(tiles * n_out_ * TILE);
   const Tiles<float> in = inputs(x_), out = outputs(y_);
   into_tiles(x, n_in_, in);
-  const SparseMatrix matrix{pattern_.by_row(), weight_.get()};
-  const Epilogue epilogue{.bias = zeros_.get(), .relu = false, .valid = TILE, .statistics = {}};
-  parallel_for(threads_, tiles,
-               [&](Index t) { kernels_.forward_f32(matrix, {0, n_out_}, in[t], out[t], epilogue); });
+  multiply({pairs_.view(), weight_.get()}, divided(pairs_, choice_, {0, tiles}, threads_), in, out);
   out_of_tiles(out, n_out_, y);
 }
 
@@ -76,23 +92,23 @@ void Layer::backward(const float* dy, float* dx, float* dw) {
   const Index tiles = piece_count(batch_, TILE);
   dy_.reserve(tiles * n_out_ * TILE);
   dx_.reserve(tiles * n_in_ * TILE);
+  dw_.reserve(pairs_.slots());
   const Tiles<float> in = inputs(x_), delta = outputs(dy_), gradient = inputs(dx_);
   into_tiles(dy, n_out_, delta);
-  const SparseMatrix transposed{pattern_.by_column(), transposed_weight_.get()};
-  const Epilogue epilogue{.bias = zeros_.get(), .relu = false, .valid = TILE, .statistics = {}};
-  parallel_for(threads_, tiles, [&](Index t) {
-    kernels_.forward_f32(transposed, {0, n_in_}, delta[t], gradient[t], epilogue);
-  });
+  multiply({transposed_.view(), transposed_weight_.get()},
+           divided(transposed_, turned_choice_, {0, tiles}, threads_), delta, gradient);
   out_of_tiles(gradient, n_in_, dx);
-  std::fill_n(dw, pattern_.entries(), 0.0f);
   Buffer<float> row_sum(n_out_);
-  const Index parts = std::min<Index>(n_out_, threads_);
+  const RowPairs pairs = pairs_.view();
+  const Index parts = std::min<Index>(pairs.groups, threads_);
   parallel_for(threads_, parts, [&](Index number) {
-    const Range rows = part(n_out_, parts, number);
-    for (Index t = 0; t < tiles; ++t)
-      kernels_.weight_gradient_f32(pattern_.by_row(), rows, delta[t], in[t],
-                                   {.weight = dw, .row_sum = row_sum.get()});
+    const Share own{.groups = part(pairs.groups, parts, number),
+                    .tiles = {0, tiles},
+                    .two_tiles = choice_.two_tiles,
+                    .scratch = scratch_memory(scratch_size(pairs.width, 0))};
+    kernels_.weight_gradient_f32(pairs, own, delta, in, {.weight = dw_.get(), .row_sum = row_sum.get()});
   });
+  for (Index k = 0; k < kept_; ++k) dw[k] = dw_[order_[k]];
 }
 
 }  // namespace prunescope

@@ -3,7 +3,7 @@
 
 #include "buffer.hpp"
 #include "kernels.hpp"
-#include "pattern.hpp"
+#include "linear_map.hpp"
 
 namespace prunescope {
 
@@ -12,7 +12,7 @@ class Layer {
   // `weight` is the whole array, in the shape of the mask.
   Layer(const Kernels& kernels, int threads, const MaskView& mask, const float* weight);
 
-  Index kept() const { return pattern_.entries(); }
+  Index kept() const { return kept_; }
   Index n_out() const { return n_out_; }
   Index n_in() const { return n_in_; }
   Index batch() const { return batch_; }
@@ -29,12 +29,19 @@ class Layer {
   void into_tiles(const float* from, Index features, Tiles<float> tiles) const;
   void out_of_tiles(Tiles<const float> tiles, Index features, float* to) const;
 
+  void multiply(const PairedMatrix& matrix, const std::vector<Share>& shares, Tiles<const float> from,
+                Tiles<float> to) const;
+
   const Kernels& kernels_;
   int threads_;
   Index n_out_, n_in_, batch_ = 0;
-  Pattern pattern_;
+  Index kept_;
+  PairedRows pairs_, transposed_;
+  BlockChoice choice_, turned_choice_;
+  std::vector<uint32_t> order_;  // the slot of each kept weight, row by row
   Buffer<float> weight_, transposed_weight_, zeros_;
   Buffer<float> x_, y_, dy_, dx_;  // in tiles
+  Buffer<float> dw_;               // one a slot
 };
 
 }  // namespace prunescope

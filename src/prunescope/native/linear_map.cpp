@@ -1,12 +1,14 @@
 // The memory of a linear map, and the exchange of its numbers with whole arrays. See linear_map.hpp.
 #include "linear_map.hpp"
 
+#include <algorithm>
 #include <utility>
+
+#include "parallel.hpp"
 
 namespace prunescope {
 namespace {
 
-constexpr double BLOCKS_ABOVE = 0.04;  // the density from which a block's rows are long enough to pay
 constexpr Index VECTOR_FLOATS =
     16;  // rows of dense maps are padded to whole vectors of every instruction set
 
@@ -14,13 +16,17 @@ constexpr Index VECTOR_FLOATS =
 template <class F>
 void for_each_entry(const LinearMap& m, Field field, F copy) {
   if (field == Field::weight) {
-    for (Index r = 0; r < m.n_rows(); ++r) {
-      const Index row = m.rows[r] * m.n_in;
-      if (m.dense)
-        for (Index c = 0; c < m.n_columns(); ++c) copy(r * m.pitch + c, row + m.columns[c]);
-      else
-        for (uint32_t k = m.pattern.begin[r]; k < m.pattern.begin[r + 1]; ++k)
-          copy(k, row + m.columns[m.pattern.column[k]]);
+    const auto place = [&](Index r, Index c) { return Index(m.rows[r]) * m.n_in + m.columns[c]; };
+    if (m.paired()) {
+      for (Index piece = 0; piece < m.pairs.pieces(); ++piece)
+        m.pairs.for_each_entry(piece, [&](Index slot, Index r, Index c) { copy(slot, place(r, c)); });
+      const ConstantEntries constants = m.constants();
+      for (Index r = 0; r < m.n_rows(); ++r)
+        for (Index k = constants.begin[r]; k < constants.begin[r + 1]; ++k)
+          copy(constants.slot + k, place(r, constants.column[k]));
+    } else {
+      for (Index r = 0; r < m.n_rows(); ++r)
+        for (Index c = 0; c < m.n_columns(); ++c) copy(r * m.pitch + c, place(r, c));
     }
   } else if (field == Field::bias) {
     for (Index r = 0; r < m.n_rows(); ++r) copy(r, m.rows[r]);
@@ -43,12 +49,43 @@ auto& storage(M& m, Field field, int slot) {
 
 }  // namespace
 
+BlockChoice block_choice(const Kernels& kernels, const KeptBits& bits) {
+  const double density = double(bits.entries()) / std::max<Index>(1, bits.rows() * bits.columns());
+  const BlockChoice* choice = kernels.blocks;
+  while (density < choice->density) ++choice;
+  return *choice;
+}
+
+float* scratch_memory(Index size) {
+  thread_local Buffer<float> memory;
+  memory.reserve(size);
+  return memory.get();
+}
+
+std::vector<Share> divided(const PairedRows& pairs, const BlockChoice& choice, Range tiles, Index threads) {
+  const RowPairs view = pairs.view();
+  const Index count = tiles.end - tiles.begin;
+  const Index together = choice.two_tiles && piece_count(count, 2) * view.groups >= threads ? 2 : 1;
+  const Index across = piece_count(count, together);
+  const Index parts = std::min(view.groups, piece_count(2 * threads, std::max<Index>(1, across)));
+  std::vector<Share> all;
+  for (Index t = 0; t < across; ++t)
+    for (Index p = 0; p < parts; ++p) {
+      const auto [begin, end] = piece(count, together, t);
+      all.push_back({.groups = part(view.groups, parts, p),
+                     .tiles = {tiles.begin + begin, tiles.begin + end},
+                     .two_tiles = together == 2,
+                     .scratch = nullptr});
+    }
+  return all;
+}
+
 Parameter::Parameter(Index size, Rule rule)
     : value(size),
       first_moment(moment_count(rule) < 1 ? 0 : size),
       second_moment(moment_count(rule) < 2 ? 0 : size) {}
 
-LinearMap::LinearMap(LinearMapSpec spec, Rule rule)
+LinearMap::LinearMap(LinearMapSpec spec, const Kernels& kernels, Rule rule, int threads)
     : n_out(spec.mask.rows),
       n_in(spec.mask.columns),
       rows(std::move(spec.rows)),
@@ -57,9 +94,20 @@ LinearMap::LinearMap(LinearMapSpec spec, Rule rule)
       dense(spec.dense),
       last(spec.last),
       bias_kept(std::move(spec.bias_kept)) {
-  const Index width = (n_columns() + VECTOR_FLOATS - 1) / VECTOR_FLOATS * VECTOR_FLOATS;
+  const Index width = piece_count(n_columns(), VECTOR_FLOATS) * VECTOR_FLOATS;
   Index size, parts = 1;
-  if (dense) {
+  KeptBits bits;
+  if (!dense) {
+    bits = KeptBits(spec.mask, rows, columns, threads);
+    thin = last && !spec.first && bits.entries() == n_rows() * n_columns();
+  }
+  if (paired()) {
+    pair(spec, kernels, threads);
+    size = pairs.slots() + piece_count(std::ssize(constant_column), VECTOR_FLOATS) * VECTOR_FLOATS;
+    parts = HALVES;
+    constant = Buffer<double>(CHUNKS * n_rows());
+    transposed_weight = Buffer<float>(transposed.slots());
+  } else {
     pitch = width;
     size = n_rows() * width;
     kept = Buffer<float>(size);
@@ -71,29 +119,47 @@ LinearMap::LinearMap(LinearMapSpec spec, Rule rule)
         all = all && one;
       }
     if (all) kept = {};
-  } else {
-    pattern = Pattern(spec.mask, rows, columns, live_columns);
-    size = pattern.entries();
-    parts = HALVES;
-    thin = last && !spec.first && size == n_rows() * n_columns();
-    if (!spec.first) pattern.transpose();  // the first map needs no gradient towards the pixels
-    if (spec.first && size > BLOCKS_ABOVE * n_rows() * n_columns()) pattern.cut_into_blocks();
-    transposed_weight = Buffer<float>(std::ssize(pattern.transposed_source));
-    block_weight = Buffer<float>(std::ssize(pattern.block_source));
-    block_gradient = Buffer<float>(HALVES * std::ssize(pattern.block_source));
   }
   weight = Parameter(size, rule);
   bias = Parameter(n_rows(), rule);
   gamma = Parameter(width, rule);
   beta = Parameter(width, rule);
-  folded = Buffer<float>(size);
+  folded = Buffer<float>(size + 1);  // the last one stays 0: what is filled up in another order takes it from there
   gradient = Buffer<float>(parts * size);
   folded_bias = Buffer<float>(n_rows());
   row_sum = Buffer<float>(HALVES * n_rows());
   for (auto* buffer : {&mean, &inverse_deviation, &scale, &offset, &norm_gamma, &norm_beta, &average_mean,
                        &average_variance, &shift, &slope, &gamma_gradient, &beta_gradient})
     *buffer = Buffer<float>(width);
-  group_gradients = Buffer<float>(GROUPS * 2 * width);
+  const Index groups = paired() ? piece_count(n_rows(), GROUP_ROWS) : GROUPS;
+  group_gradients = Buffer<float>(groups * 2 * width);
+}
+
+void LinearMap::pair(const LinearMapSpec& spec, const Kernels& kernels, int threads) {
+  const std::vector<int32_t> live(columns.begin(), columns.begin() + live_columns);
+  const KeptBits bits(spec.mask, rows, live, threads);
+  choice = block_choice(kernels, bits);
+  pairs = PairedRows(bits, choice.width, threads);
+  constant_begin.push_back(0);
+  for (int32_t row : rows) {
+    for (Index c = live_columns; c < n_columns(); ++c)
+      if (spec.mask.row(row)[columns[c]]) constant_column.push_back(c);
+    constant_begin.push_back(constant_column.size());
+  }
+  if (spec.first) return;  // no gradient towards the pixels is needed
+  const KeptBits turned = bits.transposed(threads);
+  turned_choice = block_choice(kernels, turned);
+  transposed = PairedRows(turned, turned_choice.width, threads);
+  std::vector<uint32_t> slots(bits.entries());
+  parallel_for(threads, pairs.pieces(), [&](Index piece) {
+    pairs.for_each_entry(piece, [&](Index slot, Index r, Index c) { slots[bits.number(r, c)] = slot; });
+  });
+  const uint32_t nothing = pairs.slots() + piece_count(std::ssize(constant_column), VECTOR_FLOATS) * VECTOR_FLOATS;
+  transposed_source.assign(transposed.slots(), nothing);
+  parallel_for(threads, transposed.pieces(), [&](Index piece) {
+    transposed.for_each_entry(
+        piece, [&](Index slot, Index c, Index r) { transposed_source[slot] = slots[bits.number(r, c)]; });
+  });
 }
 
 void LinearMap::read(Field field, int slot, float* whole) const {

@@ -6,12 +6,22 @@
 
 #include "buffer.hpp"
 #include "kernels.hpp"
-#include "pattern.hpp"
+#include "pairs.hpp"
 
 namespace prunescope {
 
-constexpr Index GROUPS = 16;  // groups of rows, over which sums of columns are added up in this order
+constexpr Index GROUPS = 16;  // groups of a dense map's rows, over which sums of columns are added up in this order
+constexpr Index CHUNKS = 4;   // parts of a paired map's pieces, over which sums of rows are added up in this order
 constexpr Index HALVES = 2;   // parts of the tiles, whose weight gradients are added up in this order
+
+// Returns how the products with a matrix cut it into blocks.
+BlockChoice block_choice(const Kernels& kernels, const KeptBits& bits);
+
+// Divides a paired product over threads; `scratch` is left to whoever does the work.
+std::vector<Share> divided(const PairedRows& pairs, const BlockChoice& choice, Range tiles, Index threads);
+
+// Returns memory of the calling thread for at least `size` floats; the next call may return the same.
+float* scratch_memory(Index size);
 
 // How many moments the rule remembers of each parameter.
 constexpr int moment_count(Rule rule) { return rule == Rule::adam ? 2 : rule == Rule::momentum ? 1 : 0; }
@@ -41,7 +51,7 @@ struct LinearMapSpec {
 };
 
 struct LinearMap {
-  LinearMap(LinearMapSpec spec, Rule rule);
+  LinearMap(LinearMapSpec spec, const Kernels& kernels, Rule rule, int threads);
 
   // Copies the entries kept here into a whole array of the layer (weight [n_out, n_in], bias [n_out], else
   // [n_in]), or out of one. Slot 0 is the value, slots 1 and 2 are the optimizer's moments.
@@ -50,23 +60,33 @@ struct LinearMap {
 
   Index n_rows() const { return std::ssize(rows); }
   Index n_columns() const { return std::ssize(columns); }
-  SparseMatrix folded_matrix() const { return {pattern.by_row(), folded.get()}; }
+  // Whether products go over the kept weights alone.
+  bool paired() const { return !dense && !thin; }
+  ConstantEntries constants() const {
+    return {constant_begin.data(), constant_column.data(), pairs.slots()};
+  }
+
+  void pair(const LinearMapSpec& spec, const Kernels& kernels, int threads);
 
   Index n_out, n_in;  // of the whole layer
   std::vector<int32_t> rows, columns;
   Index live_columns;
   bool dense, last;
-  bool thin = false;  // an output layer too thin for BLAS: sparse, with every weight kept
+  bool thin = false;  // an output layer too thin for BLAS, with every weight kept
   std::vector<uint8_t> bias_kept;
 
-  Pattern pattern;     // sparse maps
-  Index pitch = 0;     // dense maps: floats in a row
-  Buffer<float> kept;  // dense maps: 1 where a weight is trained; empty where all are
+  PairedRows pairs, transposed;       // paired maps: of the live columns, and the same for the input gradient
+  BlockChoice choice, turned_choice;  // how they are cut
+  std::vector<uint32_t> constant_begin, constant_column;  // paired maps: see ConstantEntries
+  std::vector<uint32_t> transposed_source;                // the slot in `pairs` of each slot in `transposed`
+  Index pitch = 0;                                        // other maps: floats in a row
+  Buffer<float> kept;  // other maps: 1 where a weight is trained; empty where all are
   Parameter weight, bias, gamma, beta;
 
-  Buffer<float> folded, folded_bias;                // weights and biases with batch norm in them
-  Buffer<float> transposed_weight, block_weight;    // folded weights in the pattern's other orders
-  Buffer<float> gradient, block_gradient, row_sum;  // sparse maps: HALVES of each, one after the other
+  Buffer<float> folded, folded_bias;  // weights and biases with batch norm in them
+  Buffer<double> constant;            // paired maps: what is folded into the biases, [chunk][row]
+  Buffer<float> transposed_weight;    // folded weights in the order of `transposed`
+  Buffer<float> gradient, row_sum;    // paired maps: HALVES of each, one after the other
   // Of the columns: the batch's statistics; the affine map that normalises; gamma and beta as the update sees
   // them; the moving averages; what the input gradient subtracts.
   Buffer<float> mean, inverse_deviation, scale, offset, norm_gamma, norm_beta;

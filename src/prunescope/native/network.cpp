@@ -24,7 +24,9 @@ UpdateFactors Optimizer::at_step(int64_t step) const {
   return factors;
 }
 
-void Network::add(LinearMapSpec spec) { maps_.emplace_back(std::move(spec), settings_.optimizer.rule); }
+void Network::add(LinearMapSpec spec) {
+  maps_.emplace_back(std::move(spec), *settings_.kernels, settings_.optimizer.rule, settings_.threads);
+}
 
 void Network::finish(const float* mean, float divisor) {
   const LinearMap& first = maps_.front();

@@ -100,12 +100,12 @@ class Network {
   void average_norm(Index layer);
   void no_norm(Index layer);
   void fold(Index layer);
+  void fold_paired(LinearMap& m, const Affine& norm);
   // Computes a map's outputs; in training operands are rounded where the settings say so, and the outputs'
   // statistics are taken.
   void forward(Index layer, bool training);
   void forward_dense(Index layer, bool training);
-  void forward_blocks(Index layer, bool training);
-  void forward_rows(Index layer, bool training);
+  void forward_paired(Index layer, bool training);
   double loss(const int64_t* labels);
 
   void backward(Index layer);
@@ -113,8 +113,7 @@ class Network {
   // and the sums of delta, one a row.
   void weight_gradient(Index layer);
   void dense_weight_gradient(Index layer);
-  void sparse_weight_gradient(Index layer);
-  void sum_halves(Index layer);
+  void paired_weight_gradient(Index layer);
   // Updates every parameter of a map; the norm's gradients follow from those of the weights.
   void update(Index layer);
   void update_weights(Index layer, const UpdateFactors& factors);
@@ -122,21 +121,14 @@ class Network {
   // Computes the gradient towards a hidden layer's sums, in place of its activations.
   void input_gradient(Index layer);
   void dense_input_gradient(Index layer);
+  void paired_input_gradient(Index layer);
 
   // The epilogue of a map's rows in one tile; of statistics none unless `training`.
   Epilogue epilogue(LinearMap& m, Index tile, bool training) const;
-  // The number of parts of the rows that keep all threads busy, given the tiles.
-  Index row_parts(Index rows) const;
-  // Blocks pay off when every thread has whole tiles to itself; results are the same either way.
-  bool by_blocks(Index layer) const {
-    return layer == 0 && has_bytes_ && maps_[0].pattern.has_blocks() && tiles_ >= settings_.threads;
-  }
   // The number of samples in a tile.
   Index valid(Index tile) const { return std::min(TILE, batch_ - tile * TILE); }
-  // The byte pixels of a tile, which are the first map's inputs.
-  Tile<const int8_t> byte_inputs(Index tile) const {
-    return {bytes_.get() + tile * maps_[0].live_columns * TILE, TILE};
-  }
+  // The byte pixels of the batch, which are the first map's inputs.
+  Tiles<const int8_t> byte_inputs() const { return {bytes_.get(), TILE, maps_[0].live_columns * TILE}; }
   // Whether the operands of a map's products are rounded to bfloat16 in training. Inputs are centred first,
   // so that none loses to its mean the digits in which it varies.
   bool rounds(const LinearMap& m) const { return settings_.bf16 && m.dense; }

@@ -4,6 +4,7 @@
 #pragma once
 
 #include "simd.hpp"
+#include "streams.hpp"
 
 namespace prunescope {
 namespace {
@@ -45,30 +46,63 @@ INLINE void with_rule(Rule rule, F task) {
     task.template operator()<Rule::adam>();
 }
 
+// The gradient of a kept weight is scale raw + offset sum. Of gamma's and beta's gradients, a column's sums of weight
+// times raw gradient and of weight times delta are added up, from which both follow.
 template <Rule rule>
-void update_as(const SparseRows& pattern, Range rows, const WeightUpdate& update) {
-  const InputNorm& inputs = update.inputs;
+void update_as(const RowPairs& pairs, Index piece, const WeightUpdate& update) {
   const ParameterView& weight = update.weight;
   const UpdateFactors factors = update.factors;
-  float no_first = 0, no_second = 0;
-  for (Index r = rows.begin; r < rows.end; ++r) {
-    const float sum = update.row_sum[r];
-    for (uint32_t k = pattern.begin[r]; k < pattern.begin[r + 1]; ++k) {
-      const uint32_t c = pattern.column[k];
-      const float raw = k < pattern.live_end[r] ? update.gradient[k] : 0.0f;
-      const float g = (raw - inputs.mean[c] * sum) * inputs.inverse_deviation[c], w = weight.value[k];
-      update.gamma_gradient[c] += w * g;
-      update.beta_gradient[c] += w * sum;
-      const float full = inputs.gamma[c] * g + inputs.beta[c] * sum;
-      weight.value[k] =
-          descended<rule>(w, full, factors, rule == Rule::sgd ? no_first : weight.first_moment[k],
-                          rule == Rule::adam ? weight.second_moment[k] : no_second);
-    }
-  }
+  const Index first = piece / pairs.groups * pairs.width;
+  const float *scale = update.norm.scale + first, *offset = update.norm.offset + first;
+  float *by_raw = update.gamma_gradient + first, *by_sum = update.beta_gradient + first;
+  const IntVector odd = IntVector{} - (numbers_of_lanes() & 1);
+  for_each_visit(pairs, piece, [&](const Visit& visit, auto*& column, Index& slot) {
+    const float other = visit.row[1] == NOBODY ? 0.0f : update.row_sum[visit.row[1]];
+    const Vector sum = select(odd, splat(other), splat(update.row_sum[visit.row[0]]));
+    for_each_vector(visit, column, slot, [&](const Weights& own) {
+      const auto take = [&](const float* from) { return load_where(from + own.slot, own.kept); };
+      const Vector w = take(weight.value), raw = take(update.gradient) + take(update.other_gradient);
+      const Vector full = gather(scale, own.column) * raw + gather(offset, own.column) * sum;
+      Vector first_moment{}, second_moment{};
+      if constexpr (rule != Rule::sgd) first_moment = take(weight.first_moment);
+      if constexpr (rule == Rule::adam) second_moment = take(weight.second_moment);
+      store_where(weight.value + own.slot, own.kept,
+                  descended<rule>(w, full, factors, first_moment, second_moment));
+      if constexpr (rule != Rule::sgd) store_where(weight.first_moment + own.slot, own.kept, first_moment);
+      if constexpr (rule == Rule::adam) store_where(weight.second_moment + own.slot, own.kept, second_moment);
+      if (own.shared) {
+        const IntVector whole = own.kept & ~odd;
+        scatter_add(by_raw, own.column, whole, plus_neighbour(w * raw));
+        scatter_add(by_sum, own.column, whole, plus_neighbour(w * sum));
+      } else {
+        scatter_add(by_raw, own.column, own.kept, w * raw);
+        scatter_add(by_sum, own.column, own.kept, w * sum);
+      }
+    });
+  });
 }
 
-void update_weights(const SparseRows& pattern, Range rows, const WeightUpdate& update) {
-  with_rule(update.factors.rule, [&]<Rule rule>() { update_as<rule>(pattern, rows, update); });
+void update_weights(const RowPairs& pairs, Index piece, const WeightUpdate& update) {
+  with_rule(update.factors.rule, [&]<Rule rule>() { update_as<rule>(pairs, piece, update); });
+}
+
+template <Rule rule>
+void update_constant_as(const ConstantEntries& entries, Range rows, const WeightUpdate& update) {
+  const UpdateFactors factors = update.factors;
+  float no_first = 0, no_second = 0;
+  for (Index r = rows.begin; r < rows.end; ++r)
+    for (Index k = entries.begin[r]; k < entries.begin[r + 1]; ++k) {
+      const ParameterView own = update.weight.from(entries.slot + k);
+      const uint32_t c = entries.column[k];
+      update.beta_gradient[c] += *own.value * update.row_sum[r];
+      *own.value = descended<rule>(*own.value, update.norm.offset[c] * update.row_sum[r], factors,
+                                   rule == Rule::sgd ? no_first : *own.first_moment,
+                                   rule == Rule::adam ? *own.second_moment : no_second);
+    }
+}
+
+void update_constant(const ConstantEntries& entries, Range rows, const WeightUpdate& update) {
+  with_rule(update.factors.rule, [&]<Rule rule>() { update_constant_as<rule>(entries, rows, update); });
 }
 
 // Rows are padded to whole vectors: reading these stays inside, and padded weights are 0 and untrained.

@@ -30,7 +30,67 @@ typedef uint32_t UintVector __attribute__((vector_size(4 * WIDTH)));
 
 INLINE Vector load(const float* p) { return *reinterpret_cast<const Vector*>(p); }
 INLINE void store(float* p, Vector v) { *reinterpret_cast<Vector*>(p) = v; }
-INLINE Vector splat(float x) { return Vector{} + x; }
+
+// Returns x in every lane. `Vector{} + x` would cost an addition and a shuffle where x comes from memory.
+INLINE Vector splat(float x) {
+#if defined(__AVX512F__)
+  return _mm512_set1_ps(x);
+#elif defined(__AVX2__)
+  return _mm256_set1_ps(x);
+#else
+  return Vector{} + x;
+#endif
+}
+
+// Returns the lanes for which `where` is not 0, and 0 in the others, whose memory is not touched.
+INLINE Vector load_where(const float* p, IntVector where) {
+#if defined(__AVX512F__)
+  return _mm512_maskz_loadu_ps(_mm512_movepi32_mask((__m512i)where), p);
+#elif defined(__AVX2__)
+  return _mm256_maskload_ps(p, (__m256i)where);
+#else
+  Vector v{};
+  for (int i = 0; i < WIDTH; ++i)
+    if (where[i]) v[i] = p[i];
+  return v;
+#endif
+}
+
+// Writes the lanes for which `where` is not 0, and no other memory.
+INLINE void store_where(float* p, IntVector where, Vector v) {
+#if defined(__AVX512F__)
+  _mm512_mask_storeu_ps(p, _mm512_movepi32_mask((__m512i)where), v);
+#elif defined(__AVX2__)
+  _mm256_maskstore_ps(p, (__m256i)where, v);
+#else
+  for (int i = 0; i < WIDTH; ++i)
+    if (where[i]) p[i] = v[i];
+#endif
+}
+
+INLINE Vector gather(const float* table, IntVector index) {
+#if defined(__AVX512F__)
+  return _mm512_mask_i32gather_ps(Vector{}, 0xffff, (__m512i)index, table, 4);
+#elif defined(__AVX2__)
+  return _mm256_i32gather_ps(table, (__m256i)index, 4);
+#else
+  Vector v;
+  for (int i = 0; i < WIDTH; ++i) v[i] = table[index[i]];
+  return v;
+#endif
+}
+
+// Adds the lanes for which `where` is not 0 to table[index]; no two of them have the same index.
+INLINE void scatter_add(float* table, IntVector index, IntVector where, Vector v) {
+#if defined(__AVX512F__)
+  const __mmask16 lanes = _mm512_movepi32_mask((__m512i)where);
+  const Vector old = _mm512_mask_i32gather_ps(Vector{}, lanes, (__m512i)index, table, 4);
+  _mm512_mask_i32scatter_ps(table, lanes, (__m512i)index, old + v, 4);
+#else
+  for (int i = 0; i < WIDTH; ++i)
+    if (where[i]) table[index[i]] += v[i];
+#endif
+}
 
 // Return a b + c, with one rounding where the instruction set can do that. In a b + c d the compiler chooses
 // which of the two products is rounded, by the order of its statements: where results must not depend on
@@ -88,6 +148,29 @@ INLINE Vector sums(Vector* v) {
   return v[0];
 }
 
+// Returns the first half of u + the second half of u, and behind it the same of v: half the lanes to be summed.
+template <std::size_t... N>
+INLINE Vector halves(Vector u, Vector v, std::index_sequence<N...>) {
+  constexpr std::size_t HALF = WIDTH / 2;
+  return __builtin_shufflevector(u, v, (N < HALF ? N : N + WIDTH)...) +
+         __builtin_shufflevector(u, v, (N + HALF)...);
+}
+INLINE Vector halves(Vector u, Vector v) { return halves(u, v, std::make_index_sequence<WIDTH>{}); }
+
+// Returns the sums of WIDTH / 2 such vectors' pairs, in their order.
+INLINE Vector sums_of_halves(const Vector* from) {
+  constexpr auto lanes = std::make_index_sequence<WIDTH>{};
+  Vector v[WIDTH / 2];
+#pragma GCC unroll 8
+  for (int i = 0; i < WIDTH / 2; ++i) v[i] = from[i];
+#pragma GCC unroll 4
+  for (int n = WIDTH / 4; n > 0; n /= 2)
+#pragma GCC unroll 4
+    for (int i = 0; i < n; ++i)
+      v[i] = even(v[2 * i], v[2 * i + 1], lanes) + odd(v[2 * i], v[2 * i + 1], lanes);
+  return v[0];
+}
+
 template <int by, std::size_t... N>
 INLINE Vector plus_rotated(Vector v, std::index_sequence<N...>) {
   return v + __builtin_shufflevector(v, v, ((N + by) % WIDTH)...);
@@ -100,6 +183,21 @@ INLINE float sum(Vector v) {
   if constexpr (WIDTH >= 8) v = plus_rotated<4>(v, lanes);
   v = plus_rotated<2>(v, lanes);
   return plus_rotated<1>(v, lanes)[0];
+}
+
+// Returns the sum of each lane at an even place and the next one, in both of them.
+template <std::size_t... N>
+INLINE Vector plus_neighbour(Vector v, std::index_sequence<N...>) {
+  return v + __builtin_shufflevector(v, v, (N ^ 1)...);
+}
+INLINE Vector plus_neighbour(Vector v) { return plus_neighbour(v, std::make_index_sequence<WIDTH>{}); }
+
+// Returns the sums of the lanes at even and at odd places, in lanes 0 and 1.
+INLINE Vector sums_by_turns(Vector v) {
+  constexpr auto lanes = std::make_index_sequence<WIDTH>{};
+  if constexpr (WIDTH >= 16) v = plus_rotated<8>(v, lanes);
+  if constexpr (WIDTH >= 8) v = plus_rotated<4>(v, lanes);
+  return plus_rotated<2>(v, lanes);
 }
 
 // Returns e^x as 2^k p(r) with x = k ln 2 + r and the polynomial p of Cephes' expf. For x <= 0 it is within 2

@@ -4,7 +4,7 @@
 // instruction set.
 #pragma once
 
-#include "tiles.hpp"
+#include "products.hpp"
 
 namespace prunescope {
 namespace {
@@ -85,6 +85,29 @@ void weight_gradient_thin(const DenseGradient& gradient, Range columns, Index ti
       for (int n = 0; n < N; ++n)
         for (int m = 0; m < C; ++m) gradient.weight[(r + n) * gradient.pitch + c + m] = sum(total[n][m]);
     });
+  });
+}
+
+// A few columns share the loads of the deltas; the matrix's column c lies across its rows.
+void input_gradient_thin(const DenseMatrix& matrix, Range columns, Tile<const float> delta, Tile<float> hidden,
+                         const InputGradientTerms& terms) {
+  in_groups<ROWS_TOGETHER>(columns, [&](Index c, auto count) {
+    constexpr int N = decltype(count)::value;
+    for (int first = 0; first < VECTORS; first += ACROSS) {
+      Vector total[N][ACROSS] = {};
+      for (Index r = 0; r < matrix.rows; ++r) {
+        Vector line[ACROSS];
+        for (int i = 0; i < ACROSS; ++i) line[i] = load(delta.feature(r) + (first + i) * WIDTH);
+        for (int n = 0; n < N; ++n) {
+          const Vector w = splat(matrix.weight[r * matrix.pitch + c + n]);
+          for (int i = 0; i < ACROSS; ++i) total[n][i] += w * line[i];
+        }
+      }
+      for (int n = 0; n < N; ++n) {
+        const InputGradient write = input_gradient_of(hidden.feature(c + n), terms, c + n);
+        for (int i = 0; i < ACROSS; ++i) write(first + i, total[n][i]);
+      }
+    }
   });
 }
 

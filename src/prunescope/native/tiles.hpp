@@ -9,9 +9,7 @@
 namespace prunescope {
 namespace {
 
-constexpr int VECTORS = TILE / WIDTH;             // vectors of one feature's tile
-constexpr int BLOCK = VECTORS < 8 ? VECTORS : 8;  // those of them that are in registers at a time
-constexpr int ROUNDS = VECTORS / BLOCK;
+constexpr int VECTORS = TILE / WIDTH;  // vectors of one feature's tile
 
 // 1 for the valid samples of a tile, 0 for the padding of a batch's last tile.
 struct SampleMask {
@@ -53,6 +51,22 @@ INLINE void row_statistics(Tile<const float> rows, int count, const SampleMask& 
     statistics.mean[e] = mean[e];
     statistics.squared_deviations[e] = squares[e];
   }
+}
+
+// Writes those of a row that is in registers.
+INLINE void register_statistics(const Vector* row, const SampleMask& mask, const Statistics& statistics) {
+  Vector total = row[0];
+  for (int i = 1; i < VECTORS; ++i) total += row[i];
+  const float mean = sum(total) / mask.valid;
+  const Vector own_mean = splat(mean);
+  Vector square{};
+  for (int i = 0; i < VECTORS; ++i) {
+    Vector deviation = row[i] - own_mean;
+    if (mask.valid < TILE) deviation = deviation * load(mask.lane + i * WIDTH);
+    square += deviation * deviation;
+  }
+  *statistics.mean = mean;
+  *statistics.squared_deviations = sum(square);
 }
 
 // The last step of an epilogue, for one vector of a row of sums.
