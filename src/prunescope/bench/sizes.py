@@ -65,6 +65,7 @@ QUICK = replace(
     rounds=5,
     turn_seconds=0.1,
     points=tuple((classes, u) for classes in (10, 1000) for u in _QUICK_DENSITIES),
+    evaluation_densities=(1.0, 0.01),
     evaluation_rounds=3,
     layer_densities=(0.3, 0.1, 0.03, 0.01),
     layer_turn_seconds=0.05,

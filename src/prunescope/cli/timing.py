@@ -19,7 +19,8 @@ def bench_command(
         Path | None, typer.Option(help="draw step times: .png, .pdf or .svg; data beside it")
     ] = None,
     only: Annotated[
-        str | None, typer.Option(help="parts, as in step,imp: step, evaluation, layer, imp, observables, threads")
+        str | None,
+        typer.Option(help="parts, as in step,imp: step, evaluation, layer, imp, observables, threads"),
     ] = None,
     threads: Annotated[int | None, typer.Option(help="threads to use; all cores unless told")] = None,
     device: Annotated[
