@@ -24,8 +24,8 @@ def rows(competitor, seconds, classes=7):
 
 def test_seconds_are_a_line_between_logarithms_and_constant_beyond():
     # u = 1, 1/2, 1/4, 1/8 with 8 s at 1 and 2 s at 1/4: 4 s between, since a power of u runs through both
-    assert over_levels(SIZES, {0.25: 2.0, 1.0: 8.0}) == pytest.approx([8, 4, 2, 2])
-    assert over_levels(SIZES, {0.5: 3.0}) == pytest.approx([3, 3, 3, 3])
+    assert over_levels({0.25: 2.0, 1.0: 8.0}, levels=4, rate=0.5) == pytest.approx([8, 4, 2, 2])
+    assert over_levels({0.5: 3.0}, levels=4, rate=0.5) == pytest.approx([3, 3, 3, 3])
 
 
 def test_a_sequence_is_the_sum_of_its_parts():

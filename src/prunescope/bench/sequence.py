@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -25,11 +26,9 @@ def sequence_rows(sizes: Sizes, steps: Rows, evaluations: Rows) -> list[dict[str
     for name in dict.fromkeys(row["competitor"] for row in own_steps):
         step, evaluation = _seconds(own_steps, name), _seconds(evaluations, name)
         if evaluation:
+            of_levels = partial(over_levels, levels=sizes.sequence_levels, rate=sizes.sequence_rate)
             number = sizes.sequence_steps // sizes.sequence_eval_every
-            each[name] = (
-                sizes.sequence_steps * over_levels(sizes, step),
-                number * over_levels(sizes, evaluation),
-            )
+            each[name] = (sizes.sequence_steps * of_levels(step), number * of_levels(evaluation))
     if "plain" not in each:
         return []
     dense = float(each["plain"][0][0] + each["plain"][1][0])
@@ -51,14 +50,14 @@ def sequence_rows(sizes: Sizes, steps: Rows, evaluations: Rows) -> list[dict[str
     return rows
 
 
-def over_levels(sizes: Sizes, known: Mapping[float, float]) -> np.ndarray:
-    """Return the seconds of each level of a sequence, from those that are ``known`` at some densities.
+def over_levels(known: Mapping[float, float], levels: int, rate: float) -> np.ndarray:
+    """Return the seconds of each of so many levels, each pruned by ``rate``, from those ``known`` at some densities.
 
     Between two densities the logarithm of the seconds is a line over log u; beyond the last ones it stays as it is.
     """
     densities = sorted(known)
-    levels = np.log(1 - sizes.sequence_rate) * np.arange(sizes.sequence_levels)
-    return np.exp(np.interp(levels, np.log(densities), np.log([known[u] for u in densities])))
+    wanted = np.log(1 - rate) * np.arange(levels)
+    return np.exp(np.interp(wanted, np.log(densities), np.log([known[u] for u in densities])))
 
 
 def _seconds(rows: Rows, competitor: str) -> dict[float, float]:
