@@ -80,6 +80,7 @@ def test_what_is_not_installed_is_noted(small):
     rows, notes = measure_here(small)
     assert [(row["u"], row["competitor"]) for row in rows] == [(0.5, "plain"), (0.1, "plain")]
     assert [note.split()[0] for note in notes] == ["native", "sparseprop", "sparselab"]
+    assert ["prunescope[bench] brings it" in note for note in notes] == [False, True, True]
 
 
 @pytest.mark.usefixtures("with_native")

@@ -26,6 +26,7 @@ from prunescope.errors import InputError
 from prunescope.randomness import generator
 
 TOLERANCE = 1e-3
+EXTRA = ("sparseprop", "sparselab")
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
 
@@ -63,7 +64,8 @@ def measure_here(sizes: Sizes, threads: int = 1) -> tuple[list[dict[str, Any]], 
             try:
                 passes[name] = make(task)
             except (ImportError, InputError) as error:
-                notes[name] = f"{name} left out of layer ({error})"
+                brought = "; the extra prunescope[bench] brings it" if name in EXTRA else ""
+                notes[name] = f"{name} left out of layer ({error}{brought})"
         kept.append(passes)
         errors = _errors({name: one_pass.results() for name, one_pass in passes.items()}, u)
         turns = {name: _turn(one_pass.run, sizes.layer_turn_seconds) for name, one_pass in passes.items()}

@@ -67,7 +67,7 @@ def print_tables(results: dict[str, Any]) -> None:
         names = _competitors(results["evaluation"])
         rows = [[f"{u:g}", *cells] for u, cells in _cells(results["evaluation"], ("u",), names)]
         first = results["evaluation"][0]
-        _table(f"evaluation of {first['images']} images, {first['classes']} classes", ["u", *names], rows)
+        _table(f"evaluation of {first['images']:,} images, {first['classes']} classes", ["u", *names], rows)
     if results["sequence"]:
         _print_sequence(results["sequence"])
     for part in ("layer", "layer_threads"):
@@ -127,7 +127,7 @@ def _print_sequence(sequence: Sequence[Row]) -> None:
         ]
         for row in sequence
     ]
-    title = f"the paper's sequence, {first['levels']} levels of {first['steps']} steps, hours, estimated"
+    title = f"the paper's sequence, {first['levels']} levels of {first['steps']:,} steps, hours, estimated"
     header = [
         "competitor",
         "hours",
