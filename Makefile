@@ -11,7 +11,7 @@ MINUTES ?= 5
 SEED ?= 0
 JOBS ?= 2
 
-.PHONY: setup demo test check explore fuzz format sanitize clean
+.PHONY: setup demo test check explore fuzz bench-libraries format sanitize clean
 .DEFAULT_GOAL := setup
 
 setup: $(STAMP)
@@ -51,6 +51,13 @@ explore: setup
 # Readers against changed inputs (tests/fuzz). What goes wrong is kept in tests/fuzz/corpus, which `make test` replays.
 fuzz: setup
 	PYTHONPATH=tests $(BIN)/python -m fuzz --minutes $(MINUTES) --seed $(SEED) --jobs $(JOBS) $(if $(LOG),--log $(LOG))
+
+# The libraries that `prunescope bench` compares a layer with. sparseprop asks the first `python3` on the PATH for pybind11,
+# which has to be the environment's, and an isolated build has none.
+bench-libraries: setup
+	$(BIN)/python -m pip install --quiet --constraint requirements.lock pybind11==3.1.0 'setuptools>=70.1'
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pip install --quiet --constraint requirements.lock \
+	  --no-build-isolation sparselab==0.2.2 sparseprop==0.1.14
 
 # The kernels' tests against kernels that stop at the first access out of bounds or undefined operation. They are installed
 # into build/sanitize/site, and -S keeps the editable install's import hook, which would come first, out of the way.

@@ -16,6 +16,7 @@ from prunescope.runs.machine import cores, processor
 
 KEYS = {
     "step": {"classes", "u", "competitor", "seconds"},
+    "evaluation": {"u", "competitor", "seconds"},
     "layer": {"u", "competitor", "seconds"},
     "imp": {"competitor", "seconds"},
     "observables": {"name", "seconds"},
@@ -40,7 +41,10 @@ def small_bench(monkeypatch, small):
 
 
 def test_the_contract(results, small):
-    assert set(results) == {"machine", "notes", "limits", *PARTS}
+    derived = {"layer_threads", "sequence", "seconds"}
+    assert set(results) == {"machine", "notes", "limits", *PARTS} | derived
+    assert results["seconds"] > 0
+    assert results["layer_threads"] == []
     for part, keys in KEYS.items():
         assert results[part], part
         for row in results[part]:
@@ -73,6 +77,25 @@ def test_parts_left_out_are_empty(small):
     assert found["limits"]["step"] == []
 
 
+def test_the_sequence_is_made_of_steps_and_evaluations(results, small):
+    assert [row["competitor"] for row in results["sequence"]][:2] == ["plain", "torch"]
+    for row in results["sequence"]:
+        assert row["seconds"] == pytest.approx(row["steps_seconds"] + row["evaluations_seconds"])
+        assert len(row["level_seconds"]) == row["levels"] == small.sequence_levels
+    assert run_bench(small, parts=["evaluation"], threads=1)["sequence"] == []
+    torch.set_num_threads(1)
+
+
+@pytest.mark.skipif(cores() < 2, reason="needs two cores")
+def test_layers_run_on_all_threads_too(small):
+    found = run_bench(small, parts=["layer"], threads=2)
+    assert {row["threads"] for row in found["layer"]} == {1}
+    assert {row["threads"] for row in found["layer_threads"]} == {2}
+    one_alone = run_bench(replace(small, layer_all_threads=False), parts=["layer"], threads=2)
+    assert one_alone["layer_threads"] == []
+    torch.set_num_threads(1)
+
+
 def test_thread_counts_and_rows(small):
     assert thread_counts(1) == [1]
     assert thread_counts(4) == [1, 2, 4]
@@ -84,8 +107,12 @@ def test_thread_counts_and_rows(small):
 
 def test_quick_and_full_alternate_at_least_five_times():
     assert min(QUICK.rounds, FULL.rounds) >= 5
-    wanted = [(classes, u) for classes in (10, 1000) for u in (1, 0.34, 0.1, 0.03, 0.01)]
-    assert list(QUICK.points) == list(FULL.points) == wanted
+    densities = (1, 0.7, 0.49, 0.34, 0.24, 0.1, 0.03, 0.01)
+    assert list(FULL.points) == [(classes, u) for classes in (10, 1000) for u in densities]
+    goals = [(classes, u) for classes in (10, 1000) for u in (1, 0.49, 0.34, 0.1, 0.03, 0.01)]
+    assert list(QUICK.points) == goals
+    assert set(goals) <= set(FULL.points)
+    assert {0.7, 0.49, 0.3, 0.24, 0.1, 0.03, 0.01} == set(FULL.layer_densities)
     assert QUICK.imp_levels == FULL.imp_levels == 20
 
 
@@ -99,7 +126,7 @@ def test_processor_by_name(tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["--only", "step,speed"], "'speed': parts are step, layer, imp, observables, threads"),
+        (["--only", "step,speed"], "'speed': parts are step, evaluation, layer, imp, observables, threads"),
         (["--only", ""], "--only names ''"),
         (["--threads", "0"], "--threads is 0: use 1 to"),
         (["--threads", "100000"], "--threads is 100000: use 1 to"),

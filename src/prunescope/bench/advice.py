@@ -1,4 +1,4 @@
-"""Recommend an engine in one sentence, from what was measured on this machine."""
+"""Recommend an engine in one sentence, from what was measured on this machine, and compare libraries."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from typing import Any
 
 
 def advice(results: dict[str, Any]) -> str:
-    """Return one sentence about ``run.engine``, from the steps and the pruning run of run_bench's results.
+    """Return one sentence about ``run.engine``, from the steps, pruning run and sequence of run_bench's results.
 
-    It is empty when neither was measured.
+    It is empty when none was measured.
     """
     points = _points(results["step"])
-    whole = _whole_run(results["imp"])
+    whole = "; ".join(filter(None, (_whole_run(results["imp"]), _sequence(results["sequence"]))))
     if not points:
         return f"{whole[0].upper()}{whole[1:]}." if whole else ""
     return _engine_choice(points) + (f"; {whole}" if whole else "") + "."
@@ -65,3 +65,30 @@ def _whole_run(imp: Sequence[dict[str, Any]]) -> str:
         f"a pruning run of {best['levels']} levels is {best['ratio']:.2g} times as fast "
         f"with {best['competitor']} as with plain PyTorch"
     )
+
+
+def _sequence(sequence: Sequence[dict[str, Any]]) -> str:
+    engines = [row for row in sequence if row["competitor"] != "plain"]
+    if not engines:
+        return ""
+    best = min(engines, key=lambda row: row["seconds"])
+    return (
+        f"with {best['competitor']}, a sequence of {best['levels']} levels of {best['steps']:,} steps takes as long as "
+        f"{best['dense_trainings']:.1f} dense trainings in plain PyTorch"
+    )
+
+
+def native_factors(layers: Sequence[dict[str, Any]]) -> dict[float, float]:
+    """Return by u how many times faster the native layer is than the fastest other sparse library.
+
+    Densities at which native or every other library is missing are left out.
+    """
+    found: dict[float, dict[str, float]] = {}
+    for row in layers:
+        found.setdefault(row["u"], {})[row["competitor"]] = row["seconds"]
+    factors = {}
+    for u, seconds in found.items():
+        others = [each for name, each in seconds.items() if name not in ("plain", "native")]
+        if others and "native" in seconds:
+            factors[u] = min(others) / seconds["native"]
+    return factors

@@ -1,6 +1,6 @@
-"""Measure one sparse linear layer forward and backward on one thread, beside other installed libraries.
+"""Measure one sparse linear layer forward and backward, beside other installed libraries.
 
-``python -m prunescope.bench.layer SIZES`` measures and prints JSON. It runs in a process of its own, because
+``python -m prunescope.bench.layer SIZES THREADS`` measures and prints JSON. It runs in a process of its own, because
 the libraries bring their own OpenMP, which takes its number of threads from the environment only.
 """
 
@@ -12,7 +12,7 @@ import subprocess
 import sys
 import warnings
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 import numpy as np
@@ -26,18 +26,21 @@ from prunescope.errors import InputError
 from prunescope.randomness import generator
 
 TOLERANCE = 1e-3
-ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
+EXTRA = ("sparseprop", "sparselab")
+THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
 
-def measure_layers(sizes: Sizes, say: Callable[[str], None]) -> tuple[list[dict[str, Any]], list[str]]:
-    """Return rows {u, competitor, seconds, …}, and a note for every competitor that is not installed.
+def measure_layers(
+    sizes: Sizes, threads: int, say: Callable[[str], None]
+) -> tuple[list[dict[str, Any]], list[str]]:
+    """Return rows {u, threads, competitor, seconds, …}, and a note for every competitor that is not installed.
 
     Raises RuntimeError with the last line of the measuring process when it fails.
     """
-    say("layer: one thread")
+    say(f"layer: {'one thread' if threads == 1 else f'{threads} threads'}")
     done = subprocess.run(
-        [sys.executable, "-P", "-m", "prunescope.bench.layer", json.dumps(asdict(sizes))],
-        env=os.environ | ONE_THREAD,
+        [sys.executable, "-P", "-m", "prunescope.bench.layer", json.dumps(asdict(sizes)), str(threads)],
+        env=os.environ | dict.fromkeys(THREAD_VARIABLES, str(threads)),
         capture_output=True,
         text=True,
         check=False,
@@ -49,25 +52,27 @@ def measure_layers(sizes: Sizes, say: Callable[[str], None]) -> tuple[list[dict[
     return measured["rows"], measured["notes"]
 
 
-def measure_here(sizes: Sizes) -> tuple[list[dict[str, Any]], list[str]]:
-    """Measure the layers as measure_layers does, but in this process, with the threads it has."""
+def measure_here(sizes: Sizes, threads: int = 1) -> tuple[list[dict[str, Any]], list[str]]:
+    """Measure the layers as measure_layers does, but in this process, whose threads torch and OpenMP already have."""
     rows: list[dict[str, Any]] = []
     notes: dict[str, str] = {}
     kept = []  # sparselab caches by id(), so no object that it has used may be collected before the end
     for u in sizes.layer_densities:
         passes = {}
-        task = make_task(sizes.layer_width, sizes.layer_batch, u)
+        task = replace(make_task(sizes.layer_width, sizes.layer_batch, u), threads=threads)
         for name, make in COMPETITORS.items():
             try:
                 passes[name] = make(task)
             except (ImportError, InputError) as error:
-                notes[name] = f"{name} left out of layer ({error})"
+                brought = "; the extra prunescope[bench] brings it" if name in EXTRA else ""
+                notes[name] = f"{name} left out of layer ({error}{brought})"
         kept.append(passes)
         errors = _errors({name: one_pass.results() for name, one_pass in passes.items()}, u)
-        turns = {name: _turn(one_pass.run, sizes.turn_seconds) for name, one_pass in passes.items()}
+        turns = {name: _turn(one_pass.run, sizes.layer_turn_seconds) for name, one_pass in passes.items()}
         timings = alternate(turns, sizes.rounds)
         for name, timing in timings.items():
-            rows.append({"u": u, "competitor": name} | timing.to_dict() | {"error": errors[name]})
+            place = {"u": u, "threads": threads, "competitor": name}
+            rows.append(place | timing.to_dict() | {"error": errors[name]})
     return rows, list(notes.values())
 
 
@@ -98,15 +103,15 @@ def _errors(results: dict[str, tuple[np.ndarray, ...]], u: float) -> dict[str, f
     return errors
 
 
-def main(sizes: str) -> None:
+def main(sizes: str, threads: int) -> None:
     """Measure the layers and print {rows, notes}; ``sizes`` is the JSON of a Sizes."""
     import torch
 
     warnings.filterwarnings("ignore", message="Sparse CSR tensor support")  # sparselab makes such tensors
-    torch.set_num_threads(1)
-    rows, notes = measure_here(Sizes(**json.loads(sizes)))
+    torch.set_num_threads(threads)
+    rows, notes = measure_here(Sizes(**json.loads(sizes)), threads)
     print(json.dumps({"rows": rows, "notes": notes}))
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(sys.argv[1], int(sys.argv[2]))

@@ -21,13 +21,15 @@ class LayerProblem:
     """A layer and a batch of it.
 
     ``weight`` and ``mask`` are [n_out, n_in], inputs ``x`` [B, n_in], output gradients ``dy`` [B, n_out]. The arrays
-    are float32 but for the bool mask; pruned weights are 0.
+    are float32 but for the bool mask; pruned weights are 0. ``threads`` is for competitors that are told theirs; the
+    others take the process's.
     """
 
     weight: np.ndarray
     mask: np.ndarray
     x: np.ndarray
     dy: np.ndarray
+    threads: int = 1
 
 
 @dataclass(frozen=True)
@@ -64,7 +66,7 @@ def plain(task: LayerProblem) -> LayerPass:
 
 def native(task: LayerProblem) -> LayerPass:
     """Make the pass of prunescope's kernels."""
-    layer = import_module("prunescope.native.layer").SparseLayer(task.weight, task.mask)
+    layer = import_module("prunescope.native.layer").SparseLayer(task.weight, task.mask, task.threads)
     x, dy = np.ascontiguousarray(task.x.T), np.ascontiguousarray(task.dy.T)
 
     def run() -> Results:

@@ -12,12 +12,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from prunescope.data import Batch
+from prunescope.data import Batch, Images
 from prunescope.mask import BoolArray
 from prunescope.model import Layer, Model, Ticket
+from prunescope.training.engine import Score
 
 EPSILON = 1e-10
 AVERAGE_DECAY = 0.99
+EVALUATED_AT_ONCE = 1000
 
 
 class MaskedLinear(nn.Module):
@@ -45,6 +47,11 @@ class MaskedLinear(nn.Module):
         bias = self.bias if self.bias_mask is None else self.bias * self.bias_mask
         return functional.linear(self.norm(x), weight, bias)
 
+    def take_averages(self, layer: Layer) -> None:
+        """Replace the moving averages by those of ``layer``."""
+        self.norm.running_mean = torch.tensor(layer.mean)
+        self.norm.running_var = torch.tensor(layer.variance)
+
     def numbers(self) -> Layer:
         """Return the parameters and moving averages; pruned entries have their stored values, not 0."""
         norm = self.norm
@@ -56,6 +63,16 @@ class MaskedLinear(nn.Module):
 
 def _factor(mask: BoolArray | None) -> Tensor | None:
     return None if mask is None else torch.tensor(mask, dtype=torch.float32)
+
+
+def _network(model: Model, ticket: Ticket) -> nn.Sequential:
+    """Make the module, with new moving averages."""
+    hidden = zip(model.layers[:-1], ticket.masks, ticket.biases, strict=True)
+    modules: list[nn.Module] = []
+    for layer, mask, bias in hidden:
+        pruned_bias = None if bias.all() else bias  # a mask of ones would be a product for nothing
+        modules += [MaskedLinear(layer, mask.array, pruned_bias), nn.ReLU()]
+    return nn.Sequential(*modules, MaskedLinear(model.layers[-1]))
 
 
 class PlainTrainer:
@@ -71,12 +88,8 @@ class PlainTrainer:
 
     def start(self, model: Model, ticket: Ticket) -> None:
         """Begin a level with this model and ticket."""
-        hidden = zip(model.layers[:-1], ticket.masks, ticket.biases, strict=True)
-        modules: list[nn.Module] = []
-        for layer, mask, bias in hidden:
-            pruned_bias = None if bias.all() else bias  # a mask of ones would be a product for nothing
-            modules += [MaskedLinear(layer, mask.array, pruned_bias), nn.ReLU()]
-        self._network = nn.Sequential(*modules, MaskedLinear(model.layers[-1]))
+        self._ticket = ticket
+        self._network = _network(model, ticket)
         self._optimizer = torch.optim.SGD(self._network.parameters(), lr=self._rate)
         self._losses = []
 
@@ -86,12 +99,38 @@ class PlainTrainer:
             self._images = (batch.pixels, torch.from_numpy(batch.pixels))
         # index_select: the same rows as images[indices], twenty times faster for uint8 in torch 2.13
         images = self._images[1].index_select(0, torch.from_numpy(batch.indices))
-        x = (images.float() - self._mean) / 255
-        loss = functional.cross_entropy(self._network(x), torch.from_numpy(batch.labels))
+        loss = functional.cross_entropy(self._network(self._inputs(images)), torch.from_numpy(batch.labels))
         self._optimizer.zero_grad()
         loss.backward()
         self._optimizer.step()
         self._losses.append(loss.detach())
+
+    @torch.no_grad()
+    def evaluate(self, images: Images, model: Model | None = None) -> Score:
+        """Score a set of images with the moving averages, or those of ``model``, a block of images at a time."""
+        network = self._network
+        if model is not None:
+            network = _network(model, self._ticket)
+            modules = [module for module in network if isinstance(module, MaskedLinear)]
+            for module, layer in zip(modules, model.layers, strict=True):
+                module.take_averages(layer)
+        network.eval()
+        totals = torch.zeros(3, dtype=torch.float64)
+        blocks = zip(
+            torch.from_numpy(images.pixels).split(EVALUATED_AT_ONCE),
+            torch.from_numpy(images.labels).split(EVALUATED_AT_ONCE),
+            strict=True,
+        )
+        for pixels, labels in blocks:
+            logits = network(self._inputs(pixels))
+            first = logits.topk(min(5, logits.shape[1])).indices == labels[:, None]
+            loss = functional.cross_entropy(logits, labels, reduction="sum")
+            totals += torch.stack([first[:, 0].sum(), first.sum(), loss]).double()
+        network.train()
+        return Score.of_totals(len(images), totals.tolist())
+
+    def _inputs(self, pixels: Tensor) -> Tensor:
+        return (pixels.float() - self._mean) / 255
 
     def take_loss(self) -> float:
         """Return the mean training loss of the steps since the last call."""

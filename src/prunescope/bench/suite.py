@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -22,8 +23,9 @@ def run_bench(
 
     ``threads``: the number of threads, by default one for each core. ``quick``: noted with the facts about
     the machine. ``say``: is called with a line about what is being measured. Returns {machine, notes, step,
-    layer, imp, observables, threads, limits}; parts left out are empty lists, seconds are medians over
-    rounds. Raises InputError for an unknown part or more threads than cores, Disagreement (a RuntimeError)
+    evaluation, layer, layer_threads, imp, observables, threads, limits, sequence, seconds}; parts left out are
+    empty lists, ``sequence`` without step or evaluation, and seconds are medians over rounds but for the last, which
+    are those of the whole benchmark. Raises InputError for an unknown part or more threads than cores, Disagreement (a RuntimeError)
     when competitors do not compute the same.
     """
     parts = checked_parts(parts)
@@ -60,13 +62,16 @@ def checked_threads(threads: int | None) -> int:
 def _measure(
     sizes: Sizes, parts: tuple[str, ...], threads: int, quick: bool, say: Callable[[str], None]
 ) -> dict[str, Any]:
+    from prunescope.bench.evaluation import measure_evaluations
     from prunescope.bench.imp import measure_imp
     from prunescope.bench.layer import measure_layers
     from prunescope.bench.observables import measure_observables
     from prunescope.bench.scaling import measure_threads
+    from prunescope.bench.sequence import sequence_rows
     from prunescope.bench.step import measure_limits, measure_steps
     from prunescope.bench.trainers import check_engines
 
+    began = time.perf_counter()
     notes, instructions = check_engines(sizes, threads)
     machine = machine_facts(threads, quick) | {"native_instructions": instructions}
     found: dict[str, Any] = {"machine": machine, "notes": notes} | {part: [] for part in PARTS}
@@ -74,13 +79,19 @@ def _measure(
         found["step"], limits = measure_steps(sizes, threads, say)
     else:
         limits = measure_limits(sizes, say)
+    if "evaluation" in parts:
+        found["evaluation"] = measure_evaluations(sizes, threads, say)
+    found["layer_threads"] = []
     if "layer" in parts:
-        found["layer"], missing = measure_layers(sizes, say)
+        found["layer"], missing = measure_layers(sizes, 1, say)
         notes += missing
+        if sizes.layer_all_threads and threads > 1:
+            found["layer_threads"], _ = measure_layers(sizes, threads, say)
     if "imp" in parts:
         found["imp"] = measure_imp(sizes, threads, say)
     if "observables" in parts:
         found["observables"] = measure_observables(sizes, say)
     if "threads" in parts:
         found["threads"] = measure_threads(sizes, threads, say)
-    return found | {"limits": limits}
+    sequence = sequence_rows(sizes, found["step"], found["evaluation"])
+    return found | {"limits": limits, "sequence": sequence, "seconds": time.perf_counter() - began}

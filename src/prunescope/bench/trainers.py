@@ -11,12 +11,13 @@ import numpy as np
 from prunescope.bench.plain import PlainTrainer
 from prunescope.bench.problem import RATE, Problem, make_experiment, make_problem
 from prunescope.bench.sizes import Sizes
-from prunescope.data import Batch
+from prunescope.data import Batch, Images
 from prunescope.errors import InputError
 from prunescope.experiment import Experiment
 from prunescope.model import Model, Ticket
 from prunescope.native import kernels
 from prunescope.training import make_engine
+from prunescope.training.engine import Score
 
 ENGINES = ("torch", "native")
 TOLERANCE = 1e-3
@@ -30,6 +31,8 @@ class Trainer(Protocol):
     def step(self, batch: Batch) -> None: ...
 
     def take_loss(self) -> float: ...
+
+    def evaluate(self, images: Images, model: Model | None = None) -> Score: ...
 
     def model(self) -> Model: ...
 

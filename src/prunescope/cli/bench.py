@@ -8,12 +8,16 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from prunescope.bench.advice import advice
+from prunescope.bench.advice import advice, native_factors
 from prunescope.bench.sizes import COMPETITORS, FULL, PARTS, QUICK, Sizes
 from prunescope.bench.suite import checked_parts, checked_threads, run_bench
 from prunescope.errors import InputError
 
 Row = dict[str, Any]
+SEQUENCE_NOTE = (
+    "(log seconds interpolated over log u between measured densities, constant beyond; a dense training is a level of "
+    "plain PyTorch at u = 1)"
+)
 
 
 def print_bench(
@@ -59,10 +63,16 @@ def print_tables(results: dict[str, Any]) -> None:
     print("milliseconds, medians" + (" (quick)" if machine["quick"] else ""))
     if results["step"]:
         _print_steps(results["step"], limits["step"])
-    if results["layer"]:
-        names = _competitors(results["layer"])
-        rows = [[f"{u:g}", *cells] for u, cells in _cells(results["layer"], ("u",), names)]
-        _table("one layer, forward + backward, one thread", ["u", *names], rows)
+    if results["evaluation"]:
+        names = _competitors(results["evaluation"])
+        rows = [[f"{u:g}", *cells] for u, cells in _cells(results["evaluation"], ("u",), names)]
+        first = results["evaluation"][0]
+        _table(f"evaluation of {first['images']:,} images, {first['classes']} classes", ["u", *names], rows)
+    if results["sequence"]:
+        _print_sequence(results["sequence"])
+    for part in ("layer", "layer_threads"):
+        if results[part]:
+            _print_layers(results[part])
     if results["imp"]:
         first = results["imp"][0]
         rows = [[r["competitor"], f"{r['seconds']:.2f}", f"{r['ratio']:.2f}"] for r in results["imp"]]
@@ -92,6 +102,42 @@ def _print_steps(steps: Sequence[Row], limits: Sequence[Row]) -> None:
         faster = point["plain"]["seconds"] / point[best]["seconds"]
         rows.append([str(classes), f"{u:g}", *cells, best, f"{faster:.2f}", f"{100 * shares[best]:.0f} %"])
     _table("one training step", ["classes", "u", *names, "fastest", "times as fast", "of limit"], rows)
+
+
+def _print_layers(layers: Sequence[Row]) -> None:
+    """Print the milliseconds of a layer, and how many times faster native is than the best of other sparse libraries."""
+    names, factors = _competitors(layers), native_factors(layers)
+    rows = [
+        [f"{u:g}", *cells, f"{factors[u]:.2f}" if u in factors else "-"]
+        for u, cells in _cells(layers, ("u",), names)
+    ]
+    threads = layers[0]["threads"]
+    title = f"one layer, forward + backward, {'one thread' if threads == 1 else f'{threads} threads'}"
+    _table(title, ["u", *names, "best other / native"], rows)
+
+
+def _print_sequence(sequence: Sequence[Row]) -> None:
+    first, plain = sequence[0], next(row for row in sequence if row["competitor"] == "plain")
+    rows = [
+        [
+            row["competitor"],
+            *(f"{row[key] / 3600:.3g}" for key in ("seconds", "steps_seconds", "evaluations_seconds")),
+            f"{row['dense_trainings']:.2f}",
+            f"{plain['seconds'] / row['seconds']:.2f}",
+        ]
+        for row in sequence
+    ]
+    title = f"the paper's sequence, {first['levels']} levels of {first['steps']:,} steps, hours, estimated"
+    header = [
+        "competitor",
+        "hours",
+        "of steps",
+        "of evaluations",
+        "dense trainings",
+        "times as fast as plain",
+    ]
+    _table(title, header, rows)
+    print(SEQUENCE_NOTE)
 
 
 def _competitors(rows: Sequence[Row]) -> list[str]:

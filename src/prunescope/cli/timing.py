@@ -12,14 +12,15 @@ from prunescope.cli.options import AsJson
 
 def bench_command(
     quick: Annotated[
-        bool, typer.Option("--quick", help="fewer rounds: under two minutes on two cores")
+        bool, typer.Option("--quick", help="fewer rounds and densities: about two minutes on two cores")
     ] = False,
     json: AsJson = False,
     plot: Annotated[
         Path | None, typer.Option(help="draw step times: .png, .pdf or .svg; data beside it")
     ] = None,
     only: Annotated[
-        str | None, typer.Option(help="parts, as in step,imp: step, layer, imp, observables, threads")
+        str | None,
+        typer.Option(help="parts, as in step,imp: step, evaluation, layer, imp, observables, threads"),
     ] = None,
     threads: Annotated[int | None, typer.Option(help="threads to use; all cores unless told")] = None,
     device: Annotated[

@@ -106,13 +106,13 @@ def test_products_of_a_step():
 def test_a_sequence_adds_up_what_was_measured():
     sizes = replace(TINY, levels=3, level_steps=1000, eval_every=100, rate=0.5)
     row = {"classes": 7, "alive": 1, "competitor": "torch", "precision": "bf16"}
-    steps = [row | {"u": 1.0, "wall": 0.006}, row | {"u": 0.25, "wall": 0.002}]
+    steps = [row | {"u": 1.0, "wall": 0.006}, row | {"u": 0.25, "wall": 0.0015}]
     steps += [row | {"u": 1.0, "wall": 9.0, "classes": 3}, row | {"u": 1.0, "wall": 9.0, "alive": 0.5}]
     (found,) = sequence_rows(sizes, steps, {"bf16": 0.5}, {1.0: 4.0})
-    assert found["steps_minutes"] == pytest.approx((6 + 4 + 2) / 60)  # u = 1, 0.5 between two, 0.25
+    assert found["steps_minutes"] == pytest.approx((6 + 3 + 1.5) / 60)  # u = 1, 0.5 between two, 0.25
     assert found["evaluations_minutes"] == pytest.approx(3 * 10 * 0.5 / 60)
     assert found["level_ends_minutes"] == pytest.approx(12 / 60)
-    assert found["minutes"] == pytest.approx((12 + 15 + 12) / 60)
+    assert found["minutes"] == pytest.approx((10.5 + 15 + 12) / 60)
 
 
 def test_what_remains_when_the_time_is_up_is_left_out_and_named():

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from prunescope.bench.device.sizes import DeviceSizes
+from prunescope.bench.sequence import over_levels
 
 Row = dict[str, Any]
 
@@ -21,8 +22,9 @@ def sequence_rows(
     """Return rows {competitor, precision, minutes, …} of a sequence with the most classes, fastest first.
 
     ``steps`` are the rows of the steps, ``evaluations`` the seconds of one evaluation by precision, and ``level_ends``
-    those of the end of a level by its density, empty where it was not timed. Between two measured densities a step or an
-    end takes what a line between them says, over log u; below the lowest it takes as long as there. A competitor that is no engine is given the engine's evaluation in its precision and the same ends of levels.
+    those of the end of a level by its density, empty where it was not timed. Between measured densities a step or an end
+    takes what ``over_levels`` says. A competitor that is no engine is given the engine's evaluation in its precision and
+    the same ends of levels.
     """
     rows = []
     points = [row for row in steps if row["classes"] == sizes.most_classes and row["alive"] == 1]
@@ -55,6 +57,4 @@ def _over_levels(sizes: DeviceSizes, seconds: Mapping[float, float]) -> np.ndarr
     """Return the seconds of each level, from those at some densities; zeros where there are none."""
     if not seconds:
         return np.zeros(sizes.levels)
-    known = sorted(seconds)
-    densities = [(1 - sizes.rate) ** level for level in range(sizes.levels)]
-    return np.interp(np.log(densities), np.log(known), [seconds[u] for u in known])
+    return over_levels(seconds, sizes.levels, sizes.rate)
