@@ -78,7 +78,7 @@ MINIATURE: dict[str, RequiredExperiment] = {
     "random": RequiredExperiment("paper/random", overrides=(_AT,)),
     "global": RequiredExperiment("paper/global"),
     "progressive": RequiredExperiment(
-        "paper/progressive", overrides=("network.hidden=[160, 160, 160, 160, 160]", "prune.rate=0.5")
+        "paper/progressive", overrides=("network.hidden=[160, 160, 160, 160]", "prune.rate=0.5")
     ),
     "fraction-30": RequiredExperiment("paper/fraction-30"),
     "fraction-10": RequiredExperiment("paper/fraction-10"),
