@@ -28,7 +28,7 @@ $(STAMP): $(LOCKED) $(BUILD_FILES)
 	touch $(STAMP)
 
 demo: setup
-	@run=$$($(BIN)/prunescope run quickstart --out runs) && \
+	@run=$$($(BIN)/prunescope run demo --out runs) && \
 	report=$$($(BIN)/prunescope report $$run) && \
 	echo "run     $$run" && \
 	echo "report  $$report"

@@ -52,9 +52,12 @@ def test_seeds_are_several_only_where_the_paper_has_several():
     assert [job.seed for job in needed(several)] == [0, 1, 2, 3]
 
 
-def test_the_miniature_is_every_kind_three_times_and_no_two_are_the_same():
+def test_the_miniature_is_every_kind_five_times_and_no_two_are_the_same():
     jobs = needed(Request(("all",), scale="mini"))
-    assert len(jobs) == 3 * len(MINIATURE)
+    assert len(jobs) == 5 * len(MINIATURE)
+    assert {job.experiment.name.partition("/")[0] for job in jobs} == {"miniature"}
+    assert {job.seed for job in jobs} == set(range(5))
+    assert [job.key for job in jobs] == [job.key for job in needed(Request(("all",), scale="miniature"))]
     assert {job.experiment.data.source for job in jobs} == {"photographs"}
     assert {job.experiment.prune.method for job in jobs} == {
         "imp", "oneshot", "snip", "synflow", "grasp", "random", "progressive",
@@ -110,6 +113,11 @@ def test_imagenet64_is_taken_by_name_and_photographs_stand_in(tmp_path):
     assert job.experiment.data.source == "imagenet64"
     [job] = needed(Request(("2b",), data=(f"imagenet64={tmp_path}", str(tmp_path))))
     assert job.experiment.data.source == "imagenet32"
+
+
+def test_figures_at_mini_share_their_runs_with_the_miniature():
+    page = {job.key for job in needed(Request(("all",), scale="mini"))}
+    assert {job.key for job in needed(Request(("1a", "2b", "22"), scale="mini"))} <= page
 
 
 def test_fields_set_beside_the_scale_reach_every_experiment():

@@ -11,8 +11,11 @@ from prunescope.errors import InputError
 from prunescope.experiment import load
 from prunescope.pruning.running import run
 from prunescope.reproduce import Request, missing, needed, reproduce
-from prunescope.reproduce.request import stored
+from prunescope.reproduce.request import FinishedRuns, stored
+from prunescope.runs.columns import schema
 from prunescope.runs.directory import Run
+from prunescope.runs.writer import open_run
+from prunescope.sweep import Job
 
 TINY = (
     "network.hidden=[12,10]", "train.steps=20", "train.batch=20", "prune.levels=2", "data.validation=60",
@@ -122,6 +125,24 @@ def test_scale_is_an_override_of_run_too(command):
     assert code == 0
     assert 'name = "mini/main"' in stdout
     assert load("paper/main", fields).identity in stdout
+
+
+def test_stored_runs_of_the_scale_mini_are_found_as_such_and_are_not_the_miniatures(tmp_path):
+    """Earlier versions ran the scale mini where this one runs the scale miniature."""
+    earlier = load("paper/main", ["scale=mini"])
+    for seed in range(3):
+        with open_run(earlier, seed, tmp_path) as writer:
+            writer.write_table(
+                [{"level": 0, "layer": 1, "nominal_density": 1.0, "best_val_accuracy": 0.8}], schema()
+            )
+            writer.write_about(status="done", data={"fingerprint": "of the photographs"})
+    found = FinishedRuns(tmp_path).of_all([Job(earlier, seed) for seed in range(5)])
+    assert [run.seed for run in found] == [0, 1, 2]
+    assert {run.path.parent.name for run in found} == {"main-af7528d8dd29"}
+    assert {run.path.parent.parent.name for run in found} == {"mini"}
+    page = Request(("all",), "mini", out=tmp_path)
+    assert stored(page, needed(page)) == []
+    assert missing(page) == needed(page)
 
 
 def write_seed(run, seed):

@@ -18,7 +18,9 @@ def reproduce_command(
     figures: Annotated[
         list[str], typer.Argument(help="figures, or all; fields to set", metavar="FIGURE... [KEY=VALUE]...")
     ],
-    scale: Annotated[str, typer.Option(help="mini, laptop, small or paper")] = "laptop",
+    scale: Annotated[
+        str, typer.Option(help="mini (runs the scale miniature), laptop, small or paper")
+    ] = "laptop",
     data: Annotated[
         list[str] | None,
         typer.Option(help="images: FOLDER, SOURCE=FOLDER or photographs; again for imagenet64=FOLDER"),

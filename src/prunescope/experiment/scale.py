@@ -1,30 +1,33 @@
-"""This module makes the paper's experiments smaller by fixed rules, the scales mini, laptop and small.
+"""This module makes the paper's experiments smaller by fixed rules, the scales mini, miniature, laptop and small.
 
-The override ``scale=mini|laptop|small|paper`` of an experiment reduces width, steps, batch and images together. Fields
+The override ``scale=mini|miniature|laptop|small|paper`` of an experiment reduces width, steps, batch and images together. Fields
 that are set by other overrides stay as set. The rules for experiments of the paper's size (a batch of 1000):
 
-=================  ==============  ===========  ===========  ===========
-                   mini            laptop       small        paper
-=================  ==============  ===========  ===========  ===========
-width              x 1/8           x 1/4        x 1/2        x 1
-steps              x 0.015         x 0.04       x 0.2        x 1
-longest steps      3000            8000         40,000       500,000
-batch              256             256          512          1000
-learning rate      x 4             x 4          x 2          x 1
-rewind step        x 0.15          x 0.4        x 1          x 1
-levels end at u    0.47 %          0.47 %       0.23 %       stop rule
-layer by layer to  dense           dense - 1 %  dense        dense
-evaluations        20 a level      20 a level   50 a level   each 100
-ImageNet files     photographs     x 1/4        x 1/2        x 1
-validation images  4000            5000         10,000       10,000
-=================  ==============  ===========  ===========  ===========
+=================  ==============  ==============  ===========  ===========  ===========
+                   mini            miniature       laptop       small        paper
+=================  ==============  ==============  ===========  ===========  ===========
+width              x 1/8           x 5/32          x 1/4        x 1/2        x 1
+steps              x 0.015         x 0.015         x 0.04       x 0.2        x 1
+longest steps      3000            3000            8000         40,000       500,000
+batch              256             256             256          512          1000
+learning rate      x 4             x 4             x 4          x 2          x 1
+rewind step        x 0.15          x 0.15          x 0.4        x 1          x 1
+levels end at u    0.47 %          0.47 %          0.47 %       0.23 %       stop rule
+layer by layer to  dense           dense           dense - 1 %  dense        dense
+evaluations        20 a level      10 a level      20 a level   50 a level   each 100
+ImageNet files     photographs     photographs     x 1/4        x 1/2        x 1
+validation images  4000            4000            5000         10,000       10,000
+=================  ==============  ==============  ===========  ===========  ===========
+
+The scale miniature is what ``prunescope reproduce --scale mini`` runs. The scale mini is what it ran before: its
+experiments keep their fields, so that runs of them are still found.
 
 In progressive pruning, a layer is pruned until the network is worse than the dense one. At laptop it may be worse by a
 point of accuracy (``prune.tolerance``), because with few images the first prunings bring no gain, and 5000 validation
 images resolve only half a point. Adam's learning rate is not changed. Rewinding goes to at most a fifth of a level's
-steps. Images are mirrored at mini and laptop, where they are few, unless they are rotated: of lines turned by 20
+steps. Images are mirrored at mini, miniature and laptop, where they are few, unless they are rotated: of lines turned by 20
 degrees, mirrored ones would lie at -20 degrees. Photographs stand in for
-ImageNet at mini, or where ``data.source=photographs`` is set: 16x16 pixels at mini and 32x32 above (twice that for
+ImageNet at mini and miniature, or where ``data.source=photographs`` is set: 16x16 pixels there and 32x32 above (twice that for
 ImageNet64), and label noise stands in for tasks of ImageNet's classes: none for the semantic one, half for the two
 in between, full for random classes.
 
@@ -72,10 +75,12 @@ class Scale:
 
 SCALES: dict[str, Scale | None] = {
     "mini": Scale("mini", 1 / 8, 0.015, 256, 4, 0.15, 0.0048, 0, 20, 1, 4000, True, 16, 120_000),
+    "miniature": Scale("miniature", 5 / 32, 0.015, 256, 4, 0.15, 0.0048, 0, 10, 1, 4000, True, 16, 120_000),
     "laptop": Scale("laptop", 1 / 4, 0.04, 256, 4, 0.4, 0.0048, 0.01, 20, 1 / 4, 5000, True, 32, 100_000),
     "small": Scale("small", 1 / 2, 0.2, 512, 2, 1, 0.0024, 0, 50, 1 / 2, 10_000, False, 32, 200_000),
     "paper": None,
 }
+WITHOUT_FILES = ("mini", "miniature")  # Scales at which photographs take the place of ImageNet's files.
 # With photographs, label noise stands in for tasks of ImageNet's classes: the share of labels that are replaced.
 NOISE = {"semantic": 0.0, "semantic-5-random-5": 0.5, "semantic-partial": 0.5, "modulo": 1.0, "random": 1.0}
 
@@ -151,7 +156,7 @@ def _images(data: Data, given: Mapping[str, Any], chosen: Scale) -> dict[str, An
     """Return the fields of the images: fewer, mirrored where they are few, or photographs in place of ImageNet."""
     rotated = given.get("data.rotate", data.rotate)
     found: dict[str, Any] = {"data.flip": chosen.mirrored and not rotated}
-    source = given.get("data.source", "photographs" if chosen.name == "mini" else data.source)
+    source = given.get("data.source", "photographs" if chosen.name in WITHOUT_FILES else data.source)
     if source == "photographs" and data.source in OFFICIAL:
         found |= {
             "data.source": source,

@@ -10,6 +10,7 @@ from prunescope.data.sources import kinds
 from prunescope.errors import InputError
 from prunescope.experiment import Experiment, Source
 from prunescope.experiment.following import OWN_IMAGES
+from prunescope.experiment.scale import WITHOUT_FILES
 
 # ImageNet64 has the file names of ImageNet32, so that only the user can tell them apart.
 LARGE = "imagenet64"
@@ -20,10 +21,10 @@ def overrides_for(preset: Experiment, given: Sequence[str], scale: str) -> list[
 
     A value is ROOT, SOURCE=ROOT, or SOURCE alone: photographs, nlgp and nlgp-clone need no files, and for finished runs
     none are read of the others either. ImageNet64 is taken from imagenet64=ROOT
-    alone; without it photographs of 64x64 pixels replace it. At scale mini no images are needed. Raises
+    alone; without it photographs of 64x64 pixels replace it. At scales without ImageNet's files (mini, miniature) no images are needed. Raises
     InputError when none are given that could serve, or when a folder's source is not recognised.
     """
-    if not given and scale == "mini":
+    if not given and scale in WITHOUT_FILES:
         return []
     sources = dict(_source(value) for value in given)
     wanted = preset.data.source

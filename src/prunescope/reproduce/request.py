@@ -14,7 +14,7 @@ from prunescope.experiment import Experiment, load
 from prunescope.experiment.following import OWN_IMAGES
 from prunescope.experiment.loading import to_stderr
 from prunescope.reproduce.images import overrides_for
-from prunescope.reproduce.recipes import MINIATURE, SEEDS, RequiredExperiment, recipe
+from prunescope.reproduce.recipes import MINIATURE, RUN_AT, SEEDS, RequiredExperiment, recipe
 
 if TYPE_CHECKING:
     from prunescope.experiment import Data
@@ -61,7 +61,12 @@ class Request:
     @property
     def miniature(self) -> bool:
         """Whether the request is for the paper in miniature: one page in place of figures."""
-        return self.figures == (ALL,) and self.scale == "mini"
+        return self.figures == (ALL,) and self.run_at == "miniature"
+
+    @property
+    def run_at(self) -> str:
+        """The scale of the experiments, which at mini is the miniature's."""
+        return RUN_AT.get(self.scale, self.scale)
 
     @property
     def wanted(self) -> list[str]:
@@ -73,7 +78,7 @@ class Request:
     def experiment(self, need: RequiredExperiment) -> Experiment:
         """Return the experiment ``need`` at the request's scale and on its images."""
         images = overrides_for(load(need.preset), self.data, self.scale)
-        words = [f"scale={self.scale}", *images, *need.overrides, *self.overrides]
+        words = [f"scale={self.run_at}", *images, *need.overrides, *self.overrides]
         return load(need.preset, words, _say_once)
 
     def jobs(self, needs: Iterable[RequiredExperiment]) -> list[Job]:
