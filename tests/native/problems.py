@@ -128,6 +128,15 @@ def one_kept_weight(sizes: tuple[int, ...]) -> Ticket:
     return Ticket(tuple(masks), tuple(np.ones(n, bool) for n in sizes[1:-1]))
 
 
+def one_full_row(sizes: tuple[int, ...], density: float) -> Ticket:
+    """Rows of few weights, but for one unit of every layer that keeps all of its own."""
+    ticket = random_ticket(sizes, density, 0)
+    masks = [np.array(mask.array) for mask in ticket.masks]
+    for mask in masks:
+        mask[len(mask) // 2] = True
+    return Ticket(tuple(Mask(mask) for mask in masks), ticket.biases)
+
+
 def dying(sizes: tuple[int, ...], density: float, seed: int) -> Ticket:
     """Every way of dying, in two hidden layers.
 
@@ -204,13 +213,17 @@ PROBLEMS: dict[str, dict[str, Any]] = {
     "u=1, several pieces of rows": {"sizes": (90, 300, 280, 70), "density": 1.0, "count": 77},
     "u=1, several pieces of samples": {"sizes": (40, 30, 20, 64), "density": 1.0, "count": 1100},
     "u=1, floats": {"sizes": (120, 40, 30, 10), "density": 1.0, "count": 130, "floats": True},
-    "u=0.5": {"sizes": (200, 60, 50, 80), "density": 0.5, "count": 130},
-    "u=0.5, floats": {"sizes": (70, 60, 50, 80), "density": 0.5, "count": 20, "floats": True},
+    "u=0.85": {"sizes": (200, 60, 50, 80), "density": 0.85, "count": 130},
+    "u=0.85, floats": {"sizes": (70, 60, 50, 80), "density": 0.85, "count": 20, "floats": True},
+    "u=0.6, groups of rows": {"sizes": (200, 530, 270, 10), "density": 0.6, "count": 200},
     "u=0.3, blocks": {"sizes": (600, 60, 40, 10), "density": 0.3, "count": 130},
     "u=0.3, wide output": {"sizes": (300, 60, 90, 100), "density": 0.3, "count": 77},
     "u=0.3, floats": {"sizes": (300, 60, 40, 10), "density": 0.3, "floats": True},
     "u=0.05, blocks": {"sizes": (700, 64, 50, 10), "density": 0.06, "count": 64},
     "u=0.02, rows": {"sizes": (800, 90, 60, 12), "density": 0.02, "count": 130},
+    "u=0.01, wide blocks": {"sizes": (1300, 300, 280, 10), "density": 0.01, "count": 200},
+    "u=0.01, wide blocks, floats": {"sizes": (1100, 270, 30, 10), "density": 0.01, "floats": True},
+    "one full row": {"sizes": (1300, 120, 30, 10), "density": 0.004, "count": 77, "ticket": "skewed"},
     "u=0.05, floats": {"sizes": (500, 64, 50, 10), "density": 0.05, "count": 77, "floats": True},
     "one kept weight": {"sizes": (100, 30, 20, 10), "count": 77, "ticket": "one"},
     "dead, sparse": {"sizes": (80, 40, 30, 10), "density": 0.1, "ticket": "dying"},
@@ -222,7 +235,7 @@ PROBLEMS: dict[str, dict[str, Any]] = {
     "narrower than a vector": {"sizes": (5, 3, 4, 2), "density": 0.7, "count": 20},
     "one hidden layer": {"sizes": (270, 33, 10), "density": 0.2, "count": 20},
 }
-UNNORMED = ("u=1", "u=0.5, floats", "u=0.3, blocks", "u=0.02, rows", "u=0.3, wide output", "one kept weight")
+UNNORMED = ("u=1", "u=0.85, floats", "u=0.3, blocks", "u=0.02, rows", "u=0.3, wide output", "one kept weight")
 
 
 def named(name: str, **changes: Any) -> Problem:
@@ -231,6 +244,8 @@ def named(name: str, **changes: Any) -> Problem:
     kind, sizes = about.get("ticket"), about["sizes"]
     if kind == "one":
         about["ticket"] = one_kept_weight(sizes)
+    elif kind == "skewed":
+        about["ticket"] = one_full_row(sizes, about["density"])
     elif kind == "dying":
         about |= {"ticket": dying(sizes, about["density"], 0), "dead_pixels": DEAD_PIXELS}
     return problem(**about)

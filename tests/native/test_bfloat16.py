@@ -14,7 +14,7 @@ DENSE = [
     "u=1, several pieces of rows",
     "u=1, several pieces of samples",
     "constant, dense wide",
-    "u=0.5",
+    "u=0.85",
     "u=1, floats",
 ]
 SPARSE = ["u=0.3, blocks", "u=0.02, rows", "u=0.3, floats", "dead, sparse"]

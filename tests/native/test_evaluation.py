@@ -76,7 +76,7 @@ def test_the_images_that_are_right_are_those_it_counts(isa, name):
             np.testing.assert_array_equal(right[clear], (logits.argmax(1) == images.labels)[clear])
 
 
-@pytest.mark.parametrize("name", ["u=0.5", "dead, sparse", "u=0.05, floats"])
+@pytest.mark.parametrize("name", ["u=0.85", "dead, sparse", "u=0.05, floats"])
 def test_the_images_that_a_given_model_has_right_are_those_it_counts(name):
     made, own, its, _ = trained(name)
     early = own.model()
@@ -97,7 +97,7 @@ def test_evaluation_without_batch_norm_is_that_of_torch(isa):
     assert own.loss == pytest.approx(its.loss, rel=1e-5)
 
 
-@pytest.mark.parametrize("name", ["u=0.5", "u=0.3, blocks", "dead, sparse"])
+@pytest.mark.parametrize("name", ["u=0.85", "u=0.3, blocks", "dead, sparse"])
 def test_a_model_given_is_scored_without_touching_the_engine(name):
     made, own, its, _ = trained(name)
     early, score = own.model(), own.evaluate(made.images)

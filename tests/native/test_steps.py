@@ -122,7 +122,7 @@ def test_an_image_may_be_in_a_batch_more_than_once(isa):
 
 
 def test_pruned_weights_and_biases_stay_zero(isa):
-    for name in ("u=0.5", "u=0.3, blocks"):
+    for name in ("u=0.85", "u=0.3, blocks"):
         made = named(name).changed(lr=RATE)
         engine = made.native(isa)
         engine.step(made.batch())
@@ -136,7 +136,7 @@ def test_pruned_weights_and_biases_stay_zero(isa):
 
 
 def test_a_step_moves_every_kind_of_parameter():
-    made = named("u=0.5").changed(lr=0.05)
+    made = named("u=0.85").changed(lr=0.05)
     engine = made.native()
     engine.step(made.batch())
     for before, after in zip(numbers(made.model), numbers(engine.model()), strict=True):

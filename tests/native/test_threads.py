@@ -6,12 +6,15 @@ import pytest
 from native.problems import named, needs_kernels
 
 pytestmark = needs_kernels
-# 130 and 300 images are 3 and 5 tiles: with more threads than tiles the first layer is not cut into blocks
+# 130 and 300 images are 3 and 5 tiles: with more threads than pairs of tiles these are taken one at a time
 CASES = [
     ("u=1, several pieces of rows", 130, {}),
     ("u=1, several pieces of samples", 1100, {}),
-    ("u=0.5", 130, {"precision": "bf16"}),
-    ("u=0.5, floats", 130, {}),
+    ("u=0.85", 130, {"precision": "bf16"}),
+    ("u=0.85, floats", 130, {}),
+    ("u=0.6, groups of rows", 300, {}),
+    ("u=0.01, wide blocks", 200, {}),
+    ("one full row", 77, {}),
     ("u=0.3, blocks", 130, {}),
     ("u=0.3, blocks", 300, {}),
     ("u=0.3, wide output", 300, {}),

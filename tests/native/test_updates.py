@@ -9,7 +9,7 @@ from prunescope.model import Model
 
 pytestmark = needs_kernels
 NAMES = [
-    "u=0.5",
+    "u=0.85",
     "u=0.3, blocks",
     "u=0.02, rows",
     "dead, sparse",
@@ -62,7 +62,7 @@ def test_moments_over_five_steps_are_those_of_the_torch_engine(isa, name, optimi
     assert own["counts"][0] == its["counts"][0] == 5
 
 
-@pytest.mark.parametrize("name", ["u=0.5", "u=0.02, rows"])
+@pytest.mark.parametrize("name", ["u=0.85", "u=0.02, rows"])
 @pytest.mark.parametrize("optimizer", SLOTS)
 def test_updates_follow_the_rule(isa, name, optimizer):
     made = named(name, count=200).changed(optimizer=optimizer, lr=0.02, momentum=0.8)
@@ -98,7 +98,7 @@ def test_momentum_remembers(isa):
 
 
 @pytest.mark.parametrize("order", ["native first", "torch first"])
-@pytest.mark.parametrize("name", ["dead, sparse", "u=0.5"])
+@pytest.mark.parametrize("name", ["dead, sparse", "u=0.85"])
 @pytest.mark.parametrize("optimizer", ["sgd", *SLOTS])
 def test_a_checkpoint_of_one_engine_goes_on_in_the_other(name, optimizer, order):
     made = named(name, count=200).changed(optimizer=optimizer, lr=1e-5 if optimizer == "adam" else 0.02)
@@ -127,7 +127,7 @@ def test_a_checkpoint_of_one_engine_goes_on_in_the_other(name, optimizer, order)
 @pytest.mark.parametrize("norm", ["before", "none"])
 @pytest.mark.parametrize("optimizer", ["sgd", *SLOTS])
 def test_a_restored_engine_goes_on_to_the_same_bits(optimizer, norm):
-    made = named("u=0.5", count=200, norm=norm).changed(optimizer=optimizer, lr=0.01)
+    made = named("u=0.85", count=200, norm=norm).changed(optimizer=optimizer, lr=0.01)
     whole, first, second = made.native(), made.native(), made.native()
     for step in range(8):
         whole.step(made.batch(step, 65))

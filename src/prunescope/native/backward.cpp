@@ -74,7 +74,7 @@ void Network::paired_weight_gradient(Index layer) {
     const Index half = task % HALVES;
     Share own{.groups = part(pairs.groups, parts, task / HALVES),
               .tiles = part(tiles_, HALVES, half),
-              .two_tiles = m.choice.two_tiles,
+              .two_tiles = m.choice.gradient_two_tiles,
               .scratch = nullptr};
     own.scratch = scratch_memory(scratch_size(pairs.width, 0));
     if (own.tiles.begin == own.tiles.end) {  // a batch of one tile has no first half
@@ -113,15 +113,16 @@ void Network::update_weights(Index layer, const UpdateFactors& factors) {
   m.group_gradients.clear();
   const auto update_of = [&](Index group) {
     float* sums = m.group_gradients.get() + 2 * group * width;
-    return WeightUpdate{.gradient = m.gradient.get(),
-                        .other_gradient = m.paired() ? m.gradient.get() + m.gradient.size() / HALVES : nullptr,
-                        .row_sum = m.row_sum.get(),
-                        .norm = {.scale = m.scale.get(), .offset = m.offset.get()},
-                        .inputs = inputs,
-                        .factors = factors,
-                        .weight = m.weight.view(),
-                        .gamma_gradient = sums,
-                        .beta_gradient = sums + width};
+    return WeightUpdate{
+        .gradient = m.gradient.get(),
+        .other_gradient = m.paired() ? m.gradient.get() + m.gradient.size() / HALVES : nullptr,
+        .row_sum = m.row_sum.get(),
+        .norm = {.scale = m.scale.get(), .offset = m.offset.get()},
+        .inputs = inputs,
+        .factors = factors,
+        .weight = m.weight.view(),
+        .gamma_gradient = sums,
+        .beta_gradient = sums + width};
   };
   if (m.paired())
     parallel(m.pairs.pieces(), [&](Index piece) {
@@ -134,7 +135,8 @@ void Network::update_weights(Index layer, const UpdateFactors& factors) {
   else
     parallel(groups, [&](Index group) {
       const Range rows = part(m.n_rows(), groups, group);
-      settings_.kernels->update_dense_weights({m.pitch, m.live_columns, m.kept.get()}, rows, update_of(group));
+      settings_.kernels->update_dense_weights({m.pitch, m.live_columns, m.kept.get()}, rows,
+                                              update_of(group));
     });
   m.gamma_gradient.clear();
   m.beta_gradient.clear();

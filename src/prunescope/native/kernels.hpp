@@ -10,31 +10,34 @@
 
 namespace prunescope {
 
-constexpr Index PADDING = 16;     // a piece's weights are a multiple of this many, and as much behind may be read
+constexpr Index PADDING =
+    16;  // a piece's weights are a multiple of this many, and as much behind may be read
 constexpr int BYTE_OFFSET = 128;  // pixels are kept as signed bytes: byte - BYTE_OFFSET
 
 constexpr uint32_t NOBODY = 0xffffffff;
 constexpr Index GROUP_ROWS = 256;  // rows among which pairs are made, and which one thread takes at a time
 
-// Two rows of a matrix, in one block of columns. First come the `both` columns that both rows keep: one column number,
-// and a weight of either row. Then come `own` steps of a further column of either row: two column numbers, two weights.
-// In the last `filled` of them the second row has no entry left: its weight stays 0, its column is any that is read.
+// Two rows of a matrix, in one block of columns. First come the `both` columns that both rows keep: one
+// column number, and a weight of either row. Then come `own` steps of a further column of either row: two
+// column numbers, two weights. In the last `filled` of them the second row has no entry left: its weight
+// stays 0, its column is any that is read.
 struct Visit {
   uint32_t row[2];  // the second is NOBODY where a row is alone
   uint16_t both, own, filled;
 };
 
-// The kept entries of a matrix, two rows at a time, by blocks of `width` columns and, within these, groups of rows.
-// Piece block * groups + group has the visits first[piece] <= v < first[piece + 1]. Its weights start at slot[piece],
-// and its column numbers, which count from the block's first column, at place[piece]. They are bytes, or 16-bit numbers
-// where a block is wider than 256 columns. The first and the last block visit every row.
+// The kept entries of a matrix, two rows at a time, by blocks of `width` columns and, within these, groups of
+// rows. Piece block * groups + group has the visits first[piece] <= v < first[piece + 1]. Its weights start
+// at slot[piece], and its column numbers, which count from the block's first column, at place[piece]. They
+// are bytes, or 16-bit numbers where a block is wider than 256 columns. The first and the last block visit
+// every row.
 struct RowPairs {
   Index rows, columns, width, blocks, groups;
   const uint32_t* first;
   const uint32_t* slot;
   const uint32_t* place;
-  const Visit* visit;      // one more is read
-  const uint8_t* narrow;   // null where the numbers are wide
+  const Visit* visit;     // one more is read
+  const uint8_t* narrow;  // null where the numbers are wide
   const uint16_t* wide;
 };
 
@@ -56,7 +59,8 @@ constexpr Index scratch_size(Index width, Index groups) {
   return 2 * TILE * (groups * GROUP_ROWS + 1 + block);
 }
 
-// Kept entries of columns whose inputs are constant, row by row. Their weights come behind all others, in this order.
+// Kept entries of columns whose inputs are constant, row by row. Their weights come behind all others, in
+// this order.
 struct ConstantEntries {
   const uint32_t* begin;  // of each row, and the end of the last
   const uint32_t* column;
@@ -102,7 +106,8 @@ struct BatchEpilogue {
   }
 };
 
-// Where the gradient of a matrix's weights goes, one a slot, and the sums of delta over the samples, one a row.
+// Where the gradient of a matrix's weights goes, one a slot, and the sums of delta over the samples, one a
+// row.
 struct WeightGradient {
   float* weight;
   float* row_sum;
@@ -223,11 +228,12 @@ struct ByteSums {
   int32_t* squares;
 };
 
-// The densities from which on products take blocks of so many columns, and two tiles at a time or one.
+// From this density on, blocks are `width` columns wide, and the forward products (also those of the input
+// gradient) and the weight gradient take two tiles at a time or one.
 struct BlockChoice {
   float density;
   Index width;
-  bool two_tiles;
+  bool forward_two_tiles, gradient_two_tiles;
 };
 
 struct Kernels {
@@ -239,15 +245,16 @@ struct Kernels {
                       const BatchEpilogue&);
   void (*forward_i8)(const PairedMatrix&, const Share&, Tiles<const int8_t> input, Tiles<float> output,
                      const BatchEpilogue&);
-  // Computes the same for one tile of a matrix of a few rows that keeps every entry, with no epilogue but the bias and
-  // zeros from sample `valid` on.
+  // Computes the same for one tile of a matrix of a few rows that keeps every entry, with no epilogue but the
+  // bias and zeros from sample `valid` on.
   void (*forward_thin)(const DenseMatrix&, Tile<const float> input, Tile<float> output, const float* bias,
                        Index valid);
   // Does the epilogue alone, for rows of products that were made elsewhere.
   void (*finish_rows)(Index rows, Tile<float> output, const Epilogue&);
 
-  // Writes, for every row of a share's groups, the sums over the share's samples of delta[r] input[column[k]] to
-  // weight[k], and adds those of delta[r] to row_sum[r]. What is written for a slot without an entry means nothing.
+  // Writes, for every row of a share's groups, the sums over the share's samples of delta[r] input[column[k]]
+  // to weight[k], and adds those of delta[r] to row_sum[r]. What is written for a slot without an entry means
+  // nothing.
   void (*weight_gradient_f32)(const RowPairs&, const Share&, Tiles<const float> delta,
                               Tiles<const float> input, const WeightGradient&);
   void (*weight_gradient_i8)(const RowPairs&, const Share&, Tiles<const float> delta,
@@ -256,9 +263,9 @@ struct Kernels {
   void (*weight_gradient_thin)(const DenseGradient&, Range columns, Index tiles, Tiles<const float> delta,
                                Tiles<const float> input);
 
-  // Computes the gradient towards the sums that a hidden unit h rectified, and writes it over h, for every unit in a
-  // share's groups: sum_k weight[k] delta[column[k]], less the terms, where h > 0, else 0. The matrix is the transposed
-  // one.
+  // Computes the gradient towards the sums that a hidden unit h rectified, and writes it over h, for every
+  // unit in a share's groups: sum_k weight[k] delta[column[k]], less the terms, where h > 0, else 0. The
+  // matrix is the transposed one.
   void (*input_gradient)(const PairedMatrix& transposed, const Share&, Tiles<const float> delta,
                          Tiles<float> hidden, const InputGradientTerms&);
   // Computes the same for one tile and some of the units below a matrix of a few rows that keeps every entry.
@@ -267,8 +274,8 @@ struct Kernels {
   // Does the last part alone, for one column's row of products that was made elsewhere.
   void (*finish_input_gradient)(const float* product, float* hidden, const InputGradientTerms&, Index column);
 
-  // Folds batch norm into the weights of some pieces: weight[k] scale[column[k]]. Adds sum_k weight[k] offset[column[k]]
-  // to every row's constant.
+  // Folds batch norm into the weights of some pieces: weight[k] scale[column[k]]. Adds sum_k weight[k]
+  // offset[column[k]] to every row's constant.
   void (*fold)(const PairedMatrix&, Range pieces, const Affine&, float* folded, double* constant);
   // Does the same for weights and biases of every row in `rows`.
   void (*fold_dense)(const DenseMatrix&, Range rows, const Affine&, const float* bias, const FoldedMap&);

@@ -104,7 +104,7 @@ void Layer::backward(const float* dy, float* dx, float* dw) {
   parallel_for(threads_, parts, [&](Index number) {
     const Share own{.groups = part(pairs.groups, parts, number),
                     .tiles = {0, tiles},
-                    .two_tiles = choice_.two_tiles,
+                    .two_tiles = choice_.gradient_two_tiles,
                     .scratch = scratch_memory(scratch_size(pairs.width, 0))};
     kernels_.weight_gradient_f32(pairs, own, delta, in, {.weight = dw_.get(), .row_sum = row_sum.get()});
   });

@@ -65,7 +65,7 @@ float* scratch_memory(Index size) {
 std::vector<Share> divided(const PairedRows& pairs, const BlockChoice& choice, Range tiles, Index threads) {
   const RowPairs view = pairs.view();
   const Index count = tiles.end - tiles.begin;
-  const Index together = choice.two_tiles && piece_count(count, 2) * view.groups >= threads ? 2 : 1;
+  const Index together = choice.forward_two_tiles && piece_count(count, 2) * view.groups >= threads ? 2 : 1;
   const Index across = piece_count(count, together);
   const Index parts = std::min(view.groups, piece_count(2 * threads, std::max<Index>(1, across)));
   std::vector<Share> all;
@@ -124,7 +124,8 @@ LinearMap::LinearMap(LinearMapSpec spec, const Kernels& kernels, Rule rule, int 
   bias = Parameter(n_rows(), rule);
   gamma = Parameter(width, rule);
   beta = Parameter(width, rule);
-  folded = Buffer<float>(size + 1);  // the last one stays 0: what is filled up in another order takes it from there
+  folded = Buffer<float>(size +
+                         1);  // the last one stays 0: what is filled up in another order takes it from there
   gradient = Buffer<float>(parts * size);
   folded_bias = Buffer<float>(n_rows());
   row_sum = Buffer<float>(HALVES * n_rows());
@@ -154,7 +155,8 @@ void LinearMap::pair(const LinearMapSpec& spec, const Kernels& kernels, int thre
   parallel_for(threads, pairs.pieces(), [&](Index piece) {
     pairs.for_each_entry(piece, [&](Index slot, Index r, Index c) { slots[bits.number(r, c)] = slot; });
   });
-  const uint32_t nothing = pairs.slots() + piece_count(std::ssize(constant_column), VECTOR_FLOATS) * VECTOR_FLOATS;
+  const uint32_t nothing =
+      pairs.slots() + piece_count(std::ssize(constant_column), VECTOR_FLOATS) * VECTOR_FLOATS;
   transposed_source.assign(transposed.slots(), nothing);
   parallel_for(threads, transposed.pieces(), [&](Index piece) {
     transposed.for_each_entry(

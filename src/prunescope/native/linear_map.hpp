@@ -10,9 +10,11 @@
 
 namespace prunescope {
 
-constexpr Index GROUPS = 16;  // groups of a dense map's rows, over which sums of columns are added up in this order
-constexpr Index CHUNKS = 4;   // parts of a paired map's pieces, over which sums of rows are added up in this order
-constexpr Index HALVES = 2;   // parts of the tiles, whose weight gradients are added up in this order
+constexpr Index GROUPS =
+    16;  // groups of a dense map's rows, over which sums of columns are added up in this order
+constexpr Index CHUNKS =
+    4;  // parts of a paired map's pieces, over which sums of rows are added up in this order
+constexpr Index HALVES = 2;  // parts of the tiles, whose weight gradients are added up in this order
 
 // Returns how the products with a matrix cut it into blocks.
 BlockChoice block_choice(const Kernels& kernels, const KeptBits& bits);
@@ -62,9 +64,7 @@ struct LinearMap {
   Index n_columns() const { return std::ssize(columns); }
   // Whether products go over the kept weights alone.
   bool paired() const { return !dense && !thin; }
-  ConstantEntries constants() const {
-    return {constant_begin.data(), constant_column.data(), pairs.slots()};
-  }
+  ConstantEntries constants() const { return {constant_begin.data(), constant_column.data(), pairs.slots()}; }
 
   void pair(const LinearMapSpec& spec, const Kernels& kernels, int threads);
 

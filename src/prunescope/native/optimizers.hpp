@@ -46,8 +46,8 @@ INLINE void with_rule(Rule rule, F task) {
     task.template operator()<Rule::adam>();
 }
 
-// The gradient of a kept weight is scale raw + offset sum. Of gamma's and beta's gradients, a column's sums of weight
-// times raw gradient and of weight times delta are added up, from which both follow.
+// The gradient of a kept weight is scale raw + offset sum. Of gamma's and beta's gradients, a column's sums
+// of weight times raw gradient and of weight times delta are added up, from which both follow.
 template <Rule rule>
 void update_as(const RowPairs& pairs, Index piece, const WeightUpdate& update) {
   const ParameterView& weight = update.weight;

@@ -10,9 +10,9 @@
 namespace prunescope {
 namespace {
 
-constexpr Index WORD = 64;            // columns of a word of bits
-constexpr Index NARROW = 256;         // the widest block whose column numbers are bytes
-constexpr Index PARTNERS = 64;        // how many rows compete to be a row's partner
+constexpr Index WORD = 64;      // columns of a word of bits
+constexpr Index NARROW = 256;   // the widest block whose column numbers are bytes
+constexpr Index PARTNERS = 64;  // how many rows compete to be a row's partner
 constexpr Index MOST_ENTRIES = 0x7fffffff - 65536;
 
 // Transposes 64 x 64 bits, by exchanging ever smaller squares.
@@ -132,14 +132,17 @@ RowPairs PairedRows::view() const {
           .wide = wide_.empty() ? nullptr : wide_.data()};
 }
 
-// Rows are taken from the longest to the shortest. Of those that follow, the partner is the one with most columns in
-// common, less two for every entry by which it is shorter: filling up costs more than sharing saves.
+// Rows are taken from the longest to the shortest. Of those that follow, the partner is the one with most
+// columns in common, less two for every entry by which it is shorter: filling up costs more than sharing
+// saves.
 std::vector<Visit> PairedRows::paired(const KeptBits& kept, Index piece) const {
   const Index block = piece / groups_;
   const Range own = prunescope::piece(rows_, GROUP_ROWS, piece % groups_);
   const Index word = block * width_ / WORD, words = std::min(width_ / WORD, kept.words() - word);
-  const Index partners = width_ <= NARROW ? PARTNERS : 1;  // in wide blocks rows have hardly a column in common
-  const bool every_row = block == 0 || block == blocks_ - 1;  // sums begin and end there, also those of nothing
+  const Index partners =
+      width_ <= NARROW ? PARTNERS : 1;  // in wide blocks rows have hardly a column in common
+  const bool every_row =
+      block == 0 || block == blocks_ - 1;  // sums begin and end there, also those of nothing
   std::vector<uint32_t> length(own.end - own.begin), order, after;
   for (Index r = own.begin; r < own.end; ++r) {
     Index bits = 0;
@@ -171,7 +174,9 @@ std::vector<Visit> PairedRows::paired(const KeptBits& kept, Index piece) const {
     Visit visit{{order[head], NOBODY}, 0, uint16_t(own_length), uint16_t(own_length)};
     if (best < n) {
       const Index both = common(head, best);
-      visit = {{order[head], order[best]}, uint16_t(both), uint16_t(own_length - both),
+      visit = {{order[head], order[best]},
+               uint16_t(both),
+               uint16_t(own_length - both),
                uint16_t(own_length - length_of(best))};
       after[before_best] = after[best];
     }

@@ -1,5 +1,5 @@
-// The kept entries of a matrix in the order in which the products stream them: two rows at a time, by blocks of
-// columns whose inputs stay in the first cache.
+// The kept entries of a matrix in the order in which the products stream them: two rows at a time, by blocks
+// of columns whose inputs stay in the first cache.
 #pragma once
 
 #include <cstdint>

@@ -1,20 +1,20 @@
 // Products with the kept weights of a sparse matrix: forward, weight gradient, input gradient.
 //
-// A visit takes two rows over one block of columns. It holds both rows' sums, over as many samples as there are
-// registers for, and goes through the columns that the rows keep; each weight is spread over a vector and multiplied
-// with the column's samples. Four things make it as fast as a dense product:
+// A visit takes two rows over one block of columns. It holds both rows' sums, over as many samples as there
+// are registers for, and goes through the columns that the rows keep; each weight is spread over a vector and
+// multiplied with the column's samples. Four things make it as fast as a dense product:
 //
 //   - The inputs of a block are in the first cache, and are read by all rows.
 //   - A column that both rows keep is loaded once for two products.
 //   - Weights and column numbers are read as one stream, in the order in which they are stored.
 //   - Visits are sorted by their numbers of steps, so that loops end where the branch predictor expects it.
 //
-// The weight gradient makes the same visits: it holds the two rows' deltas, and the products with a column's samples
-// are reduced to one sum an entry, many entries together. Where more samples fit into registers than a tile has, a
-// visit takes two tiles; where fewer do, a tile takes several rounds.
+// The weight gradient makes the same visits: it holds the two rows' deltas, and the products with a column's
+// samples are reduced to one sum an entry, many entries together. Where more samples fit into registers than
+// a tile has, a visit takes two tiles; where fewer do, a tile takes several rounds.
 //
-// The sums of a row are added up in the order of the blocks and, within these, of the visits' steps, whatever the
-// tiles, threads or calls. kernels.cpp includes this file, once for each instruction set.
+// The sums of a row are added up in the order of the blocks and, within these, of the visits' steps, whatever
+// the tiles, threads or calls. kernels.cpp includes this file, once for each instruction set.
 #pragma once
 
 #include "tiles.hpp"
@@ -27,14 +27,18 @@ constexpr int MOST_VECTORS = 8;  // of each row: two rows' sums fill half of 32 
 #else
 constexpr int MOST_VECTORS = 4;  // half of 16
 #endif
-constexpr int ONE_TILE = VECTORS < MOST_VECTORS ? VECTORS : MOST_VECTORS;  // vectors of a round where tiles are single
+constexpr int ONE_TILE =
+    VECTORS < MOST_VECTORS ? VECTORS : MOST_VECTORS;  // vectors of a round where tiles are single
 constexpr bool TWO_TILES_FIT = 2 * VECTORS <= MOST_VECTORS;
 
-// The blocks of columns by density: see benchmarks/README.md for how they were measured.
+// How blocks are cut: measured by benchmarks/block_widths.py. A block's inputs fill the first cache; the
+// sparser the rows, the wider their blocks, so that a visit's steps outweigh its beginning and end.
 #if defined(__AVX512F__)
-constexpr BlockChoice BLOCK_CHOICES[] = {{0.2, 64, true}, {0.08, 128, false}, {0.02, 256, false}, {0, 1024, false}};
+constexpr BlockChoice BLOCK_CHOICES[] = {
+    {0.2, 64, true, true}, {0.08, 128, false, true}, {0.02, 256, false, false}, {0, 1024, false, false}};
 #else
-constexpr BlockChoice BLOCK_CHOICES[] = {{0.1, 128, false}, {0.02, 256, false}, {0, 1024, false}};
+constexpr BlockChoice BLOCK_CHOICES[] = {
+    {0.1, 128, false, false}, {0.02, 256, false, false}, {0, 1024, false, false}};
 #endif
 
 // Keeps a loaded vector in its register. The compiler would load it again for every product, to save a name.
@@ -63,7 +67,8 @@ struct Samples {
   }
 };
 
-// The inputs of one round: feature f starts at data + f * stride, those of the second tile `apart` further on.
+// The inputs of one round: feature f starts at data + f * stride, those of the second tile `apart` further
+// on.
 template <class T>
 struct RoundInputs {
   const T* data;
@@ -78,8 +83,8 @@ struct RoundInputs {
 INLINE const uint8_t* numbers(const RowPairs& pairs, uint8_t) { return pairs.narrow; }
 INLINE const uint16_t* numbers(const RowPairs& pairs, uint16_t) { return pairs.wide; }
 
-// Asks for the first `count` features of a tile in order, before rows read them at random. The tile comes from a cache
-// further out, and the processor fetches ahead by itself only what is read in order.
+// Asks for the first `count` features of a tile in order, before rows read them at random. The tile comes
+// from a cache further out, and the processor fetches ahead by itself only what is read in order.
 template <class T>
 INLINE void prefetch(Tile<T> tile, Index count) {
   constexpr Index line = 64 / sizeof(T);
@@ -87,11 +92,11 @@ INLINE void prefetch(Tile<T> tile, Index count) {
     for (Index i = 0; i < TILE; i += line) __builtin_prefetch(tile.feature(f) + i, 0, 2);
 }
 
-// Returns one block of the inputs of TILES tiles. Bytes are widened to floats in `scratch` where all rows read them
-// there; in wide blocks most are read by few rows, and each of these widens them itself.
+// Returns one block of the inputs of TILES tiles. Bytes are widened to floats in `scratch` where all rows
+// read them there; in wide blocks most are read by few rows, and each of these widens them itself.
 template <int TILES, class C>
-INLINE RoundInputs<float> block_inputs(const RowPairs& pairs, Index block, Tiles<const float> x, Index tile, float*,
-                                       C) {
+INLINE RoundInputs<float> block_inputs(const RowPairs& pairs, Index block, Tiles<const float> x, Index tile,
+                                       float*, C) {
   if constexpr (sizeof(C) > 1)
     for (int t = 0; t < TILES; ++t) prefetch(x[tile + t], pairs.columns);
   return {x[tile].feature(block * pairs.width), x.stride, x.tile_stride};
@@ -104,20 +109,22 @@ INLINE RoundInputs<float> block_inputs(const RowPairs& pairs, Index block, Tiles
   for (int t = 0; t < TILES; ++t)
     for (Index c = 0; c < count; ++c)
       for (int i = 0; i < VECTORS; ++i)
-        store(scratch + (t * pairs.width + c) * TILE + i * WIDTH, load(x[tile + t].feature(first + c) + i * WIDTH));
+        store(scratch + (t * pairs.width + c) * TILE + i * WIDTH,
+              load(x[tile + t].feature(first + c) + i * WIDTH));
   return {scratch, TILE, pairs.width * TILE};
 }
 template <int TILES>
-INLINE RoundInputs<int8_t> block_inputs(const RowPairs& pairs, Index block, Tiles<const int8_t> x, Index tile, float*,
-                                        uint16_t) {
+INLINE RoundInputs<int8_t> block_inputs(const RowPairs& pairs, Index block, Tiles<const int8_t> x, Index tile,
+                                        float*, uint16_t) {
   for (int t = 0; t < TILES; ++t) prefetch(x[tile + t], pairs.columns);
   return {x[tile].feature(block * pairs.width), x.stride, x.tile_stride};
 }
 
-// Adds a visit's products to the sums s and t of its rows, and moves on to the next visit's columns and weights.
+// Adds a visit's products to the sums s and t of its rows, and moves on to the next visit's columns and
+// weights.
 template <int N, class T, class C>
-INLINE void add_products(const Visit& visit, const C*& column, const float*& weight, RoundInputs<T> x, Vector* s,
-                         Vector* t) {
+INLINE void add_products(const Visit& visit, const C*& column, const float*& weight, RoundInputs<T> x,
+                         Vector* s, Vector* t) {
   for (int left = visit.both; left > 0; --left, ++column, weight += 2) {
     const auto from = x.template samples<N>(*column);
     const Vector u = splat(weight[0]), v = splat(weight[1]);
@@ -138,14 +145,15 @@ INLINE void add_products(const Visit& visit, const C*& column, const float*& wei
   }
 }
 
-// Computes all sums of a share's rows over the samples of TILES tiles from `tile` on, in rounds of N vectors. They start
-// as start(row); end(row, round, sums) takes them when the last block is done.
+// Computes all sums of a share's rows over the samples of TILES tiles from `tile` on, in rounds of N vectors.
+// They start as start(row); end(row, round, sums) takes them when the last block is done.
 template <int N, int TILES, class C, class T, class Start, class End>
-INLINE void multiply(const PairedMatrix& matrix, const Share& share, Tiles<const T> input, Index tile, Start start,
-                     End end) {
+INLINE void multiply(const PairedMatrix& matrix, const Share& share, Tiles<const T> input, Index tile,
+                     Start start, End end) {
   constexpr Index PITCH = TILES * TILE;
   const RowPairs& pairs = matrix.pairs;
-  const Index first_row = share.groups.begin * GROUP_ROWS, rows = (share.groups.end - share.groups.begin) * GROUP_ROWS;
+  const Index first_row = share.groups.begin * GROUP_ROWS,
+              rows = (share.groups.end - share.groups.begin) * GROUP_ROWS;
   float *const sums = share.scratch, *const nobody = sums + rows * PITCH, *const widened = nobody + PITCH;
   for (Index block = 0; block < pairs.blocks; ++block) {
     const bool first = block == 0, last = block == pairs.blocks - 1;
@@ -166,7 +174,8 @@ INLINE void multiply(const PairedMatrix& matrix, const Share& share, Tiles<const
           const bool alone = visit->row[1] == NOBODY;
           Vector s[N], t[N];
           if (first) {
-            const Vector own_start = start(visit->row[0]), other_start = alone ? Vector{} : start(visit->row[1]);
+            const Vector own_start = start(visit->row[0]),
+                         other_start = alone ? Vector{} : start(visit->row[1]);
 #pragma GCC unroll 8
             for (int i = 0; i < N; ++i) s[i] = own_start, t[i] = other_start;
           } else {
@@ -226,13 +235,15 @@ struct ForwardEnd {
 };
 
 template <class T, class C>
-void forward_numbered(const PairedMatrix& matrix, const Share& share, Tiles<const T> input, Tiles<float> output,
-                      const BatchEpilogue& epilogue) {
+void forward_numbered(const PairedMatrix& matrix, const Share& share, Tiles<const T> input,
+                      Tiles<float> output, const BatchEpilogue& epilogue) {
   for_each_tile(share, [&]<int N, int TILES>(Index tile) {
-    const SampleMask mask[2] = {SampleMask(epilogue.at(tile).valid), SampleMask(epilogue.at(tile + TILES - 1).valid)};
+    const SampleMask mask[2] = {SampleMask(epilogue.at(tile).valid),
+                                SampleMask(epilogue.at(tile + TILES - 1).valid)};
     ForwardEnd<N, TILES> end{output, tile, {}, mask};
     for (int t = 0; t < TILES; ++t) end.epilogue[t] = epilogue.at(tile + t);
-    multiply<N, TILES, C>(matrix, share, input, tile, [&](Index row) { return splat(epilogue.bias[row]); }, end);
+    multiply<N, TILES, C>(
+        matrix, share, input, tile, [&](Index row) { return splat(epilogue.bias[row]); }, end);
     if (N < VECTORS && epilogue.statistics.mean) {
       const Index first = share.groups.begin * GROUP_ROWS, all = share.groups.end * GROUP_ROWS,
                   rows = all < matrix.pairs.rows ? all : matrix.pairs.rows;
@@ -270,8 +281,8 @@ void finish_rows(Index rows, Tile<float> output, const Epilogue& epilogue) {
   }
 }
 
-// Sums of pairs of products, on their way to the gradient: halves of vectors wait here until there are enough of them to
-// be reduced together, wherever visits end.
+// Sums of pairs of products, on their way to the gradient: halves of vectors wait here until there are enough
+// of them to be reduced together, wherever visits end.
 class GradientStream {
  public:
   // `add`: the sums are added to what is there.
@@ -373,17 +384,19 @@ void weight_gradient_numbered(const RowPairs& pairs, const Share& share, Tiles<c
       for (int round = 0; round * N < TILES * VECTORS; ++round) {
         auto own = x;
         own.data += round * N * WIDTH;
-        const RoundInputs<float> own_delta{delta[tile].data + round * N * WIDTH, delta.stride, delta.tile_stride};
+        const RoundInputs<float> own_delta{delta[tile].data + round * N * WIDTH, delta.stride,
+                                           delta.tile_stride};
         const bool add = tile > share.tiles.begin || round > 0;
         for (Index group = share.groups.begin; group < share.groups.end; ++group)
-          piece_gradient<N, C>(pairs, block * pairs.groups + group, own_delta, own, gradient, add, block == 0);
+          piece_gradient<N, C>(pairs, block * pairs.groups + group, own_delta, own, gradient, add,
+                               block == 0);
       }
     });
 }
 
 template <class T>
-void weight_gradient(const RowPairs& pairs, const Share& share, Tiles<const float> delta, Tiles<const T> input,
-                     const WeightGradient& gradient) {
+void weight_gradient(const RowPairs& pairs, const Share& share, Tiles<const float> delta,
+                     Tiles<const T> input, const WeightGradient& gradient) {
   if (pairs.narrow)
     weight_gradient_numbered<T, uint8_t>(pairs, share, delta, input, gradient);
   else
@@ -429,7 +442,8 @@ void input_gradient(const PairedMatrix& transposed, const Share& share, Tiles<co
     input_gradient_numbered<uint16_t>(transposed, share, delta, hidden, terms);
 }
 
-void finish_input_gradient(const float* product, float* hidden, const InputGradientTerms& terms, Index column) {
+void finish_input_gradient(const float* product, float* hidden, const InputGradientTerms& terms,
+                           Index column) {
   const InputGradient write = input_gradient_of(hidden, terms, column);
   for (int i = 0; i < VECTORS; ++i) write(i, load(product + i * WIDTH));
 }

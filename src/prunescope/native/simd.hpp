@@ -148,7 +148,8 @@ INLINE Vector sums(Vector* v) {
   return v[0];
 }
 
-// Returns the first half of u + the second half of u, and behind it the same of v: half the lanes to be summed.
+// Returns the first half of u + the second half of u, and behind it the same of v: half the lanes to be
+// summed.
 template <std::size_t... N>
 INLINE Vector halves(Vector u, Vector v, std::index_sequence<N...>) {
   constexpr std::size_t HALF = WIDTH / 2;

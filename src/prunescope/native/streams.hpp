@@ -11,10 +11,10 @@ namespace {
 
 // Some neighbouring weights of a visit. Lanes belong to the visit's first and second row by turns.
 struct Weights {
-  Index slot;         // of the first lane's weight
-  IntVector column;   // of each, counted from the block's first column; any column where there is no weight
-  IntVector kept;     // -1 for the lanes that hold a kept weight, else 0
-  bool shared;        // whether two neighbouring lanes have one column
+  Index slot;        // of the first lane's weight
+  IntVector column;  // of each, counted from the block's first column; any column where there is no weight
+  IntVector kept;    // -1 for the lanes that hold a kept weight, else 0
+  bool shared;       // whether two neighbouring lanes have one column
 };
 
 INLINE IntVector numbers_of_lanes() {
@@ -28,9 +28,11 @@ template <class C>
 INLINE IntVector own_columns(const C* from) {
 #if defined(__AVX512F__)
   if constexpr (sizeof(C) == 1)
-    return (IntVector)_mm512_maskz_cvtepu8_epi32(0xffff, _mm_loadu_si128(reinterpret_cast<const __m128i*>(from)));
+    return (IntVector)_mm512_maskz_cvtepu8_epi32(0xffff,
+                                                 _mm_loadu_si128(reinterpret_cast<const __m128i*>(from)));
   else
-    return (IntVector)_mm512_maskz_cvtepu16_epi32(0xffff, _mm256_loadu_si256(reinterpret_cast<const __m256i*>(from)));
+    return (IntVector)_mm512_maskz_cvtepu16_epi32(0xffff,
+                                                  _mm256_loadu_si256(reinterpret_cast<const __m256i*>(from)));
 #else
   IntVector columns;
   for (int i = 0; i < WIDTH; ++i) columns[i] = from[i];
@@ -49,8 +51,8 @@ INLINE IntVector shared_columns(const C* from) {
 #endif
 }
 
-// Calls task(weights) for all weights of a visit, and moves on to the next visit's column numbers and slots. Column
-// numbers behind the last one are read, and PADDING more are there.
+// Calls task(weights) for all weights of a visit, and moves on to the next visit's column numbers and slots.
+// Column numbers behind the last one are read, and PADDING more are there.
 template <class C, class F>
 INLINE void for_each_vector(const Visit& visit, const C*& column, Index& slot, F task) {
   const IntVector lane = numbers_of_lanes();
@@ -62,7 +64,8 @@ INLINE void for_each_vector(const Visit& visit, const C*& column, Index& slot, F
   }
   const int entries = 2 * (visit.own - visit.filled);  // from there on the second row has none
   for (int left = 2 * visit.own, begin = 0; left > 0; left -= WIDTH, begin += WIDTH) {
-    const IntVector first_row = (lane & 1) == 0, kept = (lane < left) & (first_row | (lane + begin < entries));
+    const IntVector first_row = (lane & 1) == 0,
+                    kept = (lane < left) & (first_row | (lane + begin < entries));
     task(Weights{slot, own_columns(column) & (lane < left), kept, false});
     const int done = left < WIDTH ? left : WIDTH;
     slot += done, column += done;

@@ -89,8 +89,8 @@ void weight_gradient_thin(const DenseGradient& gradient, Range columns, Index ti
 }
 
 // A few columns share the loads of the deltas; the matrix's column c lies across its rows.
-void input_gradient_thin(const DenseMatrix& matrix, Range columns, Tile<const float> delta, Tile<float> hidden,
-                         const InputGradientTerms& terms) {
+void input_gradient_thin(const DenseMatrix& matrix, Range columns, Tile<const float> delta,
+                         Tile<float> hidden, const InputGradientTerms& terms) {
   in_groups<ROWS_TOGETHER>(columns, [&](Index c, auto count) {
     constexpr int N = decltype(count)::value;
     for (int first = 0; first < VECTORS; first += ACROSS) {

@@ -25,8 +25,8 @@ from prunescope.training.torch.constants import ADAM_BETAS, ADAM_EPSILON, AVERAG
 if TYPE_CHECKING:
     from prunescope.native import _kernels
 
-# The density above which a product through BLAS is the cheaper one: see benchmarks/README.md.
-DENSE_ABOVE = 0.4
+# The density above which products through BLAS are the cheaper ones: see benchmarks/README.md.
+DENSE_ABOVE = 0.75
 # The number of classes below which an output layer is too thin for BLAS.
 DENSE_CLASSES = 64
 
