@@ -8,8 +8,15 @@ def instruction_sets() -> list[str]: ...
 
 class Layer:
     def __init__(
-        self, *, isa: str, threads: int, mask: NDArray[np.uint8], weight: NDArray[np.float32]
+        self,
+        *,
+        isa: str,
+        threads: int,
+        mask: NDArray[np.uint8],
+        weight: NDArray[np.float32],
+        blocks: tuple[int, bool] | None = None,
     ) -> None: ...
+    def seconds(self, repeats: int) -> list[float]: ...
     def forward(self, x: NDArray[np.float32], y: NDArray[np.float32]) -> None: ...
     def backward(self, dy: NDArray[np.float32], dx: NDArray[np.float32], dw: NDArray[np.float32]) -> None: ...
     @property

@@ -182,8 +182,18 @@ class NetworkBinding {
 // A Layer that refuses arrays that do not fit. They are plain arrays [features, batch] in row-major order.
 class LayerBinding {
  public:
-  LayerBinding(const std::string& isa, int threads, const In<uint8_t, 2>& mask, const In<float, 2>& weight)
-      : layer_(kernels_named(isa), checked(threads, mask, weight), mask_view(mask), weight.data()) {}
+  LayerBinding(const std::string& isa, int threads, const In<uint8_t, 2>& mask, const In<float, 2>& weight,
+               std::optional<std::pair<Index, bool>> blocks)
+      : layer_(kernels_named(isa), checked(threads, mask, weight), mask_view(mask), weight.data(),
+               checked(blocks)) {}
+
+  std::vector<double> seconds(int repeats) {
+    if (layer_.batch() == 0) throw std::invalid_argument("call forward and backward first");
+    if (repeats < 1) throw std::invalid_argument("at least one repeat is needed");
+    nb::gil_scoped_release nogil;
+    const auto found = layer_.seconds(repeats);
+    return {found.begin(), found.end()};
+  }
 
   void forward(const In<float, 2>& x, const Array<float>& y) {
     const Index batch = x.shape(1);
@@ -211,6 +221,13 @@ class LayerBinding {
     check_size(weight.shape(1), mask.shape(1));
     check_threads(threads);
     return threads;
+  }
+  static std::optional<BlockChoice> checked(const std::optional<std::pair<Index, bool>>& blocks) {
+    if (!blocks) return {};
+    const auto [width, two_tiles] = *blocks;
+    if (width < 64 || width % 64 != 0 || width > 65472)
+      throw std::invalid_argument("blocks are a multiple of 64 columns wide, at most 65472");
+    return BlockChoice{0, width, two_tiles, two_tiles};
   }
 
   Layer layer_;

@@ -2,6 +2,8 @@
 #include "layer.hpp"
 
 #include <algorithm>
+#include <chrono>
+#include <limits>
 #include <numeric>
 #include <vector>
 
@@ -18,16 +20,18 @@ std::vector<int32_t> all(Index n) {
 
 }  // namespace
 
-Layer::Layer(const Kernels& kernels, int threads, const MaskView& mask, const float* weight)
+Layer::Layer(const Kernels& kernels, int threads, const MaskView& mask, const float* weight,
+             const std::optional<BlockChoice>& choice)
     : kernels_(kernels),
       threads_(threads),
       n_out_(mask.rows),
       n_in_(mask.columns),
-      zeros_(std::max(n_out_, n_in_)) {
+      zeros_(std::max(n_out_, n_in_)),
+      row_sum_(n_out_) {
   const KeptBits bits(mask, all(n_out_), all(n_in_), threads), turned = bits.transposed(threads);
   kept_ = bits.entries();
-  choice_ = block_choice(kernels, bits);
-  turned_choice_ = block_choice(kernels, turned);
+  choice_ = choice ? *choice : block_choice(kernels, bits);
+  turned_choice_ = choice ? *choice : block_choice(kernels, turned);
   pairs_ = PairedRows(bits, choice_.width, threads);
   transposed_ = PairedRows(turned, turned_choice_.width, threads);
   weight_ = Buffer<float>(pairs_.slots());
@@ -77,15 +81,39 @@ void Layer::multiply(const PairedMatrix& matrix, const std::vector<Share>& share
   });
 }
 
+void Layer::forward() {
+  const Index tiles = piece_count(batch_, TILE);
+  multiply({pairs_.view(), weight_.get()}, divided(pairs_, choice_, {0, tiles}, threads_), inputs(x_),
+           outputs(y_));
+}
+
+void Layer::input_gradient() {
+  const Index tiles = piece_count(batch_, TILE);
+  multiply({transposed_.view(), transposed_weight_.get()},
+           divided(transposed_, turned_choice_, {0, tiles}, threads_), outputs(dy_), inputs(dx_));
+}
+
+void Layer::weight_gradient() {
+  const RowPairs pairs = pairs_.view();
+  const Index parts = std::min<Index>(pairs.groups, threads_);
+  parallel_for(threads_, parts, [&](Index number) {
+    const Share own{.groups = part(pairs.groups, parts, number),
+                    .tiles = {0, piece_count(batch_, TILE)},
+                    .two_tiles = choice_.gradient_two_tiles,
+                    .scratch = scratch_memory(scratch_size(pairs.width, 0))};
+    kernels_.weight_gradient_f32(pairs, own, outputs(dy_), inputs(x_),
+                                 {.weight = dw_.get(), .row_sum = row_sum_.get()});
+  });
+}
+
 void Layer::forward(const float* x, Index batch, float* y) {
   batch_ = batch;
   const Index tiles = piece_count(batch_, TILE);
   x_.reserve(tiles * n_in_ * TILE);
   y_.reserve(tiles * n_out_ * TILE);
-  const Tiles<float> in = inputs(x_), out = outputs(y_);
-  into_tiles(x, n_in_, in);
-  multiply({pairs_.view(), weight_.get()}, divided(pairs_, choice_, {0, tiles}, threads_), in, out);
-  out_of_tiles(out, n_out_, y);
+  into_tiles(x, n_in_, inputs(x_));
+  forward();
+  out_of_tiles(outputs(y_), n_out_, y);
 }
 
 void Layer::backward(const float* dy, float* dx, float* dw) {
@@ -93,22 +121,28 @@ void Layer::backward(const float* dy, float* dx, float* dw) {
   dy_.reserve(tiles * n_out_ * TILE);
   dx_.reserve(tiles * n_in_ * TILE);
   dw_.reserve(pairs_.slots());
-  const Tiles<float> in = inputs(x_), delta = outputs(dy_), gradient = inputs(dx_);
-  into_tiles(dy, n_out_, delta);
-  multiply({transposed_.view(), transposed_weight_.get()},
-           divided(transposed_, turned_choice_, {0, tiles}, threads_), delta, gradient);
-  out_of_tiles(gradient, n_in_, dx);
-  Buffer<float> row_sum(n_out_);
-  const RowPairs pairs = pairs_.view();
-  const Index parts = std::min<Index>(pairs.groups, threads_);
-  parallel_for(threads_, parts, [&](Index number) {
-    const Share own{.groups = part(pairs.groups, parts, number),
-                    .tiles = {0, tiles},
-                    .two_tiles = choice_.gradient_two_tiles,
-                    .scratch = scratch_memory(scratch_size(pairs.width, 0))};
-    kernels_.weight_gradient_f32(pairs, own, delta, in, {.weight = dw_.get(), .row_sum = row_sum.get()});
-  });
+  into_tiles(dy, n_out_, outputs(dy_));
+  input_gradient();
+  out_of_tiles(inputs(dx_), n_in_, dx);
+  weight_gradient();
   for (Index k = 0; k < kept_; ++k) dw[k] = dw_[order_[k]];
+}
+
+std::array<double, 3> Layer::seconds(int repeats) {
+  std::array<double, 3> least;
+  least.fill(std::numeric_limits<double>::infinity());
+  const auto time = [&](int which, auto product) {
+    const auto start = std::chrono::steady_clock::now();
+    product();
+    const std::chrono::duration<double> passed = std::chrono::steady_clock::now() - start;
+    least[which] = std::min(least[which], passed.count());
+  };
+  for (int n = 0; n < repeats; ++n) {
+    time(0, [&] { forward(); });
+    time(1, [&] { weight_gradient(); });
+    time(2, [&] { input_gradient(); });
+  }
+  return least;
 }
 
 }  // namespace prunescope

@@ -1,6 +1,10 @@
 // One sparse linear map on its own, between plain feature-major arrays: what the benchmark of a layer times.
 #pragma once
 
+#include <array>
+#include <optional>
+#include <vector>
+
 #include "buffer.hpp"
 #include "kernels.hpp"
 #include "linear_map.hpp"
@@ -9,8 +13,10 @@ namespace prunescope {
 
 class Layer {
  public:
-  // `weight` is the whole array, in the shape of the mask.
-  Layer(const Kernels& kernels, int threads, const MaskView& mask, const float* weight);
+  // `weight` is the whole array, in the shape of the mask. `choice` says how the products cut the matrix into
+  // blocks, in place of what a network would choose.
+  Layer(const Kernels& kernels, int threads, const MaskView& mask, const float* weight,
+        const std::optional<BlockChoice>& choice);
 
   Index kept() const { return kept_; }
   Index n_out() const { return n_out_; }
@@ -21,6 +27,8 @@ class Layer {
   void forward(const float* x, Index batch, float* y);
   // Computes dx [n_in, batch] and dw [kept] from dy [n_out, batch] and the last x.
   void backward(const float* dy, float* dx, float* dw);
+  // Repeats the last products, and returns the least seconds of each, without the moves into tiles and back.
+  std::array<double, 3> seconds(int repeats);
 
  private:
   Tiles<float> inputs(Buffer<float>& buffer) const { return {buffer.get(), TILE, n_in_ * TILE}; }
@@ -29,6 +37,10 @@ class Layer {
   void into_tiles(const float* from, Index features, Tiles<float> tiles) const;
   void out_of_tiles(Tiles<const float> tiles, Index features, float* to) const;
 
+  // The products, on what lies in tiles.
+  void forward();
+  void input_gradient();
+  void weight_gradient();
   void multiply(const PairedMatrix& matrix, const std::vector<Share>& shares, Tiles<const float> from,
                 Tiles<float> to) const;
 
@@ -41,7 +53,7 @@ class Layer {
   std::vector<uint32_t> order_;  // the slot of each kept weight, row by row
   Buffer<float> weight_, transposed_weight_, zeros_;
   Buffer<float> x_, y_, dy_, dx_;  // in tiles
-  Buffer<float> dw_;               // one a slot
+  Buffer<float> dw_, row_sum_;     // one a slot, one a row
 };
 
 }  // namespace prunescope

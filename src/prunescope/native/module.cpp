@@ -18,14 +18,23 @@ NB_MODULE(_kernels, m) {
       .def(
           "__init__",
           [](LayerBinding* self, const std::string& isa, int threads, const In<uint8_t, 2>& mask,
-             const In<float, 2>& weight) { new (self) LayerBinding(isa, threads, mask, weight); },
+             const In<float, 2>& weight, std::optional<std::pair<Index, bool>> blocks) {
+            new (self) LayerBinding(isa, threads, mask, weight, blocks);
+          },
           nb::kw_only(), nb::arg("isa"), nb::arg("threads"), nb::arg("mask").noconvert(),
-          nb::arg("weight").noconvert())
+          nb::arg("weight").noconvert(), nb::arg("blocks").none() = nb::none(),
+          "Take the kept weights of a matrix; blocks is (columns of a block, whether two tiles are taken at "
+          "a time), "
+          "by default what a network would take.")
       .def("forward", &LayerBinding::forward, nb::arg("x").noconvert(), nb::arg("y").noconvert(),
            "Write the products with x [n_in, batch] to y [n_out, batch].")
       .def("backward", &LayerBinding::backward, nb::arg("dy").noconvert(), nb::arg("dx").noconvert(),
            nb::arg("dw").noconvert(),
            "Write the gradients that follow from dy [n_out, batch] to dx [n_in, batch] and dw [kept].")
+      .def("seconds", &LayerBinding::seconds, nb::arg("repeats"),
+           "Repeat the last forward product, weight gradient and input gradient, and return the least "
+           "seconds of each, "
+           "without the moves into tiles and back.")
       .def_prop_ro("kept", &LayerBinding::kept, "The number of kept weights.");
   nb::class_<Blas>(m, "Blas").def(
       "__init__",
