@@ -11,6 +11,7 @@ CASES = [
     ("u=1, several pieces of rows", 130, {}),
     ("u=1, several pieces of samples", 1100, {}),
     ("u=0.5", 130, {"precision": "bf16"}),
+    ("u=1, several pieces of samples", 1100, {"precision": "bf16"}),
     ("u=0.5, floats", 130, {}),
     ("u=0.3, blocks", 130, {}),
     ("u=0.3, blocks", 300, {}),

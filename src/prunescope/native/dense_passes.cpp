@@ -6,33 +6,86 @@
 
 namespace prunescope {
 
-const float* Network::rounded(const float* from, Index size, Buffer<float>& to) {
-  if (!settings_.bf16) return from;
-  to.reserve(size);
-  constexpr Index length = 1 << 16;
-  parallel(piece_count(size, length), [&](Index task) {
-    const auto [begin, end] = piece(size, length, task);
-    settings_.kernels->round_bf16(from + begin, end - begin, 0, to.get() + begin);
+void Network::round_inputs(Index layer) {
+  LinearMap& m = maps_[layer];
+  const Tiles<float> x = activations_[layer];
+  const bool bytes = layer == 0 && has_bytes_;
+  const Index live = m.live_columns;
+  narrows() ? m.narrow_inputs.reserve(live * x.stride) : m.rounded_inputs.reserve(live * x.stride);
+  parallel(piece_count(live, ROUNDED_ROWS), [&](Index task) {
+    const Range own = piece(live, ROUNDED_ROWS, task);
+    for (Index c = own.begin; c < own.end; ++c) {
+      uint16_t* to = m.narrow_inputs.get() + c * x.stride;
+      if (!narrows())
+        settings_.kernels->round_bf16(x[0].feature(c), batch_, m.mean[c],
+                                      m.rounded_inputs.get() + c * x.stride);
+      else if (!bytes)
+        settings_.kernels->narrow_f32(x[0].feature(c), batch_, m.mean[c], to);
+      else
+        for (Index t = 0; t < tiles_; ++t)
+          settings_.kernels->narrow_i8(byte_inputs(t).feature(c), TILE, m.mean[c], to + t * TILE);
+    }
   });
-  return to.get();
 }
 
-const float* Network::rounded_inputs(Index layer) {
+void Network::round_weights(Index layer) {
+  LinearMap& m = maps_[layer];
+  if (narrows()) m.narrow_weights.reserve(m.folded.size());
+  parallel(piece_count(m.n_rows(), ROUNDED_ROWS), [&](Index task) {
+    const Range rows = piece(m.n_rows(), ROUNDED_ROWS, task);
+    const Index begin = rows.begin * m.pitch, size = rows.end * m.pitch - begin;
+    float* folded = m.folded.get() + begin;
+    if (narrows())
+      settings_.kernels->narrow_f32(folded, size, 0, m.narrow_weights.get() + begin);
+    else
+      settings_.kernels->round_bf16(folded, size, 0, folded);
+  });
+}
+
+void Network::round_delta(Index layer) {
+  const Tiles<float> delta = activations_[layer + 1];
+  const Index n_rows = maps_[layer].n_rows(), size = n_rows * delta.stride;
+  narrows() ? narrow_delta_.reserve(size) : rounded_delta_.reserve(size);
+  parallel(piece_count(n_rows, ROUNDED_ROWS), [&](Index task) {
+    const Range rows = piece(n_rows, ROUNDED_ROWS, task);
+    for (Index r = rows.begin; r < rows.end; ++r) {
+      const float* from = delta[0].feature(r);
+      if (narrows())
+        settings_.kernels->narrow_f32(from, batch_, 0, narrow_delta_.get() + r * delta.stride);
+      else
+        settings_.kernels->round_bf16(from, batch_, 0, rounded_delta_.get() + r * delta.stride);
+    }
+  });
+}
+
+Operand Network::inputs(Index layer, bool rounding) const {
   const LinearMap& m = maps_[layer];
   const Tiles<float> x = activations_[layer];
-  if (!settings_.bf16) return x.data;
-  rounded_a_.reserve(m.live_columns * x.stride);
-  parallel(m.live_columns, [&](Index c) {
-    settings_.kernels->round_bf16(x[0].feature(c), batch_, m.mean[c], rounded_a_.get() + c * x.stride);
-  });
-  return rounded_a_.get();
+  if (rounding && narrows()) return {nullptr, m.narrow_inputs.get(), x.stride};
+  return {rounding ? m.rounded_inputs.get() : x.data, nullptr, x.stride};
+}
+
+Operand Network::weights(Index layer, bool rounding) const {
+  const LinearMap& m = maps_[layer];
+  if (rounding && narrows()) return {nullptr, m.narrow_weights.get(), m.pitch};
+  return {m.folded.get(), nullptr, m.pitch};
+}
+
+Operand Network::delta(Index layer, bool rounding) const {
+  const Tiles<float> delta = activations_[layer + 1];
+  if (rounding && narrows()) return {nullptr, narrow_delta_.get(), delta.stride};
+  return {rounding ? rounded_delta_.get() : delta.data, nullptr, delta.stride};
 }
 
 void Network::forward_dense(Index layer, bool training) {
   LinearMap& m = maps_[layer];
-  const Tiles<float> x = activations_[layer], out = activations_[layer + 1];
-  const float* a = training ? rounded_inputs(layer) : x.data;
-  const float* w = training ? rounded(m.folded.get(), m.folded.size(), rounded_b_) : m.folded.get();
+  const Tiles<float> out = activations_[layer + 1];
+  const bool rounding = training && rounds(m);
+  if (rounding) {
+    round_inputs(layer);
+    round_weights(layer);
+  }
+  const Operand x = inputs(layer, rounding), w = weights(layer, rounding);
   const Index across = piece_count(batch_, DENSE_SAMPLES);
   parallel(across * piece_count(m.n_rows(), DENSE_ROWS), [&](Index task) {
     const Range samples = piece(batch_, DENSE_SAMPLES, task % across);
@@ -43,10 +96,8 @@ void Network::forward_dense(Index layer, bool training) {
                              .m = samples.end - samples.begin,
                              .n = count,
                              .k = m.live_columns,
-                             .a = a + samples.begin,
-                             .leading_a = x.stride,
-                             .b = w + rows.begin * m.pitch,
-                             .leading_b = m.pitch,
+                             .a = x.from(samples.begin),
+                             .b = w.from(rows.begin * w.leading),
                              .c = out.data + samples.begin + rows.begin * out.stride,
                              .leading_c = out.stride});
     for (Index t = samples.begin / TILE; t * TILE < samples.end; ++t) {
@@ -60,9 +111,9 @@ void Network::forward_dense(Index layer, bool training) {
 
 void Network::dense_weight_gradient(Index layer) {
   LinearMap& m = maps_[layer];
-  const Tiles<float> x = activations_[layer], delta = activations_[layer + 1];
-  const float* a = rounded_inputs(layer);
-  const float* b = rounded(delta.data, m.n_rows() * delta.stride, rounded_b_);
+  const Tiles<float> sums = activations_[layer + 1];
+  if (rounds(m)) round_delta(layer);
+  const Operand x = inputs(layer, rounds(m)), d = delta(layer, rounds(m));
   parallel(piece_count(m.n_rows(), DENSE_ROWS), [&](Index task) {
     const Range rows = piece(m.n_rows(), DENSE_ROWS, task);
     settings_.blas.multiply({.op_a = 'T',
@@ -70,16 +121,14 @@ void Network::dense_weight_gradient(Index layer) {
                              .m = m.live_columns,
                              .n = rows.end - rows.begin,
                              .k = batch_,
-                             .a = a,
-                             .leading_a = x.stride,
-                             .b = b + rows.begin * delta.stride,
-                             .leading_b = delta.stride,
+                             .a = x,
+                             .b = d.from(rows.begin * d.leading),
                              .c = m.gradient.get() + rows.begin * m.pitch,
                              .leading_c = m.pitch});
     for (Index r = rows.begin; r < rows.end; ++r) {
       double total = 0;
       for (Index t = 0; t < tiles_; ++t) {
-        const float* samples = delta[t].feature(r);
+        const float* samples = sums[t].feature(r);
         float tile_sum = 0;
         for (Index n = 0; n < TILE; ++n) tile_sum += samples[n];
         total += tile_sum;
@@ -91,9 +140,8 @@ void Network::dense_weight_gradient(Index layer) {
 
 void Network::dense_input_gradient(Index layer) {
   LinearMap& m = maps_[layer];
-  const Tiles<float> hidden = activations_[layer], delta = activations_[layer + 1];
-  const float* a = rounded(delta.data, m.n_rows() * delta.stride, rounded_a_);
-  const float* w = rounded(m.folded.get(), m.folded.size(), rounded_b_);
+  const Tiles<float> hidden = activations_[layer];
+  const Operand d = delta(layer, rounds(m)), w = weights(layer, rounds(m));  // rounded in the passes before
   const InputGradientTerms terms{m.mean.get(), m.shift.get(), m.slope.get()};
   const Index across = piece_count(batch_, DENSE_SAMPLES);
   parallel(across * piece_count(m.live_columns, DENSE_ROWS), [&](Index task) {
@@ -104,10 +152,8 @@ void Network::dense_input_gradient(Index layer) {
                              .m = samples.end - samples.begin,
                              .n = columns.end - columns.begin,
                              .k = m.n_rows(),
-                             .a = a + samples.begin,
-                             .leading_a = delta.stride,
-                             .b = w + columns.begin,
-                             .leading_b = m.pitch,
+                             .a = d.from(samples.begin),
+                             .b = w.from(columns.begin),
                              .c = products_.get() + samples.begin + columns.begin * hidden.stride,
                              .leading_c = hidden.stride});
     for (Index c = columns.begin; c < columns.end; ++c)

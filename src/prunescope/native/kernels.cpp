@@ -21,13 +21,20 @@ void widen(const int8_t* input, float* output) {
   for (int i = 0; i < VECTORS; ++i) store(output + i * WIDTH, load(input + i * WIDTH));
 }
 
+INLINE uint32_t bf16_bits(float value) {  // in the upper half
+  const uint32_t bits = __builtin_bit_cast(uint32_t, value);
+  const bool number = (bits & 0x7fffffffu) <= 0x7f800000u;
+  return number ? bits + 0x7fffu + ((bits >> 16) & 1u) : bits;
+}
+
 void round_bf16(const float* input, Index size, float shift, float* output) {
-  for (Index i = 0; i < size; ++i) {
-    const float value = input[i] - shift;
-    uint32_t bits = __builtin_bit_cast(uint32_t, value);
-    if ((bits & 0x7fffffffu) <= 0x7f800000u) bits += 0x7fffu + ((bits >> 16) & 1u);  // all but NaNs
-    output[i] = __builtin_bit_cast(float, bits & 0xffff0000u);
-  }
+  for (Index i = 0; i < size; ++i)
+    output[i] = __builtin_bit_cast(float, bf16_bits(input[i] - shift) & 0xffff0000u);
+}
+
+template <class T>
+void narrow_bf16(const T* input, Index size, float shift, uint16_t* output) {
+  for (Index i = 0; i < size; ++i) output[i] = bf16_bits(input[i] - shift) >> 16;
 }
 
 }  // namespace
@@ -61,6 +68,8 @@ const Kernels TABLE(PRUNESCOPE_ISA) = {
     .gather_f32 = gather_f32,
     .widen = widen,
     .round_bf16 = round_bf16,
+    .narrow_f32 = narrow_bf16<float>,
+    .narrow_i8 = narrow_bf16<int8_t>,
 };
 
 }  // namespace prunescope

@@ -254,8 +254,10 @@ struct Kernels {
   void (*gather_f32)(const ImageRows<float>&, const PixelList&, Tile<float> output, const Statistics&);
   // Converts one feature's samples to float.
   void (*widen)(const int8_t* input, float* output);
-  // Rounds input - shift to bfloat16, to nearest even.
+  // Rounds input - shift to bfloat16, to nearest even: to floats, or to numbers of 16 bits.
   void (*round_bf16)(const float* input, Index size, float shift, float* output);
+  void (*narrow_f32)(const float* input, Index size, float shift, uint16_t* output);
+  void (*narrow_i8)(const int8_t* input, Index size, float shift, uint16_t* output);
 };
 
 extern const Kernels kernels_baseline;

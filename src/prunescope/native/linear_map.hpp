@@ -64,7 +64,10 @@ struct LinearMap {
   Buffer<float> kept;  // dense maps: 1 where a weight is trained; empty where all are
   Parameter weight, bias, gamma, beta;
 
-  Buffer<float> folded, folded_bias;                // weights and biases with batch norm in them
+  Buffer<float> folded, folded_bias;  // weights and biases with batch norm in them
+  // Of a dense map in bf16: its inputs and folded weights, rounded; as floats the weights are in `folded`.
+  Buffer<float> rounded_inputs;
+  Buffer<uint16_t> narrow_inputs, narrow_weights;
   Buffer<float> transposed_weight, block_weight;    // folded weights in the pattern's other orders
   Buffer<float> gradient, block_gradient, row_sum;  // sparse maps: HALVES of each, one after the other
   // Of the columns: the batch's statistics; the affine map that normalises; gamma and beta as the update sees

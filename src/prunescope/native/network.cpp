@@ -93,7 +93,7 @@ void Network::gather(const ImagesView<T>& images, const int64_t* indices, Index 
       int8_t* to = bytes_.get() + place * TILE;
       const ByteSums sums{byte_sum_.get() + place, byte_squares_.get() + place};
       settings_.kernels->gather_u8(from, pixels, to, statistics ? sums : ByteSums{});
-      if (maps_[0].dense)
+      if (maps_[0].dense && !(statistics && narrows()))  // else the bytes themselves are rounded
         for (Index f = begin; f < end; ++f) settings_.kernels->widen(to + (f - begin) * TILE, x.feature(f));
     } else {
       const Statistics wanted{input_mean_.get() + place, input_squared_deviations_.get() + place};
