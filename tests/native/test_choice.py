@@ -80,8 +80,24 @@ def test_a_torch_that_shows_no_mkl_is_passed_over(monkeypatch, tmp_path):
     assert blas._in_torch() is None
 
 
+def test_an_mkl_that_does_not_pack_is_used_without():
+    class Library:
+        sgemm_pack_ = blas.ctypes.CFUNCTYPE(None)()
+
+    assert blas._packing(Library()) == (0, 0, 0)
+
+
 @needs_kernels
-@pytest.mark.parametrize("name", ["u=1, several pieces of rows", "u=0.5", "dead, dense", "u=1, floats"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "u=1, several pieces of rows",
+        "u=1, pieces of rows and samples",
+        "u=0.5",
+        "dead, dense",
+        "u=1, floats",
+    ],
+)
 def test_both_blas_give_the_same_steps(monkeypatch, scipys_blas, set_threads, name):
     problem = named(name)
     own = problem.native()

@@ -10,6 +10,7 @@ pytestmark = needs_kernels
 CASES = [
     ("u=1, several pieces of rows", 130, {}),
     ("u=1, several pieces of samples", 1100, {}),
+    ("u=1, pieces of rows and samples", 1100, {}),
     ("u=0.5", 130, {"precision": "bf16"}),
     ("u=1, several pieces of samples", 1100, {"precision": "bf16"}),
     ("u=0.5, floats", 130, {}),

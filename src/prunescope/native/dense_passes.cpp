@@ -77,6 +77,34 @@ Operand Network::delta(Index layer, bool rounding) const {
   return {rounding ? rounded_delta_.get() : delta.data, nullptr, delta.stride};
 }
 
+Index Network::pack(const DenseProduct& whole, Index rows, Index pieces) {
+  // A packed operand is for products of equal sizes alone.
+  if (!settings_.blas.pack || whole.a.narrow || pieces < 2 || whole.n % pieces != 0) return 0;
+  if (whole.m == 0 || whole.k == 0) return 0;
+  const Range columns = part(whole.n, pieces, 0);
+  const Index across = piece_count(whole.m, rows);
+  const auto left = [&](Index number) { return whole.part(piece(whole.m, rows, number), columns); };
+  const Index size = piece_count(settings_.blas.packed_floats(left(0)), 16) * 16;
+  if (packed_.size() < across * size) packed_ = Buffer<float>(across * size, Unfilled{});
+  parallel(across,
+           [&](Index number) { settings_.blas.pack_left(left(number), packed_.get() + number * size); });
+  return size;
+}
+
+template <class F>
+void Network::multiply(const DenseProduct& whole, Index rows, F finish) {
+  // Without a row of the left operand there is one task still, for what `finish` does.
+  const Index across = std::max<Index>(1, piece_count(whole.m, rows));
+  const Index pieces = piece_count(whole.n, DENSE_ROWS);
+  const Index packed = pack(whole, rows, pieces);
+  parallel(across * pieces, [&](Index task) {
+    const Range own = piece(whole.m, rows, task % across), columns = part(whole.n, pieces, task / across);
+    settings_.blas.multiply(whole.part(own, columns),
+                            packed ? packed_.get() + task % across * packed : nullptr);
+    finish(own, columns);
+  });
+}
+
 void Network::forward_dense(Index layer, bool training) {
   LinearMap& m = maps_[layer];
   const Tiles<float> out = activations_[layer + 1];
@@ -85,77 +113,58 @@ void Network::forward_dense(Index layer, bool training) {
     round_inputs(layer);
     round_weights(layer);
   }
-  const Operand x = inputs(layer, rounding), w = weights(layer, rounding);
-  const Index across = piece_count(batch_, DENSE_SAMPLES);
-  parallel(across * piece_count(m.n_rows(), DENSE_ROWS), [&](Index task) {
-    const Range samples = piece(batch_, DENSE_SAMPLES, task % across);
-    const Range rows = piece(m.n_rows(), DENSE_ROWS, task / across);
-    const Index count = rows.end - rows.begin;
-    settings_.blas.multiply({.op_a = 'N',
+  const DenseProduct product{.op_a = 'N',
                              .op_b = 'N',
-                             .m = samples.end - samples.begin,
-                             .n = count,
+                             .m = batch_,
+                             .n = m.n_rows(),
                              .k = m.live_columns,
-                             .a = x.from(samples.begin),
-                             .b = w.from(rows.begin * w.leading),
-                             .c = out.data + samples.begin + rows.begin * out.stride,
-                             .leading_c = out.stride});
+                             .a = inputs(layer, rounding),
+                             .b = weights(layer, rounding),
+                             .c = out.data,
+                             .leading_c = out.stride};
+  multiply(product, DENSE_SAMPLES, [&](Range samples, Range rows) {
     for (Index t = samples.begin / TILE; t * TILE < samples.end; ++t) {
       Epilogue last = epilogue(m, t, training);
       last.bias += rows.begin;
       last.statistics = last.statistics.from(rows.begin);
-      settings_.kernels->finish_rows(count, out[t].from(rows.begin), last);
+      settings_.kernels->finish_rows(rows.end - rows.begin, out[t].from(rows.begin), last);
     }
   });
 }
 
 void Network::dense_weight_gradient(Index layer) {
   LinearMap& m = maps_[layer];
-  const Tiles<float> sums = activations_[layer + 1];
   if (rounds(m)) round_delta(layer);
-  const Operand x = inputs(layer, rounds(m)), d = delta(layer, rounds(m));
-  parallel(piece_count(m.n_rows(), DENSE_ROWS), [&](Index task) {
-    const Range rows = piece(m.n_rows(), DENSE_ROWS, task);
-    settings_.blas.multiply({.op_a = 'T',
+  dense_gradient_.reserve(m.folded.size());
+  const DenseProduct product{.op_a = 'T',
                              .op_b = 'N',
                              .m = m.live_columns,
-                             .n = rows.end - rows.begin,
+                             .n = m.n_rows(),
                              .k = batch_,
-                             .a = x,
-                             .b = d.from(rows.begin * d.leading),
-                             .c = m.gradient.get() + rows.begin * m.pitch,
-                             .leading_c = m.pitch});
-    for (Index r = rows.begin; r < rows.end; ++r) {
-      double total = 0;
-      for (Index t = 0; t < tiles_; ++t) {
-        const float* samples = sums[t].feature(r);
-        float tile_sum = 0;
-        for (Index n = 0; n < TILE; ++n) tile_sum += samples[n];
-        total += tile_sum;
-      }
-      m.row_sum[r] = total;
-    }
+                             .a = inputs(layer, rounds(m)),
+                             .b = delta(layer, rounds(m)),
+                             .c = dense_gradient_.get(),
+                             .leading_c = m.pitch};
+  multiply(product, std::max<Index>(1, m.live_columns), [&](Range, Range rows) {
+    const Tiles<const float> delta = activations_[layer + 1];
+    settings_.kernels->row_sums(rows, delta, tiles_, m.row_sum.get());
   });
 }
 
 void Network::dense_input_gradient(Index layer) {
   LinearMap& m = maps_[layer];
   const Tiles<float> hidden = activations_[layer];
-  const Operand d = delta(layer, rounds(m)), w = weights(layer, rounds(m));  // rounded in the passes before
   const InputGradientTerms terms{m.mean.get(), m.shift.get(), m.slope.get()};
-  const Index across = piece_count(batch_, DENSE_SAMPLES);
-  parallel(across * piece_count(m.live_columns, DENSE_ROWS), [&](Index task) {
-    const Range samples = piece(batch_, DENSE_SAMPLES, task % across);
-    const Range columns = piece(m.live_columns, DENSE_ROWS, task / across);
-    settings_.blas.multiply({.op_a = 'N',
+  const DenseProduct product{.op_a = 'N',
                              .op_b = 'T',
-                             .m = samples.end - samples.begin,
-                             .n = columns.end - columns.begin,
+                             .m = batch_,
+                             .n = m.live_columns,
                              .k = m.n_rows(),
-                             .a = d.from(samples.begin),
-                             .b = w.from(columns.begin),
-                             .c = products_.get() + samples.begin + columns.begin * hidden.stride,
-                             .leading_c = hidden.stride});
+                             .a = delta(layer, rounds(m)),  // rounded in the passes before
+                             .b = weights(layer, rounds(m)),
+                             .c = products_.get(),
+                             .leading_c = hidden.stride};
+  multiply(product, DENSE_SAMPLES, [&](Range samples, Range columns) {
     for (Index c = columns.begin; c < columns.end; ++c)
       for (Index t = samples.begin / TILE; t * TILE < samples.end; ++t)
         settings_.kernels->finish_input_gradient(products_.get() + c * hidden.stride + t * TILE,

@@ -17,8 +17,25 @@
 namespace prunescope {
 namespace {
 
-void widen(const int8_t* input, float* output) {
-  for (int i = 0; i < VECTORS; ++i) store(output + i * WIDTH, load(input + i * WIDTH));
+void widen(Index features, const int8_t* input, Tile<float> output) {
+  for (Index f = 0; f < features; ++f)
+    for (int i = 0; i < VECTORS; ++i)
+      store_past_caches(output.feature(f) + i * WIDTH, load(input + f * TILE + i * WIDTH));
+  stored_past_caches();
+}
+
+// A tile's values are added up as floats, the tiles' sums as doubles.
+void row_sums(Range rows, Tiles<const float> delta, Index tiles, float* sums) {
+  for (Index r = rows.begin; r < rows.end; ++r) {
+    double total = 0;
+    for (Index t = 0; t < tiles; ++t) {
+      const float* samples = delta[t].feature(r);
+      Vector part = load(samples);
+      for (int i = 1; i < VECTORS; ++i) part += load(samples + i * WIDTH);
+      total += sum(part);
+    }
+    sums[r] = total;
+  }
 }
 
 INLINE uint32_t bf16_bits(float value) {  // in the upper half
@@ -55,6 +72,7 @@ const Kernels TABLE(PRUNESCOPE_ISA) = {
     .weight_gradient_i8 = weight_gradient<int8_t>,
     .weight_gradient_blocks = weight_gradient_blocks,
     .weight_gradient_thin = weight_gradient_thin,
+    .row_sums = row_sums,
     .input_gradient = input_gradient,
     .finish_input_gradient = finish_input_gradient,
     .fold = fold,

@@ -87,7 +87,7 @@ LinearMap::LinearMap(LinearMapSpec spec, Rule rule)
   gamma = Parameter(width, rule);
   beta = Parameter(width, rule);
   folded = Buffer<float>(size);
-  gradient = Buffer<float>(parts * size);
+  gradient = Buffer<float>(dense ? 0 : parts * size);
   folded_bias = Buffer<float>(n_rows());
   row_sum = Buffer<float>(HALVES * n_rows());
   for (auto* buffer : {&mean, &inverse_deviation, &scale, &offset, &norm_gamma, &norm_beta, &average_mean,

@@ -94,7 +94,7 @@ void Network::gather(const ImagesView<T>& images, const int64_t* indices, Index 
       const ByteSums sums{byte_sum_.get() + place, byte_squares_.get() + place};
       settings_.kernels->gather_u8(from, pixels, to, statistics ? sums : ByteSums{});
       if (maps_[0].dense && !(statistics && narrows()))  // else the bytes themselves are rounded
-        for (Index f = begin; f < end; ++f) settings_.kernels->widen(to + (f - begin) * TILE, x.feature(f));
+        settings_.kernels->widen(end - begin, to, x.from(begin));
     } else {
       const Statistics wanted{input_mean_.get() + place, input_squared_deviations_.get() + place};
       settings_.kernels->gather_f32(from, pixels, x.from(begin), statistics ? wanted : Statistics{});

@@ -142,6 +142,13 @@ class Network {
   bool rounds(const LinearMap& m) const { return settings_.bf16 && m.dense; }
   // Whether rounded operands are numbers of 16 bits, and not floats.
   bool narrows() const { return settings_.bf16 && settings_.blas.narrow; }
+  // Computes a dense product in pieces of at most `rows` rows of its left operand and DENSE_ROWS columns of
+  // the right one; calls finish(rows, columns) after each piece.
+  template <class F>
+  void multiply(const DenseProduct& whole, Index rows, F finish);
+  // Packs those rows of the left operand, each once for all pieces of columns. Returns the floats from one to
+  // the next, or 0 where the BLAS does not pack.
+  Index pack(const DenseProduct& whole, Index rows, Index pieces);
   // Round the operands of a dense map's products, once a step: before the forward pass, and before the
   // backward one.
   void round_inputs(Index layer);
@@ -164,7 +171,8 @@ class Network {
   Buffer<int32_t> byte_sum_, byte_squares_;              // [tile][live pixel]
   Buffer<float> input_mean_, input_squared_deviations_;  // [tile][live pixel]
   Buffer<float> products_;                               // of a dense input gradient
-  Buffer<float> rounded_delta_, zeros_;
+  Buffer<float> dense_gradient_;                         // of the weights of one dense map
+  Buffer<float> packed_, rounded_delta_, zeros_;
   Buffer<uint16_t> narrow_delta_;
   bool has_bytes_ = false;
   Index capacity_ = 0, batch_ = 0, tiles_ = 0;

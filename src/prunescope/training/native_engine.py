@@ -172,7 +172,12 @@ class NativeEngine(Engine):
         network: _kernels.Network = module.Network(
             isa=self._isa,
             threads=self._threads,
-            blas=module.Blas(sgemm=blas.sgemm, set_threads=blas.set_threads, narrow=self._narrow(blas)),
+            blas=module.Blas(
+                sgemm=blas.sgemm,
+                set_threads=blas.set_threads,
+                narrow=self._narrow(blas),
+                packing=blas.packing,
+            ),
             optimizer=module.Optimizer(
                 rule=train.optimizer,
                 rate=train.lr,
