@@ -106,7 +106,7 @@ void Network::update_weights(Index layer, const UpdateFactors& factors) {
   parallel(groups, [&](Index group) {
     const Range rows = part(m.n_rows(), groups, group);
     float* sums = m.group_gradients.get() + 2 * group * width;
-    const WeightUpdate update{.gradient = m.dense ? dense_gradient_.get() : m.gradient.get(),
+    const WeightUpdate update{.gradient = m.dense ? dense_result_.get() : m.gradient.get(),
                               .row_sum = m.row_sum.get(),
                               .inputs = inputs,
                               .factors = factors,

@@ -135,7 +135,7 @@ void Network::forward_dense(Index layer, bool training) {
 void Network::dense_weight_gradient(Index layer) {
   LinearMap& m = maps_[layer];
   if (rounds(m)) round_delta(layer);
-  dense_gradient_.reserve(m.folded.size());
+  dense_result_.reserve(m.folded.size());
   const DenseProduct product{.op_a = 'T',
                              .op_b = 'N',
                              .m = m.live_columns,
@@ -143,7 +143,7 @@ void Network::dense_weight_gradient(Index layer) {
                              .k = batch_,
                              .a = inputs(layer, rounds(m)),
                              .b = delta(layer, rounds(m)),
-                             .c = dense_gradient_.get(),
+                             .c = dense_result_.get(),
                              .leading_c = m.pitch};
   multiply(product, std::max<Index>(1, m.live_columns), [&](Range, Range rows) {
     const Tiles<const float> delta = activations_[layer + 1];
@@ -155,6 +155,7 @@ void Network::dense_input_gradient(Index layer) {
   LinearMap& m = maps_[layer];
   const Tiles<float> hidden = activations_[layer];
   const InputGradientTerms terms{m.mean.get(), m.shift.get(), m.slope.get()};
+  dense_result_.reserve(m.live_columns * hidden.stride);  // the weights' gradient is not needed any more
   const DenseProduct product{.op_a = 'N',
                              .op_b = 'T',
                              .m = batch_,
@@ -162,12 +163,12 @@ void Network::dense_input_gradient(Index layer) {
                              .k = m.n_rows(),
                              .a = delta(layer, rounds(m)),  // rounded in the passes before
                              .b = weights(layer, rounds(m)),
-                             .c = products_.get(),
+                             .c = dense_result_.get(),
                              .leading_c = hidden.stride};
   multiply(product, DENSE_SAMPLES, [&](Range samples, Range columns) {
     for (Index c = columns.begin; c < columns.end; ++c)
       for (Index t = samples.begin / TILE; t * TILE < samples.end; ++t)
-        settings_.kernels->finish_input_gradient(products_.get() + c * hidden.stride + t * TILE,
+        settings_.kernels->finish_input_gradient(dense_result_.get() + c * hidden.stride + t * TILE,
                                                  hidden[t].feature(c), terms, c);
   });
 }

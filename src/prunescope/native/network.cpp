@@ -48,7 +48,6 @@ void Network::reserve(Index batch, bool bytes) {
   const Index row = tiles * TILE + 16;
   activations_.clear();
   memory_.clear();
-  Index widest = 0;
   for (Index l = 0; l <= n_maps(); ++l) {
     const bool top = l == n_maps();
     const Index features = top ? maps_.back().n_rows() : maps_[l].live_columns;
@@ -58,9 +57,7 @@ void Network::reserve(Index batch, bool bytes) {
     activations_.push_back({.data = memory_.back().get(),
                             .stride = rows ? row : TILE,
                             .tile_stride = rows ? TILE : TILE * features});
-    if (!top && l > 0 && maps_[l].dense) widest = std::max(widest, features * activations_.back().stride);
   }
-  products_ = Buffer<float>(widest);
   bytes_ = Buffer<int8_t>(bytes ? live * tiles * TILE : 0);
   byte_sum_ = Buffer<int32_t>(bytes ? live * tiles : 0);
   byte_squares_ = Buffer<int32_t>(bytes ? live * tiles : 0);

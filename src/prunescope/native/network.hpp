@@ -170,8 +170,7 @@ class Network {
   Buffer<int8_t> bytes_;                   // [tile][live pixel][sample]
   Buffer<int32_t> byte_sum_, byte_squares_;              // [tile][live pixel]
   Buffer<float> input_mean_, input_squared_deviations_;  // [tile][live pixel]
-  Buffer<float> products_;                               // of a dense input gradient
-  Buffer<float> dense_gradient_;                         // of the weights of one dense map
+  Buffer<float> dense_result_;  // the gradient of one dense map: of its weights, then of its inputs
   Buffer<float> packed_, rounded_delta_, zeros_;
   Buffer<uint16_t> narrow_delta_;
   bool has_bytes_ = false;
