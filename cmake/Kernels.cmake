@@ -54,7 +54,7 @@ endif()
 # NOMINSIZE: nanobind would compile the module's own sources for size.
 nanobind_add_module(_kernels STABLE_ABI NB_STATIC NOMINSIZE NB_SUPPRESS_WARNINGS
   ${native}/module.cpp ${native}/dispatch.cpp ${native}/network.cpp ${native}/forward.cpp ${native}/backward.cpp
-  ${native}/linear_map.cpp ${native}/pairs.cpp ${native}/layer.cpp)
+  ${native}/dense_passes.cpp ${native}/linear_map.cpp ${native}/pairs.cpp ${native}/layer.cpp)
 target_link_libraries(_kernels PRIVATE prunescope_options)
 
 # The order matters. An inline function of the standard library that several objects hold out of line is linked once, from

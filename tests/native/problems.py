@@ -211,6 +211,8 @@ PROBLEMS: dict[str, dict[str, Any]] = {
     "u=1": {"sizes": (120, 40, 30, 10), "density": 1.0},
     "u=1, batch of whole tiles": {"sizes": (120, 40, 30, 10), "density": 1.0, "count": 128},
     "u=1, several pieces of rows": {"sizes": (90, 300, 280, 70), "density": 1.0, "count": 77},
+    # pieces of 300 rows are of one size, of 281 they are not
+    "u=1, pieces of rows and samples": {"sizes": (30, 300, 281, 64), "density": 1.0, "count": 1100},
     "u=1, several pieces of samples": {"sizes": (40, 30, 20, 64), "density": 1.0, "count": 1100},
     "u=1, floats": {"sizes": (120, 40, 30, 10), "density": 1.0, "count": 130, "floats": True},
     "u=0.85": {"sizes": (200, 60, 50, 80), "density": 0.85, "count": 130},

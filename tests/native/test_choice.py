@@ -44,6 +44,23 @@ def test_a_blas_is_found_once():
     assert found is blas.find_blas()
 
 
+@pytest.mark.parametrize("capabilities", [{}, {"avx512_bf16": True}, {"amx_bf16": False}])
+def test_without_amx_there_is_no_product_of_bfloat16_numbers(monkeypatch, capabilities):
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: capabilities, raising=False)
+    assert blas.find_blas.__wrapped__().narrow == 0
+
+
+def test_with_amx_the_best_instruction_set_alone_takes_it(monkeypatch):
+    found = blas.Blas("BLAS", sgemm=1, set_threads=2, narrow=3)
+    experiment = tiny.experiment(run={"engine": "native"})
+    data = tiny.dataset()
+    taken = {}
+    for isa in ("avx512", "avx2", "baseline", "neon"):
+        engine = NativeEngine(experiment, data.mean, data.live_pixels, isa=isa)
+        taken[isa] = engine._narrow(found)
+    assert taken == {"avx512": 3, "avx2": 0, "baseline": 0, "neon": 0}
+
+
 def test_scipys_blas_stands_in_where_torch_shows_none(monkeypatch, scipys_blas):
     monkeypatch.setattr(blas, "_in_torch", lambda: None)
     assert blas.find_blas.__wrapped__() == scipys_blas
@@ -63,8 +80,24 @@ def test_a_torch_that_shows_no_mkl_is_passed_over(monkeypatch, tmp_path):
     assert blas._in_torch() is None
 
 
+def test_an_mkl_that_does_not_pack_is_used_without():
+    class Library:
+        sgemm_pack_ = blas.ctypes.CFUNCTYPE(None)()
+
+    assert blas._packing(Library()) == (0, 0, 0)
+
+
 @needs_kernels
-@pytest.mark.parametrize("name", ["u=1, several pieces of rows", "u=0.85", "dead, dense", "u=1, floats"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "u=1, several pieces of rows",
+        "u=1, pieces of rows and samples",
+        "u=0.85",
+        "dead, dense",
+        "u=1, floats",
+    ],
+)
 def test_both_blas_give_the_same_steps(monkeypatch, scipys_blas, set_threads, name):
     problem = named(name)
     own = problem.native()

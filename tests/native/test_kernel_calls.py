@@ -24,7 +24,7 @@ def settings(**changed):
     return {
         "isa": instruction_sets()[0],
         "threads": 1,
-        "blas": kernels().Blas(sgemm=blas.sgemm, set_threads=blas.set_threads),
+        "blas": kernels().Blas(sgemm=blas.sgemm, set_threads=blas.set_threads, narrow=0, packing=(0, 0, 0)),
         "optimizer": optimizer(),
         "norm": kernels().BatchNorm(epsilon=1e-10, decay=0.99),
         "bf16": False,
@@ -88,7 +88,7 @@ def test_numbers_of_an_optimizer_of_another_type_are_refused(changed):
 
 def test_an_address_of_another_type_is_refused():
     with pytest.raises(TypeError):
-        kernels().Blas(sgemm=-1, set_threads=0)
+        kernels().Blas(sgemm=-1, set_threads=0, narrow=0, packing=(0, 0, 0))
 
 
 @pytest.mark.parametrize(
@@ -126,9 +126,9 @@ def test_layers_must_follow_each_other():
     with pytest.raises(ValueError, match="rows of the map before"):
         made.add(**layer(4, 5))
     with pytest.raises(ValueError, match="a dense map needs a BLAS"):
-        kernels().Network(**settings(blas=kernels().Blas(sgemm=0, set_threads=0))).add(
-            **layer(6, 20, dense=True)
-        )
+        kernels().Network(
+            **settings(blas=kernels().Blas(sgemm=0, set_threads=0, narrow=0, packing=(0, 0, 0)))
+        ).add(**layer(6, 20, dense=True))
 
 
 def test_a_network_that_is_not_finished_does_not_run():

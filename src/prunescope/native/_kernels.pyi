@@ -23,7 +23,9 @@ class Layer:
     def kept(self) -> int: ...
 
 class Blas:
-    def __init__(self, *, sgemm: int, set_threads: int) -> None: ...
+    def __init__(
+        self, *, sgemm: int, set_threads: int, narrow: int, packing: tuple[int, int, int]
+    ) -> None: ...
 
 class Optimizer:
     def __init__(

@@ -31,37 +31,6 @@ void Network::weight_gradient(Index layer) {
   }
 }
 
-void Network::dense_weight_gradient(Index layer) {
-  LinearMap& m = maps_[layer];
-  const Tiles<float> x = activations_[layer], delta = activations_[layer + 1];
-  const float* a = rounded_inputs(layer);
-  const float* b = rounded(delta.data, m.n_rows() * delta.stride, rounded_b_);
-  parallel(piece_count(m.n_rows(), DENSE_ROWS), [&](Index task) {
-    const Range rows = piece(m.n_rows(), DENSE_ROWS, task);
-    settings_.blas.multiply({.op_a = 'T',
-                             .op_b = 'N',
-                             .m = m.live_columns,
-                             .n = rows.end - rows.begin,
-                             .k = batch_,
-                             .a = a,
-                             .leading_a = x.stride,
-                             .b = b + rows.begin * delta.stride,
-                             .leading_b = delta.stride,
-                             .c = m.gradient.get() + rows.begin * m.pitch,
-                             .leading_c = m.pitch});
-    for (Index r = rows.begin; r < rows.end; ++r) {
-      double total = 0;
-      for (Index t = 0; t < tiles_; ++t) {
-        const float* samples = delta[t].feature(r);
-        float tile_sum = 0;
-        for (Index n = 0; n < TILE; ++n) tile_sum += samples[n];
-        total += tile_sum;
-      }
-      m.row_sum[r] = total;
-    }
-  });
-}
-
 // Tasks are halves of the tiles times parts of the groups: with two threads each reads its inputs once.
 void Network::paired_weight_gradient(Index layer) {
   LinearMap& m = maps_[layer];
@@ -114,7 +83,7 @@ void Network::update_weights(Index layer, const UpdateFactors& factors) {
   const auto update_of = [&](Index group) {
     float* sums = m.group_gradients.get() + 2 * group * width;
     return WeightUpdate{
-        .gradient = m.gradient.get(),
+        .gradient = m.dense ? dense_result_.get() : m.gradient.get(),
         .other_gradient = m.paired() ? m.gradient.get() + m.gradient.size() / HALVES : nullptr,
         .row_sum = m.row_sum.get(),
         .norm = {.scale = m.scale.get(), .offset = m.offset.get()},
@@ -192,34 +161,6 @@ void Network::paired_input_gradient(Index layer) {
     Share own = all[task];
     own.scratch = scratch_memory(scratch_size(m.turned_choice.width, own.groups.end - own.groups.begin));
     settings_.kernels->input_gradient(matrix, own, activations_[layer + 1], activations_[layer], terms);
-  });
-}
-
-void Network::dense_input_gradient(Index layer) {
-  LinearMap& m = maps_[layer];
-  const Tiles<float> hidden = activations_[layer], delta = activations_[layer + 1];
-  const float* a = rounded(delta.data, m.n_rows() * delta.stride, rounded_a_);
-  const float* w = rounded(m.folded.get(), m.folded.size(), rounded_b_);
-  const InputGradientTerms terms{m.mean.get(), m.shift.get(), m.slope.get()};
-  const Index across = piece_count(batch_, DENSE_SAMPLES);
-  parallel(across * piece_count(m.live_columns, DENSE_ROWS), [&](Index task) {
-    const Range samples = piece(batch_, DENSE_SAMPLES, task % across);
-    const Range columns = piece(m.live_columns, DENSE_ROWS, task / across);
-    settings_.blas.multiply({.op_a = 'N',
-                             .op_b = 'T',
-                             .m = samples.end - samples.begin,
-                             .n = columns.end - columns.begin,
-                             .k = m.n_rows(),
-                             .a = a + samples.begin,
-                             .leading_a = delta.stride,
-                             .b = w + columns.begin,
-                             .leading_b = m.pitch,
-                             .c = products_.get() + samples.begin + columns.begin * hidden.stride,
-                             .leading_c = hidden.stride});
-    for (Index c = columns.begin; c < columns.end; ++c)
-      for (Index t = samples.begin / TILE; t * TILE < samples.end; ++t)
-        settings_.kernels->finish_input_gradient(products_.get() + c * hidden.stride + t * TILE,
-                                                 hidden[t].feature(c), terms, c);
   });
 }
 

@@ -16,11 +16,16 @@ class Blas:
 
     ``name`` says where it comes from; ``sgemm`` is the address of ``sgemm_`` with 32-bit integers; ``set_threads`` that
     of a call that sets the calling thread's number of threads and returns the number before, or 0 where there is none.
+    ``narrow`` is the address of a product of bfloat16 numbers with float32 sums, or 0 where there is none or this
+    processor has no AMX: on others it is slower than ``sgemm``. ``packing`` has those of ``sgemm_pack_get_size_``,
+    ``sgemm_pack_`` and ``sgemm_compute_``, by which several products share a packed operand, or zeros.
     """
 
     name: str
     sgemm: int
     set_threads: int
+    narrow: int = 0
+    packing: tuple[int, int, int] = (0, 0, 0)
 
 
 @lru_cache(maxsize=1)
@@ -42,8 +47,30 @@ def _in_torch() -> Blas | None:
             continue
         library = ctypes.CDLL(str(path))
         if hasattr(library, "sgemm_") and hasattr(library, "MKL_Set_Num_Threads_Local"):
-            return Blas("MKL in torch", _address(library.sgemm_), _address(library.MKL_Set_Num_Threads_Local))
+            return Blas(
+                "MKL in torch",
+                sgemm=_address(library.sgemm_),
+                set_threads=_address(library.MKL_Set_Num_Threads_Local),
+                narrow=_narrow_product(library),
+                packing=_packing(library),
+            )
     return None
+
+
+def _narrow_product(library: ctypes.CDLL) -> int:
+    import torch
+
+    capabilities: dict[str, object] = getattr(torch.cpu, "get_capabilities", dict)()
+    found = capabilities.get("amx_bf16", False) and hasattr(library, "gemm_bf16bf16f32_")
+    return _address(library.gemm_bf16bf16f32_) if found else 0
+
+
+def _packing(library: ctypes.CDLL) -> tuple[int, int, int]:
+    try:
+        size, pack, compute = library.sgemm_pack_get_size_, library.sgemm_pack_, library.sgemm_compute_
+    except AttributeError:
+        return 0, 0, 0
+    return _address(size), _address(pack), _address(compute)
 
 
 def _in_scipy() -> Blas:

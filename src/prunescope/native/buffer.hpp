@@ -15,11 +15,17 @@
 
 namespace prunescope {
 
+struct Unfilled {};
+
 template <class T>
 class Buffer {
  public:
   Buffer() = default;
-  explicit Buffer(Index size) : size_(size) {
+  explicit Buffer(Index size) : Buffer(size, Unfilled{}) {
+    if (size) std::memset(data_.get(), 0, size * sizeof(T));
+  }
+  // Leaves the memory unfilled, so that what is never written takes no memory.
+  Buffer(Index size, Unfilled) : size_(size) {
     if (size == 0) return;
     constexpr std::size_t page = 2 << 20;
     const std::size_t wanted = size * sizeof(T), align = wanted >= page ? page : 64;
@@ -29,7 +35,6 @@ class Buffer {
 #if defined(__linux__)
     if (align == page) madvise(memory, bytes, MADV_HUGEPAGE);
 #endif
-    std::memset(memory, 0, bytes);
     data_.reset(static_cast<T*>(memory));
   }
 

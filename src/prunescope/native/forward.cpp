@@ -127,28 +127,6 @@ void Network::fold_paired(LinearMap& m, const Affine& norm) {
   }
 }
 
-const float* Network::rounded(const float* from, Index size, Buffer<float>& to) {
-  if (!settings_.bf16) return from;
-  to.reserve(size);
-  constexpr Index length = 1 << 16;
-  parallel(piece_count(size, length), [&](Index task) {
-    const auto [begin, end] = piece(size, length, task);
-    settings_.kernels->round_bf16(from + begin, end - begin, 0, to.get() + begin);
-  });
-  return to.get();
-}
-
-const float* Network::rounded_inputs(Index layer) {
-  const LinearMap& m = maps_[layer];
-  const Tiles<float> x = activations_[layer];
-  if (!settings_.bf16) return x.data;
-  rounded_a_.reserve(m.live_columns * x.stride);
-  parallel(m.live_columns, [&](Index c) {
-    settings_.kernels->round_bf16(x[0].feature(c), batch_, m.mean[c], rounded_a_.get() + c * x.stride);
-  });
-  return rounded_a_.get();
-}
-
 Epilogue Network::epilogue(LinearMap& m, Index tile, bool training) const {
   const bool wanted = training && !m.last && settings_.norm;
   const Statistics statistics{m.tile_mean.get(), m.tile_squared_deviations.get()};
@@ -170,36 +148,6 @@ void Network::forward(Index layer, bool training) {
     });
   else
     forward_paired(layer, training);
-}
-
-void Network::forward_dense(Index layer, bool training) {
-  LinearMap& m = maps_[layer];
-  const Tiles<float> x = activations_[layer], out = activations_[layer + 1];
-  const float* a = training ? rounded_inputs(layer) : x.data;
-  const float* w = training ? rounded(m.folded.get(), m.folded.size(), rounded_b_) : m.folded.get();
-  const Index across = piece_count(batch_, DENSE_SAMPLES);
-  parallel(across * piece_count(m.n_rows(), DENSE_ROWS), [&](Index task) {
-    const Range samples = piece(batch_, DENSE_SAMPLES, task % across);
-    const Range rows = piece(m.n_rows(), DENSE_ROWS, task / across);
-    const Index count = rows.end - rows.begin;
-    settings_.blas.multiply({.op_a = 'N',
-                             .op_b = 'N',
-                             .m = samples.end - samples.begin,
-                             .n = count,
-                             .k = m.live_columns,
-                             .a = a + samples.begin,
-                             .leading_a = x.stride,
-                             .b = w + rows.begin * m.pitch,
-                             .leading_b = m.pitch,
-                             .c = out.data + samples.begin + rows.begin * out.stride,
-                             .leading_c = out.stride});
-    for (Index t = samples.begin / TILE; t * TILE < samples.end; ++t) {
-      Epilogue last = epilogue(m, t, training);
-      last.bias += rows.begin;
-      last.statistics = last.statistics.from(rows.begin);
-      settings_.kernels->finish_rows(count, out[t].from(rows.begin), last);
-    }
-  });
 }
 
 void Network::forward_paired(Index layer, bool training) {

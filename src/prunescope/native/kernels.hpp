@@ -263,6 +263,9 @@ struct Kernels {
   void (*weight_gradient_thin)(const DenseGradient&, Range columns, Index tiles, Tiles<const float> delta,
                                Tiles<const float> input);
 
+  // Writes the sums of delta alone, of each row in `rows`.
+  void (*row_sums)(Range rows, Tiles<const float> delta, Index tiles, float* sum);
+
   // Computes the gradient towards the sums that a hidden unit h rectified, and writes it over h, for every
   // unit in a share's groups: sum_k weight[k] delta[column[k]], less the terms, where h > 0, else 0. The
   // matrix is the transposed one.
@@ -299,10 +302,12 @@ struct Kernels {
   // Writes the wanted pixels as signed bytes, feature-major; the samples that are not valid get 0.
   void (*gather_u8)(const ImageRows<uint8_t>&, const PixelList&, int8_t* output, const ByteSums&);
   void (*gather_f32)(const ImageRows<float>&, const PixelList&, Tile<float> output, const Statistics&);
-  // Converts one feature's samples to float.
-  void (*widen)(const int8_t* input, float* output);
-  // Rounds input - shift to bfloat16, to nearest even.
+  // Converts the samples of some features to float, from the layout that gather_u8 writes.
+  void (*widen)(Index features, const int8_t* input, Tile<float> output);
+  // Rounds input - shift to bfloat16, to nearest even: to floats, or to numbers of 16 bits.
   void (*round_bf16)(const float* input, Index size, float shift, float* output);
+  void (*narrow_f32)(const float* input, Index size, float shift, uint16_t* output);
+  void (*narrow_i8)(const int8_t* input, Index size, float shift, uint16_t* output);
 };
 
 extern const Kernels kernels_baseline;

@@ -124,9 +124,9 @@ LinearMap::LinearMap(LinearMapSpec spec, const Kernels& kernels, Rule rule, int 
   bias = Parameter(n_rows(), rule);
   gamma = Parameter(width, rule);
   beta = Parameter(width, rule);
-  folded = Buffer<float>(size +
-                         1);  // the last one stays 0: what is filled up in another order takes it from there
-  gradient = Buffer<float>(parts * size);
+  // The last one stays 0: what is filled up in another order takes it from there.
+  folded = Buffer<float>(size + 1);
+  gradient = Buffer<float>(dense ? 0 : parts * size);
   folded_bias = Buffer<float>(n_rows());
   row_sum = Buffer<float>(HALVES * n_rows());
   for (auto* buffer : {&mean, &inverse_deviation, &scale, &offset, &norm_gamma, &norm_beta, &average_mean,

@@ -85,8 +85,11 @@ struct LinearMap {
 
   Buffer<float> folded, folded_bias;  // weights and biases with batch norm in them
   Buffer<double> constant;            // paired maps: what is folded into the biases, [chunk][row]
-  Buffer<float> transposed_weight;    // folded weights in the order of `transposed`
-  Buffer<float> gradient, row_sum;    // paired maps: HALVES of each, one after the other
+  // Of a dense map in bf16: its inputs and folded weights, rounded; as floats the weights are in `folded`.
+  Buffer<float> rounded_inputs;
+  Buffer<uint16_t> narrow_inputs, narrow_weights;
+  Buffer<float> transposed_weight;  // folded weights in the order of `transposed`
+  Buffer<float> gradient, row_sum;  // paired maps: HALVES of each, one after the other
   // Of the columns: the batch's statistics; the affine map that normalises; gamma and beta as the update sees
   // them; the moving averages; what the input gradient subtracts.
   Buffer<float> mean, inverse_deviation, scale, offset, norm_gamma, norm_beta;

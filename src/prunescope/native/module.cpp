@@ -38,11 +38,17 @@ NB_MODULE(_kernels, m) {
       .def_prop_ro("kept", &LayerBinding::kept, "The number of kept weights.");
   nb::class_<Blas>(m, "Blas").def(
       "__init__",
-      [](Blas* self, uintptr_t sgemm, uintptr_t set_threads) {
+      [](Blas* self, uintptr_t sgemm, uintptr_t set_threads, uintptr_t narrow,
+         std::tuple<uintptr_t, uintptr_t, uintptr_t> packing) {
+        const auto [size, pack, packed] = packing;
         new (self) Blas{.sgemm = reinterpret_cast<Blas::Sgemm>(sgemm),
-                        .set_threads_local = reinterpret_cast<Blas::SetThreads>(set_threads)};
+                        .set_threads_local = reinterpret_cast<Blas::SetThreads>(set_threads),
+                        .narrow = reinterpret_cast<Blas::NarrowGemm>(narrow),
+                        .packed_size = reinterpret_cast<Blas::PackedSize>(size),
+                        .pack = reinterpret_cast<Blas::Pack>(pack),
+                        .packed_sgemm = reinterpret_cast<Blas::PackedSgemm>(packed)};
       },
-      nb::kw_only(), nb::arg("sgemm"), nb::arg("set_threads"));
+      nb::kw_only(), nb::arg("sgemm"), nb::arg("set_threads"), nb::arg("narrow"), nb::arg("packing"));
   nb::class_<Optimizer>(m, "Optimizer")
       .def(
           "__init__",

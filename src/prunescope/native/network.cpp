@@ -50,7 +50,6 @@ void Network::reserve(Index batch, bool bytes) {
   const Index row = tiles * TILE + 16;
   activations_.clear();
   memory_.clear();
-  Index widest = 0;
   for (Index l = 0; l <= n_maps(); ++l) {
     const bool top = l == n_maps();
     const Index features = top ? maps_.back().n_rows() : maps_[l].live_columns;
@@ -60,9 +59,7 @@ void Network::reserve(Index batch, bool bytes) {
     activations_.push_back({.data = memory_.back().get(),
                             .stride = rows ? row : TILE,
                             .tile_stride = rows ? TILE : TILE * features});
-    if (!top && l > 0 && maps_[l].dense) widest = std::max(widest, features * activations_.back().stride);
   }
-  products_ = Buffer<float>(widest);
   bytes_ = Buffer<int8_t>(bytes ? live * tiles * TILE : 0);
   byte_sum_ = Buffer<int32_t>(bytes ? live * tiles : 0);
   byte_squares_ = Buffer<int32_t>(bytes ? live * tiles : 0);
@@ -95,8 +92,8 @@ void Network::gather(const ImagesView<T>& images, const int64_t* indices, Index 
       int8_t* to = bytes_.get() + place * TILE;
       const ByteSums sums{byte_sum_.get() + place, byte_squares_.get() + place};
       settings_.kernels->gather_u8(from, pixels, to, statistics ? sums : ByteSums{});
-      if (maps_[0].dense)
-        for (Index f = begin; f < end; ++f) settings_.kernels->widen(to + (f - begin) * TILE, x.feature(f));
+      if (maps_[0].dense && !(statistics && narrows()))  // else the bytes themselves are rounded
+        settings_.kernels->widen(end - begin, to, x.from(begin));
     } else {
       const Statistics wanted{input_mean_.get() + place, input_squared_deviations_.get() + place};
       settings_.kernels->gather_f32(from, pixels, x.from(begin), statistics ? wanted : Statistics{});

@@ -132,9 +132,24 @@ class Network {
   // Whether the operands of a map's products are rounded to bfloat16 in training. Inputs are centred first,
   // so that none loses to its mean the digits in which it varies.
   bool rounds(const LinearMap& m) const { return settings_.bf16 && m.dense; }
-  // Return an operand as it is, or a rounded copy.
-  const float* rounded(const float* from, Index size, Buffer<float>& to);
-  const float* rounded_inputs(Index layer);
+  // Whether rounded operands are numbers of 16 bits, and not floats.
+  bool narrows() const { return settings_.bf16 && settings_.blas.narrow; }
+  // Computes a dense product in pieces of at most `rows` rows of its left operand and DENSE_ROWS columns of
+  // the right one; calls finish(rows, columns) after each piece.
+  template <class F>
+  void multiply(const DenseProduct& whole, Index rows, F finish);
+  // Packs those rows of the left operand, each once for all pieces of columns. Returns the floats from one to
+  // the next, or 0 where the BLAS does not pack.
+  Index pack(const DenseProduct& whole, Index rows, Index pieces);
+  // Round the operands of a dense map's products, once a step: before the forward pass, and before the
+  // backward one.
+  void round_inputs(Index layer);
+  void round_weights(Index layer);
+  void round_delta(Index layer);
+  // The operands of those products, rounded where `rounding`.
+  Operand inputs(Index layer, bool rounding) const;
+  Operand weights(Index layer, bool rounding) const;
+  Operand delta(Index layer, bool rounding) const;
 
   Settings settings_;
   std::vector<LinearMap> maps_;
@@ -147,8 +162,9 @@ class Network {
   Buffer<int8_t> bytes_;                   // [tile][live pixel][sample]
   Buffer<int32_t> byte_sum_, byte_squares_;              // [tile][live pixel]
   Buffer<float> input_mean_, input_squared_deviations_;  // [tile][live pixel]
-  Buffer<float> products_;                               // of a dense input gradient
-  Buffer<float> rounded_a_, rounded_b_, zeros_;
+  Buffer<float> dense_result_;  // the gradient of one dense map: of its weights, then of its inputs
+  Buffer<float> packed_, rounded_delta_, zeros_;
+  Buffer<uint16_t> narrow_delta_;
   bool has_bytes_ = false;
   Index capacity_ = 0, batch_ = 0, tiles_ = 0;
   int64_t steps_ = 0;

@@ -13,6 +13,7 @@ namespace prunescope {
 constexpr Index DENSE_ROWS = 256;          // rows of a dense product in one call of BLAS
 constexpr Index DENSE_SAMPLES = 1024;      // samples of a dense product in one call of BLAS
 constexpr Index FEATURES = 256;            // features in one piece of elementwise work
+constexpr Index ROUNDED_ROWS = 64;         // rows of a matrix that is rounded in one piece
 constexpr Index THIN_COLUMNS = 64;         // columns of a thin map's gradient in one piece
 constexpr Index SPARSE_ENTRIES = 1 << 13;  // entries of a sparse matrix in one piece
 constexpr Index EVALUATED_IMAGES = 1000;  // images of one pass of an evaluation; more where a batch is larger

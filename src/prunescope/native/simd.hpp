@@ -30,6 +30,22 @@ typedef uint32_t UintVector __attribute__((vector_size(4 * WIDTH)));
 
 INLINE Vector load(const float* p) { return *reinterpret_cast<const Vector*>(p); }
 INLINE void store(float* p, Vector v) { *reinterpret_cast<Vector*>(p) = v; }
+// Stores past the caches where the instruction set can, for what is read again only after much else; call
+// `stored_past_caches` after the last such store, before others may read it.
+INLINE void store_past_caches(float* p, Vector v) {
+#if defined(__AVX512F__)
+  _mm512_stream_ps(p, v);
+#elif defined(__AVX2__)
+  _mm256_stream_ps(p, v);
+#else
+  store(p, v);
+#endif
+}
+INLINE void stored_past_caches() {
+#if defined(__AVX2__)
+  _mm_sfence();
+#endif
+}
 
 // Returns x in every lane. `Vector{} + x` would cost an addition and a shuffle where x comes from memory.
 INLINE Vector splat(float x) {

@@ -16,7 +16,7 @@ from prunescope.experiment import Experiment
 from prunescope.mask import BoolArray
 from prunescope.model import LAYER_FIELDS, PARAMETERS, FloatArray, Layer, Model, Ticket
 from prunescope.native import kernels
-from prunescope.native.blas import find_blas
+from prunescope.native.blas import Blas, find_blas
 from prunescope.network.forward import EPSILON
 from prunescope.training.engine import Engine, Score
 from prunescope.training.state import EngineState
@@ -172,7 +172,12 @@ class NativeEngine(Engine):
         network: _kernels.Network = module.Network(
             isa=self._isa,
             threads=self._threads,
-            blas=module.Blas(sgemm=blas.sgemm, set_threads=blas.set_threads),
+            blas=module.Blas(
+                sgemm=blas.sgemm,
+                set_threads=blas.set_threads,
+                narrow=self._narrow(blas),
+                packing=blas.packing,
+            ),
             optimizer=module.Optimizer(
                 rule=train.optimizer,
                 rate=train.lr,
@@ -211,6 +216,10 @@ class NativeEngine(Engine):
             )
         network.finish(mean=self._mean, divisor=255)
         return network
+
+    def _narrow(self, blas: Blas) -> int:
+        # AMX stands beside AVX-512: the other instruction sets give the bits of processors without it.
+        return blas.narrow if self._isa == "avx512" else 0
 
     def _exchange(self, direction: Literal["read", "write"], model: Model, slot: int) -> None:
         copy = self._started.read if direction == "read" else self._started.write
