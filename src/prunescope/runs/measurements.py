@@ -180,10 +180,8 @@ class _Measured:
         if self.device.type != "cpu":
             return network.accuracies_without(images, removals)
         # On a CPU an engine may be faster than torch, and earlier runs stored what the engine found.
-        return [
-            self.engine.evaluate(images, remove_first_layer_nodes(model, nodes)).accuracy
-            for nodes in removals
-        ]
+        without = (remove_first_layer_nodes(model, nodes) for nodes in removals)
+        return [score.accuracy for score in self.engine.evaluate_each(images, without)]
 
     def _second_layer(self, network: LevelNetwork) -> Arrays:
         """Find the top images of the second-layer nodes that most pixels reach (Fig. 15); {} with one hidden layer."""
