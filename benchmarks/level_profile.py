@@ -121,7 +121,6 @@ def wrap(times: Times) -> None:
     from prunescope.data.dataset import Dataset
     from prunescope.pruning.methods import imp
     from prunescope.runs import columns, driver, measurements
-    from prunescope.runs.level_network import LevelNetwork
     from prunescope.runs.writer import RunWriter
     from prunescope.training.native_engine import NativeEngine
 
@@ -146,9 +145,8 @@ def wrap(times: Times) -> None:
         (measurements, "right_at_best", "end: right images"),
         (measurements, "kurtosis_observations", "end: kurtosis"),
         (measurements, "first_layer_inputs", "end: kurtosis"),
-        (LevelNetwork, "top_images", "end: top images"),
         (measurements._Measured, "_accuracies", "end: ablation"),
-        (measurements._Measured, "_second_layer", "end: top images"),
+        (measurements._Measured, "_top_images", "end: top images"),
         (observables, "measure", "end: columns"),
         (columns, "row", "end: columns"),
         (driver._Driver, "_trained", "rest"),

@@ -91,15 +91,15 @@ def test_images_as_strong_as_the_last_of_the_strongest_are_kept():
 
 
 @pytest.mark.parametrize("rows", [2, 7, 50, 1000])
-def test_top_images_are_those_of_all_activations(rows):
-    _, _, trained, setting = trained_level()
-    pixels, nodes = setting.dataset.validation.pixels, np.array([3, 0, 8])
+@pytest.mark.parametrize("norm", ["before", "after", "none"])
+def test_top_images_are_those_of_all_activations(rows, norm):
+    _, _, trained, setting = trained_level(norm)
+    pixels, nodes = setting.dataset.validation.pixels, (np.array([3, 0, 8]), np.array([7, 1]))
     network = network_of(trained, setting, rows)
-    for layer in (1, 2):
-        indices, values = network.top_images(pixels, nodes, 3, layer)
+    for depth, (indices, values) in enumerate(network.top_images(pixels, nodes, 3), 1):
         inputs = network_inputs(torch.from_numpy(pixels), torch.tensor(setting.dataset.mean))
-        active, _ = forward(network.layers, inputs, "before", network.averages, depth=layer)
-        wanted, heights = observables.top_images(active[:, nodes].numpy(), 3)
+        active, _ = forward(network.layers, inputs, norm, network.averages, depth=depth)
+        wanted, heights = observables.top_images(active[:, nodes[depth - 1]].numpy(), 3)
         np.testing.assert_array_equal(indices, wanted)
         np.testing.assert_allclose(values, heights, rtol=1e-5)
 

@@ -120,17 +120,15 @@ class _Measured:
             return self._activations(place) | kurtosis.result()
 
     def _activations(self, place: ComputePlace) -> Arrays:
-        """Measure what needs activations: top images of two layers, and the ablation between them."""
+        """Measure what needs activations: top images of two layers, and the ablation."""
         with piece("network to the device"):
             network = LevelNetwork.of(
                 self.trained, self.dataset, self.experiment, place, self.engine.resident
             )
         with piece("top images"):
-            arrays = self._first_layer(network)
+            arrays = self._top_images(network)
         with piece("ablation"):
-            arrays |= self._ablation(network)
-        with piece("second layer"):
-            return arrays | self._second_layer(network)
+            return arrays | self._ablation(network)
 
     def _kurtosis(self, place: ComputePlace) -> Arrays:
         """Measure the preactivations of the first layer."""
@@ -141,16 +139,25 @@ class _Measured:
                 model.layers[0].weight, mask, inputs, place.device if place.remote else None
             )
 
-    def _first_layer(self, network: LevelNetwork) -> Arrays:
-        """Find the top images of the most connected nodes (Fig. 3b)."""
-        mask = self.trained.ticket.masks[0]
-        nodes = observables.most_connected(mask, min(ATLAS_NODES, mask.n_out))
-        indices, values = network.top_images(self.dataset.validation.pixels, nodes, TOP_IMAGES)
-        return {
-            "nodes": nodes,
-            "top_images": _pictures(self.dataset, indices),
+    def _top_images(self, network: LevelNetwork) -> Arrays:
+        """Find the top images of the most connected nodes, and of those of the second layer that most pixels reach.
+
+        Figs. 3b and 15; networks of one hidden layer have the first alone.
+        """
+        masks = self.trained.ticket.masks
+        nodes = [observables.most_connected(masks[0], min(ATLAS_NODES, masks[0].n_out))]
+        if len(masks) > 1:
+            reached = observables.effective_masks(masks[:2])[1]
+            nodes.append(observables.most_connected(reached, SECOND_LAYER_NODES))
+        (first, values), *second = network.top_images(self.dataset.validation.pixels, nodes, TOP_IMAGES)
+        arrays = {
+            "nodes": nodes[0],
+            "top_images": _pictures(self.dataset, first),
             "top_activations": values.astype(np.float32),
         }
+        for indices, _ in second:
+            arrays |= {"layer2_nodes": nodes[1], "layer2_top_images": _pictures(self.dataset, indices)}
+        return arrays
 
     def _ablation(self, network: LevelNetwork) -> Arrays:
         """Measure the validation accuracy without the first nodes of each order (Fig. 1c)."""
@@ -182,15 +189,6 @@ class _Measured:
         # On a CPU an engine may be faster than torch, and earlier runs stored what the engine found.
         without = (remove_first_layer_nodes(model, nodes) for nodes in removals)
         return [score.accuracy for score in self.engine.evaluate_each(images, without)]
-
-    def _second_layer(self, network: LevelNetwork) -> Arrays:
-        """Find the top images of the second-layer nodes that most pixels reach (Fig. 15); {} with one hidden layer."""
-        masks = self.trained.ticket.masks
-        if len(masks) < 2:
-            return {}
-        nodes = observables.most_connected(observables.effective_masks(masks[:2])[1], SECOND_LAYER_NODES)
-        indices, _ = network.top_images(self.dataset.validation.pixels, nodes, TOP_IMAGES, layer=2)
-        return {"layer2_nodes": nodes, "layer2_top_images": _pictures(self.dataset, indices)}
 
 
 def _removal(order: str, count: int, nodes: int) -> tuple[str, int]:
