@@ -169,15 +169,18 @@ class _Measured:
             )
             for order in ("decreasing", "increasing", "random")
         }
-        # Without any node, and without all of them, the order makes no difference.
-        sets = {
-            _removal(order, count, mask.n_out): orders[order][:count] for order in orders for count in counts
+        # Nodes without weights make no difference, and without all others the order makes none.
+        alive = mask.fan_in > 0
+        without = {
+            (order, count): tuple(np.sort(nodes[:count][alive[nodes[:count]]]).tolist())
+            for order, nodes in orders.items()
+            for count in counts
         }
-        del sets["", 0]
-        found = dict(zip(sets, self._accuracies(network, list(sets.values())), strict=True))
-        found["", 0] = self.alone
+        sets = [nodes for nodes in dict.fromkeys(without.values()) if nodes]
+        accuracies = self._accuracies(network, [np.array(nodes, np.int64) for nodes in sets])
+        found = {(): self.alone} | dict(zip(sets, accuracies, strict=True))
         curves = {
-            f"ablation_{order}": np.array([found[_removal(order, count, mask.n_out)] for count in counts])
+            f"ablation_{order}": np.array([found[without[order, count]] for count in counts])
             for order in orders
         }
         return {"ablation_removed": np.array(counts), **curves}
@@ -189,11 +192,6 @@ class _Measured:
         # On a CPU an engine may be faster than torch, and earlier runs stored what the engine found.
         without = (remove_first_layer_nodes(model, nodes) for nodes in removals)
         return [score.accuracy for score in self.engine.evaluate_each(images, without)]
-
-
-def _removal(order: str, count: int, nodes: int) -> tuple[str, int]:
-    """Return what tells the sets of removed nodes apart."""
-    return (order if 0 < count < nodes else ""), count
 
 
 def _pictures(dataset: Dataset, indices: np.ndarray) -> np.ndarray:
