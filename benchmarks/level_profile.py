@@ -37,7 +37,7 @@ EACH_EVALUATION = ("validation", "copies of the model", "metrics")
 
 @dataclass(frozen=True)
 class Size:
-    """The size of a network and its images, and how much of a level is run; ``densest`` takes fewer steps."""
+    """The size of a network and of its images, and the steps and evaluations of which a level is run."""
 
     fields: tuple[str, ...]
     pixels: int
