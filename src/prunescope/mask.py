@@ -113,7 +113,9 @@ class Mask:
     @property
     def fan_in(self) -> NDArray[np.int64]:
         """The number of kept incoming weights of each unit, C_in, [n_out]."""
-        return self.array.sum(axis=1, dtype=np.int64)
+        # A sum of bytes in a small type is several times faster than one in 64 bits.
+        counts = self.array.view(np.uint8).sum(axis=1, dtype=np.min_scalar_type(self.n_in))
+        return counts.astype(np.int64)
 
     @property
     def fan_out(self) -> NDArray[np.int64]:

@@ -7,6 +7,7 @@ import pytest
 
 from native.problems import named, needs_kernels
 from prunescope.data import Images
+from prunescope.observables.removal import remove_first_layer_nodes
 
 pytestmark = needs_kernels
 # images, of which a thousand are scored at a time; classes: 2, 10, 70
@@ -121,6 +122,27 @@ def test_a_model_that_cannot_be_scored_leaves_the_engine_as_it_was():
     other = own.model()
     with pytest.raises(IndexError):
         own.evaluate(Images(made.pixels, made.labels + 100), other)
+    assert all(own.state().to_arrays()[k].tobytes() == v.tobytes() for k, v in before.items())
+
+
+@pytest.mark.parametrize("name", ["u=0.5", "dead, sparse", "u=0.05, floats"])
+def test_models_that_share_arrays_are_scored_as_each_is_alone(name):
+    made, own, its, _ = trained(name)
+    early = own.model()
+    for step in range(3, 8):
+        own.step(made.batch(step, 77))
+    model, before = own.model(), own.state().to_arrays()
+    width = len(model.layers[0].bias)
+    models = [remove_first_layer_nodes(model, np.arange(count)) for count in (0, width, width // 2)]
+    models += [remove_first_layer_nodes(model, np.arange(width // 2), "outgoing"), early, model]
+    alone = [own.evaluate(made.images, one) for one in models]
+    assert len(set(alone[:5])) == 5
+    assert own.evaluate_each(made.images, iter(models)) == alone
+    assert all(own.state().to_arrays()[k].tobytes() == v.tobytes() for k, v in before.items())
+    for one, score in zip(models, its.evaluate_each(made.images, models), strict=True):
+        assert score == its.evaluate(made.images, one)
+    with pytest.raises(IndexError):
+        own.evaluate_each(Images(made.pixels, made.labels + 100), models)
     assert all(own.state().to_arrays()[k].tobytes() == v.tobytes() for k, v in before.items())
 
 

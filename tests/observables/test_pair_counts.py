@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from prunescope.observables.pair_counts import LISTED_PAIRS, count_pairs, transformed_pairs
+from prunescope.observables.pair_counts import LISTED_PAIRS, count_pairs, ray_pairs, transformed_pairs
 from reference.locality import pair_counts, weighted_pairs
 
 
@@ -43,3 +43,16 @@ def test_counts_do_not_depend_on_how_many_inputs_are_listed_at_once(monkeypatch)
     whole = count_pairs(mask, (2, 3, 4))
     monkeypatch.setattr("prunescope.observables.pair_counts.LISTED_INPUTS", 4)
     assert all(map(np.array_equal, count_pairs(mask, (2, 3, 4)), whole))
+
+
+@pytest.mark.parametrize("shape", [(3, 4, 8), (2, 5, 7), (1, 8, 3)])
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_pairs_on_rays_are_those_of_all_displacements(shape, order):
+    masks = np.random.default_rng(0).random((77, int(np.prod(shape)))) < 0.3
+    same, _ = count_pairs(masks, shape)
+    longest = min(shape[1:]) - 1
+    axes, diagonals = ray_pairs(np.asarray(masks, order=order), shape, longest)
+    y, x = shape[1] - 1, shape[2] - 1  # the place of d = 0
+    for k in range(1, longest + 1):
+        assert axes[k] == same[y + k, x] + same[y - k, x] + same[y, x + k] + same[y, x - k]
+        assert diagonals[k] == sum(same[y + a, x + b] for a in (k, -k) for b in (k, -k))

@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 import torch
 
+from prunescope.mask import Mask
 from prunescope.observables.kurtosis import JointMoments, excess_kurtosis
+from prunescope.observables.scattered import scattered
 from prunescope.runs import layer_inputs
 from prunescope.runs.layer_inputs import DeviceInputs, LayerInputs
 
@@ -28,6 +30,13 @@ def test_kurtosis_is_that_of_the_host_and_of_float64():
     np.testing.assert_allclose(found, exact, rtol=1e-4, atol=1e-5)
     assert np.isnan(found[3])
     assert np.isfinite(np.delete(found, 3)).all()
+
+
+def test_scattered_weights_have_the_kurtosis_of_dense_ones():
+    masked, inputs = problem()
+    moved = scattered(masked[masked != 0], Mask(masked != 0), np.random.default_rng(1))
+    for place in (DeviceInputs(inputs, CPU), LayerInputs(inputs)):
+        np.testing.assert_allclose(place.kurtosis(moved), place.kurtosis(moved.dense()), rtol=1e-4, atol=1e-5)
 
 
 def test_a_node_without_spread_or_with_nan_has_no_kurtosis():

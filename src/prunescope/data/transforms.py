@@ -24,11 +24,10 @@ def roll_each(images: Pixels, rng: np.random.Generator) -> Pixels:
 
 
 def flip_each(images: Pixels, rng: np.random.Generator) -> Pixels:
-    """Return images [B, C, H, W], each mirrored left to right with probability 1/2."""
-    chosen = rng.random(len(images)) < 0.5
-    out = images.copy()
-    out[chosen] = _mirrored(images[chosen])
-    return out
+    """Mirror images [B, C, H, W] left to right, each with probability 1/2, in their place; return them."""
+    rows = np.flatnonzero(rng.random(len(images)) < 0.5)
+    images[rows] = _mirrored(images.take(rows, axis=0))
+    return images
 
 
 def value_range(
@@ -52,7 +51,11 @@ def _mirrored(images: Pixels) -> Pixels:
         return images[..., ::-1]
     # Eight pixels are reversed at a time, as a number whose bytes are swapped, which is ten times faster.
     words = np.ascontiguousarray(images).view(np.uint64)
-    return np.ascontiguousarray(words[..., ::-1].byteswap()).view(np.uint8)
+    mirrored = np.empty_like(words)
+    # Few strided copies are faster than one of many short rows.
+    for place in range(words.shape[-1]):
+        mirrored[..., place] = words[..., -1 - place]
+    return mirrored.byteswap(inplace=True).view(np.uint8)
 
 
 def _roll(images: Pixels, shifts: NDArray[np.int64], axis: int) -> Pixels:

@@ -134,8 +134,9 @@ def shuffle_at_fan_in(mask: Any, rng: np.random.Generator) -> Mask:
     """
     mask = Mask.of(mask)
     # For rows with more than half of the inputs, the lost inputs are drawn, so that fewer draws collide.
-    dense = mask.fan_in > mask.n_in // 2
-    wanted = np.where(dense, mask.n_in - mask.fan_in, mask.fan_in)
+    connections = mask.fan_in
+    dense = connections > mask.n_in // 2
+    wanted = np.where(dense, mask.n_in - connections, connections)
     drawn: BoolArray = np.zeros((mask.n_out, mask.n_in), dtype=np.bool_)
     places, count = drawn.reshape(-1), np.min_scalar_type(mask.n_in)
     rows = np.arange(mask.n_out)

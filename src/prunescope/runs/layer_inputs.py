@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from functools import cached_property
+from typing import Any
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -9,6 +12,7 @@ from torch import Tensor
 
 from prunescope.model import FloatArray
 from prunescope.observables.kurtosis import FLAT, JointMoments, joint_moments, kurtosis_of
+from prunescope.observables.scattered import Scattered, in_tiles
 
 Floats = NDArray[np.float64]
 BLOCK = 500  # images whose powers are in memory at once on a device
@@ -20,8 +24,14 @@ class LayerInputs:
     def __init__(self, inputs: FloatArray) -> None:
         self._inputs = inputs
 
-    def kurtosis(self, masked: FloatArray) -> Floats:
+    @cached_property
+    def _tiles(self) -> list[NDArray[Any]]:
+        return in_tiles(self._inputs)
+
+    def kurtosis(self, masked: FloatArray | Scattered) -> Floats:
         """Return the excess kurtosis of each node's preactivation, of weights [n_out, n_in] with zeros for pruned ones."""
+        if isinstance(masked, Scattered):
+            return masked.kurtosis(self._tiles)
         return kurtosis_of(masked, self._inputs)
 
     def joint_moments(self, v: Floats) -> JointMoments:
@@ -36,9 +46,9 @@ class DeviceInputs:
         self._on_device = torch.from_numpy(inputs).to(device)
 
     @torch.no_grad()
-    def kurtosis(self, masked: FloatArray) -> Floats:
+    def kurtosis(self, masked: FloatArray | Scattered) -> Floats:
         """Return the excess kurtosis of each node's preactivation, as ``excess_kurtosis`` defines it."""
-        samples = self._on_device @ torch.from_numpy(masked).to(self._on_device).T
+        samples = self._on_device @ self._weights(masked).T
         centred = samples.double()
         centred -= centred.mean(0)
         square = centred.square_()
@@ -46,6 +56,18 @@ class DeviceInputs:
         alive = second.sqrt() > FLAT * samples.abs().amax(0)
         ratio = fourth / second.where(alive, 1.0).square() - 3
         return np.asarray(ratio.where(alive, torch.nan).cpu().numpy())
+
+    def _weights(self, masked: FloatArray | Scattered) -> Tensor:
+        """Return the weights [n_out, n_in] on the device; of scattered ones the kept weights alone go there."""
+        if not isinstance(masked, Scattered):
+            return torch.from_numpy(masked).to(self._on_device)
+        weights = self._on_device.new_zeros(len(masked.fan_in), masked.n_in)
+        nodes, inputs, values = (
+            torch.from_numpy(array).to(weights.device)
+            for array in (masked.nodes, masked.inputs, masked.values)
+        )
+        weights[nodes, inputs] = values.to(weights)
+        return weights
 
     @torch.no_grad()
     def joint_moments(self, v: Floats) -> JointMoments:

@@ -75,17 +75,24 @@ class LevelNetwork:
 
     @torch.no_grad()
     def top_images(
-        self, pixels: NDArray[np.generic], nodes: Nodes, count: int, layer: int = 1
-    ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-        """Find the images that activate each of ``nodes`` of a layer most: indices and activations [K, count]."""
-        top = observables.TopImages(len(nodes), count)
-        chosen = torch.from_numpy(nodes).to(self.place.device)
+        self, pixels: NDArray[np.generic], nodes: Sequence[Nodes], count: int
+    ) -> list[tuple[NDArray[np.int64], NDArray[np.float64]]]:
+        """Find the images that activate each node most: indices and activations [K, count] for each layer.
+
+        ``nodes``: those of the first hidden layer, of the second, and so on. A block of images goes through the network
+        once for all of them.
+        """
+        tops = [observables.TopImages(len(some), count) for some in nodes]
+        chosen = [torch.from_numpy(some).to(self.place.device) for some in nodes]
         for start, inputs in self._inputs(pixels):
-            active, _ = forward(self.layers, inputs, self.norm, self.averages, depth=layer)
-            active = active[:, chosen]
-            images = _strongest(active, count)
-            top.update(active[images].cpu().numpy(), start + images.cpu().numpy())
-        return top.result()
+            active = inputs
+            for index, (top, some) in enumerate(zip(tops, chosen, strict=True)):
+                layers, averages = self.layers[index:], self.averages[index:]
+                active, _ = forward(layers, active, self.norm, averages, depth=1)
+                of_nodes = active[:, some]
+                images = _strongest(of_nodes, count)
+                top.update(of_nodes[images].cpu().numpy(), start + images.cpu().numpy())
+        return [top.result() for top in tops]
 
     @torch.no_grad()
     def accuracies_without(self, images: Images, removals: Sequence[Nodes]) -> list[float]:

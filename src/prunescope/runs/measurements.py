@@ -120,17 +120,15 @@ class _Measured:
             return self._activations(place) | kurtosis.result()
 
     def _activations(self, place: ComputePlace) -> Arrays:
-        """Measure what needs activations: top images of two layers, and the ablation between them."""
+        """Measure what needs activations: top images of two layers, and the ablation."""
         with piece("network to the device"):
             network = LevelNetwork.of(
                 self.trained, self.dataset, self.experiment, place, self.engine.resident
             )
         with piece("top images"):
-            arrays = self._first_layer(network)
+            arrays = self._top_images(network)
         with piece("ablation"):
-            arrays |= self._ablation(network)
-        with piece("second layer"):
-            return arrays | self._second_layer(network)
+            return arrays | self._ablation(network)
 
     def _kurtosis(self, place: ComputePlace) -> Arrays:
         """Measure the preactivations of the first layer."""
@@ -141,16 +139,25 @@ class _Measured:
                 model.layers[0].weight, mask, inputs, place.device if place.remote else None
             )
 
-    def _first_layer(self, network: LevelNetwork) -> Arrays:
-        """Find the top images of the most connected nodes (Fig. 3b)."""
-        mask = self.trained.ticket.masks[0]
-        nodes = observables.most_connected(mask, min(ATLAS_NODES, mask.n_out))
-        indices, values = network.top_images(self.dataset.validation.pixels, nodes, TOP_IMAGES)
-        return {
-            "nodes": nodes,
-            "top_images": _pictures(self.dataset, indices),
+    def _top_images(self, network: LevelNetwork) -> Arrays:
+        """Find the top images of the most connected nodes, and of those of the second layer that most pixels reach.
+
+        Figs. 3b and 15; networks of one hidden layer have the first alone.
+        """
+        masks = self.trained.ticket.masks
+        nodes = [observables.most_connected(masks[0], min(ATLAS_NODES, masks[0].n_out))]
+        if len(masks) > 1:
+            reached = observables.effective_masks(masks[:2])[1]
+            nodes.append(observables.most_connected(reached, SECOND_LAYER_NODES))
+        (first, values), *second = network.top_images(self.dataset.validation.pixels, nodes, TOP_IMAGES)
+        arrays = {
+            "nodes": nodes[0],
+            "top_images": _pictures(self.dataset, first),
             "top_activations": values.astype(np.float32),
         }
+        for indices, _ in second:
+            arrays |= {"layer2_nodes": nodes[1], "layer2_top_images": _pictures(self.dataset, indices)}
+        return arrays
 
     def _ablation(self, network: LevelNetwork) -> Arrays:
         """Measure the validation accuracy without the first nodes of each order (Fig. 1c)."""
@@ -162,15 +169,18 @@ class _Measured:
             )
             for order in ("decreasing", "increasing", "random")
         }
-        # Without any node, and without all of them, the order makes no difference.
-        sets = {
-            _removal(order, count, mask.n_out): orders[order][:count] for order in orders for count in counts
+        # Nodes without weights make no difference, and without all others the order makes none.
+        alive = mask.fan_in > 0
+        without = {
+            (order, count): tuple(np.sort(nodes[:count][alive[nodes[:count]]]).tolist())
+            for order, nodes in orders.items()
+            for count in counts
         }
-        del sets["", 0]
-        found = dict(zip(sets, self._accuracies(network, list(sets.values())), strict=True))
-        found["", 0] = self.alone
+        sets = [nodes for nodes in dict.fromkeys(without.values()) if nodes]
+        accuracies = self._accuracies(network, [np.array(nodes, np.int64) for nodes in sets])
+        found = {(): self.alone} | dict(zip(sets, accuracies, strict=True))
         curves = {
-            f"ablation_{order}": np.array([found[_removal(order, count, mask.n_out)] for count in counts])
+            f"ablation_{order}": np.array([found[without[order, count]] for count in counts])
             for order in orders
         }
         return {"ablation_removed": np.array(counts), **curves}
@@ -180,24 +190,8 @@ class _Measured:
         if self.device.type != "cpu":
             return network.accuracies_without(images, removals)
         # On a CPU an engine may be faster than torch, and earlier runs stored what the engine found.
-        return [
-            self.engine.evaluate(images, remove_first_layer_nodes(model, nodes)).accuracy
-            for nodes in removals
-        ]
-
-    def _second_layer(self, network: LevelNetwork) -> Arrays:
-        """Find the top images of the second-layer nodes that most pixels reach (Fig. 15); {} with one hidden layer."""
-        masks = self.trained.ticket.masks
-        if len(masks) < 2:
-            return {}
-        nodes = observables.most_connected(observables.effective_masks(masks[:2])[1], SECOND_LAYER_NODES)
-        indices, _ = network.top_images(self.dataset.validation.pixels, nodes, TOP_IMAGES, layer=2)
-        return {"layer2_nodes": nodes, "layer2_top_images": _pictures(self.dataset, indices)}
-
-
-def _removal(order: str, count: int, nodes: int) -> tuple[str, int]:
-    """Return what tells the sets of removed nodes apart."""
-    return (order if 0 < count < nodes else ""), count
+        without = (remove_first_layer_nodes(model, nodes) for nodes in removals)
+        return [score.accuracy for score in self.engine.evaluate_each(images, without)]
 
 
 def _pictures(dataset: Dataset, indices: np.ndarray) -> np.ndarray:

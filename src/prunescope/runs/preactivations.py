@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
-
 import numpy as np
 import torch
 
@@ -14,6 +12,7 @@ from prunescope.model import Arrays, FloatArray, Model
 from prunescope.network.forward import EPSILON
 from prunescope.observables.kurtosis import cavity_of, operands, shuffled_rows
 from prunescope.observables.null_masks import SHUFFLES, null_generators
+from prunescope.observables.scattered import SPARSE_BELOW, Scattered, scattered
 from prunescope.observables.threads import in_order
 from prunescope.runs.layer_inputs import DeviceInputs, LayerInputs
 
@@ -62,7 +61,12 @@ def kurtosis_observations(
     masked, inputs = operands(weights, mask, inputs)
     given = LayerInputs(inputs) if device is None else DeviceInputs(inputs, device)
     rngs = null_generators(mask, "null-kurtosis", SHUFFLES)
-    shuffled = in_order(partial(shuffled_rows, masked), rngs, NULL_BYTES // masked.nbytes)
+    kept = masked[mask.array] if mask.density < SPARSE_BELOW else None
+
+    def moved(rng: np.random.Generator) -> FloatArray | Scattered:
+        return shuffled_rows(masked, rng) if kept is None else scattered(kept, mask, rng)
+
+    shuffled = in_order(moved, rngs, NULL_BYTES // masked.nbytes)
     null = [_mean(given.kurtosis(rows)) for rows in shuffled]
     v = masked[sampled].astype(np.float64)
     effects = cavity_of(given.joint_moments(v), v, sampled, mask)

@@ -1,4 +1,4 @@
-"""Batches are drawn in a thread, ahead of an engine that takes blocks of steps."""
+"""Batches are drawn ahead of their steps: in a thread for an engine that takes blocks, a few at a time for others."""
 
 from __future__ import annotations
 
@@ -16,7 +16,27 @@ AHEAD_BYTES = 128 * 2**20
 # longer while another thread holds the interpreter; later the device computes, and the engine only waits.
 PAUSE = 0.002
 
+# The most batches and bytes that are drawn at once without a thread. The first batch after a step takes half as long
+# again as those after it, because the step has filled the caches.
+TOGETHER, TOGETHER_BYTES = 8, 2**20
+
 Draw = Callable[[int], Batch]
+
+
+def drawn_together(draw: Draw, steps: range) -> Iterator[Batch]:
+    """Yield the batch of each of ``steps``, of which ``draw`` draws a few at a time, ahead of their steps."""
+    at_once = 1
+    while steps:
+        batches = [draw(step) for step in steps[:at_once]]
+        steps = steps[at_once:]
+        at_once = max(1, min(TOGETHER, TOGETHER_BYTES // max(_own_bytes(batches[0]), 1)))
+        yield from batches
+
+
+def _own_bytes(batch: Batch) -> int:
+    """Return the bytes of a batch; a whole training set, which it may refer to, takes none of its own."""
+    own = 0 if len(batch.pixels) > len(batch.indices) else batch.pixels.nbytes
+    return batch.indices.nbytes + batch.labels.nbytes + own
 
 
 @contextlib.contextmanager
@@ -103,9 +123,7 @@ class _DrawingThread:
                 if self._closed:
                     return
             batch = self._draw(step)
-            # A whole training set, which batches refer to, takes no memory of theirs.
-            own = 0 if len(batch.pixels) > len(batch.indices) else batch.pixels.nbytes
-            size = batch.indices.nbytes + batch.labels.nbytes + own
+            size = _own_bytes(batch)
             with self._changed:
                 self._waiting.append((batch, size))
                 self._bytes += size

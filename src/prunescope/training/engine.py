@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import abc
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -115,6 +115,13 @@ class Engine(abc.ABC):
 
         Batch norm uses the moving averages. ``model`` must have no nonzero weights beside those that ``ticket`` keeps.
         """
+
+    def evaluate_each(self, images: Images, models: Iterable[Model]) -> list[Score]:
+        """Score a set of images with each of ``models``, as ``evaluate`` does with one.
+
+        Models may share arrays, which engines need not take twice; none may be changed meanwhile.
+        """
+        return [self.evaluate(images, model) for model in models]
 
     def right(self, images: Images, model: Model | None = None) -> BoolArray:
         """Return which images are classified right, bool [N].

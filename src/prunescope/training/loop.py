@@ -13,7 +13,7 @@ import numpy as np
 
 from prunescope.data import Batch, Dataset
 from prunescope.model import Arrays, Model, Ticket
-from prunescope.training.drawing import drawing
+from prunescope.training.drawing import drawing, drawn_together
 from prunescope.training.engine import Engine, HostSnapshot, Score, Snapshot
 from prunescope.training.levels import Dynamics, Level, Setting
 from prunescope.training.state import KEPT, EngineState, kept_ticket, under
@@ -168,11 +168,13 @@ def train_level(
         return dataset.draw(setting.seed, level.number, step, train.batch, train.sampling)
 
     most = engine.block
-    with drawing(draw, range(now.step, level.steps), most) as next_batches:
+    steps = range(now.step, level.steps)
+    single = drawn_together(draw, steps)
+    with drawing(draw, steps, most) as next_batches:
         moves_at = _next_move(dynamics, now.step)
         while now.step < level.steps and not now.ended:
             if most == 1:
-                engine.step(draw(now.step))
+                engine.step(next(single))
                 now = replace(now, step=now.step + 1)
             else:
                 until = _next_event(level, train.eval_every, moves_at, now.step)

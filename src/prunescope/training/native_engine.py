@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from itertools import zip_longest
 from typing import TYPE_CHECKING, Any, Literal
@@ -115,22 +115,37 @@ class NativeEngine(Engine):
         """
         return self._scored(images, model)[0]
 
+    def evaluate_each(self, images: Images, models: Iterable[Model]) -> list[Score]:
+        """Score the images with each model, writing only those arrays that the model before it does not share."""
+        own, before, scores = self.model(), None, []
+        try:
+            for model in models:
+                self._exchange("write", model, 0, besides=before)
+                before = model
+                scores.append(self._score(images)[0])
+        finally:
+            self._exchange("write", own, 0)
+        return scores
+
     def right(self, images: Images, model: Model | None = None) -> BoolArray:
         """Return which images are classified right, bool [N]: those that ``evaluate`` counts."""
         return self._scored(images, model)[1]
 
     def _scored(self, images: Images, model: Model | None) -> tuple[Score, BoolArray]:
+        if model is None:
+            return self._score(images)
+        own = self.model()
+        try:
+            self._exchange("write", model, 0)
+            return self._score(images)
+        finally:
+            self._exchange("write", own, 0)
+
+    def _score(self, images: Images) -> tuple[Score, BoolArray]:
+        """Score images with the parameters that the kernels hold; return which are classified right too."""
         pixels, labels = _rows(images.pixels), np.ascontiguousarray(images.labels, np.int64)
         right = np.zeros(len(labels), np.bool_)
-        own = None if model is None else self.model()
-        if model is not None:
-            self._exchange("write", model, 0)
-        try:
-            score = Score(len(labels), *self._started.evaluate(pixels, labels, right.view(np.uint8)))
-        finally:
-            if own is not None:
-                self._exchange("write", own, 0)
-        return score, right
+        return Score(len(labels), *self._started.evaluate(pixels, labels, right.view(np.uint8))), right
 
     def state(self) -> EngineState:
         """Return a copy of everything that the next step depends on; the torch engine can continue from it too."""
@@ -221,12 +236,16 @@ class NativeEngine(Engine):
         # AMX stands beside AVX-512: the other instruction sets give the bits of processors without it.
         return blas.narrow if self._isa == "avx512" else 0
 
-    def _exchange(self, direction: Literal["read", "write"], model: Model, slot: int) -> None:
+    def _exchange(
+        self, direction: Literal["read", "write"], model: Model, slot: int, *, besides: Model | None = None
+    ) -> None:
+        """Read or write the arrays of the model, but for those that ``besides`` shares with it."""
         copy = self._started.read if direction == "read" else self._started.write
         for index, layer in enumerate(model.layers):
             for field in LAYER_FIELDS:
                 whole = getattr(layer, field)
-                if whole.size and not (slot and field not in PARAMETERS):
+                shared = besides is not None and whole is getattr(besides.layers[index], field)
+                if whole.size and not shared and not (slot and field not in PARAMETERS):
                     copy(layer=index, field=field, slot=slot, whole=np.ascontiguousarray(whole))
 
 
