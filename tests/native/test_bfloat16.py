@@ -7,6 +7,7 @@ import pytest
 
 from native.problems import FIELDS, error, gradients, named, needs_kernels
 from prunescope.model import Ticket
+from prunescope.training.native_engine import DENSE_ABOVE
 from reference import rounded
 
 pytestmark = needs_kernels
@@ -17,7 +18,7 @@ DENSE = [
     "u=0.85",
     "u=1, floats",
 ]
-SPARSE = ["u=0.3, blocks", "u=0.02, rows", "u=0.3, floats", "dead, sparse"]
+SPARSE = ["u=0.02, rows", "u=0.05, floats", "u=0.01, wide blocks"]
 
 
 def with_biases(made):
@@ -32,7 +33,7 @@ def case(name):
     else:
         made = named(name)
     thin = len(made.model.layers[-1].bias) < 64
-    dense = [mask.density > 0.4 for mask in made.ticket.masks]
+    dense = [mask.density > DENSE_ABOVE["bf16"] for mask in made.ticket.masks]
     return with_biases(made), [*dense, not thin]
 
 

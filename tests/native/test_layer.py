@@ -148,3 +148,48 @@ def test_results_need_space():
         kernels().Layer(isa="baseline", threads=1, mask=mask.view(np.uint8)[:-1], weight=weight)
     with pytest.raises(TypeError):
         kernels().Layer(isa="baseline", threads=1, mask=mask, weight=weight)
+
+
+@pytest.mark.parametrize("two_tiles", [True, False])
+@pytest.mark.parametrize("width", [64, 128, 256, 320, 1024])
+@pytest.mark.parametrize(("density", "batch"), [(0.4, 200), (0.02, 64), (0.9, 129)])
+def test_blocks_of_any_width(isa, width, two_tiles, density, batch):
+    mask, weight, x, dy = case((290, 330), density, batch)
+    mask[7] = True
+    mask[9] = mask[:, 11] = False
+    layer = kernels().Layer(
+        isa=isa, threads=2, mask=mask.view(np.uint8), weight=weight, blocks=(width, two_tiles)
+    )
+    y, dx, dw = np.empty((290, batch), np.float32), np.empty_like(x), np.empty(layer.kept, np.float32)
+    layer.forward(x, y)
+    layer.backward(dy, dx, dw)
+    kept = (weight * mask).astype(np.float64)
+    for found, expected in ((y, kept @ x), (dx, kept.T @ dy), (dw, (dy.astype(np.float64) @ x.T)[mask])):
+        np.testing.assert_allclose(found, expected, rtol=1e-5, atol=2e-4)
+    seconds = layer.seconds(2)
+    assert len(seconds) == 3
+    assert min(seconds) > 0
+    layer.forward(x, dy)
+    np.testing.assert_array_equal(dy, y)
+
+
+@pytest.mark.parametrize("width", [0, 63, 100, 65536])
+def test_blocks_of_no_such_width_are_refused(width):
+    mask, weight, _, _ = case((3, 4), 0.5, 2)
+    with pytest.raises(ValueError, match="a multiple of 64 columns"):
+        kernels().Layer(
+            isa="baseline", threads=1, mask=mask.view(np.uint8), weight=weight, blocks=(width, False)
+        )
+
+
+def test_times_need_products_first():
+    mask, weight, x, dy = case((3, 4), 0.5, 2)
+    layer = kernels().Layer(isa="baseline", threads=1, mask=mask.view(np.uint8), weight=weight)
+    with pytest.raises(ValueError, match="call forward and backward first"):
+        layer.seconds(1)
+    layer.forward(x, np.empty_like(dy))
+    with pytest.raises(ValueError, match="call forward and backward first"):
+        layer.seconds(1)
+    layer.backward(dy, np.empty_like(x), np.empty(layer.kept, np.float32))
+    with pytest.raises(ValueError, match="at least one repeat"):
+        layer.seconds(0)

@@ -188,7 +188,7 @@ class LayerBinding {
                checked(blocks)) {}
 
   std::vector<double> seconds(int repeats) {
-    if (layer_.batch() == 0) throw std::invalid_argument("call forward and backward first");
+    if (!layer_.went_back()) throw std::invalid_argument("call forward and backward first");
     if (repeats < 1) throw std::invalid_argument("at least one repeat is needed");
     nb::gil_scoped_release nogil;
     const auto found = layer_.seconds(repeats);

@@ -108,6 +108,7 @@ void Layer::weight_gradient() {
 
 void Layer::forward(const float* x, Index batch, float* y) {
   batch_ = batch;
+  went_back_ = false;
   const Index tiles = piece_count(batch_, TILE);
   x_.reserve(tiles * n_in_ * TILE);
   y_.reserve(tiles * n_out_ * TILE);
@@ -126,6 +127,7 @@ void Layer::backward(const float* dy, float* dx, float* dw) {
   out_of_tiles(inputs(dx_), n_in_, dx);
   weight_gradient();
   for (Index k = 0; k < kept_; ++k) dw[k] = dw_[order_[k]];
+  went_back_ = true;
 }
 
 std::array<double, 3> Layer::seconds(int repeats) {

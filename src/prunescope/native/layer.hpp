@@ -22,6 +22,8 @@ class Layer {
   Index n_out() const { return n_out_; }
   Index n_in() const { return n_in_; }
   Index batch() const { return batch_; }
+  // Whether `backward` has followed the last `forward`.
+  bool went_back() const { return went_back_; }
 
   // Computes y [n_out, batch] from x [n_in, batch], and keeps x for backward.
   void forward(const float* x, Index batch, float* y);
@@ -48,6 +50,7 @@ class Layer {
   int threads_;
   Index n_out_, n_in_, batch_ = 0;
   Index kept_;
+  bool went_back_ = false;
   PairedRows pairs_, transposed_;
   BlockChoice choice_, turned_choice_;
   std::vector<uint32_t> order_;  // the slot of each kept weight, row by row

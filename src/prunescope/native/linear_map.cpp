@@ -96,11 +96,8 @@ LinearMap::LinearMap(LinearMapSpec spec, const Kernels& kernels, Rule rule, int 
       bias_kept(std::move(spec.bias_kept)) {
   const Index width = piece_count(n_columns(), VECTOR_FLOATS) * VECTOR_FLOATS;
   Index size, parts = 1;
-  KeptBits bits;
-  if (!dense) {
-    bits = KeptBits(spec.mask, rows, columns, threads);
-    thin = last && !spec.first && bits.entries() == n_rows() * n_columns();
-  }
+  if (last && !dense && !spec.first)
+    thin = KeptBits(spec.mask, rows, columns, threads).entries() == n_rows() * n_columns();
   if (paired()) {
     pair(spec, kernels, threads);
     size = pairs.slots() + piece_count(std::ssize(constant_column), VECTOR_FLOATS) * VECTOR_FLOATS;

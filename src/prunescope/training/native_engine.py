@@ -25,8 +25,9 @@ from prunescope.training.torch.constants import ADAM_BETAS, ADAM_EPSILON, AVERAG
 if TYPE_CHECKING:
     from prunescope.native import _kernels
 
-# The density above which products through BLAS are the cheaper ones: see benchmarks/README.md.
-DENSE_ABOVE = 0.75
+# The density above which products through BLAS are the cheaper ones: see benchmarks/README.md. In bf16 it also says
+# which maps are rounded; therefore it is the same on processors that gain less by it.
+DENSE_ABOVE = {"float32": 0.75, "bf16": 0.2}
 # The number of classes below which an output layer is too thin for BLAS.
 DENSE_CLASSES = 64
 
@@ -219,7 +220,7 @@ class NativeEngine(Engine):
             whole = len(rows) == len(mask) and len(varying) == mask.shape[1]
             entries = np.count_nonzero(mask if whole else mask[rows] & live[index])
             thin = last and classes < DENSE_CLASSES
-            dense = not thin and bool(entries > DENSE_ABOVE * len(rows) * len(varying))
+            dense = not thin and bool(entries > DENSE_ABOVE[self._train.precision] * len(rows) * len(varying))
             network.add(
                 mask=np.ascontiguousarray(mask).view(np.uint8),
                 rows=rows.astype(np.int32),
