@@ -35,10 +35,10 @@ constexpr bool TWO_TILES_FIT = 2 * VECTORS <= MOST_VECTORS;
 // sparser the rows, the wider their blocks, so that a visit's steps outweigh its beginning and end.
 #if defined(__AVX512F__)
 constexpr BlockChoice BLOCK_CHOICES[] = {
-    {0.2, 64, true, true}, {0.08, 128, false, true}, {0.02, 256, false, false}, {0, 1024, false, false}};
+    {0.2, 64, true, true}, {0.08, 128, false, true}, {0.015, 256, false, false}, {0, 1024, false, false}};
 #else
 constexpr BlockChoice BLOCK_CHOICES[] = {
-    {0.1, 128, false, false}, {0.02, 256, false, false}, {0, 1024, false, false}};
+    {0.1, 128, false, false}, {0.015, 256, false, false}, {0, 1024, false, false}};
 #endif
 
 // Keeps a loaded vector in its register. The compiler would load it again for every product, to save a name.
@@ -145,12 +145,23 @@ INLINE void add_products(const Visit& visit, const C*& column, const float*& wei
   }
 }
 
+// Calls end(row, 0, sums) with the sums of both tiles from memory. Beside the sums of a visit there would be
+// too few registers for an end that takes many.
+template <int N, class End>
+__attribute__((noinline)) void end_from_memory(const End& end, Index row, const float* from) {
+  Vector sums[N];
+#pragma GCC unroll 8
+  for (int i = 0; i < N; ++i) sums[i] = load(from + i * WIDTH);
+  end(row, 0, sums);
+}
+
 // Computes all sums of a share's rows over the samples of TILES tiles from `tile` on, in rounds of N vectors.
 // They start as start(row); end(row, round, sums) takes them when the last block is done.
 template <int N, int TILES, class C, class T, class Start, class End>
 INLINE void multiply(const PairedMatrix& matrix, const Share& share, Tiles<const T> input, Index tile,
                      Start start, End end) {
   constexpr Index PITCH = TILES * TILE;
+  constexpr bool from_memory = TILES > 1 && requires { typename End::TakesManyRegisters; };
   const RowPairs& pairs = matrix.pairs;
   const Index first_row = share.groups.begin * GROUP_ROWS,
               rows = (share.groups.end - share.groups.begin) * GROUP_ROWS;
@@ -182,16 +193,19 @@ INLINE void multiply(const PairedMatrix& matrix, const Share& share, Tiles<const
             const auto s_at = place(visit->row[0]), t_at = place(visit->row[1]);
 #pragma GCC unroll 8
             for (int i = 0; i < N; ++i) s[i] = load(s_at.at(i)), t[i] = load(t_at.at(i));
-            place(visit[1].row[0]).fetch(), place(visit[1].row[1]).fetch();
           }
           add_products<N>(*visit, column, weight, own, s, t);
-          if (last) {
+          if (last && !from_memory) {
             end(visit->row[0], round, s);
             if (!alone) end(visit->row[1], round, t);
           } else {
             const auto s_at = place(visit->row[0]), t_at = place(visit->row[1]);
 #pragma GCC unroll 8
             for (int i = 0; i < N; ++i) store(s_at.at(i), s[i]), store(t_at.at(i), t[i]);
+            if (last) {
+              end_from_memory<N>(end, visit->row[0], s_at.at(0));
+              if (!alone) end_from_memory<N>(end, visit->row[1], t_at.at(0));
+            }
           }
         }
       }
@@ -212,6 +226,8 @@ INLINE void for_each_tile(const Share& share, F task) {
 // The last step of the forward product: bias is in the sums already.
 template <int N, int TILES>
 struct ForwardEnd {
+  struct TakesManyRegisters {};
+
   Tiles<float> output;
   Index tile;
   Epilogue epilogue[TILES];
