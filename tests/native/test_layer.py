@@ -193,3 +193,16 @@ def test_times_need_products_first():
     layer.backward(dy, np.empty_like(x), np.empty(layer.kept, np.float32))
     with pytest.raises(ValueError, match="at least one repeat"):
         layer.seconds(0)
+
+
+@pytest.mark.parametrize("density", [0.5, 0.1, 0.01])
+def test_an_infinite_input_reaches_the_rows_that_keep_it_alone(isa, density):
+    mask, weight, x, _ = case((70, 150), density, 64)
+    x[5] = np.inf
+    mask[3, 5] = True
+    weight = np.abs(weight)
+    layer = kernels().Layer(isa=isa, threads=1, mask=mask.view(np.uint8), weight=weight)
+    y = np.empty((70, 64), np.float32)
+    layer.forward(x, y)
+    np.testing.assert_array_equal(np.isfinite(y).all(1), ~mask[:, 5])
+    assert not np.isnan(y).any()

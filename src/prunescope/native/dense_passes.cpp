@@ -93,12 +93,14 @@ Index Network::pack(const DenseProduct& whole, Index rows, Index pieces) {
 
 template <class F>
 void Network::multiply(const DenseProduct& whole, Index rows, F finish) {
+  // Two pieces are packed by two threads. Numbers of 16 bits are not packed, and are faster in longer pieces.
+  const Index length = whole.a.narrow ? 2 * rows : rows;
   // Without a row of the left operand there is one task still, for what `finish` does.
-  const Index across = std::max<Index>(1, piece_count(whole.m, rows));
+  const Index across = std::max<Index>(1, piece_count(whole.m, length));
   const Index pieces = piece_count(whole.n, DENSE_ROWS);
-  const Index packed = pack(whole, rows, pieces);
+  const Index packed = pack(whole, length, pieces);
   parallel(across * pieces, [&](Index task) {
-    const Range own = piece(whole.m, rows, task % across), columns = part(whole.n, pieces, task / across);
+    const Range own = piece(whole.m, length, task % across), columns = part(whole.n, pieces, task / across);
     settings_.blas.multiply(whole.part(own, columns),
                             packed ? packed_.get() + task % across * packed : nullptr);
     finish(own, columns);
@@ -145,9 +147,9 @@ void Network::dense_weight_gradient(Index layer) {
                              .b = delta(layer, rounds(m)),
                              .c = dense_result_.get(),
                              .leading_c = m.pitch};
-  multiply(product, std::max<Index>(1, m.live_columns), [&](Range, Range rows) {
+  multiply(product, std::max<Index>(1, piece_count(m.live_columns, 2)), [&](Range columns, Range rows) {
     const Tiles<const float> delta = activations_[layer + 1];
-    settings_.kernels->row_sums(rows, delta, tiles_, m.row_sum.get());
+    if (columns.begin == 0) settings_.kernels->row_sums(rows, delta, tiles_, m.row_sum.get());
   });
 }
 

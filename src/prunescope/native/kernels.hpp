@@ -20,7 +20,7 @@ constexpr Index GROUP_ROWS = 256;  // rows among which pairs are made, and which
 // Two rows of a matrix, in one block of columns. First come the `both` columns that both rows keep: one
 // column number, and a weight of either row. Then come `own` steps of a further column of either row: two
 // column numbers, two weights. In the last `filled` of them the second row has no entry left: its weight
-// stays 0, its column is any that is read.
+// stays 0, and its column is one that the row reads anyway.
 struct Visit {
   uint32_t row[2];  // the second is NOBODY where a row is alone
   uint16_t both, own, filled;

@@ -81,16 +81,16 @@ void Layer::multiply(const PairedMatrix& matrix, const std::vector<Share>& share
   });
 }
 
-void Layer::forward() {
+void Layer::forward(Tiles<float> to) {
   const Index tiles = piece_count(batch_, TILE);
   multiply({pairs_.view(), weight_.get()}, divided(pairs_, choice_, {0, tiles}, threads_), inputs(x_),
            outputs(y_));
 }
 
-void Layer::input_gradient() {
+void Layer::input_gradient(Tiles<float> to) {
   const Index tiles = piece_count(batch_, TILE);
   multiply({transposed_.view(), transposed_weight_.get()},
-           divided(transposed_, turned_choice_, {0, tiles}, threads_), outputs(dy_), inputs(dx_));
+           divided(transposed_, turned_choice_, {0, tiles}, threads_), outputs(dy_), to);
 }
 
 void Layer::weight_gradient() {
@@ -113,8 +113,12 @@ void Layer::forward(const float* x, Index batch, float* y) {
   x_.reserve(tiles * n_in_ * TILE);
   y_.reserve(tiles * n_out_ * TILE);
   into_tiles(x, n_in_, inputs(x_));
-  forward();
-  out_of_tiles(outputs(y_), n_out_, y);
+  if (whole(y)) {
+    forward(rows(y));
+  } else {
+    forward(outputs(y_));
+    out_of_tiles(outputs(y_), n_out_, y);
+  }
 }
 
 void Layer::backward(const float* dy, float* dx, float* dw) {
@@ -123,8 +127,12 @@ void Layer::backward(const float* dy, float* dx, float* dw) {
   dx_.reserve(tiles * n_in_ * TILE);
   dw_.reserve(pairs_.slots());
   into_tiles(dy, n_out_, outputs(dy_));
-  input_gradient();
-  out_of_tiles(inputs(dx_), n_in_, dx);
+  if (whole(dx)) {
+    input_gradient(rows(dx));
+  } else {
+    input_gradient(inputs(dx_));
+    out_of_tiles(inputs(dx_), n_in_, dx);
+  }
   weight_gradient();
   for (Index k = 0; k < kept_; ++k) dw[k] = dw_[order_[k]];
   went_back_ = true;
@@ -140,9 +148,9 @@ std::array<double, 3> Layer::seconds(int repeats) {
     least[which] = std::min(least[which], passed.count());
   };
   for (int n = 0; n < repeats; ++n) {
-    time(0, [&] { forward(); });
+    time(0, [&] { forward(outputs(y_)); });
     time(1, [&] { weight_gradient(); });
-    time(2, [&] { input_gradient(); });
+    time(2, [&] { input_gradient(inputs(dx_)); });
   }
   return least;
 }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <array>
+#include <cstdint>
 #include <optional>
 #include <vector>
 
@@ -35,13 +36,18 @@ class Layer {
  private:
   Tiles<float> inputs(Buffer<float>& buffer) const { return {buffer.get(), TILE, n_in_ * TILE}; }
   Tiles<float> outputs(Buffer<float>& buffer) const { return {buffer.get(), TILE, n_out_ * TILE}; }
+  // Rows that the products can write themselves: they begin at cache lines and hold whole tiles.
+  bool whole(const float* array) const {
+    return batch_ % TILE == 0 && reinterpret_cast<std::uintptr_t>(array) % 64 == 0;
+  }
+  Tiles<float> rows(float* array) const { return {array, batch_, TILE}; }
   // Copies `features` rows of `batch_` samples into tiles, or out of them.
   void into_tiles(const float* from, Index features, Tiles<float> tiles) const;
   void out_of_tiles(Tiles<const float> tiles, Index features, float* to) const;
 
   // The products, on what lies in tiles.
-  void forward();
-  void input_gradient();
+  void forward(Tiles<float> to);
+  void input_gradient(Tiles<float> to);
   void weight_gradient();
   void multiply(const PairedMatrix& matrix, const std::vector<Share>& shares, Tiles<const float> from,
                 Tiles<float> to) const;

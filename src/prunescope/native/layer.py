@@ -47,7 +47,7 @@ class SparseLayer:
         Raises InputError for an array of another shape, type or order.
         """
         self._check(x, self._shape[1])
-        y: FloatArray = np.empty((self._shape[0], x.shape[1]), np.float32)
+        y = _on_a_cache_line((self._shape[0], x.shape[1]))
         self._layer.forward(x, y)
         return y
 
@@ -59,7 +59,7 @@ class SparseLayer:
         another B than its.
         """
         self._check(dy, self._shape[0])
-        dx: FloatArray = np.empty((self._shape[1], dy.shape[1]), np.float32)
+        dx = _on_a_cache_line((self._shape[1], dy.shape[1]))
         dw: FloatArray = np.empty(self._layer.kept, np.float32)
         self._layer.backward(dy, dx, dw)
         return dx, dw
@@ -67,3 +67,11 @@ class SparseLayer:
     def _check(self, x: FloatArray, features: int) -> None:
         if x.dtype != np.float32 or x.ndim != 2 or x.shape[0] != features or not x.flags.c_contiguous:
             raise InputError(f"an array {x.dtype} {x.shape}: C-ordered float32 [{features}, B] is needed")
+
+
+def _on_a_cache_line(shape: tuple[int, int]) -> FloatArray:
+    """Return an array whose first number begins a cache line, so that the kernels can write to it themselves."""
+    line = 64 // 4
+    memory: FloatArray = np.empty(shape[0] * shape[1] + line, np.float32)
+    start = -memory.ctypes.data % 64 // 4
+    return memory[start : start + shape[0] * shape[1]].reshape(shape)

@@ -168,6 +168,7 @@ std::vector<Visit> PairedRows::paired(const KeptBits& kept, Index piece) const {
     const Index own_length = length_of(head);
     Index best = n, before_best = head, score = 0, before = head, tried = 0;
     for (Index i = after[head]; i < n && tried < partners; before = i, i = after[i], ++tried) {
+      if (own_length > 0 && length_of(i) == 0) break;  // what would fill it up, it does not read anywhere
       const Index value = common(head, i) - 2 * (own_length - length_of(i));
       if (best == n || value > score) score = value, best = i, before_best = before;
     }
@@ -198,12 +199,13 @@ void PairedRows::number_columns(const KeptBits& kept, Index piece, C* to) const 
     const bool alone = visit.row[1] == NOBODY;
     const uint64_t* b = alone ? nullptr : kept.row(visit.row[1]) + word;
     C *shared = to, *first = to + visit.both, *second = first + 1;
-    C some = 0;  // a column that the first row reads anyway
+    C some = 0;  // a column that the second row reads anyway, so that 0 times it adds nothing, also if it is
+                 // infinite
     for (Index w = 0; w < words; ++w) {
       const uint64_t other = alone ? 0 : b[w];
       for_each_bit(a[w] & other, w * WORD, [&](Index c) { *shared++ = some = c; });
-      for_each_bit(a[w] & ~other, w * WORD, [&](Index c) { *first = some = c, first += 2; });
-      for_each_bit(other & ~a[w], w * WORD, [&](Index c) { *second = c, second += 2; });
+      for_each_bit(a[w] & ~other, w * WORD, [&](Index c) { *first = c, first += 2; });
+      for_each_bit(other & ~a[w], w * WORD, [&](Index c) { *second = some = c, second += 2; });
     }
     to += visit.both + 2 * visit.own;
     for (; second < to; second += 2) *second = some;

@@ -11,7 +11,7 @@
 namespace prunescope {
 
 constexpr Index DENSE_ROWS = 256;          // rows of a dense product in one call of BLAS
-constexpr Index DENSE_SAMPLES = 1024;      // samples of a dense product in one call of BLAS
+constexpr Index DENSE_SAMPLES = 512;       // samples of a dense product in one call of BLAS
 constexpr Index FEATURES = 256;            // features in one piece of elementwise work
 constexpr Index ROUNDED_ROWS = 64;         // rows of a matrix that is rounded in one piece
 constexpr Index THIN_COLUMNS = 64;         // columns of a thin map's gradient in one piece

@@ -145,22 +145,25 @@ INLINE void add_products(const Visit& visit, const C*& column, const float*& wei
   }
 }
 
-// Calls end(row, 0, sums) with the sums of both tiles from memory. Beside the sums of a visit there would be
-// too few registers for an end that takes many.
-template <int N, class End>
-__attribute__((noinline)) void end_from_memory(const End& end, Index row, const float* from) {
-  Vector sums[N];
+// Calls end(visit, tile, 0, s, t) with the sums of one tile from memory. Beside the sums of two tiles there
+// would be too few registers for an end that takes many.
+template <class End>
+__attribute__((noinline)) void end_from_memory(const End& end, const Visit& visit, int tile,
+                                               const float* s_at, const float* t_at) {
+  Vector s[VECTORS], t[VECTORS];
 #pragma GCC unroll 8
-  for (int i = 0; i < N; ++i) sums[i] = load(from + i * WIDTH);
-  end(row, 0, sums);
+  for (int i = 0; i < VECTORS; ++i) s[i] = load(s_at + i * WIDTH), t[i] = load(t_at + i * WIDTH);
+  end(visit, tile, 0, s, t);
 }
 
 // Computes all sums of a share's rows over the samples of TILES tiles from `tile` on, in rounds of N vectors.
-// They start as start(row); end(row, round, sums) takes them when the last block is done.
+// They start as start(row); when the last block is done, end(visit, t, round, sums, sums) takes those of a
+// visit's rows in tile number t of these.
 template <int N, int TILES, class C, class T, class Start, class End>
 INLINE void multiply(const PairedMatrix& matrix, const Share& share, Tiles<const T> input, Index tile,
-                     Start start, End end) {
+                     Start start, const End& end) {
   constexpr Index PITCH = TILES * TILE;
+  constexpr int EACH = N / TILES;  // vectors of a tile
   constexpr bool from_memory = TILES > 1 && requires { typename End::TakesManyRegisters; };
   const RowPairs& pairs = matrix.pairs;
   const Index first_row = share.groups.begin * GROUP_ROWS,
@@ -182,30 +185,26 @@ INLINE void multiply(const PairedMatrix& matrix, const Share& share, Tiles<const
         const C* column = numbers(pairs, C{}) + pairs.place[piece];
         const float* weight = matrix.weight + pairs.slot[piece];
         for (; visit != none; ++visit) {
-          const bool alone = visit->row[1] == NOBODY;
+          const auto s_at = place(visit->row[0]), t_at = place(visit->row[1]);
           Vector s[N], t[N];
           if (first) {
-            const Vector own_start = start(visit->row[0]),
-                         other_start = alone ? Vector{} : start(visit->row[1]);
+            const Vector s_start = start(visit->row[0]),
+                         t_start = visit->row[1] == NOBODY ? Vector{} : start(visit->row[1]);
 #pragma GCC unroll 8
-            for (int i = 0; i < N; ++i) s[i] = own_start, t[i] = other_start;
+            for (int i = 0; i < N; ++i) s[i] = s_start, t[i] = t_start;
           } else {
-            const auto s_at = place(visit->row[0]), t_at = place(visit->row[1]);
 #pragma GCC unroll 8
             for (int i = 0; i < N; ++i) s[i] = load(s_at.at(i)), t[i] = load(t_at.at(i));
           }
           add_products<N>(*visit, column, weight, own, s, t);
           if (last && !from_memory) {
-            end(visit->row[0], round, s);
-            if (!alone) end(visit->row[1], round, t);
+            for (int q = 0; q < TILES; ++q) end(*visit, q, round, s + q * EACH, t + q * EACH);
           } else {
-            const auto s_at = place(visit->row[0]), t_at = place(visit->row[1]);
 #pragma GCC unroll 8
             for (int i = 0; i < N; ++i) store(s_at.at(i), s[i]), store(t_at.at(i), t[i]);
-            if (last) {
-              end_from_memory<N>(end, visit->row[0], s_at.at(0));
-              if (!alone) end_from_memory<N>(end, visit->row[1], t_at.at(0));
-            }
+            if (last)
+              for (int q = 0; q < TILES; ++q)
+                end_from_memory(end, *visit, q, s_at.at(q * EACH), t_at.at(q * EACH));
           }
         }
       }
@@ -233,20 +232,33 @@ struct ForwardEnd {
   Epilogue epilogue[TILES];
   const SampleMask* mask;  // of each tile
 
-  INLINE void operator()(Index row, int round, Vector* sums) const {
-    constexpr int EACH = N / TILES;  // vectors of a tile
-    for (int t = 0; t < TILES; ++t) {
-      Vector* const own = sums + t * EACH;
-      const Activation activation{epilogue[t].relu, mask[t]};
-      float* const to = output[tile + t].feature(row);
+  INLINE void operator()(const Visit& visit, int t, int round, Vector* own, Vector* other) const {
+    constexpr int EACH = N / TILES;
+    const Activation activation{epilogue[t].relu, mask[t]};
+    const Tile<float> to = output[tile + t];
+    const bool alone = visit.row[1] == NOBODY;
+    float *const own_to = to.feature(visit.row[0]) + round * EACH * WIDTH, *const other_to =
+                                                                               alone
+                                                                                   ? nullptr
+                                                                                   : to.feature(
+                                                                                         visit.row[1]) +
+                                                                                         round * EACH * WIDTH;
+#pragma GCC unroll 8
+    for (int i = 0; i < EACH; ++i) {
+      own[i] = activation(own[i], round * EACH + i);
+      store(own_to + i * WIDTH, own[i]);
+    }
+    if (!alone)
 #pragma GCC unroll 8
       for (int i = 0; i < EACH; ++i) {
-        own[i] = activation(own[i], round * EACH + i);
-        store(to + (round * EACH + i) * WIDTH, own[i]);
+        other[i] = activation(other[i], round * EACH + i);
+        store(other_to + i * WIDTH, other[i]);
       }
-      if constexpr (EACH == VECTORS)
-        if (epilogue[t].statistics.mean) register_statistics(own, mask[t], epilogue[t].statistics.from(row));
-    }
+    const Statistics& statistics = epilogue[t].statistics;
+    if constexpr (EACH == VECTORS)
+      if (statistics.mean)
+        register_statistics(own, other, mask[t], statistics.from(visit.row[0]),
+                            alone ? Statistics{} : statistics.from(visit.row[1]));
   }
 };
 
@@ -439,12 +451,14 @@ template <class C>
 void input_gradient_numbered(const PairedMatrix& transposed, const Share& share, Tiles<const float> delta,
                              Tiles<float> hidden, const InputGradientTerms& terms) {
   for_each_tile(share, [&]<int N, int TILES>(Index tile) {
-    const auto end = [&](Index column, int round, Vector* sums) {
-      for (int t = 0; t < TILES; ++t) {
-        const InputGradient write = input_gradient_of(hidden[tile + t].feature(column), terms, column);
+    const auto end = [&](const Visit& visit, int t, int round, const Vector* own, const Vector* other) {
+      const auto write = [&](Index column, const Vector* sums) {
+        const InputGradient gradient = input_gradient_of(hidden[tile + t].feature(column), terms, column);
 #pragma GCC unroll 8
-        for (int i = 0; i < N / TILES; ++i) write(round * N + i, sums[t * (N / TILES) + i]);
-      }
+        for (int i = 0; i < N / TILES; ++i) gradient(round * (N / TILES) + i, sums[i]);
+      };
+      write(visit.row[0], own);
+      if (visit.row[1] != NOBODY) write(visit.row[1], other);
     };
     multiply<N, TILES, C>(transposed, share, delta, tile, [](Index) { return Vector{}; }, end);
   });

@@ -202,6 +202,20 @@ INLINE float sum(Vector v) {
   return plus_rotated<1>(v, lanes)[0];
 }
 
+template <int by, std::size_t... N>
+INLINE Vector plus_rotated_in_halves(Vector v, std::index_sequence<N...>) {
+  constexpr std::size_t HALF = WIDTH / 2;
+  return v + __builtin_shufflevector(v, v, (N / HALF * HALF + (N + by) % HALF)...);
+}
+// Returns the sum of u in each lane of the first half, and that of v in each of the second.
+INLINE Vector two_sums(Vector u, Vector v) {
+  constexpr auto lanes = std::make_index_sequence<WIDTH>{};
+  Vector h = halves(u, v);
+  if constexpr (WIDTH >= 16) h = plus_rotated_in_halves<4>(h, lanes);
+  if constexpr (WIDTH >= 8) h = plus_rotated_in_halves<2>(h, lanes);
+  return plus_rotated_in_halves<1>(h, lanes);
+}
+
 // Returns the sum of each lane at an even place and the next one, in both of them.
 template <std::size_t... N>
 INLINE Vector plus_neighbour(Vector v, std::index_sequence<N...>) {

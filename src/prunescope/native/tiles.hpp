@@ -53,20 +53,29 @@ INLINE void row_statistics(Tile<const float> rows, int count, const SampleMask& 
   }
 }
 
-// Writes those of a row that is in registers.
-INLINE void register_statistics(const Vector* row, const SampleMask& mask, const Statistics& statistics) {
-  Vector total = row[0];
-  for (int i = 1; i < VECTORS; ++i) total += row[i];
-  const float mean = sum(total) / mask.valid;
-  const Vector own_mean = splat(mean);
-  Vector square{};
+// Writes those of two rows that are in registers; of the second one nothing where it has no place for them.
+INLINE void register_statistics(const Vector* row, const Vector* other, const SampleMask& mask,
+                                const Statistics& of_row, const Statistics& of_other) {
+  Vector u = row[0], v = other[0];
+  for (int i = 1; i < VECTORS; ++i) u += row[i], v += other[i];
+  const Vector means = two_sums(u, v) / splat(mask.valid);
+  const Vector mean = splat(means[0]), other_mean = splat(means[WIDTH / 2]);
+  u = v = Vector{};
   for (int i = 0; i < VECTORS; ++i) {
-    Vector deviation = row[i] - own_mean;
-    if (mask.valid < TILE) deviation = deviation * load(mask.lane + i * WIDTH);
-    square += deviation * deviation;
+    Vector deviation = row[i] - mean, other_deviation = other[i] - other_mean;
+    if (mask.valid < TILE) {
+      const Vector valid = load(mask.lane + i * WIDTH);
+      deviation = deviation * valid, other_deviation = other_deviation * valid;
+    }
+    u += deviation * deviation, v += other_deviation * other_deviation;
   }
-  *statistics.mean = mean;
-  *statistics.squared_deviations = sum(square);
+  const Vector squares = two_sums(u, v);
+  *of_row.mean = means[0];
+  *of_row.squared_deviations = squares[0];
+  if (of_other.mean) {
+    *of_other.mean = means[WIDTH / 2];
+    *of_other.squared_deviations = squares[WIDTH / 2];
+  }
 }
 
 // The last step of an epilogue, for one vector of a row of sums.
