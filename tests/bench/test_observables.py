@@ -11,7 +11,6 @@ PIECES = [
     "network to the device",
     "top images",
     "ablation",
-    "second layer",
     "kurtosis",
     "right at the best step",
     "columns",

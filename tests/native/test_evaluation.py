@@ -125,7 +125,7 @@ def test_a_model_that_cannot_be_scored_leaves_the_engine_as_it_was():
     assert all(own.state().to_arrays()[k].tobytes() == v.tobytes() for k, v in before.items())
 
 
-@pytest.mark.parametrize("name", ["u=0.5", "dead, sparse", "u=0.05, floats"])
+@pytest.mark.parametrize("name", ["u=0.85", "dead, sparse", "u=0.05, floats"])
 def test_models_that_share_arrays_are_scored_as_each_is_alone(name):
     made, own, its, _ = trained(name)
     early = own.model()

@@ -83,8 +83,7 @@ void Layer::multiply(const PairedMatrix& matrix, const std::vector<Share>& share
 
 void Layer::forward(Tiles<float> to) {
   const Index tiles = piece_count(batch_, TILE);
-  multiply({pairs_.view(), weight_.get()}, divided(pairs_, choice_, {0, tiles}, threads_), inputs(x_),
-           outputs(y_));
+  multiply({pairs_.view(), weight_.get()}, divided(pairs_, choice_, {0, tiles}, threads_), inputs(x_), to);
 }
 
 void Layer::input_gradient(Tiles<float> to) {
