@@ -316,8 +316,8 @@ class GradientStream {
   // `add`: the sums are added to what is there.
   INLINE GradientStream(float* gradient, bool add) : gradient_(gradient), add_(add) {}
   INLINE void push(Vector u, Vector v) { *next_++ = halves(u, v); }
-  // Makes room for MOST_STEPS more.
-  INLINE void make_room() {
+  // Reduces what waits, unless there is little of it: after it MOST_STEPS more fit.
+  INLINE void reduce_full() {
     if (next_ - buffer_ < ENOUGH) return;
     const Index whole = (next_ - buffer_) / TOGETHER;
     for (Index e = 0; e < whole; ++e) write(buffer_ + e * TOGETHER);
@@ -386,7 +386,7 @@ INLINE void piece_gradient(const RowPairs& pairs, Index piece, RoundInputs<float
         }
         stream.push(u, v);
       }
-      stream.make_room();
+      stream.reduce_full();
     }
     for (int all = visit->own; all > 0; all -= GradientStream::MOST_STEPS) {
       for (int left = all < GradientStream::MOST_STEPS ? all : GradientStream::MOST_STEPS; left > 0; --left) {
@@ -397,7 +397,7 @@ INLINE void piece_gradient(const RowPairs& pairs, Index piece, RoundInputs<float
         for (int i = 1; i < N; ++i) u += s[i] * load(from.at(i)), v += t[i] * load(other.at(i));
         stream.push(u, v);
       }
-      stream.make_room();
+      stream.reduce_full();
     }
   }
   stream.finish();
