@@ -121,8 +121,8 @@ LinearMap::LinearMap(LinearMapSpec spec, const Kernels& kernels, Rule rule, int 
   bias = Parameter(n_rows(), rule);
   gamma = Parameter(width, rule);
   beta = Parameter(width, rule);
-  // The last one stays 0: what is filled up in another order takes it from there.
-  folded = Buffer<float>(size + 1);
+  // The last one of paired maps stays 0: what is filled up in another order takes it from there.
+  folded = Buffer<float>(paired() ? size + 1 : size);
   gradient = Buffer<float>(dense ? 0 : parts * size);
   folded_bias = Buffer<float>(n_rows());
   row_sum = Buffer<float>(HALVES * n_rows());
