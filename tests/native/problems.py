@@ -223,7 +223,7 @@ PROBLEMS: dict[str, dict[str, Any]] = {
     "u=0.3, floats": {"sizes": (300, 60, 40, 10), "density": 0.3, "floats": True},
     "u=0.05, blocks": {"sizes": (700, 64, 50, 10), "density": 0.06, "count": 64},
     "u=0.02, rows": {"sizes": (800, 90, 60, 12), "density": 0.02, "count": 130},
-    "u=0.01, wide blocks": {"sizes": (1300, 300, 280, 10), "density": 0.01, "count": 200},
+    "u=0.01, wide blocks": {"sizes": (1300, 300, 280, 10), "density": 0.012, "count": 200},
     "u=0.01, wide blocks, floats": {"sizes": (1100, 270, 30, 10), "density": 0.01, "floats": True},
     "one full row": {"sizes": (1300, 120, 30, 10), "density": 0.004, "count": 77, "ticket": "skewed"},
     "u=0.05, floats": {"sizes": (500, 64, 50, 10), "density": 0.05, "count": 77, "floats": True},
