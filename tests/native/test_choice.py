@@ -50,7 +50,8 @@ def test_without_amx_there_is_no_product_of_bfloat16_numbers(monkeypatch, capabi
     assert blas.find_blas.__wrapped__().narrow == 0
 
 
-def test_with_amx_the_best_instruction_set_alone_takes_it(monkeypatch):
+@needs_kernels
+def test_with_amx_the_best_instruction_set_alone_takes_it():
     found = blas.Blas("BLAS", sgemm=1, set_threads=2, narrow=3)
     experiment = tiny.experiment(run={"engine": "native"})
     data = tiny.dataset()

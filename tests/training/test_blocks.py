@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import tiny
+from native.problems import needs_kernels
 from prunescope.errors import InputError
 from prunescope.model import Ticket, initial
 from prunescope.pruning import find_method
@@ -214,7 +215,9 @@ METHODS = {
     "beta-lasso": {"shrink": 4e-3, "shrink_cut": 20.0},
     "imp": {"early_bird": 0.9, "update_every": 3, "rewind_step": 13},
 }
-CASES = [(method, "torch") for method in METHODS] + [(m, "native") for m in ("gradual", "set", "rigl", "imp")]
+CASES = [(method, "torch") for method in METHODS] + [
+    pytest.param(method, "native", marks=needs_kernels) for method in ("gradual", "set", "rigl", "imp")
+]
 
 
 @pytest.mark.parametrize(("method", "engine"), CASES)

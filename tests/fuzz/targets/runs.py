@@ -114,7 +114,11 @@ def _read_report(folder: Path, out: Path) -> None:
 
 
 def _resume_seeds(folder: Path) -> dict[str, Tree]:
-    """Return a run that was interrupted inside level 1, with its images, for each engine."""
+    """Return a run that was interrupted inside level 1, with its images, for each engine.
+
+    Where there are no kernels, the seed of the native engine is another run of torch's: recipes name it.
+    """
+    from prunescope.native import why_not
     from prunescope.pruning.running import run
     from prunescope.runs.driver import Interrupted
 
@@ -125,7 +129,7 @@ def _resume_seeds(folder: Path) -> dict[str, Tree]:
             data={"root": str(images), "validation": 20},
             train={"steps": 12, "eval_every": 4},
             prune={"levels": 2, "rewind_step": 2},
-            run={"engine": engine},
+            run={"engine": "torch" if why_not() else engine},
         )
         with contextlib.suppress(Interrupted):
             run(experiment, seed=0, out=folder / engine, reporter=_Stop())
