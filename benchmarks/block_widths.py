@@ -5,22 +5,23 @@
 
 The first table has the least milliseconds of the three products of one layer (forward, weight gradient, input gradient)
 for blocks of several widths and for one tile or two at a time: what `BLOCK_CHOICES` in `products.hpp` is made from. The
-second has whole steps of the network of `prunescope bench` with all hidden layers paired and with all dense, taking
-turns: what `DENSE_ABOVE` in `native_engine.py` is made from. Results are printed as Markdown. Nothing in a run is ever
+second has the median time of steps of the network of `prunescope bench` with all hidden layers paired and with all
+dense, in turns: what `DENSE_ABOVE` in `native_engine.py` is made from. Results are printed as Markdown. Nothing in a run is ever
 chosen by a timing.
 """
 
 from __future__ import annotations
 
 import argparse
-import time
-from collections.abc import Iterable
+from functools import partial
 
 import numpy as np
 import torch
 
 from prunescope.bench.problem import make_experiment, make_problem, random_mask, random_ticket
 from prunescope.bench.sizes import FULL
+from prunescope.bench.step import step_turn
+from prunescope.bench.timing import alternate
 from prunescope.model import initial
 from prunescope.native import kernels
 from prunescope.training import native_engine
@@ -40,7 +41,8 @@ def main() -> None:
         "--isa", help="one of the instruction sets that the kernels have; the best one unless told"
     )
     parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--repeats", type=int, default=20, help="of each product and of each pair of steps")
+    parser.add_argument("--repeats", type=int, default=20, help="of each product")
+    parser.add_argument("--rounds", type=int, default=FULL.rounds, help="turns of each step")
     parser.add_argument("--layer", type=int, nargs=2, default=(1024, 1024), metavar=("N_OUT", "N_IN"))
     parser.add_argument("--only", choices=("layer", "step"))
     args = parser.parse_args()
@@ -48,15 +50,15 @@ def main() -> None:
     if args.only != "step":
         print_layer(isa, args.threads, args.repeats, tuple(args.layer))
     if args.only != "layer":
-        print_steps(isa, args.threads, args.repeats)
+        print_steps(isa, args.threads, args.rounds)
 
 
 def print_layer(isa: str, threads: int, repeats: int, shape: tuple[int, int]) -> None:
     """Print the least milliseconds of each product of a layer, by density and blocks."""
     rng = np.random.default_rng(0)
-    arrays = [
+    weight, x, dy = (
         rng.standard_normal(size, dtype=np.float32) for size in (shape, (shape[1], BATCH), (shape[0], BATCH))
-    ]
+    )
     blocks = [(width, two) for width in WIDTHS for two in (True, False) if not (two and width > 128)]
     print(
         f"\n{isa}, {threads} threads, {shape[0]}×{shape[1]}, batch {BATCH}: ms of forward / weights / inputs\n"
@@ -64,58 +66,37 @@ def print_layer(isa: str, threads: int, repeats: int, shape: tuple[int, int]) ->
     print("| u | " + " | ".join(f"{width}, {'two tiles' if two else 'one'}" for width, two in blocks) + " |")
     print("|---" * (len(blocks) + 1) + "|")
     for density in LAYER_DENSITIES:
-        mask = random_mask(*shape, density).array
-        cells = (layer_cell(isa, threads, repeats, mask, arrays, chosen) for chosen in blocks)
+        mask = random_mask(*shape, density).array.view(np.uint8)
+        cut = partial(kernels().Layer, isa=isa, threads=threads, mask=mask, weight=weight)
+        cells = []
+        for chosen in blocks:
+            layer = cut(blocks=chosen)
+            layer.forward(x, np.empty_like(dy))
+            layer.backward(dy, np.empty_like(x), np.empty(layer.kept, np.float32))
+            cells.append(" / ".join(f"{1e3 * seconds:.2f}" for seconds in layer.seconds(repeats)))
         print(f"| {density:g} | " + " | ".join(cells) + " |", flush=True)
 
 
-def layer_cell(  # noqa: PLR0913 - one measurement is so much
-    isa: str,
-    threads: int,
-    repeats: int,
-    mask: np.ndarray,
-    arrays: list[np.ndarray],
-    blocks: tuple[int, bool],
-) -> str:
-    """Return the least milliseconds of the three products as text."""
-    weight, x, dy = arrays
-    layer = kernels().Layer(isa=isa, threads=threads, mask=mask.view(np.uint8), weight=weight, blocks=blocks)
-    layer.forward(x, np.empty_like(dy))
-    layer.backward(dy, np.empty_like(x), np.empty(layer.kept, np.float32))
-    return " / ".join(f"{1e3 * seconds:.2f}" for seconds in layer.seconds(repeats))
-
-
-def print_steps(isa: str, threads: int, repeats: int) -> None:
-    """Print the least milliseconds of a step with all hidden layers paired, and with all dense."""
+def print_steps(isa: str, threads: int, rounds: int) -> None:
+    """Print the milliseconds of a step with all hidden layers paired, and with all dense."""
     torch.set_num_threads(threads)
     problem = make_problem(FULL, 10)
     experiment = make_experiment(FULL, "native", threads)
     live = np.ones(len(problem.mean), np.bool_)
     usual = dict(native_engine.DENSE_ABOVE)
-    print(
-        f"\n{isa}, {threads} threads: ms of a step with 10 classes\n\n| u | paired | dense | dense / paired |\n|---|---|---|---|"
-    )
+    print(f"\n{isa}, {threads} threads: ms of a step with 10 classes\n")
+    print("| u | paired | dense | dense / paired |\n|---|---|---|---|")
     for density in STEP_DENSITIES:
-        engines = []
-        for above in (1.0, 0.0):
+        turns = {}
+        for name, above in (("paired", 1.0), ("dense", 0.0)):
             native_engine.DENSE_ABOVE["float32"] = above
             engine = NativeEngine(experiment, problem.mean, live, isa=isa)
             engine.start(initial(problem.layers, "before", 0), random_ticket(problem.layers, density))
-            engines.append(engine)
+            turns[name] = step_turn(engine, problem, FULL.turn_seconds)
         native_engine.DENSE_ABOVE.update(usual)
-        paired, dense = least_milliseconds(engines, (problem.batch(step) for step in range(repeats)))
+        timings = alternate(turns, rounds)
+        paired, dense = (1e3 * timings[name].seconds for name in turns)
         print(f"| {density:g} | {paired:.1f} | {dense:.1f} | {dense / paired:.2f} |", flush=True)
-
-
-def least_milliseconds(engines: list[NativeEngine], batches: Iterable[native_engine.Batch]) -> list[float]:
-    """Return the least time of a step of each engine, which take turns."""
-    least = [float("inf")] * len(engines)
-    for batch in batches:
-        for number, engine in enumerate(engines):
-            start = time.perf_counter()
-            engine.step(batch)
-            least[number] = min(least[number], 1e3 * (time.perf_counter() - start))
-    return least
 
 
 if __name__ == "__main__":

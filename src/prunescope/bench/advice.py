@@ -57,10 +57,9 @@ def _times(points: list[Point], name: str) -> str:
 
 
 def _whole_run(imp: Sequence[dict[str, Any]]) -> str:
-    engines = [row for row in imp if row["competitor"] != "plain"]
-    if not engines:
+    best = _fastest_engine(imp)
+    if best is None:
         return ""
-    best = min(engines, key=lambda row: row["seconds"])
     return (
         f"a pruning run of {best['levels']} levels is {best['ratio']:.2g} times as fast "
         f"with {best['competitor']} as with plain PyTorch"
@@ -68,10 +67,9 @@ def _whole_run(imp: Sequence[dict[str, Any]]) -> str:
 
 
 def _sequence(sequence: Sequence[dict[str, Any]]) -> str:
-    engines = [row for row in sequence if row["competitor"] != "plain"]
-    if not engines:
+    best = _fastest_engine(sequence)
+    if best is None:
         return ""
-    best = min(engines, key=lambda row: row["seconds"])
     return (
         f"with {best['competitor']}, a sequence of {best['levels']} levels of {best['steps']:,} steps takes as long as "
         f"{best['dense_trainings']:.1f} dense trainings in plain PyTorch"
@@ -92,3 +90,9 @@ def native_factors(layers: Sequence[dict[str, Any]]) -> dict[float, float]:
         if others and "native" in seconds:
             factors[u] = min(others) / seconds["native"]
     return factors
+
+
+def _fastest_engine(rows: Sequence[dict[str, Any]]) -> dict[str, Any] | None:
+    """Return the row of the engine that takes the least time, if there is an engine."""
+    engines = (row for row in rows if row["competitor"] != "plain")
+    return min(engines, key=lambda row: row["seconds"], default=None)

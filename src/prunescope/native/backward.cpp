@@ -156,10 +156,7 @@ void Network::paired_input_gradient(Index layer) {
   });
   const PairedMatrix matrix{m.transposed.view(), m.transposed_weight.get()};
   const InputGradientTerms terms{m.mean.get(), m.shift.get(), m.slope.get()};
-  const std::vector<Share> all = divided(m.transposed, m.turned_choice, {0, tiles_}, settings_.threads);
-  parallel(std::ssize(all), [&](Index task) {
-    Share own = all[task];
-    own.scratch = scratch_memory(scratch_size(m.turned_choice.width, own.groups.end - own.groups.begin));
+  for_each_share(settings_.threads, m.transposed, m.turned_choice, tiles_, [&](const Share& own) {
     settings_.kernels->input_gradient(matrix, own, activations_[layer + 1], activations_[layer], terms);
   });
 }

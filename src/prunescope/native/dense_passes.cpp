@@ -126,7 +126,7 @@ void Network::forward_dense(Index layer, bool training) {
                              .leading_c = out.stride};
   multiply(product, DENSE_SAMPLES, [&](Range samples, Range rows) {
     for (Index t = samples.begin / TILE; t * TILE < samples.end; ++t) {
-      Epilogue last = epilogue(m, t, training);
+      Epilogue last = epilogue(m, training).at(t);
       last.bias += rows.begin;
       last.statistics = last.statistics.from(rows.begin);
       settings_.kernels->finish_rows(rows.end - rows.begin, out[t].from(rows.begin), last);

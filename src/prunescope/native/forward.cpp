@@ -127,13 +127,14 @@ void Network::fold_paired(LinearMap& m, const Affine& norm) {
   }
 }
 
-Epilogue Network::epilogue(LinearMap& m, Index tile, bool training) const {
+BatchEpilogue Network::epilogue(LinearMap& m, bool training) const {
   const bool wanted = training && !m.last && settings_.norm;
-  const Statistics statistics{m.tile_mean.get(), m.tile_squared_deviations.get()};
-  return {.bias = m.folded_bias.get(),
-          .relu = !m.last,
-          .valid = valid(tile),
-          .statistics = wanted ? statistics.from(tile * m.n_rows()) : Statistics{}};
+  return {
+      .bias = m.folded_bias.get(),
+      .relu = !m.last,
+      .batch = batch_,
+      .rows = m.n_rows(),
+      .statistics = wanted ? Statistics{m.tile_mean.get(), m.tile_squared_deviations.get()} : Statistics{}};
 }
 
 void Network::forward(Index layer, bool training) {
@@ -153,22 +154,13 @@ void Network::forward(Index layer, bool training) {
 void Network::forward_paired(Index layer, bool training) {
   LinearMap& m = maps_[layer];
   const PairedMatrix matrix{m.pairs.view(), m.folded.get()};
-  const bool wanted = training && !m.last && settings_.norm;
-  const BatchEpilogue epilogue{
-      .bias = m.folded_bias.get(),
-      .relu = !m.last,
-      .batch = batch_,
-      .rows = m.n_rows(),
-      .statistics = wanted ? Statistics{m.tile_mean.get(), m.tile_squared_deviations.get()} : Statistics{}};
+  const BatchEpilogue last = epilogue(m, training);
   const Tiles<float> out = activations_[layer + 1];
-  const std::vector<Share> all = divided(m.pairs, m.choice, {0, tiles_}, settings_.threads);
-  parallel(std::ssize(all), [&](Index task) {
-    Share own = all[task];
-    own.scratch = scratch_memory(scratch_size(m.choice.width, own.groups.end - own.groups.begin));
+  for_each_share(settings_.threads, m.pairs, m.choice, tiles_, [&](const Share& own) {
     if (layer == 0 && has_bytes_)
-      settings_.kernels->forward_i8(matrix, own, byte_inputs(), out, epilogue);
+      settings_.kernels->forward_i8(matrix, own, byte_inputs(), out, last);
     else
-      settings_.kernels->forward_f32(matrix, own, activations_[layer], out, epilogue);
+      settings_.kernels->forward_f32(matrix, own, activations_[layer], out, last);
   });
 }
 

@@ -10,8 +10,8 @@
 
 namespace prunescope {
 
-constexpr Index PADDING =
-    16;  // a piece's weights are a multiple of this many, and as much behind may be read
+// The weights of a piece are a multiple of so many, and as many column numbers are there behind the last one.
+constexpr Index PADDING = 16;
 constexpr int BYTE_OFFSET = 128;  // pixels are kept as signed bytes: byte - BYTE_OFFSET
 
 constexpr uint32_t NOBODY = 0xffffffff;

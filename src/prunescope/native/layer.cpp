@@ -7,8 +7,6 @@
 #include <numeric>
 #include <vector>
 
-#include "parallel.hpp"
-
 namespace prunescope {
 namespace {
 
@@ -70,26 +68,19 @@ void Layer::out_of_tiles(Tiles<const float> tiles, Index features, float* to) co
   });
 }
 
-void Layer::multiply(const PairedMatrix& matrix, const std::vector<Share>& shares, Tiles<const float> from,
-                     Tiles<float> to) const {
+void Layer::multiply(const PairedRows& pairs, const BlockChoice& choice, const float* weight,
+                     Tiles<const float> from, Tiles<float> to) const {
+  const PairedMatrix matrix{pairs.view(), weight};
   const BatchEpilogue epilogue{
       .bias = zeros_.get(), .relu = false, .batch = batch_, .rows = matrix.pairs.rows, .statistics = {}};
-  parallel_for(threads_, std::ssize(shares), [&](Index task) {
-    Share own = shares[task];
-    own.scratch = scratch_memory(scratch_size(matrix.pairs.width, own.groups.end - own.groups.begin));
-    kernels_.forward_f32(matrix, own, from, to, epilogue);
-  });
+  for_each_share(threads_, pairs, choice, piece_count(batch_, TILE),
+                 [&](const Share& own) { kernels_.forward_f32(matrix, own, from, to, epilogue); });
 }
 
-void Layer::forward(Tiles<float> to) {
-  const Index tiles = piece_count(batch_, TILE);
-  multiply({pairs_.view(), weight_.get()}, divided(pairs_, choice_, {0, tiles}, threads_), inputs(x_), to);
-}
+void Layer::forward(Tiles<float> to) { multiply(pairs_, choice_, weight_.get(), inputs(x_), to); }
 
 void Layer::input_gradient(Tiles<float> to) {
-  const Index tiles = piece_count(batch_, TILE);
-  multiply({transposed_.view(), transposed_weight_.get()},
-           divided(transposed_, turned_choice_, {0, tiles}, threads_), outputs(dy_), to);
+  multiply(transposed_, turned_choice_, transposed_weight_.get(), outputs(dy_), to);
 }
 
 void Layer::weight_gradient() {

@@ -49,8 +49,8 @@ class Layer {
   void forward(Tiles<float> to);
   void input_gradient(Tiles<float> to);
   void weight_gradient();
-  void multiply(const PairedMatrix& matrix, const std::vector<Share>& shares, Tiles<const float> from,
-                Tiles<float> to) const;
+  void multiply(const PairedRows& pairs, const BlockChoice& choice, const float* weight,
+                Tiles<const float> from, Tiles<float> to) const;
 
   const Kernels& kernels_;
   int threads_;

@@ -4,13 +4,13 @@
 #include <algorithm>
 #include <utility>
 
-#include "parallel.hpp"
-
 namespace prunescope {
 namespace {
 
-constexpr Index VECTOR_FLOATS =
-    16;  // rows of dense maps are padded to whole vectors of every instruction set
+constexpr Index VECTOR_FLOATS = 16;  // of the widest vectors
+
+// Returns the size up to the end of its last vector, of every instruction set.
+Index in_vectors(Index size) { return piece_count(size, VECTOR_FLOATS) * VECTOR_FLOATS; }
 
 // Calls copy(place of the kept entry, its place in the whole array) for all entries of a field.
 template <class F>
@@ -62,21 +62,18 @@ float* scratch_memory(Index size) {
   return memory.get();
 }
 
-std::vector<Share> divided(const PairedRows& pairs, const BlockChoice& choice, Range tiles, Index threads) {
+std::vector<Share> divided(const PairedRows& pairs, const BlockChoice& choice, Index tiles, Index threads) {
   const RowPairs view = pairs.view();
-  const Index count = tiles.end - tiles.begin;
-  const Index together = choice.forward_two_tiles && piece_count(count, 2) * view.groups >= threads ? 2 : 1;
-  const Index across = piece_count(count, together);
+  const Index together = choice.forward_two_tiles && piece_count(tiles, 2) * view.groups >= threads ? 2 : 1;
+  const Index across = piece_count(tiles, together);
   const Index parts = std::min(view.groups, piece_count(2 * threads, std::max<Index>(1, across)));
   std::vector<Share> all;
   for (Index t = 0; t < across; ++t)
-    for (Index p = 0; p < parts; ++p) {
-      const auto [begin, end] = piece(count, together, t);
+    for (Index p = 0; p < parts; ++p)
       all.push_back({.groups = part(view.groups, parts, p),
-                     .tiles = {tiles.begin + begin, tiles.begin + end},
+                     .tiles = piece(tiles, together, t),
                      .two_tiles = together == 2,
                      .scratch = nullptr});
-    }
   return all;
 }
 
@@ -94,13 +91,13 @@ LinearMap::LinearMap(LinearMapSpec spec, const Kernels& kernels, Rule rule, int 
       dense(spec.dense),
       last(spec.last),
       bias_kept(std::move(spec.bias_kept)) {
-  const Index width = piece_count(n_columns(), VECTOR_FLOATS) * VECTOR_FLOATS;
+  const Index width = in_vectors(n_columns());
   Index size, parts = 1;
   if (last && !dense && !spec.first)
     thin = KeptBits(spec.mask, rows, columns, threads).entries() == n_rows() * n_columns();
   if (paired()) {
     pair(spec, kernels, threads);
-    size = pairs.slots() + piece_count(std::ssize(constant_column), VECTOR_FLOATS) * VECTOR_FLOATS;
+    size = paired_size();
     parts = HALVES;
     constant = Buffer<double>(CHUNKS * n_rows());
     transposed_weight = Buffer<float>(transposed.slots());
@@ -152,14 +149,15 @@ void LinearMap::pair(const LinearMapSpec& spec, const Kernels& kernels, int thre
   parallel_for(threads, pairs.pieces(), [&](Index piece) {
     pairs.for_each_entry(piece, [&](Index slot, Index r, Index c) { slots[bits.number(r, c)] = slot; });
   });
-  const uint32_t nothing =
-      pairs.slots() + piece_count(std::ssize(constant_column), VECTOR_FLOATS) * VECTOR_FLOATS;
-  transposed_source.assign(transposed.slots(), nothing);
+  // What fills up there comes from behind all weights.
+  transposed_source.assign(transposed.slots(), paired_size());
   parallel_for(threads, transposed.pieces(), [&](Index piece) {
     transposed.for_each_entry(
         piece, [&](Index slot, Index c, Index r) { transposed_source[slot] = slots[bits.number(r, c)]; });
   });
 }
+
+Index LinearMap::paired_size() const { return pairs.slots() + in_vectors(std::ssize(constant_column)); }
 
 void LinearMap::read(Field field, int slot, float* whole) const {
   const float* from = storage(*this, field, slot).get();

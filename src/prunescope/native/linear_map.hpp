@@ -7,23 +7,34 @@
 #include "buffer.hpp"
 #include "kernels.hpp"
 #include "pairs.hpp"
+#include "parallel.hpp"
 
 namespace prunescope {
 
-constexpr Index GROUPS =
-    16;  // groups of a dense map's rows, over which sums of columns are added up in this order
-constexpr Index CHUNKS =
-    4;  // parts of a paired map's pieces, over which sums of rows are added up in this order
-constexpr Index HALVES = 2;  // parts of the tiles, whose weight gradients are added up in this order
+// Parts whose sums are added up in this order: of columns over groups of a dense map's rows, of rows over
+// chunks of a paired map's pieces, of weight gradients over halves of the tiles.
+constexpr Index GROUPS = 16, CHUNKS = 4, HALVES = 2;
 
 // Returns how the products with a matrix cut it into blocks.
 BlockChoice block_choice(const Kernels& kernels, const KeptBits& bits);
 
-// Divides a paired product over threads; `scratch` is left to whoever does the work.
-std::vector<Share> divided(const PairedRows& pairs, const BlockChoice& choice, Range tiles, Index threads);
+// Returns the shares of a forward product, or of one for the input gradient, that keep all threads busy; they
+// have no scratch memory yet.
+std::vector<Share> divided(const PairedRows& pairs, const BlockChoice& choice, Index tiles, Index threads);
 
 // Returns memory of the calling thread for at least `size` floats; the next call may return the same.
 float* scratch_memory(Index size);
+
+// Calls task(share) for these shares, each with scratch memory, on at most `threads` threads.
+template <class F>
+void for_each_share(int threads, const PairedRows& pairs, const BlockChoice& choice, Index tiles, F task) {
+  const std::vector<Share> all = divided(pairs, choice, tiles, threads);
+  parallel_for(threads, std::ssize(all), [&](Index number) {
+    Share own = all[number];
+    own.scratch = scratch_memory(scratch_size(choice.width, own.groups.end - own.groups.begin));
+    task(own);
+  });
+}
 
 // How many moments the rule remembers of each parameter.
 constexpr int moment_count(Rule rule) { return rule == Rule::adam ? 2 : rule == Rule::momentum ? 1 : 0; }
@@ -66,7 +77,10 @@ struct LinearMap {
   bool paired() const { return !dense && !thin; }
   ConstantEntries constants() const { return {constant_begin.data(), constant_column.data(), pairs.slots()}; }
 
+  // Makes the orders of a paired map.
   void pair(const LinearMapSpec& spec, const Kernels& kernels, int threads);
+  // The weights of a paired map with those that only fill up.
+  Index paired_size() const;
 
   Index n_out, n_in;  // of the whole layer
   std::vector<int32_t> rows, columns;

@@ -123,8 +123,8 @@ class Network {
   void dense_input_gradient(Index layer);
   void paired_input_gradient(Index layer);
 
-  // The epilogue of a map's rows in one tile; of statistics none unless `training`.
-  Epilogue epilogue(LinearMap& m, Index tile, bool training) const;
+  // The epilogue of a map's rows; of statistics none unless `training`.
+  BatchEpilogue epilogue(LinearMap& m, bool training) const;
   // The number of samples in a tile.
   Index valid(Index tile) const { return std::min(TILE, batch_ - tile * TILE); }
   // The byte pixels of the batch, which are the first map's inputs.

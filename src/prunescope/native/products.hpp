@@ -27,8 +27,7 @@ constexpr int MOST_VECTORS = 8;  // of each row: two rows' sums fill half of 32 
 #else
 constexpr int MOST_VECTORS = 4;  // half of 16
 #endif
-constexpr int ONE_TILE =
-    VECTORS < MOST_VECTORS ? VECTORS : MOST_VECTORS;  // vectors of a round where tiles are single
+constexpr int ONE_TILE = VECTORS < MOST_VECTORS ? VECTORS : MOST_VECTORS;  // in a round, of a single tile
 constexpr bool TWO_TILES_FIT = 2 * VECTORS <= MOST_VECTORS;
 
 // How blocks are cut: measured by benchmarks/block_widths.py. A block's inputs fill the first cache; the
@@ -235,25 +234,17 @@ struct ForwardEnd {
   INLINE void operator()(const Visit& visit, int t, int round, Vector* own, Vector* other) const {
     constexpr int EACH = N / TILES;
     const Activation activation{epilogue[t].relu, mask[t]};
-    const Tile<float> to = output[tile + t];
     const bool alone = visit.row[1] == NOBODY;
-    float *const own_to = to.feature(visit.row[0]) + round * EACH * WIDTH, *const other_to =
-                                                                               alone
-                                                                                   ? nullptr
-                                                                                   : to.feature(
-                                                                                         visit.row[1]) +
-                                                                                         round * EACH * WIDTH;
-#pragma GCC unroll 8
-    for (int i = 0; i < EACH; ++i) {
-      own[i] = activation(own[i], round * EACH + i);
-      store(own_to + i * WIDTH, own[i]);
-    }
-    if (!alone)
+    const auto write = [&](Index row, Vector* sums) {
+      float* const to = output[tile + t].feature(row);
 #pragma GCC unroll 8
       for (int i = 0; i < EACH; ++i) {
-        other[i] = activation(other[i], round * EACH + i);
-        store(other_to + i * WIDTH, other[i]);
+        sums[i] = activation(sums[i], round * EACH + i);
+        store(to + (round * EACH + i) * WIDTH, sums[i]);
       }
+    };
+    write(visit.row[0], own);
+    if (!alone) write(visit.row[1], other);
     const Statistics& statistics = epilogue[t].statistics;
     if constexpr (EACH == VECTORS)
       if (statistics.mean)

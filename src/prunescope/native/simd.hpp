@@ -153,16 +153,20 @@ INLINE Vector odd(Vector a, Vector b, std::index_sequence<N...>) {
   return __builtin_shufflevector(a, b, (2 * N + 1)...);
 }
 
-// Returns the sum of the lanes of v[i] in lane i; overwrites v.
-INLINE Vector sums(Vector* v) {
+// Adds up neighbouring lanes of N vectors, until these are lanes of one, in their order; overwrites v.
+template <int N>
+INLINE Vector neighbours_added(Vector* v) {
   constexpr auto lanes = std::make_index_sequence<WIDTH>{};
 #pragma GCC unroll 4
-  for (int n = WIDTH / 2; n > 0; n /= 2)
+  for (int n = N / 2; n > 0; n /= 2)
 #pragma GCC unroll 8
     for (int i = 0; i < n; ++i)
       v[i] = even(v[2 * i], v[2 * i + 1], lanes) + odd(v[2 * i], v[2 * i + 1], lanes);
   return v[0];
 }
+
+// Returns the sum of the lanes of v[i] in lane i; overwrites v.
+INLINE Vector sums(Vector* v) { return neighbours_added<WIDTH>(v); }
 
 // Returns the first half of u + the second half of u, and behind it the same of v: half the lanes to be
 // summed.
@@ -176,16 +180,10 @@ INLINE Vector halves(Vector u, Vector v) { return halves(u, v, std::make_index_s
 
 // Returns the sums of WIDTH / 2 such vectors' pairs, in their order.
 INLINE Vector sums_of_halves(const Vector* from) {
-  constexpr auto lanes = std::make_index_sequence<WIDTH>{};
   Vector v[WIDTH / 2];
 #pragma GCC unroll 8
   for (int i = 0; i < WIDTH / 2; ++i) v[i] = from[i];
-#pragma GCC unroll 4
-  for (int n = WIDTH / 4; n > 0; n /= 2)
-#pragma GCC unroll 4
-    for (int i = 0; i < n; ++i)
-      v[i] = even(v[2 * i], v[2 * i + 1], lanes) + odd(v[2 * i], v[2 * i + 1], lanes);
-  return v[0];
+  return neighbours_added<WIDTH / 2>(v);
 }
 
 template <int by, std::size_t... N>
