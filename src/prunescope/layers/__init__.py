@@ -1,0 +1,1 @@
+"""Every layer of a network: which kind it is, and what of it is measured against which null."""
