@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from prunescope.mask import BoolArray, Mask
 from prunescope.observables.measure import Scalar
 from prunescope.observables.null_moments import Moments
+from prunescope.observables.shares import share_against
 
 Along = Literal["inputs", "outputs"]
 Counts = NDArray[np.int64]
@@ -55,14 +56,15 @@ class Groups:
     def share(self, wanted: BoolArray) -> Scalar:
         """Return the share of groups whose number of kept weights is among ``wanted``, bool [length + 1].
 
-        Its null keeps each line's number of kept weights, at uniform positions; mean and sd are exact.
+        Its null keeps each line's number of kept weights, at uniform positions.
         """
         total = int(self.histogram.sum())
         if not total:
             return Scalar()
-        return Scalar.exactly(float(self.histogram[wanted].sum() / total), self._null(wanted))
+        return share_against(float(self.histogram[wanted].sum() / total), self.null(wanted), total)
 
-    def _null(self, wanted: BoolArray) -> Moments:
+    def null(self, wanted: BoolArray) -> Moments:
+        """Return the moments of the share of groups whose number of kept weights is wanted, each line's at random."""
         counts, lines = np.unique(self.line_counts, return_counts=True)
         mean = _wanted_shares(counts, self.places, wanted)
         # The variance is the same for the numbers that are not wanted; of the rarer ones it is more exact.
@@ -113,7 +115,7 @@ def block_share(mask: Any, height: int, width: int) -> Scalar:
     if not total:
         return Scalar()
     value = float((histogram[0] + histogram[-1]) / total)
-    return Scalar.exactly(value, _block_null(mask.fan_in, mask.n_in, height, width))
+    return share_against(value, block_null(mask.fan_in, mask.n_in, height, width), total)
 
 
 def pattern_scalars(mask: Any) -> dict[str, Scalar]:
@@ -181,7 +183,7 @@ def _holds(mask: Mask, height: int, width: int) -> bool:
     if found.value != 1:
         return False
     blocks = (mask.n_out // height) * (mask.n_in // width)
-    across = _block_null(mask.fan_out, mask.n_out, width, height)
+    across = block_null(mask.fan_out, mask.n_out, width, height)
     return (1 - max(found.null_mean, across.mean)) * blocks >= FEWEST_BROKEN
 
 
@@ -248,7 +250,7 @@ def _drawn(counts: Counts, places: int, kept: int, pruned: int) -> Floats:
     return result
 
 
-def _block_null(fan_in: Counts, places: int, height: int, width: int) -> Moments:
+def block_null(fan_in: Counts, places: int, height: int, width: int) -> Moments:
     """Return the moments of the share of blocks all kept or all pruned, each row's kept weights at uniform positions.
 
     Probabilities are logarithms, relative to the largest: that all of 32 by 32 weights are kept is hardly a float64.

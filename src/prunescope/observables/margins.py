@@ -19,6 +19,7 @@ from prunescope.observables.connectivity import variance_ratio
 from prunescope.observables.count_distributions import CountDistribution, hypergeometric, independent
 from prunescope.observables.measure import Scalar
 from prunescope.observables.null_moments import Moments, fan_in_ratio_null
+from prunescope.observables.shares import share_against
 
 Counts = NDArray[np.int64]
 # The tail of a null begins where at most this share of its lines lies beyond.
@@ -126,7 +127,7 @@ def _against(lines: MaskSide, given: bool) -> tuple[Scalar, ...]:
     """Return the scalars of one side against one null: variance ratio, largest, tail, dead."""
     null = lines.given_across if given else lines.anywhere
     ratio = Scalar.exactly(variance_ratio(lines.counts, lines.across.size), null.ratio)
-    dead = Scalar.exactly(float((lines.counts == 0).mean()), null.dead)
+    dead = share_against(float((lines.counts == 0).mean()), null.dead, lines.counts.size)
     return ratio, largest(lines, null), tail(lines, null), dead
 
 
@@ -139,10 +140,9 @@ def largest(lines: MaskSide, null: SideNull) -> Scalar:
 
 def tail(lines: MaskSide, null: SideNull) -> Scalar:
     """Return the share of lines whose count exceeds the quantile 1 - TAIL of its distribution under the null."""
+    count = lines.counts.size
     beyond = null.line.quantile(1 - TAIL)
-    return Scalar.exactly(
-        float((lines.counts > beyond).mean()), null.line.share_beyond(beyond, lines.counts.size)
-    )
+    return share_against(float((lines.counts > beyond).mean()), null.line.share_beyond(beyond, count), count)
 
 
 def _dead_moments(lines: int, alone: float, both: float) -> Moments:
@@ -151,6 +151,5 @@ def _dead_moments(lines: int, alone: float, both: float) -> Moments:
     alone: ln of the probability p that a line is dead; both: ln of the probability that two are, over p².
     """
     p = math.exp(alone)
-    # p² of these and not p, as two lines are dead at once the less often the fewer places are left.
     variance = (-math.expm1(alone) * p + (lines - 1) * p * p * math.expm1(both)) / lines
     return Moments(p, math.sqrt(max(0.0, variance)))
