@@ -295,6 +295,13 @@ FIGURES: dict[str, FigureSpec] = {
             "extra.kurtosis:figure_kurtosis",
             geometry=False,
         ),
+        FigureSpec(
+            "overlap",
+            "What masks share, with their units matched, against chance",
+            ANY,
+            "extra.overlap:figure_overlap",
+            geometry=False,
+        ),
     )
 }
 
