@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from prunescope.analysis.tables import table as table
     from prunescope.errors import InputError as InputError
     from prunescope.experiment import Experiment as Experiment
+    from prunescope.layers.observation import observe as observe
     from prunescope.mask import Mask as Mask
     from prunescope.observables import effective_masks as effective_masks
     from prunescope.observables import fan_in as fan_in
@@ -38,6 +39,7 @@ __getattr__, __dir__, __all__ = _lazy.attach(
         "load": "runs.directory:Run",
         "locality": "observables",
         "measure": "observables",
+        "observe": "layers.observation",
         "run": "pruning.running",
         "table": "analysis.tables",
         "uniform_null": "observables",
