@@ -56,7 +56,7 @@ def figure_overlap(runs: Sequence[Run], options: FigureOptions) -> Drawing:
             of_layer = (polars.col("layer") == layer) & (polars.col("compared") == label)
             rows = table.filter(of_layer).sort("nominal_density", descending=True)
             for side in sides:
-                _draw_side(axes[:, column], rows, side, style)
+                _draw_side(list(axes[:, column]), rows, side, style)
         axes[0, column].set_title(f"layer {layer}")
     names = "kept weights in common (%)", "the same, times chance"
     for letter, row, name, least in zip("ab", axes, names, (0.0, 2.0), strict=True):
