@@ -297,7 +297,7 @@ FIGURES: dict[str, FigureSpec] = {
         ),
         FigureSpec(
             "overlap",
-            "What masks share, with their units matched, against chance",
+            "Weights that masks share, against chance",
             ANY,
             "extra.overlap:figure_overlap",
             geometry=False,
