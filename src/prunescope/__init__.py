@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from prunescope.analysis.tables import table as table
     from prunescope.errors import InputError as InputError
     from prunescope.experiment import Experiment as Experiment
+    from prunescope.layers.observation import observe as observe
     from prunescope.mask import Mask as Mask
     from prunescope.notebook.running import run as run
     from prunescope.observables import effective_masks as effective_masks
@@ -40,6 +41,7 @@ __getattr__, __dir__, __all__ = _lazy.attach(
         "load": "runs.directory:Run",
         "locality": "observables",
         "measure": "observables",
+        "observe": "layers.observation",
         "run": "notebook.running",
         "table": "analysis.tables",
         "uniform_null": "observables",
@@ -54,6 +56,8 @@ _views.provide(
         "Mask.html": "prunescope.notebook.masks:mask_html",
         "Mask.plot": "prunescope.figures.plots:mask_figure",
         "Observables.html": "prunescope.notebook.scalars:observables_html",
+        "ObservedLayer.html": "prunescope.notebook.layers:layer_html",
+        "ObservedNetwork.html": "prunescope.notebook.layers:network_html",
         "Run.html": "prunescope.notebook.runs:run_html",
         "Run.plot": "prunescope.figures:plot",
     }

@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import numpy as np
@@ -124,6 +125,19 @@ def test_observables_show_every_scalar_with_its_null(mask):
     )
     without = Page(ps.measure(mask, None)._repr_html_())
     assert "nan" not in without.text
+
+
+def test_what_was_observed_shows_a_few_layers_in_full_and_many_by_rank(mask):
+    few = ps.observe(mask, shape=(3, 6, 6))
+    page = Page(few._repr_html_())
+    for name in few[0].scalars:
+        assert name.replace("_", " ") in page.text
+    assert Page(few[0]._repr_html_()).tags.count("tr") == 1 + len(few[0].scalars)
+    layers = tuple(replace(few[0], name=f"<layer {number}>") for number in range(40))
+    page = Page(replace(few, layers=layers, notes=("<note>",))._repr_html_())
+    assert page.tags.count("tr") == 1 + 30
+    assert {"<layer 0>", "<note>", "and 10 layers nearer to their nulls"} <= set(page.texts)
+    assert few[0].farthest[0].replace("_", " ") in page.text
 
 
 def test_a_run_shows_what_it_is_its_levels_and_its_masks(finished_run):

@@ -1,4 +1,4 @@
-"""The verbs that show what is there: list, show, observe, figure and report."""
+"""The verbs that show what is there: list, show, figure and report."""
 
 from __future__ import annotations
 
@@ -43,21 +43,6 @@ def show_command(
         print_run(found[0], as_json=json)
     else:
         print_runs(found, as_json=json)
-
-
-def observe_command(
-    source: Annotated[
-        Path, typer.Argument(help="a run directory, or a mask file: .npy .npz .safetensors .pt")
-    ],
-    level: Annotated[int | None, typer.Option(help="level of a run; the last one unless told")] = None,
-    layer: Annotated[int | None, typer.Option(help="hidden layer, 1 = first")] = None,
-    shape: Annotated[str | None, typer.Option(help="CxHxW of the inputs, for a mask file")] = None,
-    json: AsJson = False,
-) -> None:
-    """Measure a mask: fan-in, locality and its companions, each against shuffled masks."""
-    from prunescope.cli.printing import print_observables
-
-    print_observables(source, level, layer, shape, as_json=json)
 
 
 def figure_command(

@@ -10,27 +10,33 @@ from prunescope.observables.measure import Observables, Scalar
 WIDTH, HEIGHT, REACH = 120, 14, 6  # pixels of a picture, and how many sds it reaches to either side
 
 
+TITLES = ["", "value", "null ± sd", "z", "shuffles", "sds from the null"]
+LEGEND = f"– is not defined; the grey band is the null ± 2 sd, the scale ± {REACH} sd"
+
+
 def observables_html(observables: Observables) -> str:
     """Return the scalars of a layer as a table: value, null, z, and where the value lies on the null's scale."""
     scalars = {name: value for name, value in vars(observables).items() if isinstance(value, Scalar)}
-    rows = [
-        [
-            text(name.replace("_", " ")),
-            _number(one.value),
-            f"{_number(one.null_mean)} ± {_number(one.null_sd)}" if math.isfinite(one.null_mean) else "–",
-            _number(one.z, 1),
-            {None: "–", 0: "exact"}.get(one.shuffles, str(one.shuffles)),
-            _scale(one.z),
-        ]
-        for name, one in scalars.items()
-    ]
     return card(
         [
             heading("Observables", f"mean fan-in {observables.fan_in_mean:.3f}"),
-            table(["", "value", "null ± sd", "z", "shuffles", "sds from the null"], rows),
-            line(f"– is not defined; the grey band is the null ± 2 sd, the scale ± {REACH} sd", muted=True),
+            table(TITLES, [scalar_cells(name, scalar) for name, scalar in scalars.items()]),
+            line(LEGEND, muted=True),
         ]
     )
+
+
+def scalar_cells(name: str, scalar: Scalar) -> list[str]:
+    """Return the row of a scalar in a table with TITLES."""
+    null = f"{_number(scalar.null_mean)} ± {_number(scalar.null_sd)}"
+    return [
+        text(name.replace("_", " ")),
+        _number(scalar.value),
+        null if math.isfinite(scalar.null_mean) else "–",
+        _number(scalar.z, 1),
+        {None: "–", 0: "exact"}.get(scalar.shuffles, str(scalar.shuffles)),
+        _scale(scalar.z),
+    ]
 
 
 def _number(value: float, places: int = 3) -> str:

@@ -40,11 +40,11 @@ from prunescope.observables.locality import (
     relative_density,
     uniform_null,
 )
-from prunescope.observables.mask_files import load_masks
 from prunescope.observables.measure import Observables, Scalar, measure
 from prunescope.observables.nodes import node_locality
 from prunescope.observables.receptive_fields import mask_image, most_connected, weight_image
 from prunescope.observables.scalars import anisotropy, half_width, locality_index, radius_of_gyration
+from prunescope.tensors import load_masks
 
 __all__ = [
     "Cavity",

@@ -122,29 +122,30 @@ def _of_run(place: MaskPlace, level: int) -> GivenMasks:
 
 
 def _of_file(place: MaskPlace, hidden: int) -> GivenMasks:
-    from prunescope.observables.mask_files import shown
-
-    notes: list[str] = []
-    named = _read(place.path, notes)
+    named, notes = _read(place.path)
     if len(named) == hidden + 1 and named[-1][1].density == 1:
-        name, _ = named.pop()
-        notes.append(f"{shown(name)}: of the output layer, which stays whole")
+        notes.append(f"{named.pop()[0]}: of the output layer, which stays whole")
     masks = tuple(mask for _, mask in named)
     ticket = Ticket(masks, tuple(np.ones(mask.n_out, np.bool_) for mask in masks))
-    given = GivenMasks(place, ticket, ticket.weight_density, tuple(shown(name) for name, _ in named))
+    given = GivenMasks(place, ticket, ticket.weight_density, tuple(name for name, _ in named))
     return replace(given, notes=tuple(f"prune.masks: {note}" for note in notes))
 
 
-def _read(path: Path, notes: list[str]) -> list[tuple[str, Mask]]:
-    """Return the masks in a file with their names, in the order of layers; add what else it holds to ``notes``."""
-    from prunescope.observables.mask_files import (
-        load_masks,
-    )  # slow to import, and lists of methods need none of it
+def _read(path: Path) -> tuple[list[tuple[str, Mask]], list[str]]:
+    """Return the masks in a file with their names, in the order of layers, and lines on what else it holds."""
+    from prunescope.tensors import named_masks, shown  # slow to import, and lists of methods need none of it
 
+    notes: list[str] = []
+    masks = []
     try:
-        return load_masks(path, say=notes.append)
+        for named in named_masks(path, say=notes.append):
+            if named.array.ndim != 2:
+                shape = "x".join(map(str, named.array.shape))
+                raise InputError(f"{path}: {shown(named.name)} is {shape}; layers of the network are linear")
+            masks.append((shown(named.name), Mask.owning(named.array)))
     except InputError as error:
         raise InputError(f"prune.masks: {error}") from None
+    return masks, notes
 
 
 def _counted(count: int, what: str) -> str:

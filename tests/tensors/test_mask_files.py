@@ -1,4 +1,4 @@
-"""prunescope.observables.mask_files: run with `pytest tests/observables/test_mask_files.py`."""
+"""prunescope.tensors.mask_files: run with `pytest tests/tensors/test_mask_files.py`."""
 
 import json
 import os
@@ -527,7 +527,7 @@ def test_archives_of_code_and_of_many_objects_are_refused(tmp_path, monkeypatch)
         for name in ("data.pkl", "constants.pkl", "code/model.py"):
             archive.writestr(f"archive/{name}", "")
     assert "TorchScript" in refusal(path)
-    monkeypatch.setattr("prunescope.observables.mask_files.LARGEST_PICKLE", 10)
+    monkeypatch.setattr("prunescope.tensors.mask_files.LARGEST_PICKLE", 10)
     torch.save({"fc.weight_mask": torch.tensor(FIRST)}, path)
     assert "Python objects are more than a state_dict needs" in refusal(path)
 

@@ -1,0 +1,101 @@
+"""The layers of whatever was pruned: a run of this package, a file, a module, an array."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from prunescope.errors import InputError
+from prunescope.layers.kinds import LayerForm, LayerMask, as_layer
+from prunescope.mask import ImageShape
+from prunescope.runs.directory import Run
+from prunescope.tensors import ReadingOptions, named_masks, shown
+
+
+@dataclass(frozen=True)
+class Selection:
+    """Which layers of a source are wanted, and what is known of them that the source does not say.
+
+    ``level``: of a run, None for the last one. ``layer``: its number, 1 for the first, or its name; None for all of them.
+    ``shape``: (C, H, W) of the images that the network takes; a run knows it.
+    """
+
+    level: int | None = None
+    layer: int | str | None = None
+    shape: ImageShape | None = None
+    reading: ReadingOptions = field(default_factory=ReadingOptions)
+
+
+def layers_of(
+    source: object, wanted: Selection | None = None, say: Callable[[str], None] | None = None
+) -> Iterator[LayerMask]:
+    """Yield the layers of a source, one at a time, in its order.
+
+    ``source``: a run, the path of a file of masks or weights, or what tensors.named_masks takes. ``say``: is told, in a
+    line each, what was left out and why. Raises InputError for a source without masks, and for a layer or level that it
+    does not have.
+    """
+    wanted = wanted or Selection()
+    if isinstance(source, Run):
+        yield from _of_run(source, wanted)
+        return
+    if wanted.level is not None:
+        raise InputError("a level is of runs: a mask file has none")
+    known, found = [], False
+    for number, named in enumerate(named_masks(source, wanted.reading, say), 1):
+        known.append(shown(named.name))
+        if number == 1 and wanted.shape is not None and named.array.ndim == 2:
+            _check_shape(source, named.name, named.array.shape, wanted.shape)
+        if wanted.layer in (None, number, str(number), named.name):
+            found = True
+            yield as_layer(named, wanted.shape if number == 1 else None)
+    if not found:
+        names = ", ".join(known[:6] + ["…"] * (len(known) > 6))
+        where = f"{source}: " if isinstance(source, str | Path) else ""
+        raise InputError(f"{where}no layer {shown(str(wanted.layer))}; it holds {len(known)} ({names})")
+
+
+def _check_shape(source: object, name: str, axes: tuple[int, ...], shape: ImageShape) -> None:
+    """Raise InputError where a mask [n_out, n_in] is not of images of a shape."""
+    n_out, n_in = axes
+    size = shape[0] * shape[1] * shape[2]
+    if n_in != size:
+        where = f"{source}: " if isinstance(source, str | Path) else ""
+        raise InputError(
+            f"{where}{shown(name)} has {n_in} inputs; --shape {'x'.join(map(str, shape))} holds {size}: "
+            + (
+                "it may be transposed, a mask is [n_out, n_in]"
+                if n_out == size
+                else "give C, H, W whose product is the number of inputs"
+            )
+        )
+
+
+def _of_run(run: Run, wanted: Selection) -> Iterator[LayerMask]:
+    level = finished_level(run, wanted.level)
+    if wanted.shape is not None:
+        raise InputError("--shape is for mask files: a run knows the shape of its inputs")
+    count = len(run.experiment.network.hidden)
+    numbers = range(1, count + 1) if wanted.layer is None else [_number(run, wanted.layer)]
+    for number in numbers:
+        mask = run.mask(level, number)
+        spatial = number == 1 and run.experiment.data.geometry != "none"
+        form = LayerForm("linear", (mask.n_out, mask.n_in), run.shape if spatial else None)
+        weights = run.model(level).layers[number - 1].weight
+        yield LayerMask(f"level {level}, layer {number}", mask, form, "mask", weights)
+
+
+def _number(run: Run, layer: int | str) -> int:
+    if isinstance(layer, str) and not layer.strip().isdecimal():
+        raise InputError(f"{run.path}: no layer {shown(layer)!r}: layers of a run are numbers, 1 = first")
+    return int(layer)
+
+
+def finished_level(run: Run, level: int | None) -> int:
+    """Return the level of a run, the last one for None; raise InputError where it is not finished."""
+    if not run.levels:
+        raise InputError(f"{run.path}: no level is finished yet")
+    if level is not None and level not in run.levels:
+        raise InputError(f"{run.path}: no level {level}; finished levels are {run.levels}")
+    return run.levels[-1] if level is None else level
