@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any, overload
 
+from prunescope._views import html_of
 from prunescope.layers.kinds import LayerForm
 from prunescope.observables.measure import Observables, Scalar
 
@@ -29,6 +30,9 @@ class ObservedLayer:
     kept: int
     scalars: Mapping[str, Scalar]
     arrays: Mapping[str, NDArray[Any]] = field(default_factory=dict)
+
+    def _repr_html_(self) -> str:
+        return html_of("ObservedLayer.html", self)
 
     @property
     def density(self) -> float:
@@ -73,6 +77,9 @@ class ObservedNetwork(Sequence[ObservedLayer]):
 
     def __repr__(self) -> str:
         return f"ObservedNetwork({self.source}: {len(self.layers)} layers)"
+
+    def _repr_html_(self) -> str:
+        return html_of("ObservedNetwork.html", self)
 
     @property
     def ranked(self) -> list[ObservedLayer]:
