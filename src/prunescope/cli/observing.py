@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, get_args
 
@@ -33,34 +34,66 @@ def observe_command(
     order: Annotated[
         str, typer.Option(help="the order of axes of weights: oi (torch), io (JAX) or auto")
     ] = "auto",
+    page: Annotated[
+        Path | None, typer.Option(help="write one HTML page of all layers to this file too")
+    ] = None,
     json: AsJson = False,
 ) -> None:
     """Measure masks: fan-in, locality and what else fits a layer, each number against its null."""
     from prunescope.cli.layer_tables import print_observed
-    from prunescope.layers.observation import observe
-    from prunescope.tensors.named_masks import Order, Zeros
 
-    for name, value, known in (("zeros", zeros, get_args(Zeros)), ("order", order, get_args(Order))):
-        if value not in known:
-            raise InputError(f"--{name} is {value!r}: give {', '.join(known[:-1])} or {known[-1]}")
     if source.is_dir():
         observed, words = _of_run(source, level, layer, shape)
     else:
         if level is not None:
             raise InputError("--level is for runs: a mask file has none")
 
-        def say(line: str) -> None:
-            print(f"prunescope: {source}: {line}", file=sys.stderr)
-
-        wanted = None if shape is None else parsed_shape(shape)
-        observed = observe(source, layer=layer, shape=wanted, zeros=zeros, order=order, say=say)  # type: ignore[arg-type]
+        observed = observed_elsewhere(source, OfElsewhere(shape, zeros, order), layer)
         words = ("", "")
-        if shape is None:
-            print(
-                "prunescope: --shape is not given: where inputs lie, as locality needs, is not known",
-                file=sys.stderr,
-            )
+    if page is not None:
+        print(f"prunescope: page: {observed.write_page(page)}", file=sys.stderr)
     print_observed(observed, words, as_json=json)
+
+
+@dataclass(frozen=True)
+class OfElsewhere:
+    """What a command line says of masks from elsewhere: the options --shape, --zeros and --order."""
+
+    shape: str | None = None
+    zeros: str = "auto"
+    order: str = "auto"
+
+
+def observed_elsewhere(source: Path, options: OfElsewhere, layer: str | None = None) -> ObservedNetwork:
+    """Return what is measured of a file or folder of masks or weights; what was left out is said on stderr.
+
+    Raises InputError for options that are not known, and for a source without masks.
+    """
+    from prunescope.layers.observation import observe
+    from prunescope.tensors.named_masks import Order, Zeros
+
+    for name, known in (("zeros", get_args(Zeros)), ("order", get_args(Order))):
+        if (value := getattr(options, name)) not in known:
+            raise InputError(f"--{name} is {value!r}: give {', '.join(known[:-1])} or {known[-1]}")
+
+    def say(line: str) -> None:
+        print(f"prunescope: {source}: {line}", file=sys.stderr)
+
+    wanted = None if options.shape is None else parsed_shape(options.shape)
+    observed = observe(
+        source,
+        layer=layer,
+        shape=wanted,
+        zeros=options.zeros,  # type: ignore[arg-type]
+        order=options.order,  # type: ignore[arg-type]
+        say=say,
+    )
+    if wanted is None:
+        print(
+            "prunescope: --shape is not given: where inputs lie, as locality needs, is not known",
+            file=sys.stderr,
+        )
+    return observed
 
 
 def _of_run(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -14,7 +13,6 @@ Overrides = Annotated[
         help='fields to set, as in train.steps=2000 "network.hidden=[64,64]"', metavar="[KEY=VALUE]..."
     ),
 ]
-Runs = Annotated[list[Path], typer.Argument(help="run directories, or folders of them", metavar="RUN...")]
 Trackers = Annotated[
     list[str] | None,
     typer.Option(help="feed tensorboard, wandb, mlflow or trackio; NAME=FOLDER; several are allowed"),

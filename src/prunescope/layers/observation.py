@@ -10,6 +10,7 @@ from prunescope.errors import InputError
 from prunescope.layers.fitting import fitting_scalars
 from prunescope.layers.kinds import LayerMask
 from prunescope.layers.observed import ObservedLayer, ObservedNetwork
+from prunescope.layers.pictures import drawn_arrays
 from prunescope.layers.sources import Selection, layers_of
 from prunescope.mask import ImageShape
 from prunescope.observables.threads import in_order, using_threads
@@ -66,9 +67,8 @@ def _with_weights(layers: Iterator[LayerMask], empty: list[str]) -> Iterator[Lay
 
 def measure_layer(layer: LayerMask) -> ObservedLayer:
     """Return what is measured of one layer."""
-    mask = layer.mask
-    arrays = {"fan_in": mask.fan_in, "fan_out": mask.fan_out}
-    return ObservedLayer(layer.name, layer.form, layer.origin, mask.kept, fitting_scalars(layer), arrays)
+    scalars, arrays = fitting_scalars(layer), drawn_arrays(layer)
+    return ObservedLayer(layer.name, layer.form, layer.origin, layer.mask.kept, scalars, arrays)
 
 
 def _words(source: object) -> str:
