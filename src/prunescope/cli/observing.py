@@ -33,16 +33,32 @@ def observe_command(
     order: Annotated[
         str, typer.Option(help="the order of axes of weights: oi (torch), io (JAX) or auto")
     ] = "auto",
+    heads: Annotated[int | None, typer.Option(help="heads of attention, where the file does not say")] = None,
+    patch: Annotated[
+        int | None, typer.Option(help="side in pixels of the patches that a linear layer takes")
+    ] = None,
+    tokens: Annotated[str | None, typer.Option(help="HxW of the grid of tokens that layers mix")] = None,
+    pixels: Annotated[
+        str, typer.Option(help="order of the inputs of a linear layer on images: chw or hwc")
+    ] = "chw",
     json: AsJson = False,
 ) -> None:
     """Measure masks: fan-in, locality and what else fits a layer, each number against its null."""
     from prunescope.cli.layer_tables import print_observed
+    from prunescope.layers.kinds import Pixels
     from prunescope.layers.observation import observe
     from prunescope.tensors.named_masks import Order, Zeros
 
-    for name, value, known in (("zeros", zeros, get_args(Zeros)), ("order", order, get_args(Order))):
+    for name, value, known in (
+        ("zeros", zeros, get_args(Zeros)),
+        ("order", order, get_args(Order)),
+        ("pixels", pixels, get_args(Pixels)),
+    ):
         if value not in known:
             raise InputError(f"--{name} is {value!r}: give {', '.join(known[:-1])} or {known[-1]}")
+    for name, count in (("heads", heads), ("patch", patch)):
+        if count is not None and count < 1:
+            raise InputError(f"--{name} is {count}: give a number above 0")
     if source.is_dir():
         observed, words = _of_run(source, level, layer, shape)
     else:
@@ -53,7 +69,18 @@ def observe_command(
             print(f"prunescope: {source}: {line}", file=sys.stderr)
 
         wanted = None if shape is None else parsed_shape(shape)
-        observed = observe(source, layer=layer, shape=wanted, zeros=zeros, order=order, say=say)  # type: ignore[arg-type]
+        observed = observe(
+            source,
+            layer=layer,
+            shape=wanted,
+            zeros=zeros,  # type: ignore[arg-type]
+            order=order,  # type: ignore[arg-type]
+            heads=heads,
+            patch=patch,
+            tokens=None if tokens is None else parsed_grid(tokens),
+            pixels=pixels,  # type: ignore[arg-type]
+            say=say,
+        )
         words = ("", "")
         if shape is None:
             print(
@@ -90,3 +117,12 @@ def parsed_shape(text: str) -> ImageShape:
         raise InputError(f"--shape is {given!r}: give CxHxW, as in 3x32x32")
     channels, height, width = map(int, parts)
     return channels, height, width
+
+
+def parsed_grid(text: str) -> tuple[int, int]:
+    """Return the grid that a text as 14x14 says; raise InputError for another text."""
+    parts = text.lower().split("x")
+    if len(parts) != 2 or not all(is_whole(part) and len(part) < 10 and int(part) > 0 for part in parts):
+        given = text if len(text) <= 60 else f"{text[:60]}…"
+        raise InputError(f"--tokens is {given!r}: give HxW, as in 14x14")
+    return int(parts[0]), int(parts[1])
