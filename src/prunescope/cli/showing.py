@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from prunescope.cli.options import AsJson
+from prunescope.cli import options
 from prunescope.digits import is_whole
 from prunescope.errors import InputError
 
@@ -32,7 +32,8 @@ def list_command(
 
 
 def show_command(
-    run: Annotated[Path, typer.Argument(help="a run directory, or a folder of them")], json: AsJson = False
+    run: Annotated[Path, typer.Argument(help="a run directory, or a folder of them")],
+    json: options.AsJson = False,
 ) -> None:
     """Print a run's levels: densities, accuracies, locality against its null. Of a folder of runs, list them."""
     from prunescope.cli.found import runs_at
@@ -77,28 +78,31 @@ def report_command(
         ),
     ],
     out: Annotated[Path | None, typer.Option(help="file to write")] = None,
-    shape: Annotated[str | None, typer.Option(help="CxHxW of the inputs, for masks from elsewhere")] = None,
-    zeros: Annotated[
-        str, typer.Option(help="of weights: whether 0 is pruned; auto, always or never")
-    ] = "auto",
-    order: Annotated[str, typer.Option(help="of weights: oi (torch), io (JAX) or auto")] = "auto",
+    shape: options.Shape = None,
+    zeros: options.ZerosCount = "auto",
+    order: options.AxisOrder = "auto",
+    heads: options.Heads = None,
+    patch: options.Patch = None,
+    tokens: options.Tokens = None,
+    pixels: options.PixelOrder = "chw",
 ) -> None:
     """Write one HTML page to explore runs with, level by level, or the layers of masks from elsewhere."""
     from prunescope.cli.found import is_elsewhere, runs_at, without_damaged
     from prunescope.cli.observing import OfElsewhere, observed_elsewhere
     from prunescope.report import write_report
 
+    said = OfElsewhere(shape, zeros, order, heads, patch, tokens, pixels)
     elsewhere = [source for source in sources if is_elsewhere(source)]
     if elsewhere and len(sources) > 1:
         raise InputError(f"{elsewhere[0]} is no run: a page shows runs, or one file or folder of masks")
     if elsewhere:
         [source] = elsewhere
         beside = source if source.is_dir() else source.parent
-        observed = observed_elsewhere(source, OfElsewhere(shape, zeros, order))
+        observed = observed_elsewhere(source, said)
         print(observed.write_page(out or beside / "report.html"))
         return
-    if (shape, zeros, order) != (None, "auto", "auto"):
-        raise InputError("--shape, --zeros and --order are for masks from elsewhere: a run knows its own")
+    if said != OfElsewhere():
+        raise InputError("--shape, --zeros, --order, … are for masks from elsewhere: a run knows its own")
     path, shown = without_damaged(
         runs_at(sources), lambda chosen: write_report(chosen, out or sources[0] / "report.html")
     )
