@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from prunescope.layers.kinds import LayerMask
+from prunescope.layers.spatial import unit_inputs
 from prunescope.mask import BoolArray, Mask
 from prunescope.observables.locality import locality
 from prunescope.observables.receptive_fields import most_connected
@@ -24,8 +25,9 @@ def drawn_arrays(layer: LayerMask) -> dict[str, NDArray[Any]]:
 
     ``fan_in`` int64 [n_out] and ``fan_out`` int64 [n_in]. ``picture`` uint8 [rows, columns], at most 256 of each: the
     kept share of each block of weights over the largest such share, 255 for it, and ``picture_white`` float64 [1], that
-    share; a mask of at most 256 rows and columns has blocks of one weight. Of inputs that are pixels ``units`` int64
-    [K], the most connected ones, ``unit_masks`` bool [K, C, H, W], and ``same_pairs`` int64 [2H-1, 2W-1], S_sc(d).
+    share; a mask of at most 256 rows and columns has blocks of one weight. Where a unit's inputs lie in an image, on a
+    grid or in a large kernel, ``units`` int64 [K], the most connected ones, ``unit_masks`` bool [K, C, H, W], and
+    ``same_pairs`` int64 [2H-1, 2W-1], S_sc(d).
     """
     mask = layer.mask
     picture, white = mask_picture(mask)
@@ -35,11 +37,12 @@ def drawn_arrays(layer: LayerMask) -> dict[str, NDArray[Any]]:
         "picture": picture,
         "picture_white": np.array([white]),
     }
-    if layer.form.inputs is not None:
+    inputs = unit_inputs(layer)
+    if inputs is not None:
         units = most_connected(mask, UNITS)
         found["units"] = units
-        found["unit_masks"] = mask.array[units].reshape(len(units), *layer.form.inputs)
-        found["same_pairs"] = locality(mask, layer.form.inputs).same
+        found["unit_masks"] = mask.array[units].reshape(len(units), *inputs)
+        found["same_pairs"] = locality(mask, inputs).same
     return found
 
 

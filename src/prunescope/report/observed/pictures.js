@@ -69,13 +69,14 @@ function maskFigure(layer) {
   return make("figure", "", make("h3", "", "Mask"), canvas, caption);
 }
 
-/** Numbers of units or inputs by their connections beside those of random pruning. */
+/** Numbers of units or inputs by their connections beside those of random pruning, where these are known. */
 function histogramFigure(title, label, what, { start, width, lines, expected, mean }) {
   const host = make("div", "plot");
-  const caption = make("figcaption", "", make("i", "key block"), `${what} `, make("i", "key curve"), "random pruning (binomial) ", make("i", "key mark", "▲"), `mean ${shortly(mean)}`);
+  const null_ = expected ? [make("i", "key curve"), "random pruning (binomial) "] : [];
+  const caption = make("figcaption", "", make("i", "key block"), `${what} `, ...null_, make("i", "key mark", "▲"), `mean ${shortly(mean)}`);
   const plot = new Plot(host);
   plot.show(`${title}: ${what} by their connections, mean ${mean}`, (p) => {
-    const low = 0.3, high = 1.6 * Math.max(...lines, ...expected, 1);
+    const low = 0.3, high = 1.6 * Math.max(...lines, ...(expected ?? []), 1);
     const x = { low: start - width / 2, high: start + width * (lines.length - 0.5), label };
     const powers = [1, 10, 100, 1e3, 1e4, 1e5].filter((v) => v <= high);
     x.ticks = roundTicks(x.low, x.high, 5).filter(Number.isInteger);
@@ -85,7 +86,7 @@ function histogramFigure(title, label, what, { start, width, lines, expected, me
       const left = p.x(start + width * k - width / 2), right = p.x(start + width * k + width / 2);
       draw(p.svg, "rect", { x: left, width: Math.max(1, right - left - 1), y: p.y(count), height: p.bottom - p.y(count), class: "bar" });
     });
-    p.line(expected.map((count, k) => [start + width * k, Math.max(count, 1e-9)]), "curve");
+    if (expected) p.line(expected.map((count, k) => [start + width * k, Math.max(count, 1e-9)]), "curve");
     const at = p.x(mean - (width - 1) / 2);
     draw(p.svg, "path", { d: `M${at} ${p.bottom - 5}l5 9h-10z`, class: "mark" });
   });
@@ -130,34 +131,67 @@ function colourBar(stops) {
   return bar;
 }
 
-/** A picture of what the kind of a layer has: bars, a map, or several maps. */
+/** A picture of what the kind of a layer has: a histogram, bars, a map, or several maps. */
 function kindFigure(picture) {
+  if (picture.histogram) {
+    const figure = histogramFigure(picture.title, picture.label, picture.what, picture.histogram);
+    figure.querySelector("figcaption").append(`. ${picture.sentence}`);
+    return figure;
+  }
   const figure = make("figure", "", make("h3", "", picture.title));
   const caption = make("figcaption");
-  if (picture.bars) {
-    const host = make("div", "plot");
-    new Plot(host).show(picture.title, (p) => {
-      const known = picture.bars.map((v) => v ?? 0);
-      p.axes({ low: 0.5, high: known.length + 0.5, label: picture.count === known.length ? "number" : `number, means of ${picture.count}`, ticks: roundTicks(1, known.length, 6).filter(Number.isInteger) }, { low: Math.min(0, ...known), high: 1.08 * Math.max(1e-12, ...known), format: shortly });
-      const half = Math.max(0.5, (0.42 * (p.right - p.left)) / known.length);
-      known.forEach((v, k) => draw(p.svg, "rect", { x: p.x(k + 1) - half, width: 2 * half, y: Math.min(p.y(v), p.y(0)), height: Math.abs(p.y(0) - p.y(v)), class: "bar" }));
-    });
-    figure.append(host);
-  } else {
-    const data = bytes(picture.data), size = picture.rows * picture.columns;
-    const maps = make("div", picture.maps > 1 ? "maps-of" : "");
-    for (let k = 0; k < picture.maps; k++) {
-      const values = Float64Array.from(data.subarray(k * size, (k + 1) * size), (v) => v / 255);
-      const canvas = canvasOf(coloured(values, picture.rows, picture.columns, MAGMA), "map small-map", `${picture.title}, ${picture.low} to ${picture.high}`);
-      canvas.style.aspectRatio = `${picture.columns} / ${picture.rows}`;
-      maps.append(canvas);
-    }
-    figure.append(maps);
-    caption.append(shortly(picture.low), colourBar(MAGMA), shortly(picture.high));
-    if (picture.maps < picture.of) caption.append(`; the first ${picture.maps} of ${picture.of}`);
-    if (picture.sentence) caption.append(". ");
-  }
+  if (picture.bars) figure.append(barsOf(picture));
+  else if (picture.cells) figure.append(cellsOf(picture));
+  else figure.append(mapsOf(picture, caption));
+  if (picture.bars && picture.level != null) caption.append(make("i", "key dash"), `density of the layer, ${share(picture.level)}. `);
   caption.append(picture.sentence);
   figure.append(caption);
   return figure;
+}
+
+function barsOf({ title, bars, count, level, labels }) {
+  const host = make("div", "plot");
+  new Plot(host).show(title, (p) => {
+    const known = bars.map((v) => v ?? 0), all = [...known, level ?? 0];
+    const ticks = labels ? labels.map((_, k) => k + 1) : roundTicks(1, known.length, 6).filter(Number.isInteger);
+    const x = { low: 0.5, high: known.length + 0.5, label: labels ? "" : known.length < count ? `number, means of blocks of ${count}` : "number", ticks, format: labels ? (k) => labels[k - 1] : String };
+    p.axes(x, { low: Math.min(0, ...all), high: 1.08 * Math.max(1e-12, ...all), format: level == null ? shortly : (v) => share(v) });
+    const half = Math.max(0.5, (0.4 * (p.right - p.left)) / known.length);
+    known.forEach((v, k) => draw(p.svg, "rect", { x: p.x(k + 1) - half, width: 2 * half, y: Math.min(p.y(v), p.y(0)), height: Math.abs(p.y(0) - p.y(v)), class: "bar" }));
+    if (level != null) p.level(level, "dash");
+  });
+  return host;
+}
+
+/** A map of few cells with their values in it; of shares coloured by their ratio to the layer's density. */
+function cellsOf({ title, rows, columns, low, high, cells, level }) {
+  const grid = make("div", "cells");
+  grid.style.gridTemplateColumns = `repeat(${columns}, 1fr)`;
+  grid.style.maxWidth = `${Math.min(18, 4.2 * columns)}rem`;
+  grid.setAttribute("role", "img");
+  grid.setAttribute("aria-label", `${title}, ${rows} rows of ${columns}: ${cells.map(shortly).join(", ")}`);
+  const top = level ? Math.max(1.25, ...cells.filter((v) => v > 0).map((v) => Math.max(v / level, level / v))) : 0;
+  for (const value of cells) {
+    const place = level ? 0.5 + 0.5 * Math.max(-1, Math.log((value || 1e-9) / level) / Math.log(top)) : (value - low) / (high - low || 1);
+    const [r, g, b] = colour(level ? BLUE_RED : MAGMA, place);
+    const cell = make("span", 0.3 * r + 0.59 * g + 0.11 * b > 140 ? "" : "on-dark", level ? share(value ?? 0) : shortly(value));
+    cell.style.background = `rgb(${r} ${g} ${b})`;
+    grid.append(cell);
+  }
+  return grid;
+}
+
+function mapsOf(picture, caption) {
+  const data = bytes(picture.data), size = picture.rows * picture.columns;
+  const maps = make("div", picture.maps > 1 ? "maps-of" : "");
+  for (let k = 0; k < picture.maps; k++) {
+    const values = Float64Array.from(data.subarray(k * size, (k + 1) * size), (v) => v / 255);
+    const canvas = canvasOf(coloured(values, picture.rows, picture.columns, MAGMA), "map small-map", `${picture.title}, ${picture.low} to ${picture.high}`);
+    canvas.style.aspectRatio = `${picture.columns} / ${picture.rows}`;
+    maps.append(canvas);
+  }
+  caption.append(shortly(picture.low), colourBar(MAGMA), shortly(picture.high));
+  if (picture.maps < picture.of) caption.append(`; the first ${picture.maps} of ${picture.of}`);
+  if (picture.sentence) caption.append(". ");
+  return maps;
 }

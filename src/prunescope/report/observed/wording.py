@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from prunescope.analysis.formats import LONG
 from prunescope.layers.quantities import quantity
+from prunescope.layers.unstructured import WORDS
 
 
 def words_of(name: str, kind: str = "linear") -> dict[str, str]:
     """Return what a quantity is called in layers of a kind, and in a sentence each what it is and what its null is."""
     words = quantity(name, kind)
+    if not words.meaning and name in WORDS:
+        plain = WORDS[name]
+        return {"title": plain.title, "sentence": plain.meaning, "null": plain.null}
     return {"title": words.title, "sentence": words.meaning, "null": words.null}
 
 
@@ -38,5 +42,5 @@ def ratio(value: float) -> str:
 
 def signed(value: float, digits: int) -> str:
     """Return a number with its sign."""
-    text = f"{value:+.{digits}f}" if abs(value) < LONG else f"{value:+.2e}"
+    text = f"{value:+,.{digits}f}" if abs(value) < LONG else f"{value:+.2e}"
     return text.replace("-", "\u2212")
