@@ -157,7 +157,7 @@ def test_arrays_of_a_kind_are_drawn_as_bars_and_maps(page):
     page.fill("#name", "layer21")
     page.locator("#ranking tbody tr").first.click()
     titles = page.locator(".own h3").all_inner_texts()
-    assert titles == ["<b>positions</b>", "several", "heads"]
+    assert titles == ["<b>positions</b>", "several", "Heads"]
     brightness = np.array(page.locator(".own figure").first.locator("canvas").first.evaluate(PIXELS))
     assert np.argmax(brightness.reshape(3, 3).sum(1)) == 1
     several = page.locator(".own figure").nth(1)

@@ -144,7 +144,7 @@ function kindFigure(picture) {
   else if (picture.cells) figure.append(cellsOf(picture));
   else figure.append(mapsOf(picture, caption));
   if (picture.bars && picture.level != null) caption.append(make("i", "key dash"), `density of the layer, ${share(picture.level)}. `);
-  caption.append(picture.sentence);
+  caption.append(picture.sentence, picture.cells && picture.level != null && picture.columns > 4 ? " In percent." : "");
   figure.append(caption);
   return figure;
 }
@@ -174,7 +174,7 @@ function cellsOf({ title, rows, columns, low, high, cells, level }) {
   for (const value of cells) {
     const place = level ? 0.5 + 0.5 * Math.max(-1, Math.log((value || 1e-9) / level) / Math.log(top)) : (value - low) / (high - low || 1);
     const [r, g, b] = colour(level ? BLUE_RED : MAGMA, place);
-    const cell = make("span", 0.3 * r + 0.59 * g + 0.11 * b > 140 ? "" : "on-dark", level ? share(value ?? 0) : shortly(value));
+    const cell = make("span", 0.3 * r + 0.59 * g + 0.11 * b > 140 ? "" : "on-dark", level ? share(value ?? 0).replace(columns > 4 ? / %$/ : "", "") : shortly(value));
     cell.style.background = `rgb(${r} ${g} ${b})`;
     grid.append(cell);
   }
