@@ -9,6 +9,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
+from prunescope._views import html_of
 from prunescope.layers.kinds import LayerForm
 from prunescope.observables.measure import Observables, Scalar
 
@@ -31,6 +32,9 @@ class ObservedLayer:
     kept: int
     scalars: Mapping[str, Scalar]
     arrays: Mapping[str, NDArray[Any]] = field(default_factory=dict)
+
+    def _repr_html_(self) -> str:
+        return html_of("ObservedLayer.html", self)
 
     @property
     def density(self) -> float:
@@ -75,6 +79,9 @@ class ObservedNetwork(Sequence[ObservedLayer]):
 
     def __repr__(self) -> str:
         return f"ObservedNetwork({self.source}: {len(self.layers)} layers)"
+
+    def _repr_html_(self) -> str:
+        return html_of("ObservedNetwork.html", self)
 
     @property
     def ranked(self) -> list[ObservedLayer]:
