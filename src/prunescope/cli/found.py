@@ -96,3 +96,12 @@ def one_run_at(place: Path) -> Run:
 def is_run(place: Path) -> bool:
     """Return whether ``place`` is itself a run directory, or was meant to be one."""
     return any((place / name).is_file() for name in ("run.json", "experiment.toml"))
+
+
+def is_elsewhere(place: Path) -> bool:
+    """Return whether ``place`` is a file, or a folder of files, that holds no run."""
+    if is_run(place) or not place.exists():
+        return False
+    if place.is_file():
+        return True
+    return not any(place.rglob("run.json")) and any(path.is_file() for path in place.iterdir())
