@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from prunescope.errors import InputError as InputError
     from prunescope.experiment import Experiment as Experiment
     from prunescope.layers.observation import observe as observe
+    from prunescope.layers.overlaps import overlap as overlap
     from prunescope.mask import Mask as Mask
     from prunescope.notebook.running import run as run
     from prunescope.observables import effective_masks as effective_masks
@@ -42,6 +43,7 @@ __getattr__, __dir__, __all__ = _lazy.attach(
         "locality": "observables",
         "measure": "observables",
         "observe": "layers.observation",
+        "overlap": "layers.overlaps",
         "run": "notebook.running",
         "table": "analysis.tables",
         "uniform_null": "observables",

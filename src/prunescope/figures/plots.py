@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from matplotlib import rc_context
 from matplotlib.artist import Artist
 from matplotlib.figure import Figure
-from matplotlib.transforms import Bbox, BboxBase
+from matplotlib.transforms import Bbox
 
 from prunescope.analysis.groups import FigureOptions
 from prunescope.figures.parts.drawing import Drawing, rendered
@@ -64,7 +64,7 @@ class NotebookFigure(Figure):
 
     def get_tightbbox(
         self, renderer: Any = None, *, bbox_extra_artists: Iterable[Artist] | None = None
-    ) -> Bbox | BboxBase:
+    ) -> Bbox:
         """Return the edges of what is drawn, in inches, the notes among it: by these pyplot's own notebook backend cuts."""
         return self.box or super().get_tightbbox(renderer, bbox_extra_artists=bbox_extra_artists)
 
