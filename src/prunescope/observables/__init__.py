@@ -17,6 +17,12 @@ from prunescope.observables.connectivity import (
     scaled_participation,
     shuffle_at_fan_in,
 )
+from prunescope.observables.effective_fields import (
+    ReceptiveFields,
+    StackLayer,
+    effective_receptive_fields,
+    unit_receptive_field,
+)
 from prunescope.observables.fan_in_bins import FanInBin, locality_by_fan_in
 from prunescope.observables.flow import Flow, flow
 from prunescope.observables.gabor import GaborFits, gabor_fit
@@ -54,7 +60,9 @@ __all__ = [
     "GaborFits",
     "Locality",
     "Observables",
+    "ReceptiveFields",
     "Scalar",
+    "StackLayer",
     "Tier",
     "TopImages",
     "ablation_curve",
@@ -63,6 +71,7 @@ __all__ = [
     "binomial_fan_in",
     "cavity",
     "effective_masks",
+    "effective_receptive_fields",
     "excess_kurtosis",
     "fan_in",
     "fan_in_excess",
@@ -95,5 +104,6 @@ __all__ = [
     "stored_cavity",
     "top_images",
     "uniform_null",
+    "unit_receptive_field",
     "weight_image",
 ]
