@@ -149,12 +149,13 @@ def shuffled_stacks(layers: Sequence[StackLayer], count: int = SHUFFLES) -> Iter
 
 
 def stack_work(layers: Sequence[StackLayer]) -> list[float]:
-    """Return about how many words each layer's fields take to find: kept weights times the words of a field."""
+    """Return how many entries of fields each layer's fields take at most to find: a field for each weight of a channel."""
     work, side, step, first = [], (1, 1), (1, 1), layers[0].inputs or 1
+    channels = first
     for layer in layers:
-        kept = first if layer.mask is None else int(np.count_nonzero(layer.mask))
         side, step = _grown(side, step, layer)
-        work.append(kept * (1 + first * side[0] * side[1] / 64))
+        channels = channels if layer.mask is None else len(layer.mask)
+        work.append(float(channels * math.prod(layer.kernel) * first * side[0] * side[1]))
     return work
 
 
@@ -286,8 +287,3 @@ def _distinct(rows: BoolArray) -> tuple[BoolArray, NDArray[np.int64]]:
     which = np.array([numbers.setdefault(row.tobytes(), len(numbers)) for row in packed], np.int64)
     first = np.unique(which, return_index=True)[1]
     return rows[first], which
-
-
-def expected_words(layers: Sequence[StackLayer]) -> float:
-    """Return the sum of ``stack_work``."""
-    return math.fsum(stack_work(layers))
