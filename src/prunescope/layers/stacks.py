@@ -6,12 +6,14 @@ file, does not.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
+from prunescope.layers.kinds import LayerMask
 from prunescope.layers.layer_names import plain_name
 from prunescope.layers.observed import ObservedLayer
 from prunescope.mask import BoolArray
@@ -23,7 +25,6 @@ from prunescope.observables.effective_fields import (
     stack_work,
 )
 from prunescope.observables.measure import Scalar
-from prunescope.observables.null_masks import SHUFFLES
 from prunescope.observables.threads import in_order
 
 # Modules that act on each pixel alone.
@@ -31,8 +32,9 @@ OF_ONE_PIXEL = (
     "BatchNorm", "SyncBatchNorm", "Dropout", "AlphaDropout", "Identity", "ReLU", "LeakyReLU", "PReLU", "RReLU", "ELU", "SELU",
     "CELU", "GELU", "SiLU", "Mish", "Sigmoid", "Tanh", "Hard", "Softplus", "Softsign", "LogSigmoid", "Threshold",
 )  # fmt: skip
-# Fields that take more words than this are not computed; their null is 50 times as much.
-MOST_WORDS, MOST_NULL_WORDS = 4e9, 2e9
+# Fields whose search could take more entries than this are not computed (about ten seconds), and there is no null where
+# one of its 50 stacks takes more than the other number of entries, of different fields and of masks.
+MOST_ENTRIES, MOST_NULL_ENTRIES = 1e10, 1.5e7
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,6 +55,43 @@ class NamedStack:
             else layer
             for name, layer in zip(self.names, self.layers, strict=True)
         ]
+
+
+class FieldsOf:
+    """The effective receptive fields of a network whose layers are measured one after another.
+
+    ``source``: what is observed; the order of its convolutions is known where it is a torch module.
+    """
+
+    def __init__(self, source: object) -> None:
+        self._stack = stack_of(source) if hasattr(source, "named_modules") else None
+        self._masks: dict[str, BoolArray] = {}
+
+    def watching(self, layers: Iterator[LayerMask]) -> Iterator[LayerMask]:
+        """Yield layers, and keep the masks of those in the stack."""
+        for layer in layers:
+            name = plain_name(layer.name)
+            if self._stack is not None and name in self._stack.names:
+                self._masks[name] = layer.mask.array
+            yield layer
+
+    def added_to(
+        self, layers: tuple[ObservedLayer, ...], say: Callable[[str], None]
+    ) -> tuple[ObservedLayer, ...]:
+        """Return observed layers with their effective fields; ``say`` is told which have none, and why."""
+        if self._stack is None:
+            if sum(math.prod(layer.form.shape[2:]) > 1 for layer in layers) > 1:
+                say(UNKNOWN_ORDER)
+            return layers
+        if not self._masks:
+            return layers
+        layers, lines = with_fields(layers, self._stack, self._masks)
+        for line in lines:
+            say(line)
+        return layers
+
+
+UNKNOWN_ORDER = "no effective receptive fields: the order of convolutions is known of torch modules that have them in a Sequential"
 
 
 def stack_of(module: Any) -> NamedStack | None:
@@ -129,16 +168,20 @@ def with_fields(
     first, whose field is its kernel; the array ``effective_field`` [h, w] is the share of channels that a pixel reaches.
     """
     whole = stack.with_masks(masks)
-    work = np.cumsum(stack_work(whole))
-    count = int(np.count_nonzero(work <= MOST_WORDS))
+    count = int(np.count_nonzero(np.cumsum(stack_work(whole)) <= MOST_ENTRIES))
     parts, names = whole[:count], stack.names[:count]
-    held = int(np.count_nonzero(work * SHUFFLES <= MOST_NULL_WORDS))
+    fields = list(stack_fields(parts))
+    taken = [
+        one.patterns.size * math.prod(layer.kernel) + (0 if layer.mask is None else layer.mask.size)
+        for one, layer in zip(fields, parts, strict=True)
+    ]
+    held = int(np.count_nonzero(np.cumsum(taken) <= MOST_NULL_ENTRIES))
     values = field_shares(parts)
     nulls = list(in_order(field_shares, shuffled_stacks(parts[:held]))) if held else []
     found: dict[str, tuple[Scalar, Any]] = {}
-    for number, (name, fields) in enumerate(zip(names, stack_fields(parts), strict=True)):
-        null = [one[number] for one in nulls] if number < held else []
-        found[name] = (Scalar.against(values[number], null), fields.image)
+    for number, (name, one) in enumerate(zip(names, fields, strict=True)):
+        null = [shares[number] for shares in nulls] if number < held else []
+        found[name] = (Scalar.against(values[number], null), one.image)
     first = next(
         name for name, layer in zip(stack.names, stack.layers, strict=True) if layer.mask is not None
     )
