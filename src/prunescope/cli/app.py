@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import typer
 
-from prunescope.cli import data, gathering, reproduce, run, showing, sweep, timing
+from prunescope.cli import data, exporting, gathering, reproduce, run, showing, sweep, timing
 from prunescope.cli.plain import plainly
 
 VERBS: dict[str, Callable[..., None]] = {
@@ -20,6 +20,7 @@ VERBS: dict[str, Callable[..., None]] = {
     "figure": showing.figure_command,
     "reproduce": reproduce.reproduce_command,
     "report": showing.report_command,
+    "export": exporting.export_command,
     "track": gathering.track_command,
     "bench": timing.bench_command,
 }

@@ -333,14 +333,9 @@ def _masks(
 
 def _level_of(source: Path, level: int | None) -> tuple[Run, int]:
     """Return the run and the level asked for, the last one unless told; raise InputError where it is not finished."""
-    from prunescope.cli.found import one_run_at
+    from prunescope.cli.found import level_of
 
-    run = one_run_at(source)
-    if not run.levels:
-        raise InputError(f"{source}: no level is finished yet")
-    if level is not None and level not in run.levels:
-        raise InputError(f"{source}: no level {level}; finished levels are {run.levels}")
-    return run, run.levels[-1] if level is None else level
+    return level_of(source, level)
 
 
 def _shape(text: str) -> ImageShape:
