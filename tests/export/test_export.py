@@ -169,6 +169,47 @@ def test_a_state_dict_fits_a_module_of_the_same_form(runs, tmp_path):
             assert torch.equal(tensor, module.state_dict()[name]), name
 
 
+def test_images_with_a_white_frame_are_centred_in_every_format(tmp_path):
+    (x, y), (held, held_labels) = tiny.images(300, 0), tiny.images(120, 1)
+    for pixels in (x, held):
+        frame = np.ones(tiny.SHAPE, bool)
+        frame[:, 1:5, 1:5] = False
+        pixels[:, frame.ravel()] = 255
+        pixels[::50, frame.ravel()] = 253
+    arrays = {"x_train": x, "y_train": y, "x_test": held, "y_test": held_labels}
+    rows = {
+        name: a.reshape(-1, *tiny.SHAPE).transpose(0, 2, 3, 1) if a.ndim > 1 else a
+        for name, a in arrays.items()
+    }
+    np.savez(tmp_path / "data.npz", **rows)
+    experiment = tiny.experiment(
+        data={"root": str(tmp_path / "data.npz")}, prune={"levels": 1, "rewind_step": 5}
+    )
+    run = train(experiment, seed=0, out=tmp_path)
+    images, _, _ = validation_of(run)
+    for form in FORMS[:2]:
+        for kind in FORMATS:
+            path, _ = export(run, 1, kind, tmp_path / f"network{ENDINGS[kind]}", form)
+            check_predictions(run, 1, logits_of(kind, path, images))
+    assert np.load(tmp_path / "network.npz")["parts"][0] == "centre"
+    assert {node.op_type for node in onnx.load(tmp_path / "network.onnx").graph.node} >= {"Sub"}
+
+
+def test_bf16_on_a_cpu_is_evaluated_in_float32(images_file, tmp_path):
+    for engine in ("torch", "auto"):
+        experiment = tiny.experiment(
+            name=engine,
+            data={"root": str(images_file)},
+            train={"precision": "bf16"},
+            prune={"levels": 1, "rewind_step": 5},
+            run={"engine": engine},
+        )
+        run = train(experiment, seed=0, out=tmp_path)
+        images, _, _ = validation_of(run)
+        with torch.no_grad():
+            check_predictions(run, 0, run.torch(0)(torch.from_numpy(images)).numpy())
+
+
 @pytest.mark.parametrize("geometry", ["series", "none"])
 def test_series_and_tables(tmp_path, geometry):
     rng = np.random.default_rng(0)

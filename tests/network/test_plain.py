@@ -166,23 +166,62 @@ def _dead_of(ticket, pixels, place):
     return [~x for x in live] if place == "before" else [*(~x for x in live[1:]), np.zeros(0, bool)]
 
 
-def test_a_pixel_that_hardly_varies_keeps_its_digits():
-    """Rounded weights of 1e5 at a pixel of 200 would shift all logits, if the bias did not take that off."""
-    model, ticket, pixels = random_model("before"), Ticket.dense(SIZES), pixels_of()
+def with_frame(value, variance):
+    """A model, pixels and images with a frame of this value that hardly varies."""
+    model, pixels, images = random_model("before"), pixels_of(), images_of()
+    frame = np.arange(SIZES[0]) % 3 == 1
     first = model.layers[0]
-    variance = first.variance.copy()
-    variance[4] = 1e-9
-    mean = first.mean.copy()
-    mean[4] = 0
-    model = Model(
-        (Layer(*(first.weight, first.bias, first.gamma, first.beta, mean, variance)), *model.layers[1:])
+    mean, variances = first.mean.copy(), first.variance.copy()
+    pixels.mean[frame], images[:, frame], mean[frame], variances[frame] = value, value, 0, variance
+    images[3, np.flatnonzero(frame)[0]] = abs(value - 1)
+    framed = Layer(first.weight, first.bias, first.gamma, first.beta, mean, variances)
+    return Model((framed, *model.layers[1:])), pixels, images
+
+
+@pytest.mark.parametrize("masks", ["baked", "prune"])
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("variance", [1e-6, 1e-9])
+def test_pixels_that_hardly_vary_are_centred_first(form, masks, variance):
+    """A term of 200 · W/σ loses the digits that differ between images, in float32."""
+    model, pixels, images = with_frame(200, variance)
+    expected = by_equations(model, ticket_of(0.4), pixels, images, "before")
+    network = plain_network(model, ticket_of(0.4), pixels, "before", form)
+    assert next(iter(network.parts)) == "centre"
+    found = logits_of(plain_module(network, masks), images)
+    np.testing.assert_allclose(found, expected, rtol=2e-5, atol=2e-5)
+    centre = plain_module(network, masks).centre
+    rows = torch.from_numpy(images).float()
+    assert torch.equal(centre(rows), rows - centre.running_mean)
+
+
+def test_a_centre_before_norms_as_layers_changes_nothing_in_training():
+    model, pixels, images = with_frame(200, 1e-6)
+    images[:, DEAD_PIXELS] = 77
+    module = (
+        plain_module(plain_network(model, ticket_of(0.4), pixels, "before", "layers"), "prune")
+        .double()
+        .train()
     )
-    images = images_of()
-    pixels.mean[4] = 200
-    images[:, 4] = 200
-    expected = by_equations(model, ticket, pixels, images, "before")
-    module = plain_module(plain_network(model, ticket, pixels, "before", "folded"), "baked")
-    np.testing.assert_allclose(logits_of(module, images), expected, atol=2e-3)
+    assert hasattr(module, "centre")
+    rows = torch.from_numpy(images).double()
+    layers = [
+        TorchLayer(*(p.double() for p in layer.parameters), layer.live.double())
+        for layer in torch_layers(model, ticket_of(0.4), pixels.live, CPU)
+    ]
+    inputs = (rows - torch.from_numpy(pixels.mean).double()) / 255
+    expected, _ = forward(layers, inputs, "before", None)
+    torch.testing.assert_close(module(rows.reshape(-1, *SHAPE)).detach(), expected, rtol=1e-3, atol=1e-3)
+
+
+def test_only_those_are_centred():
+    for value, variance in ((0, 1e-9), (200, 1.0)):
+        model, pixels, images = with_frame(value, variance)
+        network = plain_network(model, ticket_of(0.4), pixels, "before", "folded")
+        assert "centre" not in network.parts
+        expected = by_equations(model, ticket_of(0.4), pixels, images, "before")
+        np.testing.assert_allclose(
+            logits_of(plain_module(network, "baked"), images), expected, rtol=2e-5, atol=2e-5
+        )
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ import numpy as np
 from prunescope.export.exported import Exported
 from prunescope.mask import BoolArray
 from prunescope.model import Arrays, FloatArray
-from prunescope.network.plain import AffineMap, NormLayer
+from prunescope.network.plain import AffineMap, Centre, NormLayer
 from prunescope.runs.arrays import serialized
 
 
@@ -52,6 +52,8 @@ def csr_bytes(exported: Exported) -> bytes:
                 f"{name}.running_mean": part.mean,
                 f"{name}.running_var": part.variance,
             }
+        elif isinstance(part, Centre):
+            arrays[f"{name}.running_mean"] = part.mean
     return _npz(exported, arrays)
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from prunescope.errors import InputError, first_line
 from prunescope.export.exported import Exported
 from prunescope.model import FloatArray
-from prunescope.network.plain import AffineMap, NormLayer, Part
+from prunescope.network.plain import AffineMap, Centre, NormLayer, Part
 
 OPSET, IR_VERSION = 13, 7  # of 2021, which every runtime in use reads
 LARGEST = 2_000_000_000  # bytes of a file: a message of protobuf has less than 2^31
@@ -70,6 +70,8 @@ def _arrays(name: str, part: Part) -> dict[str, FloatArray]:
     if isinstance(part, NormLayer):
         fields = {"weight": part.gain, "bias": part.shift, "mean": part.mean, "var": part.variance}
         return {f"{name}.{field}": array for field, array in fields.items()}
+    if isinstance(part, Centre):
+        return {f"{name}.mean": part.mean}
     return {}
 
 
@@ -81,5 +83,5 @@ def _node(helper: Any, name: str, part: Part, before: str, after: str) -> Any:
     elif isinstance(part, NormLayer):
         kind, options = "BatchNormalization", {"epsilon": part.epsilon}
     else:
-        kind = "Relu"
+        kind = "Sub" if isinstance(part, Centre) else "Relu"
     return helper.make_node(kind, inputs, [after], name=name, **options)

@@ -11,11 +11,13 @@ from torch import Tensor, nn
 from torch.nn.utils import prune
 
 from prunescope.mask import BoolArray
-from prunescope.network.plain import AffineMap, MaskForm, NormLayer, Part, PlainNetwork, check_choice
+from prunescope.network.plain import AffineMap, Centre, MaskForm, NormLayer, Part, PlainNetwork, check_choice
 
 MOMENTUM = (
     0.01  # of the moving averages, should somebody train on: training here keeps 0.99 of them at each step
 )
+# Of the norm that takes off the centre alone: with it, its variance is 1 to the bit.
+CENTRE_EPSILON = 2.0**-20
 
 
 def plain_module(network: PlainNetwork, masks: MaskForm) -> nn.Sequential:
@@ -50,6 +52,8 @@ def _part(part: Part) -> nn.Module:
         return nn.Linear(n_in, n_out)
     if isinstance(part, NormLayer):
         return nn.BatchNorm1d(len(part.gain), eps=part.epsilon, momentum=MOMENTUM)
+    if isinstance(part, Centre):
+        return nn.BatchNorm1d(len(part.mean), eps=CENTRE_EPSILON, momentum=MOMENTUM, affine=False)
     return nn.ReLU()
 
 
@@ -63,6 +67,12 @@ def _tensors(part: Part) -> dict[str, Tensor]:
             "bias": torch.from_numpy(part.shift),
             "running_mean": torch.from_numpy(part.mean),
             "running_var": torch.from_numpy(part.variance),
+            "num_batches_tracked": torch.tensor(0),
+        }
+    if isinstance(part, Centre):
+        return {
+            "running_mean": torch.from_numpy(part.mean),
+            "running_var": torch.full((len(part.mean),), 1 - CENTRE_EPSILON),
             "num_batches_tracked": torch.tensor(0),
         }
     return {}
