@@ -38,7 +38,7 @@ def observe_command(
     """Measure masks: fan-in, locality and what else fits a layer, each number against its null."""
     from prunescope.cli.layer_tables import print_observed
     from prunescope.layers.observation import observe
-    from prunescope.tensors.named_masks import Order, Zeros
+    from prunescope.tensors import Order, Zeros
 
     for name, value, known in (("zeros", zeros, get_args(Zeros)), ("order", order, get_args(Order))):
         if value not in known:

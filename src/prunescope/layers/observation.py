@@ -14,8 +14,7 @@ from prunescope.layers.sources import Selection, layers_of
 from prunescope.mask import ImageShape
 from prunescope.observables.threads import in_order, using_threads
 from prunescope.runs.directory import Run
-from prunescope.tensors import ReadingOptions, shown
-from prunescope.tensors.named_masks import Order, Zeros
+from prunescope.tensors import Order, ReadingOptions, Zeros, shown
 
 
 def observe(
