@@ -18,6 +18,12 @@ from prunescope.observables.connectivity import (
     scaled_participation,
     shuffle_at_fan_in,
 )
+from prunescope.observables.effective_fields import (
+    ReceptiveFields,
+    StackLayer,
+    effective_receptive_fields,
+    unit_receptive_field,
+)
 from prunescope.observables.fan_in_bins import FanInBin, locality_by_fan_in
 from prunescope.observables.flow import Flow, flow
 from prunescope.observables.gabor import GaborFits, gabor_fit
@@ -64,7 +70,9 @@ __all__ = [
     "LayerDensities",
     "Locality",
     "Observables",
+    "ReceptiveFields",
     "Scalar",
+    "StackLayer",
     "Tier",
     "TopImages",
     "ablation_curve",
@@ -76,6 +84,7 @@ __all__ = [
     "clustering_scalars",
     "compare_densities",
     "effective_masks",
+    "effective_receptive_fields",
     "erdos_renyi_kernel",
     "excess_kurtosis",
     "fan_in",
@@ -113,5 +122,6 @@ __all__ = [
     "stored_cavity",
     "top_images",
     "uniform_null",
+    "unit_receptive_field",
     "weight_image",
 ]
