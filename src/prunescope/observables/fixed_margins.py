@@ -17,6 +17,8 @@ from prunescope.randomness import generator
 
 Floats = NDArray[np.float64]
 
+# Rounds of trades between two draws. Each leaves an entry in its unit with probability of about one half.
+TRADES = 10
 # The log-odds of rows and columns that are all 0 or all 1. Those that are so only within what is left once the others
 # are set aside have half as much, and so on, so that what was decided first decides an entry.
 DECIDED, LEAST_DECIDED = 1600.0, 100.0
@@ -122,5 +124,6 @@ def draws_at_margins(mask: Mask, count: int, purpose: str) -> Iterator[Mask]:
     rng = generator(0, f"{purpose} of {mask.digest}")
     # The margins of what is pruned say the same, and where there is less of it, it moves faster.
     inverted = 2 * mask.kept > mask.array.size
-    for drawn in same_margins(KeptPlaces.of(~mask.array if inverted else mask.array), rng, count):
+    kept = KeptPlaces.of(~mask.array if inverted else mask.array)
+    for drawn in same_margins(kept, rng, count, TRADES):
         yield Mask.owning(~drawn.array if inverted else drawn.array)
