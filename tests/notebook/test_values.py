@@ -140,6 +140,20 @@ def test_what_was_observed_shows_a_few_layers_in_full_and_many_by_rank(mask):
     assert few[0].farthest[0].replace("_", " ") in page.text
 
 
+def test_what_two_networks_share_is_shown_as_stored_and_matched(mask):
+    found = ps.overlap(mask, mask.array[::-1])
+    page = Page(found._repr_html_())
+    assert page.tags.count("tr") == 1 + 2
+    assert {"as stored", "matched", f"{mask.kept} / {mask.kept}", "50"} <= set(page.texts)
+    assert "1.000" in page.texts  # once matched the masks are the same
+    layers = tuple(replace(found[0], names=(f"<layer {n}>", "")) for n in range(40))
+    page = Page(replace(found, layers=layers, notes=("<note>",))._repr_html_())
+    assert page.tags.count("tr") == 1 + 2 * 30
+    assert {"<layer 0>", "<note>", "and 10 layers nearer to chance"} <= set(page.texts)
+    alone = Page(ps.overlap(mask, mask.array[::-1], match=False)._repr_html_())
+    assert "matched" not in alone.texts
+
+
 def test_a_run_shows_what_it_is_its_levels_and_its_masks(finished_run):
     page = Page(finished_run._repr_html_())
     assert "tiny" in page.text
