@@ -6,7 +6,18 @@ from collections.abc import Callable
 
 import typer
 
-from prunescope.cli import data, exporting, gathering, reproduce, run, showing, sweep, timing
+from prunescope.cli import (
+    data,
+    exporting,
+    gathering,
+    observing,
+    overlapping,
+    reproduce,
+    run,
+    showing,
+    sweep,
+    timing,
+)
 from prunescope.cli.plain import plainly
 
 VERBS: dict[str, Callable[..., None]] = {
@@ -16,7 +27,8 @@ VERBS: dict[str, Callable[..., None]] = {
     "compare": gathering.compare_command,
     "list": showing.list_command,
     "show": showing.show_command,
-    "observe": showing.observe_command,
+    "observe": observing.observe_command,
+    "overlap": overlapping.overlap_command,
     "figure": showing.figure_command,
     "reproduce": reproduce.reproduce_command,
     "report": showing.report_command,

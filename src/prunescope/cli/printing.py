@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,11 +12,7 @@ from prunescope.analysis.image_counts import images_text
 from prunescope.analysis.nulls import sampled_z
 from prunescope.cli.progress import level_line
 from prunescope.data.words import INPUTS, size_in_words
-from prunescope.digits import is_whole
-from prunescope.errors import InputError
 from prunescope.experiment import Experiment, preset_names, preset_text
-from prunescope.mask import ImageShape, Mask
-from prunescope.model import FloatArray
 
 if TYPE_CHECKING:
     from prunescope.runs.device_memory import OnDevice
@@ -224,127 +219,6 @@ def _levels(run: Run) -> dict[str, Any]:
             {"level": level, "layers": [row for row in rows if row["level"] == level]} for level in run.levels
         ],
     }
-
-
-def print_observables(
-    source: Path, level: int | None, layer: int | None, shape: str | None, *, as_json: bool
-) -> None:
-    """Print the observables of a run's mask or of a mask made elsewhere."""
-    from prunescope.observables import measure
-    from prunescope.observables.mask_files import shown
-
-    results = []
-    u = None
-    if source.is_dir():
-        run, level = _level_of(source, level)
-        u = float(run.table.filter(level=level)["nominal_density"][0])
-    words = _input_words(source) if layer in (None, 1) else ""
-    masks = _masks(source, level, layer, shape)
-    for name, mask, geometry, weights in masks:
-        if mask.kept == 0:
-            why = f"{source}: {shown(name)} keeps no weight"
-            if all(other.kept == 0 for _, other, _, _ in masks):
-                raise InputError(f"{why}: a mask needs at least one 1")
-            print(f"prunescope: {why}: not measured", file=sys.stderr)
-            continue
-        facts: dict[str, Any] = {"mask": name, "shape": [mask.n_out, mask.n_in], "density": mask.density}
-        results.append(facts | measure(mask, geometry, weights=weights).to_dict())
-    if not source.is_dir() and shape is None and all(geometry is None for _, _, geometry, _ in masks):
-        print(
-            "prunescope: --shape is not given: where inputs lie, as locality needs, is not known",
-            file=sys.stderr,
-        )
-    if as_json:
-        print(json.dumps(results, indent=2))
-        return
-    for result in results:
-        units, inputs = result["shape"]
-        of = "" if u is None else f"; u of the level {u:.4g}"
-        size = f"{units} units, {inputs} inputs{words}"
-        print(f"{shown(result['mask'])}: {size}, weight density {result['density']:.4g}{of}")
-        print(f"  {'':24}{'value':>10}{'null':>10}{'sd':>10}{'z':>8}{'shuffles':>10}")
-        for key, value in result.items():
-            if isinstance(value, dict):
-                cells = "".join(
-                    f"{value[k]:z{w}.{p}f}" if value[k] is not None else f"{'-':>{w}}"
-                    for k, w, p in (("value", 10, 3), ("null_mean", 10, 3), ("null_sd", 10, 3), ("z", 8, 1))
-                )
-                print(f"  {key.replace('_', ' '):24}{cells}{_shuffles(value):>10}")
-            elif isinstance(value, float) and key != "density":
-                print(f"  {key.replace('_', ' '):24}{value:10.3f}")
-
-
-def _input_words(source: Path) -> str:
-    """Return what the inputs of a run on series or tables are, in brackets; "" for images and files of masks."""
-    if not source.is_dir():
-        return ""
-    from prunescope.analysis.inputs import size
-    from prunescope.cli.found import one_run_at
-
-    run = one_run_at(source)
-    return "" if run.experiment.data.geometry == "image" or not run.data else f" ({size(run)})"
-
-
-def _shuffles(scalar: dict[str, Any]) -> str:
-    """Return from how many random masks the null of a scalar comes, "exact" where it has a closed form."""
-    return {None: "-", 0: "exact"}.get(scalar["shuffles"], str(scalar["shuffles"]))
-
-
-def _masks(
-    source: Path, level: int | None, layer: int | None, shape: str | None
-) -> list[tuple[str, Mask, ImageShape | None, FloatArray | None]]:
-    """Return name, mask, shape of the inputs where they have one, weights where they are known."""
-    if source.is_dir():
-        run, level = _level_of(source, level)
-        if shape is not None:
-            raise InputError("--shape is for mask files: a run knows the shape of its inputs")
-        number = 1 if layer is None else layer
-        spatial = number == 1 and run.experiment.data.geometry != "none"
-        geometry = run.shape if spatial else None
-        mask = run.mask(level, number)
-        return [
-            (f"level {level}, layer {number}", mask, geometry, run.model(level).layers[number - 1].weight)
-        ]
-    from prunescope.observables import load_masks
-    from prunescope.observables.mask_files import shown
-
-    if level is not None:
-        raise InputError("--level is for runs: a mask file has none")
-    geometry = None if shape is None else _shape(shape)
-    found = load_masks(source, layer, lambda line: print(f"prunescope: {source}: {line}", file=sys.stderr))
-    if geometry is None:
-        return [(name, mask, None, None) for name, mask in found]
-    channels, height, width = geometry
-    n_in = channels * height * width
-    if found[0][1].n_in != n_in:
-        raise InputError(
-            f"{source}: {shown(found[0][0])} has {found[0][1].n_in} inputs; --shape {shape} holds {n_in}: "
-            + (
-                "it may be transposed, a mask is [n_out, n_in]"
-                if found[0][1].n_out == n_in
-                else "give C, H, W whose product is the number of inputs"
-            )
-        )
-    return [
-        (name, mask, geometry if mask.n_in == n_in and i == 0 else None, None)
-        for i, (name, mask) in enumerate(found)
-    ]
-
-
-def _level_of(source: Path, level: int | None) -> tuple[Run, int]:
-    """Return the run and the level asked for, the last one unless told; raise InputError where it is not finished."""
-    from prunescope.cli.found import level_of
-
-    return level_of(source, level)
-
-
-def _shape(text: str) -> ImageShape:
-    parts = text.lower().split("x")
-    if len(parts) != 3 or not all(is_whole(part) and len(part) < 10 and int(part) > 0 for part in parts):
-        given = text if len(text) <= 60 else f"{text[:60]}…"
-        raise InputError(f"--shape is {given!r}: give CxHxW, as in 3x32x32")
-    channels, height, width = map(int, parts)
-    return channels, height, width
 
 
 def print_data(folder: Path, sheet: Path | None, *, as_json: bool) -> None:

@@ -9,12 +9,14 @@ import hashlib
 import math
 import os
 import sys
+from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from prunescope._views import html_of, view
 from prunescope.errors import InputError, damaged
 from prunescope.experiment import Experiment, load
 from prunescope.files import open_regular
@@ -32,7 +34,9 @@ from prunescope.runs.stored_arrays import RunSizes, read_model, read_observation
 from prunescope.runs.stored_table import TABLE_LIMIT, read_table
 
 if TYPE_CHECKING:
+    import pandas
     import polars
+    from matplotlib.figure import Figure
     from torch import nn
 
     from prunescope.network.plain import MaskForm, NormForm, PlainNetwork
@@ -57,6 +61,29 @@ class Run:
 
     def __repr__(self) -> str:
         return f"Run({str(self.path)!r})"
+
+    def _repr_html_(self) -> str:
+        return html_of("Run.html", self)
+
+    def plot(
+        self, figure: str, *, levels: Sequence[int] | None = None, nodes: Sequence[int] | None = None
+    ) -> Figure:
+        """Draw a figure of this run, such as ``run.plot("1a")``, as ``prunescope figure`` does, but write no file.
+
+        ``figure``: a name as in ``prunescope list --figures``; ``levels`` and ``nodes``: which of them it shows, in
+        place of its own choice. Raises InputError for an unknown figure, and for a run that it cannot be drawn from.
+        """
+        drawn: Figure = view("Run.plot")(figure, [self], levels=levels, nodes=nodes)
+        return drawn
+
+    def to_pandas(self) -> pandas.DataFrame:
+        """Return the level table as a DataFrame of pandas, which must be installed, but no other package.
+
+        Raises InputError as ``table`` does, and ImportError without pandas.
+        """
+        import pandas
+
+        return pandas.DataFrame(self.table.to_dict(as_series=False))
 
     @cached_property
     def experiment(self) -> Experiment:
@@ -189,6 +216,15 @@ class Run:
         if not self._has_table():
             return []
         return sorted(set(self.table["level"].to_list()))  # faster than a query for so few rows
+
+    def finished_level(self, level: int | None) -> int:
+        """Return a level, the last one for None; raise InputError where it is not finished."""
+        levels = self.levels
+        if not levels:
+            raise InputError(f"{self.path}: no level is finished yet")
+        if level is not None and level not in levels:
+            raise InputError(f"{self.path}: no level {level}; finished levels are {levels}")
+        return levels[-1] if level is None else level
 
     def _has_table(self) -> bool:
         """Return whether levels.parquet is there; raise InputError where it was and is not any more."""

@@ -1,0 +1,160 @@
+"""What was measured of the layers of a network."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, overload
+
+from prunescope._views import html_of
+from prunescope.layers.kinds import LayerForm
+from prunescope.observables.measure import Observables, Scalar
+
+if TYPE_CHECKING:
+    import polars
+    from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, eq=False)
+class ObservedLayer:
+    """What was measured of one layer.
+
+    ``scalars``: by name, each with its null. ``arrays``: what figures draw, by name: those of ``pictures.drawn_arrays``,
+    and what the layer's kind has beside them.
+    """
+
+    name: str
+    form: LayerForm
+    origin: str
+    kept: int
+    scalars: Mapping[str, Scalar]
+    arrays: Mapping[str, NDArray[Any]] = field(default_factory=dict)
+
+    def _repr_html_(self) -> str:
+        return html_of("ObservedLayer.html", self)
+
+    @property
+    def density(self) -> float:
+        """The kept share of the weights."""
+        return self.kept / math.prod(self.form.shape)
+
+    @property
+    def fan_in_mean(self) -> float:
+        """The mean number of kept incoming weights of a unit."""
+        return self.kept / self.form.shape[0]
+
+    @property
+    def farthest(self) -> tuple[str, Scalar] | None:
+        """The scalar that lies farthest from its null, by |z|, with its name; None where no scalar has a z."""
+        known = [(name, one) for name, one in self.scalars.items() if math.isfinite(one.z)]
+        return max(known, key=lambda entry: abs(entry[1].z), default=None)
+
+
+@dataclass(frozen=True, eq=False)
+class ObservedNetwork(Sequence[ObservedLayer]):
+    """What was measured of the layers of a network, in the order of its source.
+
+    ``source``: what was observed, in words. ``notes``: what a reader of the numbers must know, a line each.
+    """
+
+    source: str
+    layers: tuple[ObservedLayer, ...]
+    notes: tuple[str, ...] = ()
+
+    @overload
+    def __getitem__(self, which: int) -> ObservedLayer: ...
+    @overload
+    def __getitem__(self, which: slice) -> Sequence[ObservedLayer]: ...
+    def __getitem__(self, which: int | slice) -> ObservedLayer | Sequence[ObservedLayer]:
+        return self.layers[which]
+
+    def __len__(self) -> int:
+        return len(self.layers)
+
+    def __iter__(self) -> Iterator[ObservedLayer]:
+        return iter(self.layers)
+
+    def __repr__(self) -> str:
+        return f"ObservedNetwork({self.source}: {len(self.layers)} layers)"
+
+    def _repr_html_(self) -> str:
+        return html_of("ObservedNetwork.html", self)
+
+    @property
+    def ranked(self) -> list[ObservedLayer]:
+        """The layers by their distance from their null, the farthest first."""
+        return sorted(self.layers, key=lambda layer: -abs(layer.farthest[1].z) if layer.farthest else 0.0)
+
+    @property
+    def table(self) -> polars.DataFrame:
+        """One row a layer and scalar: layer, kind, shape, density, quantity, value, null_mean, null_sd, z, shuffles."""
+        import polars
+
+        rows = [
+            {
+                "layer": layer.name,
+                "kind": layer.form.kind,
+                "shape": "x".join(map(str, layer.form.shape)),
+                "density": layer.density,
+                "quantity": name,
+                **numbers(one),
+            }
+            for layer in self.layers
+            for name, one in layer.scalars.items()
+        ]
+        return polars.DataFrame(rows, schema=TABLE_SCHEMA)
+
+    def write_page(self, path: str | Path) -> Path:
+        """Write one self-contained HTML page to explore the layers with, and return its path.
+
+        Raises InputError where the file cannot be written.
+        """
+        written: Path = import_module("prunescope.report.observed").write_layers_page(self, Path(path))
+        return written
+
+    def to_dict(self) -> list[dict[str, Any]]:
+        """Return nested plain numbers, an entry a layer: mask, shape, density, …, and each scalar by its name."""
+        return [
+            {
+                "mask": layer.name,
+                "shape": list(layer.form.shape),
+                "density": layer.density,
+                "kind": layer.form.kind,
+                "origin": layer.origin,
+                "fan_in_mean": layer.fan_in_mean,
+                **(NOT_DEFINED if layer.form.kind == "linear" else {}),
+                **{name: numbers(one) for name, one in layer.scalars.items()},
+            }
+            for layer in self.layers
+        ]
+
+
+TABLE_SCHEMA = {
+    "layer": str,
+    "kind": str,
+    "shape": str,
+    "density": float,
+    "quantity": str,
+    "value": float,
+    "null_mean": float,
+    "null_sd": float,
+    "z": float,
+    "shuffles": int,
+}
+
+
+def numbers(scalar: Scalar) -> dict[str, float | int | None]:
+    """Return a scalar as plain numbers; None for nan, which JSON lacks."""
+    entries = {name: getattr(scalar, name) for name in ("value", "null_mean", "null_sd", "z")}
+    return {name: x if math.isfinite(x) else None for name, x in entries.items()} | {
+        "shuffles": scalar.shuffles
+    }
+
+
+# These are always among the entries of a linear layer, as in earlier versions, with None where they are not defined.
+NOT_DEFINED: dict[str, dict[str, float | int | None]] = {
+    entry.name: numbers(Scalar()) for entry in fields(Observables) if entry.type in ("Scalar", Scalar)
+}

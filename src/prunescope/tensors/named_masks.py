@@ -1,0 +1,33 @@
+"""Named masks of whatever holds them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from prunescope.mask import Mask
+from prunescope.tensors.choosing import chosen_masks
+from prunescope.tensors.named_mask import NamedMask, ReadingOptions
+from prunescope.tensors.readers import opened_path
+
+
+def named_masks(
+    source: object,
+    options: ReadingOptions | None = None,
+    say: Callable[[str], None] | None = None,
+) -> Iterator[NamedMask]:
+    """Yield the masks that a source holds, one at a time, in its order of layers.
+
+    ``source``: the path of a file, or what Mask.of takes. ``say``: is told, in a line each, what was left out and why.
+    Raises InputError for a source that is damaged, would execute code on loading, or holds no mask.
+    """
+    options, say = options or ReadingOptions(), say or silent
+    if isinstance(source, str | Path):
+        with opened_path(Path(source)) as opened:
+            yield from chosen_masks(opened, options, say)
+        return
+    yield NamedMask("mask", Mask.of(source).array)
+
+
+def silent(line: str) -> None:
+    """Ignore a line."""
