@@ -58,6 +58,7 @@ _views.provide(
         "Mask.html": "prunescope.notebook.masks:mask_html",
         "Mask.plot": "prunescope.figures.plots:mask_figure",
         "Observables.html": "prunescope.notebook.scalars:observables_html",
+        "NetworkOverlap.html": "prunescope.notebook.overlaps:overlap_html",
         "ObservedLayer.html": "prunescope.notebook.layers:layer_html",
         "ObservedNetwork.html": "prunescope.notebook.layers:network_html",
         "Run.html": "prunescope.notebook.runs:run_html",

@@ -76,7 +76,8 @@ def test_a_mask_shows_its_numbers_and_all_of_itself(mask):
 def test_a_large_mask_is_shown_by_blocks():
     array = np.zeros((1000, 3000), bool)
     array[:500] = np.random.default_rng(1).random((500, 3000)) < 0.5
-    uri, brightest = matrix_uri(ps.Mask(array))
+    uri, brightest, width = matrix_uri(ps.Mask(array))
+    assert width == 2 * LARGEST
     pixels = decoded(uri)
     assert pixels.shape == (LARGEST, 2 * LARGEST)
     assert 0.5 < brightest <= 1
@@ -138,6 +139,15 @@ def test_what_was_observed_shows_a_few_layers_in_full_and_many_by_rank(mask):
     assert page.tags.count("tr") == 1 + 30
     assert {"<layer 0>", "<note>", "and 10 layers nearer to their nulls"} <= set(page.texts)
     assert few[0].farthest[0].replace("_", " ") in page.text
+
+
+def test_an_overlap_shows_each_layer_as_it_is_and_matched(mask):
+    found = ps.overlap(mask, ps.Mask(mask.array[::-1]))
+    page = Page(found._repr_html_())
+    assert f"{found[0].stored.shared}" in page.texts
+    rows = 1 + (found[0].matched is not None)
+    assert page.tags.count("tr") == 1 + rows
+    assert f"{found[0].stored.share.value:z.3f}" in page.text
 
 
 def test_a_run_shows_what_it_is_its_levels_and_its_masks(finished_run):

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 
+from prunescope._views import html_of
 from prunescope.layers.kinds import LayerForm
 from prunescope.layers.observed import numbers
 from prunescope.layers.pairing import Chain, bare_name
@@ -82,6 +83,9 @@ class NetworkOverlap(Sequence[LayerOverlap]):
 
     def __repr__(self) -> str:
         return f"NetworkOverlap({self.sources[0]}, {self.sources[1]}: {len(self.layers)} layers)"
+
+    def _repr_html_(self) -> str:
+        return html_of("NetworkOverlap.html", self)
 
     @property
     def ranked(self) -> list[LayerOverlap]:
