@@ -16,6 +16,7 @@ from prunescope.cli.app import app
 from prunescope.errors import InputError
 from prunescope.experiment import load, preset_names
 from prunescope.experiment.scale import SCALES
+from prunescope.export import ENDINGS
 from prunescope.figures import FIGURES
 from prunescope.reproduce.recipes import RECIPES, recipe
 from prunescope.sweep.sweep_file import read_jobs
@@ -82,7 +83,9 @@ def check(line: str, page: str = "") -> None:
         known(given["figure"])
     elif words[0] == "reproduce":
         check_reproduce(given)
-    for tracker in [given.get("to"), *(given.get("track") or [])]:
+    if words[0] == "export":
+        assert given["to"] in ENDINGS
+    for tracker in [given.get("to") if words[0] == "track" else None, *(given.get("track") or [])]:
         assert tracker is None or tracker.partition("=")[0] in SINKS
 
 
