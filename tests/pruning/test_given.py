@@ -250,6 +250,11 @@ def test_masks_that_do_not_belong_to_the_network_are_refused_in_a_line(given, fi
         given(both),
         tmp_path,
     )
+    refused(
+        r"seed-3 is a run: name one of its finished levels, \[0, 1, 2, 3\]",
+        given(finished_run.path),
+        tmp_path,
+    )
     refused("prune.masks is not given", given(""), tmp_path)
     refused("no such file", given(tmp_path / "none.npz"), tmp_path)
     refused(r"'.*seed-0' is not a run directory", given(tmp_path / "seed-{seed}@2"), tmp_path)
