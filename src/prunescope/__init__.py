@@ -60,6 +60,7 @@ _views.provide(
         "NetworkOverlap.html": "prunescope.notebook.overlaps:overlap_html",
         "NetworkOverlap.plot": "prunescope.figures.layer_overlaps:overlap_figure",
         "Observables.html": "prunescope.notebook.scalars:observables_html",
+        "NetworkOverlap.html": "prunescope.notebook.overlaps:overlap_html",
         "ObservedLayer.html": "prunescope.notebook.layers:layer_html",
         "ObservedNetwork.html": "prunescope.notebook.layers:network_html",
         "Run.html": "prunescope.notebook.runs:run_html",
