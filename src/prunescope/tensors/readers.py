@@ -22,8 +22,7 @@ READERS: dict[str, Reader] = {
     ".npy": npy_source,
     ".npz": npz_source,
     ".safetensors": safetensors_source,
-    ".pt": torch_source,
-    ".pth": torch_source,
+    **dict.fromkeys((".pt", ".pth", ".bin", ".ckpt", ".tar"), torch_source),
 }
 
 
