@@ -8,7 +8,6 @@ import zipfile
 
 import numpy as np
 import pytest
-import scipy.sparse
 import torch
 from safetensors.numpy import save_file
 from torch.nn.utils import prune
@@ -329,13 +328,6 @@ def test_lists_of_tensors_are_read_and_files_without_one_say_so(tmp_path):
         assert refusal(path) == "no mask inside (it holds no array or tensor)"
 
 
-def test_a_sparse_matrix_of_scipy_is_called_that(tmp_path):
-    scipy.sparse.save_npz(tmp_path / "m.npz", scipy.sparse.csr_array(FIRST.astype(np.float32)))
-    assert refusal(tmp_path / "m.npz") == (
-        "no mask inside (it is a sparse matrix of SciPy: save the array, matrix.toarray() != 0)"
-    )
-
-
 def test_the_shape_that_is_refused_is_that_of_the_file(tmp_path):
     np.save(tmp_path / "m.npy", np.float64(1))
     assert "got shape ()" in refusal(tmp_path / "m.npy")
@@ -501,7 +493,7 @@ def test_what_is_no_regular_file_is_refused_at_once(tmp_path, suffix):
     (tmp_path / f"zero{suffix}").symlink_to("/dev/zero")
     assert refusal(tmp_path / f"zero{suffix}") == "is a device, not a file"
     (tmp_path / f"folder{suffix}").mkdir()
-    assert refusal(tmp_path / f"folder{suffix}") == "is a directory, not a file"
+    assert refusal(tmp_path / f"folder{suffix}").startswith("is a directory, not a file")
     (tmp_path / f"loop{suffix}").symlink_to(f"loop{suffix}")
     assert refusal(tmp_path / f"loop{suffix}").startswith("cannot be read (")
 

@@ -20,7 +20,7 @@ def chosen_masks(
 
     ``only_matrices``: leave out those of more than 2 axes. Raises InputError where there is none.
     """
-    named = [tensor for tensor in source.tensors if tensor.name.endswith(SUFFIX)]
+    named = [tensor for tensor in source.tensors if tensor.is_mask or tensor.name.endswith(SUFFIX)]
     masks, weights = 0, []
     left_out: dict[int, str] = {}
     for number, tensor in enumerate(named or source.tensors):
