@@ -494,7 +494,7 @@ def test_what_is_no_regular_file_is_refused_at_once(tmp_path, suffix):
     (tmp_path / f"zero{suffix}").symlink_to("/dev/zero")
     assert refusal(tmp_path / f"zero{suffix}") == "is a device, not a file"
     (tmp_path / f"folder{suffix}").mkdir()
-    assert refusal(tmp_path / f"folder{suffix}") == "is a directory, not a file"
+    assert refusal(tmp_path / f"folder{suffix}").startswith("is a directory, not a file")
     (tmp_path / f"loop{suffix}").symlink_to(f"loop{suffix}")
     assert refusal(tmp_path / f"loop{suffix}").startswith("cannot be read (")
 
