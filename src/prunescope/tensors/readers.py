@@ -27,9 +27,7 @@ READERS: dict[str, Reader] = {
     ".npz": npz_source,
     ".safetensors": safetensors_source,
     ".msgpack": msgpack_source,
-    ".bin": torch_source,
-    ".pt": torch_source,
-    ".pth": torch_source,
+    **dict.fromkeys((".pt", ".pth", ".bin", ".ckpt", ".tar"), torch_source),
 }
 
 
