@@ -6,13 +6,17 @@ import hashlib
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from prunescope._views import html_of, view
 from prunescope.errors import InputError, first_line
 from prunescope.memory import check_memory
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 BoolArray = NDArray[np.bool_]
 ImageShape = tuple[int, int, int]
@@ -89,6 +93,35 @@ class Mask:
 
     def __repr__(self) -> str:
         return f"Mask({self.n_out}x{self.n_in}, {self.kept} kept, density {self.density:.4g})"
+
+    def _repr_html_(self) -> str:
+        return html_of("Mask.html", self)
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
+        """Return the mask as an array [n_out, n_in], by NumPy's protocol; without a copy it can only be read."""
+        if dtype is None or np.dtype(dtype) == np.bool_:
+            return self.array.copy() if copy else self.array
+        if copy is False:
+            raise ValueError(f"a mask is bool: as {np.dtype(dtype)} it has to be copied")
+        return self.array.astype(dtype)
+
+    def __dlpack__(self, **options: Any) -> Any:
+        """Return a copy of the mask by the protocol DLPack, which ``torch.as_tensor`` reads; a tensor may be written to."""
+        copied: Any = self.array.copy()
+        return copied.__dlpack__(**options)
+
+    def __dlpack_device__(self) -> tuple[int, int]:
+        """Return the device of what ``__dlpack__`` gives, a CPU."""
+        return self.array.__dlpack_device__()
+
+    def plot(self, shape: ImageShape | None = None) -> Figure:
+        """Draw the mask: the masks of its most connected units as images, or all of it as one picture.
+
+        ``shape``: (C, H, W) of the inputs, if they are images or series; without it the whole mask is drawn. Raises
+        InputError unless C·H·W = n_in.
+        """
+        figure: Figure = view("Mask.plot")(self, shape)
+        return figure
 
     @property
     def n_out(self) -> int:

@@ -295,6 +295,13 @@ FIGURES: dict[str, FigureSpec] = {
             "extra.kurtosis:figure_kurtosis",
             geometry=False,
         ),
+        FigureSpec(
+            "overlap",
+            "Weights that masks share, against chance",
+            ANY,
+            "extra.overlap:figure_overlap",
+            geometry=False,
+        ),
     )
 }
 

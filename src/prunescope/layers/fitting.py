@@ -1,20 +1,38 @@
-"""Which scalars fit which kind of layer."""
+"""Which scalars fit which kind of layer, and what figures draw of it."""
 
 from __future__ import annotations
 
-from dataclasses import fields
+import math
+from collections.abc import Callable
 
+from prunescope.layers.attention import attention_fit
+from prunescope.layers.convolution import convolution_fit
+from prunescope.layers.embedding import embedding_fit
+from prunescope.layers.fitted import Arrays
 from prunescope.layers.kinds import LayerMask
-from prunescope.observables.measure import Scalar, measure
+from prunescope.layers.recurrent import recurrent_fit
+from prunescope.layers.spatial import measured_scalars, output_scalars
+from prunescope.layers.unstructured import unstructured_scalars
+from prunescope.observables.measure import Scalar
 
-# What only inputs with geometry have, and what only layers with known weights have.
-SPATIAL = ("locality", "half_width", "anisotropy", "radius_of_gyration")
-OF_WEIGHTS = ("scaled_participation",)
+Fit = Callable[[LayerMask], tuple[dict[str, Scalar], Arrays]]
+OF_KIND: dict[str, Fit] = {
+    "attention": attention_fit,
+    "embedding": embedding_fit,
+    "recurrent": recurrent_fit,
+}
+
+
+def fitting(layer: LayerMask) -> tuple[dict[str, Scalar], Arrays]:
+    """Return the scalars that fit a layer, with their nulls, and what figures draw of it, each by name."""
+    fit = convolution_fit if len(layer.form.shape) > 2 else OF_KIND.get(layer.form.kind)
+    scalars, arrays = fit(layer) if fit else ({}, {})
+    margins = {"fan_in": layer.mask.fan_in, "fan_out": layer.mask.fan_out}
+    known = measured_scalars(layer) | output_scalars(layer) | scalars
+    plain = {name: one for name, one in unstructured_scalars(layer.mask).items() if math.isfinite(one.value)}
+    return known | {name: one for name, one in plain.items() if name not in known}, margins | arrays
 
 
 def fitting_scalars(layer: LayerMask) -> dict[str, Scalar]:
     """Return the scalars that fit a layer, with their nulls, by name."""
-    measured = measure(layer.mask, layer.form.inputs, weights=layer.weights)
-    unfit = (() if layer.form.inputs else SPATIAL) + (OF_WEIGHTS if layer.weights is None else ())
-    found = {field.name: getattr(measured, field.name) for field in fields(measured)}
-    return {name: one for name, one in found.items() if isinstance(one, Scalar) and name not in unfit}
+    return fitting(layer)[0]

@@ -1,25 +1,74 @@
-"""The kinds of layers, and which of them a mask belongs to."""
+"""The kinds of layers, and which of them a mask belongs to.
+
+What a torch module or a configuration says of a layer comes first, then what the user says, then names and shapes.
+Where the shape shows that a guess is wrong, that is said (docs/science.md, "Kinds of layers").
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Literal
 
+import numpy as np
+
+from prunescope.layers.heads import AttentionShape, attention_shape
+from prunescope.layers.layer_names import (
+    is_embedding,
+    is_recurrent,
+    mixes_tokens,
+    projection,
+    takes_patches,
+)
 from prunescope.mask import ImageShape, Mask
 from prunescope.model import FloatArray
 from prunescope.tensors import NamedMask
+from prunescope.tensors.named_mask import Fact
+
+Kind = Literal[
+    "linear", "patches", "tokens", "convolution", "depthwise", "attention", "embedding", "recurrent"
+]
+Pixels = Literal["chw", "hwc"]
+Say = Callable[[str], None]
+# Convolutions of images of at most so many channels with square, even kernels of this side or more embed patches.
+IMAGE_CHANNELS, SMALLEST_PATCH = 4, 8
+GATES = {"lstm": 4, "gru": 3, "rnn": 1}
+
+
+@dataclass(frozen=True)
+class LayerHints:
+    """What the user says of a network that its source may not say.
+
+    ``heads``: of attention. ``patch``: the side P of the patches that a linear layer takes. ``tokens``: (H, W) of the
+    grid of tokens that token-mixing layers take. ``pixels``: the order of the inputs of a linear layer on images or
+    patches. ``images``: (C, H, W) of the network's images.
+    """
+
+    heads: int | None = None
+    patch: int | None = None
+    tokens: tuple[int, int] | None = None
+    pixels: Pixels = "chw"
+    images: ImageShape | None = None
 
 
 @dataclass(frozen=True)
 class LayerForm:
     """What a layer is, as far as names, shapes and its source say.
 
-    ``kind``: "linear", "convolution", … ``shape``: of the weights, [n_out, n_in, *kernel].
-    ``inputs``: (C, H, W) where the inputs of a linear layer are the pixels of an image.
+    ``kind``: a Kind. ``shape``: of the weights, [n_out, n_in, *kernel].
+    ``inputs``: (C, H, W) where a unit's inputs lie in an image, a patch or on the grid of tokens (C = 1); ``outputs``:
+    the same of the outputs. ``groups``: of a convolution. ``attention``: heads of a projection of attention.
+    ``gates``: of a recurrent layer, None where that is not known.
     """
 
     kind: str
     shape: tuple[int, ...]
     inputs: ImageShape | None = None
+    outputs: ImageShape | None = None
+    groups: int = 1
+    attention: AttentionShape | None = None
+    gates: int | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,19 +85,179 @@ class LayerMask:
     weights: FloatArray | None = None
 
 
-def form_of(named: NamedMask) -> LayerForm:
-    """Return what a layer is."""
-    shape = named.array.shape
-    return LayerForm("linear" if len(shape) == 2 else "convolution", shape)
+def form_of(named: NamedMask, hints: LayerHints | None = None, say: Say | None = None) -> LayerForm:
+    """Return what a layer is.
+
+    ``say``: is told what is not known of it, and which guess its shape contradicts, in lines without its name.
+    """
+    about = _About(named, hints or LayerHints(), say or _silent)
+    shape = about.shape
+    if about.facts_kind.startswith("embedding") or (
+        not about.facts_kind and len(shape) == 2 and is_embedding(named.name)
+    ):
+        return LayerForm("embedding", shape)
+    if len(shape) > 2:
+        return _convolution(about)
+    if is_recurrent(named.name):
+        return _recurrent(about)
+    part = projection(named.name, inside=about.facts_kind == "attention")
+    if part is not None:
+        attention = attention_shape(part, named, about.hints.heads, about.told)
+        return LayerForm("attention", shape, attention=attention)
+    return _on_patches(about) or _on_tokens(about) or LayerForm("linear", shape)
 
 
-def as_layer(named: NamedMask, inputs: ImageShape | None = None) -> LayerMask:
+@dataclass(frozen=True)
+class _About:
+    """A named mask, what the user says of it, and whom to tell what is not known."""
+
+    named: NamedMask
+    hints: LayerHints
+    told: Say
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The shape of the weights, those of stacked experts and of positions as [n_out, n_in]."""
+        shape = self.named.array.shape
+        stacked = len(shape) == 3 and "expert" in self.named.name.lower()
+        single = len(shape) == 3 and shape[0] == 1 and is_embedding(self.named.name)
+        return (shape[0] * shape[1], shape[2]) if stacked or single else shape
+
+    @property
+    def facts_kind(self) -> str:
+        """The kind that the source says, in lower case; "" where it says none."""
+        return str(self.named.facts.get("kind") or "").lower()
+
+
+def _convolution(about: _About) -> LayerForm:
+    shape, facts = about.shape, about.named.facts
+    kernel = shape[2:]
+    groups = facts.get("groups")
+    if isinstance(groups, int) and groups > 1:
+        if shape[0] % groups == 0:
+            return LayerForm("depthwise" if shape[1] == 1 else "convolution", shape, groups=groups)
+        about.told(f"{groups} groups do not share {shape[0]} filters: taken as one group")
+    few = shape[1] <= IMAGE_CHANNELS and len(kernel) == 2 and min(kernel) > 1
+    stride = facts.get("stride")
+    if few and (kernel in (stride, (stride, stride)) if stride is not None else _embeds_patches(about)):
+        if about.hints.patch is not None and kernel != (about.hints.patch,) * 2:
+            about.told(f"its patches are {kernel[0]}x{kernel[1]} pixels, not {about.hints.patch}")
+        return LayerForm("patches", shape, (shape[1], kernel[0], kernel[1]))
+    if groups is None and shape[1] == 1 and shape[0] > 1:
+        return LayerForm("depthwise", shape, groups=shape[0])
+    return LayerForm("convolution", shape)
+
+
+def _embeds_patches(about: _About) -> bool:
+    """Return whether a convolution of few channels embeds patches, by its name or its kernel."""
+    height, width = about.shape[2:]
+    return takes_patches(about.named.name) or (height == width >= SMALLEST_PATCH and height % 2 == 0)
+
+
+def _recurrent(about: _About) -> LayerForm:
+    n_out, n_in = about.shape
+    gates: Fact | None = about.named.facts.get("gates") or next(
+        (count for name, count in GATES.items() if name in about.facts_kind), None
+    )
+    if gates is None and "_hh" in about.named.name and n_out % n_in == 0:
+        gates = n_out // n_in
+    if gates is None:
+        named = [count for word, count in GATES.items() if word in about.named.name.lower()]
+        gates = named[0] if named else None
+    if not isinstance(gates, int):
+        about.told("how many gates it has is not known")
+        return LayerForm("recurrent", about.shape)
+    if n_out % gates:
+        about.told(f"its {n_out} outputs are not {gates} gates")
+        return LayerForm("recurrent", about.shape)
+    return LayerForm("recurrent", about.shape, gates=gates)
+
+
+def _on_patches(about: _About) -> LayerForm | None:
+    """Return the form of a linear layer on patches, None for another layer."""
+    if not takes_patches(about.named.name):
+        return None
+    n_in = about.shape[1]
+    known = [about.hints.images[0]] if about.hints.images else [3, 1, 4]
+    for channels in known:
+        side = about.hints.patch or math.isqrt(n_in // channels)
+        if side > 1 and channels * side * side == n_in:
+            return LayerForm("patches", about.shape, (channels, side, side))
+    if about.hints.patch is not None:
+        about.told(f"its {n_in} inputs are no patches of {about.hints.patch}x{about.hints.patch} pixels")
+    return None
+
+
+def _on_tokens(about: _About) -> LayerForm | None:
+    """Return the form of a layer that mixes tokens, None for another one."""
+    n_out, n_in = about.shape
+    tokens, named = about.hints.tokens, mixes_tokens(about.named.name)
+    if tokens is None:
+        side = math.isqrt(min(n_in, n_out) if named else 0)
+        tokens = (side, side) if side > 1 and side * side in (n_in, n_out) else None
+        if named and tokens is None:
+            about.told("the grid of its tokens is not known: --tokens HxW says it")
+        elif tokens is not None:
+            about.told(f"its tokens are taken as a grid of {side}x{side}; --tokens HxW says another one")
+    if tokens is None or "channel" in about.named.name.lower():
+        return None
+    size, grid = tokens[0] * tokens[1], (1, *tokens)
+    inputs, outputs = n_in == size, n_out == size and (named or n_in != size)
+    if named and not (inputs or outputs):
+        about.told(f"it has {n_in} inputs and {n_out} outputs, and {tokens[0]}x{tokens[1]} tokens are {size}")
+    if not (inputs or (outputs and named)):
+        return None
+    return LayerForm(
+        "tokens", about.shape, grid if inputs else None, grid if outputs and not inputs else None
+    )
+
+
+def as_layer(
+    named: NamedMask, hints: LayerHints | None = None, say: Say | None = None, *, takes_images: bool = False
+) -> LayerMask:
     """Return a named mask as that of a layer.
 
-    ``inputs``: (C, H, W) of the network's images, taken for the inputs of a linear layer that has C·H·W of them.
+    ``takes_images``: whether it may be the one that takes the network's images or patches: a linear layer is taken for it
+    if it has as many inputs as these have numbers. In what is returned, channels are first among the inputs.
     """
-    form = form_of(named)
-    mask = Mask.owning(named.array.reshape(len(named.array), -1))
-    if form.kind == "linear" and inputs is not None and mask.n_in == inputs[0] * inputs[1] * inputs[2]:
-        form = LayerForm(form.kind, form.shape, inputs)
-    return LayerMask(named.name, mask, form, named.origin)
+    hints = hints or LayerHints()
+    form = form_of(named, hints, say)
+    flat = named.array.reshape(form.shape[0], -1)
+    if takes_images and form.kind == "linear":
+        form = _on_images(form, hints)
+    if len(form.shape) == 2 and form.kind in ("linear", "patches") and form.inputs and hints.pixels == "hwc":
+        channels, height, width = form.inputs
+        pixels = flat.reshape(-1, height, width, channels)
+        flat = np.ascontiguousarray(pixels.transpose(0, 3, 1, 2)).reshape(flat.shape)
+    return LayerMask(named.name, Mask.owning(flat), form, named.origin)
+
+
+def _on_images(form: LayerForm, hints: LayerHints) -> LayerForm:
+    """Return the form of a linear layer with images or patches as inputs, where it has as many inputs."""
+    n_in, images = form.shape[1], hints.images
+    if images is not None and n_in == math.prod(images):
+        return replace(form, inputs=images)
+    if hints.patch is not None:
+        for channels in [images[0]] if images else [3, 1, 4]:
+            if channels * hints.patch**2 == n_in:
+                return replace(form, kind="patches", inputs=(channels, hints.patch, hints.patch))
+    return form
+
+
+def as_first(named: NamedMask) -> NamedMask:
+    """Return the mask of a network's first layer: if it takes one channel, that is a grey image, and not one of many."""
+    if named.array.ndim > 2 and named.array.shape[1] == 1 and "groups" not in named.facts:
+        return replace(named, facts={**named.facts, "groups": 1})
+    return named
+
+
+def with_gates(named: NamedMask, hidden: NamedMask) -> NamedMask:
+    """Return the mask of a recurrent layer's inputs with the number of gates that its hidden weights have."""
+    n_out, n_in = hidden.array.shape
+    if len(named.array) != n_out or n_out % n_in:
+        return named
+    return replace(named, facts={**named.facts, "gates": n_out // n_in})
+
+
+def _silent(line: str) -> None:
+    """Ignore a line."""

@@ -7,10 +7,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from prunescope.errors import InputError
-from prunescope.layers.fitting import fitting_scalars
-from prunescope.layers.kinds import LayerMask
+from prunescope.layers.fitting import fitting
+from prunescope.layers.kinds import LayerHints, LayerMask, Pixels
 from prunescope.layers.observed import ObservedLayer, ObservedNetwork
+from prunescope.layers.pictures import drawn_arrays
 from prunescope.layers.sources import Selection, layers_of
+from prunescope.layers.stacks import FieldsOf
 from prunescope.mask import ImageShape
 from prunescope.observables.threads import in_order, using_threads
 from prunescope.runs.directory import Run
@@ -25,6 +27,10 @@ def observe(
     shape: ImageShape | None = None,
     zeros: Zeros = "auto",
     order: Order = "auto",
+    heads: int | None = None,
+    patch: int | None = None,
+    tokens: tuple[int, int] | None = None,
+    pixels: Pixels = "chw",
     say: Callable[[str], None] | None = None,
 ) -> ObservedNetwork:
     """Measure every layer of ``source`` that was pruned, with what fits its kind, each number with its null.
@@ -32,6 +38,8 @@ def observe(
     ``source``: a run, the path of a file of masks or weights, a torch module, a state dict, or an array.
     ``level``: of a run, None for its last. ``layer``: its number, 1 for the first, or its name; None for all.
     ``shape``: (C, H, W) of the images that the network takes. ``zeros`` and ``order``: tensors.ReadingOptions.
+    Of what the source does not say: ``heads`` of attention, the side of the ``patch`` that a linear layer takes, (H, W) of
+    the grid of ``tokens``, and the order of ``pixels`` among the inputs of a linear layer on images or patches.
     ``say``: is told, in a line each, what was left out and why. Raises InputError for a source without a mask.
     """
     notes: list[str] = []
@@ -41,10 +49,14 @@ def observe(
         if say is not None:
             say(line)
 
-    layers = layers_of(source, Selection(level, layer, shape, ReadingOptions(zeros, order)), note)
+    hints = LayerHints(heads, patch, tokens, pixels)
+    layers = layers_of(source, Selection(level, layer, shape, ReadingOptions(zeros, order), hints), note)
     empty: list[str] = []
     with using_threads(os.cpu_count() or 1):
-        measured = tuple(in_order(measure_layer, _with_weights(layers, empty)))
+        fields = FieldsOf(source if layer is None else None)
+        measured = tuple(in_order(measure_layer, _with_weights(fields.watching(layers), empty)))
+        if layer is None:
+            measured = fields.added_to(measured, note)
     lines = [f"{shown(name)} keeps no weight" for name in empty]
     if not measured:
         where = f"{source}: " if isinstance(source, str | Path) else ""
@@ -65,9 +77,9 @@ def _with_weights(layers: Iterator[LayerMask], empty: list[str]) -> Iterator[Lay
 
 def measure_layer(layer: LayerMask) -> ObservedLayer:
     """Return what is measured of one layer."""
-    mask = layer.mask
-    arrays = {"fan_in": mask.fan_in, "fan_out": mask.fan_out}
-    return ObservedLayer(layer.name, layer.form, layer.origin, mask.kept, fitting_scalars(layer), arrays)
+    scalars, arrays = fitting(layer)
+    arrays = drawn_arrays(layer) | arrays
+    return ObservedLayer(layer.name, layer.form, layer.origin, layer.mask.kept, scalars, arrays)
 
 
 def _words(source: object) -> str:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import NoReturn
 
 from prunescope.errors import InputError
-from prunescope.layers.kinds import LayerForm, LayerMask, as_layer
+from prunescope.layers.kinds import LayerForm, LayerHints, LayerMask, as_first, as_layer, with_gates
 from prunescope.mask import ImageShape
 from prunescope.runs.directory import Run
-from prunescope.tensors import ReadingOptions, named_masks, shown
+from prunescope.tensors import NamedMask, ReadingOptions, named_masks, shown
 
 
 @dataclass(frozen=True)
@@ -18,13 +20,14 @@ class Selection:
     """Which layers of a source are wanted, and what is known of them that the source does not say.
 
     ``level``: of a run, None for the last one. ``layer``: its number, 1 for the first, or its name; None for all of them.
-    ``shape``: (C, H, W) of the images that the network takes; a run knows it.
+    ``shape``: (C, H, W) of the images that the network takes; a run knows it. ``hints``: what else is known of its layers.
     """
 
     level: int | None = None
     layer: int | str | None = None
     shape: ImageShape | None = None
     reading: ReadingOptions = field(default_factory=ReadingOptions)
+    hints: LayerHints = field(default_factory=LayerHints)
 
 
 def layers_of(
@@ -43,37 +46,70 @@ def layers_of(
     if wanted.level is not None:
         raise InputError("a level is of runs: a mask file has none")
     known, found = [], False
-    for number, named in enumerate(named_masks(source, wanted.reading, say), 1):
+    hints = replace(wanted.hints, images=wanted.shape)
+    taken, misfit = False, None
+    told: dict[str, list[str]] = {}
+    for number, named in enumerate(_with_gates(named_masks(source, wanted.reading, say)), 1):
         known.append(shown(named.name))
-        if number == 1 and wanted.shape is not None and named.array.ndim == 2:
-            _check_shape(source, named.name, named.array.shape, wanted.shape)
-        if wanted.layer in (None, number, str(number), named.name):
+        chosen = wanted.layer in (None, number, str(number), named.name)
+        if number > 1 and taken and not chosen:
+            continue
+        unsure: list[str] = []
+        layer = as_layer(
+            as_first(named) if number == 1 else named, hints, unsure.append, takes_images=not taken
+        )
+        # The images go into the first layer that fits them, and into a convolution if there is one before.
+        taken = taken or len(layer.form.shape) > 2 or layer.form.inputs is not None
+        misfit = misfit or (named.name, layer.form.shape)
+        if chosen:
             found = True
-            yield as_layer(named, wanted.shape if number == 1 else None)
+            for line in unsure:
+                told.setdefault(line, []).append(named.name)
+            yield layer
+    if wanted.shape is not None and misfit is not None and not taken:
+        _refuse_shape(source, *misfit, wanted.shape)
+    if say is not None:
+        for line, names_of_it in told.items():
+            others = f" and {len(names_of_it) - 1} more" if len(names_of_it) > 1 else ""
+            say(f"{shown(names_of_it[0])}{others}: {line}")
     if not found:
         names = ", ".join(known[:6] + ["…"] * (len(known) > 6))
         where = f"{source}: " if isinstance(source, str | Path) else ""
         raise InputError(f"{where}no layer {shown(str(wanted.layer))}; it holds {len(known)} ({names})")
 
 
-def _check_shape(source: object, name: str, axes: tuple[int, ...], shape: ImageShape) -> None:
-    """Raise InputError where a mask [n_out, n_in] is not of images of a shape."""
+def _with_gates(masks: Iterator[NamedMask]) -> Iterator[NamedMask]:
+    """Yield named masks; those of a recurrent layer's inputs have the number of gates that the next mask tells."""
+    for named in masks:
+        if "weight_ih" not in named.name or "gates" in named.facts or named.array.ndim != 2:
+            yield named
+            continue
+        following = next(masks, None)
+        if following is None or following.name != named.name.replace("weight_ih", "weight_hh"):
+            yield named
+        else:
+            yield with_gates(named, following)
+        if following is not None:
+            yield following
+
+
+def _refuse_shape(source: object, name: str, axes: tuple[int, ...], shape: ImageShape) -> NoReturn:
+    """Raise InputError for a first mask [n_out, n_in] that is not of images of a shape."""
     n_out, n_in = axes
-    size = shape[0] * shape[1] * shape[2]
-    if n_in != size:
-        where = f"{source}: " if isinstance(source, str | Path) else ""
-        raise InputError(
-            f"{where}{shown(name)} has {n_in} inputs; --shape {'x'.join(map(str, shape))} holds {size}: "
-            + (
-                "it may be transposed, a mask is [n_out, n_in]"
-                if n_out == size
-                else "give C, H, W whose product is the number of inputs"
-            )
+    size = math.prod(shape)
+    where = f"{source}: " if isinstance(source, str | Path) else ""
+    raise InputError(
+        f"{where}{shown(name)} has {n_in} inputs; --shape {'x'.join(map(str, shape))} holds {size}: "
+        + (
+            "it may be transposed, a mask is [n_out, n_in]"
+            if n_out == size
+            else "give C, H, W whose product is the number of inputs"
         )
+    )
 
 
 def _of_run(run: Run, wanted: Selection) -> Iterator[LayerMask]:
-    level = finished_level(run, wanted.level)
+    level = run.finished_level(wanted.level)
     if wanted.shape is not None:
         raise InputError("--shape is for mask files: a run knows the shape of its inputs")
     count = len(run.experiment.network.hidden)
@@ -90,12 +126,3 @@ def _number(run: Run, layer: int | str) -> int:
     if isinstance(layer, str) and not layer.strip().isdecimal():
         raise InputError(f"{run.path}: no layer {shown(layer)!r}: layers of a run are numbers, 1 = first")
     return int(layer)
-
-
-def finished_level(run: Run, level: int | None) -> int:
-    """Return the level of a run, the last one for None; raise InputError where it is not finished."""
-    if not run.levels:
-        raise InputError(f"{run.path}: no level is finished yet")
-    if level is not None and level not in run.levels:
-        raise InputError(f"{run.path}: no level {level}; finished levels are {run.levels}")
-    return run.levels[-1] if level is None else level

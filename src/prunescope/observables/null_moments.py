@@ -111,6 +111,16 @@ def radial_null_sd(fan_in: Any, shape: ImageShape) -> NDArray[np.float64]:
     return result
 
 
+def pair_variance_sum(drawn: Any, points: int, partners: int) -> float:
+    """Return the variance of the number of ordered pairs of drawn points that are partners, summed over units.
+
+    drawn: int [units], how many of ``points`` points each unit draws without repetition; partners: the number of points
+    with which each point forms a pair, the same for all. Exact.
+    """
+    one = _pair_variance(points, points * partners, points * partners**2)
+    return float(_value(one, _falling_sums(drawn, 4)))
+
+
 def _pair_variance(points: int, pairs: int, squares: int) -> dict[int, Fraction]:
     """Return the variance of the number of pairs of a given kind among k of ``points`` points, Σ_r a_r k⁽ʳ⁾.
 

@@ -36,17 +36,10 @@ def erdos_renyi(sizes: Sequence[int], density: float) -> tuple[float, ...]:
     sizes: (n0, …, nL). ε solves Σ density_l · N_l = density · Σ N_l over the hidden layers. Layers for which the
     formula exceeds 1 are dense, and the others keep the rest. Source: Evci et al. 2020, Section 3.
     """
-    n_in, n_out = np.array(sizes[:-2], np.float64), np.array(sizes[1:-1], np.float64)
-    weights, raw = n_in * n_out, (n_in + n_out) / (n_in * n_out)
-    dense = np.zeros(len(weights), np.bool_)
-    while not dense.all():
-        left = density * weights.sum() - weights[dense].sum()
-        scale = left / (raw * weights)[~dense].sum()
-        over = ~dense & (scale * raw > 1)
-        if not over.any():
-            return tuple(np.where(dense, 1.0, scale * raw).tolist())
-        dense |= over
-    return (1.0,) * len(weights)
+    # The package is slow to import, and lists of methods need none of it.
+    from prunescope.observables.layer_densities import erdos_renyi_kernel
+
+    return erdos_renyi_kernel([(n_out, n_in) for n_in, n_out in pairwise(sizes[:-1])], density)
 
 
 def overall_density(sizes: Sequence[int], densities: Sequence[float]) -> float:
@@ -76,8 +69,7 @@ def random_ticket(sizes: Sequence[int], densities: Sequence[float], seed: int, l
 
 def shuffled(ticket: Ticket, seed: int, level: int = 0) -> Ticket:
     """Draw a ticket in which each unit's connections are moved to uniform positions; fan-ins and biases stay."""
-    # The package is slow to import, and lists of methods need none of it.
-    from prunescope.observables.connectivity import shuffle_at_fan_in
+    from prunescope.observables.connectivity import shuffle_at_fan_in  # slow to import, as above
 
     masks = [
         shuffle_at_fan_in(mask, generator(seed, f"shuffled ticket, layer {number}", level))

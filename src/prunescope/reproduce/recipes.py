@@ -58,6 +58,7 @@ RECIPES: dict[str, tuple[RequiredExperiment, ...]] = {
     "gain": _paper("main", "fraction-10", "semantic", "random-classes"),
     "densities": _paper("main", "global", "snip", "synflow"),
     "levels": _paper("main", several=True),
+    "overlap": _paper("main", several=True),
 }
 # What a request at one scale runs at another: the scale mini is smaller, and is kept for the runs that there are of it.
 RUN_AT = {"mini": "miniature"}
