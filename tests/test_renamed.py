@@ -47,7 +47,7 @@ def test_no_old_name_hides_a_module_that_is_there():
         ("from prunescope.levels import Level as x", "from prunescope.training.levels import Level as y"),
         ("from prunescope.tables import compare as x", "from prunescope.analysis import compare as y"),
         ("import prunescope.store; x = prunescope.store.Run", "from prunescope import Run as y"),
-        ("from prunescope.driver import run as x", "from prunescope import run as y"),
+        ("from prunescope.driver import run as x", "from prunescope.pruning.running import run as y"),
         (
             "from prunescope.driver import Interrupted as x",
             "from prunescope.runs.driver import Interrupted as y",
@@ -105,3 +105,43 @@ def test_an_old_class_or_function_is_found_under_its_new_name(module):
             with pytest.warns(DeprecationWarning, match=f"{name} is now"):
                 found = importlib.import_module(f"prunescope.{name}")
             assert getattr(found, old) is not None
+
+
+FACE = """
+import inspect
+import prunescope
+from prunescope import _lazy
+from prunescope.observables.measure import measure
+
+if "observe" not in prunescope.__all__:
+    homes = {"observe": "observables.measure:measure", "fan_in": "observables", "Mask": "mask"}
+    prunescope.__getattr__, prunescope.__dir__, prunescope.__all__ = _lazy.attach("prunescope", homes)
+function = prunescope.__getattr__("observe")
+mask = prunescope.Mask([[1, 0, 1], [0, 0, 1]])
+"""
+USED = """
+result = prunescope.observe(mask, None) if function is measure else prunescope.observe(mask)
+assert type(result) is type(function(mask, None) if function is measure else function(mask))
+assert inspect.signature(prunescope.observe) == inspect.signature(function)
+"""
+OLD = """
+import prunescope.observe
+assert list(prunescope.observe.fan_in(mask)) == [2, 1]
+from prunescope.observe import fan_in
+from prunescope.observe.locality import locality
+import prunescope.observe as old
+assert old.fan_in is fan_in is prunescope.fan_in
+"""
+
+
+@pytest.mark.parametrize("order", [(USED, OLD), (OLD, USED), (USED, OLD, USED), (USED,)], ids=range(4))
+def test_the_function_observe_and_the_package_it_was_live_side_by_side(order):
+    code = FACE + "\n".join(order)
+    done = subprocess.run([sys.executable, "-W", "ignore", "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+def test_the_package_observe_warns():
+    code = "import warnings; warnings.simplefilter('error'); import prunescope.observe"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert "DeprecationWarning: prunescope.observe is now prunescope.observables" in done.stderr

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from prunescope import _lazy, _renamed
+from prunescope import _lazy, _renamed, _views
 
 if TYPE_CHECKING:
+    from prunescope._version import __version__ as __version__
     from prunescope.analysis.tables import table as table
     from prunescope.errors import InputError as InputError
     from prunescope.experiment import Experiment as Experiment
     from prunescope.layers.observation import observe as observe
     from prunescope.layers.overlaps import overlap as overlap
     from prunescope.mask import Mask as Mask
+    from prunescope.notebook.running import run as run
     from prunescope.observables import effective_masks as effective_masks
     from prunescope.observables import fan_in as fan_in
     from prunescope.observables import fan_out as fan_out
@@ -21,7 +23,6 @@ if TYPE_CHECKING:
     from prunescope.observables import weight_image as weight_image
     from prunescope.observables.locality import locality as locality
     from prunescope.observables.measure import measure as measure
-    from prunescope.pruning.running import run as run
     from prunescope.runs.directory import Run as Run
 
     load = Run
@@ -33,6 +34,7 @@ __getattr__, __dir__, __all__ = _lazy.attach(
         "InputError": "errors",
         "Mask": "mask",
         "Run": "runs.directory",
+        "__version__": "_version",
         "effective_masks": "observables",
         "fan_in": "observables",
         "fan_out": "observables",
@@ -42,7 +44,7 @@ __getattr__, __dir__, __all__ = _lazy.attach(
         "measure": "observables",
         "observe": "layers.observation",
         "overlap": "layers.overlaps",
-        "run": "pruning.running",
+        "run": "notebook.running",
         "table": "analysis.tables",
         "uniform_null": "observables",
         "weight_image": "observables",
@@ -50,3 +52,15 @@ __getattr__, __dir__, __all__ = _lazy.attach(
 )
 
 _renamed.install()
+# What values show of themselves: they know nothing of figures, and these functions are imported when they are shown.
+_views.provide(
+    {
+        "Mask.html": "prunescope.notebook.masks:mask_html",
+        "Mask.plot": "prunescope.figures.plots:mask_figure",
+        "Observables.html": "prunescope.notebook.scalars:observables_html",
+        "ObservedLayer.html": "prunescope.notebook.layers:layer_html",
+        "ObservedNetwork.html": "prunescope.notebook.layers:network_html",
+        "Run.html": "prunescope.notebook.runs:run_html",
+        "Run.plot": "prunescope.figures:plot",
+    }
+)

@@ -11,6 +11,9 @@ from collections.abc import Callable, Mapping
 from importlib import import_module
 from typing import Any
 
+# What a package's module imports for itself.
+NOT_OURS = {"TYPE_CHECKING", "annotations"}
+
 
 def attach(
     package: str, homes: Mapping[str, str]
@@ -19,7 +22,8 @@ def attach(
 
     ``package``: its dotted name. ``homes``: for each public name the module inside the package that holds it, written
     ``module:name`` where it has another name there. The package imports the same names under TYPE_CHECKING too, for
-    type checkers. ``__getattr__`` raises AttributeError for any other name.
+    type checkers. ``__getattr__`` raises AttributeError for any other name. Names such as ``__version__`` are not part of
+    ``__all__``, so that ``import *`` leaves the importer's own alone.
     """
 
     def get(name: str) -> Any:
@@ -29,6 +33,6 @@ def attach(
         return getattr(import_module(f"{package}.{module}"), other or name)
 
     def names() -> list[str]:
-        return sorted({*vars(sys.modules[package]), *homes})
+        return sorted({*vars(sys.modules[package]), *homes} - NOT_OURS)
 
-    return get, names, sorted(homes)
+    return get, names, sorted(name for name in homes if not name.startswith("__"))

@@ -9,7 +9,10 @@ from importlib import import_module
 from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from inspect import Signature
 
 # For each old module, the modules that hold its contents now; the first is the one that took its place.
 RENAMED: dict[str, tuple[str, ...]] = {
@@ -194,6 +197,31 @@ class OldModule(ModuleType):
         raise AttributeError(f"module {self.__name__!r}, now {' and '.join(self._homes)}, has no {name!r}")
 
 
+class OldModuleAndFunction(OldModule):
+    """An old module whose name is that of a public function by now, such as ``prunescope.observe``: both at once.
+
+    Importing the module makes it an attribute of the package, in place of the function. Therefore it can be called, and
+    does what the function does.
+    """
+
+    def __call__(self, *arguments: Any, **options: Any) -> Any:
+        """Call the function."""
+        return self._function(*arguments, **options)
+
+    @property
+    def _function(self) -> Callable[..., Any]:
+        package, _, name = self.__name__.rpartition(".")
+        found: Callable[..., Any] = sys.modules[package].__getattr__(name)
+        return found
+
+    @property
+    def __signature__(self) -> Signature:
+        """The signature of the function, for ``inspect`` and for notebooks."""
+        from inspect import signature  # slow to import
+
+        return signature(self._function)
+
+
 class OldNames(MetaPathFinder, Loader):
     """Finds modules and the submodules of packages under their old names, for Python's import system."""
 
@@ -216,7 +244,9 @@ class OldNames(MetaPathFinder, Loader):
             DeprecationWarning,
             stacklevel=2,
         )
-        return OldModule(spec.name, homes)
+        package, _, name = spec.name.rpartition(".")
+        is_public = name in getattr(sys.modules.get(package), "__all__", ())
+        return (OldModuleAndFunction if is_public else OldModule)(spec.name, homes)
 
     def exec_module(self, module: ModuleType) -> None:
         """Do nothing, since an old module has no code of its own."""

@@ -6,13 +6,17 @@ import hashlib
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from prunescope._views import html_of, view
 from prunescope.errors import InputError, first_line
 from prunescope.memory import check_memory
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 BoolArray = NDArray[np.bool_]
 ImageShape = tuple[int, int, int]
@@ -90,6 +94,35 @@ class Mask:
     def __repr__(self) -> str:
         return f"Mask({self.n_out}x{self.n_in}, {self.kept} kept, density {self.density:.4g})"
 
+    def _repr_html_(self) -> str:
+        return html_of("Mask.html", self)
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
+        """Return the mask as an array [n_out, n_in], by NumPy's protocol; without a copy it can only be read."""
+        if dtype is None or np.dtype(dtype) == np.bool_:
+            return self.array.copy() if copy else self.array
+        if copy is False:
+            raise ValueError(f"a mask is bool: as {np.dtype(dtype)} it has to be copied")
+        return self.array.astype(dtype)
+
+    def __dlpack__(self, **options: Any) -> Any:
+        """Return a copy of the mask by the protocol DLPack, which ``torch.as_tensor`` reads; a tensor may be written to."""
+        copied: Any = self.array.copy()
+        return copied.__dlpack__(**options)
+
+    def __dlpack_device__(self) -> tuple[int, int]:
+        """Return the device of what ``__dlpack__`` gives, a CPU."""
+        return self.array.__dlpack_device__()
+
+    def plot(self, shape: ImageShape | None = None) -> Figure:
+        """Draw the mask: the masks of its most connected units as images, or all of it as one picture.
+
+        ``shape``: (C, H, W) of the inputs, if they are images or series; without it the whole mask is drawn. Raises
+        InputError unless C·H·W = n_in.
+        """
+        figure: Figure = view("Mask.plot")(self, shape)
+        return figure
+
     @property
     def n_out(self) -> int:
         """The number of units."""
@@ -162,32 +195,24 @@ def check_shape(shape: tuple[int, ...]) -> None:
 
 
 def binary(shape: tuple[int, ...], tile: Tile) -> BoolArray:
-    """Return which entries of an array of 0 and 1 are 1; raises InputError for another shape or other values."""
-    return not_zero(shape, tile, others=False)[0]
-
-
-def not_zero(shape: tuple[int, ...], tile: Tile, *, others: bool = True) -> tuple[BoolArray, bool]:
-    """Return which entries of an array are not 0, bool [n_out, n_in], and whether all of these are 1.
+    """Return which entries of an array of 0 and 1 are 1, bool [n_out, n_in].
 
     shape: of the array; tile: returns parts of it, and is asked for them row after row. Raises InputError for another
-    number of axes, for an array without entries, for one whose mask does not fit into memory, and for values other
-    than 0 and 1 unless ``others``.
+    number of axes, for an array without entries, for one whose mask does not fit into memory, and for other values.
     """
     check_shape(shape)
     n_out, n_in = shape
     result: BoolArray = np.empty((n_out, n_in), np.bool_)
     height, width = max(1, TILE_ENTRIES // n_in), min(n_in, TILE_ENTRIES)
-    only_ones = True
     for top in range(0, n_out, height):
         for left in range(0, n_in, width):
             place = slice(top, min(top + height, n_out)), slice(left, min(left + width, n_in))
             part = tile(*place)
             with np.errstate(invalid="ignore"):  # a signalling nan would warn
                 result[place] = part != 0
-                only_ones = only_ones and bool((np.asarray(part == 1, np.bool_) | ~result[place]).all())
-            if not (only_ones or others):
-                raise InputError(NOT_BINARY)
-    return result, only_ones
+                if not np.asarray(part == 1, np.bool_)[result[place]].all():
+                    raise InputError(NOT_BINARY)
+    return result
 
 
 def tensor_tile(tensor: Any) -> Tile:
@@ -211,8 +236,8 @@ def tensor_tile(tensor: Any) -> Tile:
         needed = math.prod(values.shape) * values.element_size()
         if needed > LARGE_BYTES:
             check_memory(needed, f"a sparse tensor of {'x'.join(map(str, values.shape))} as an array")
-        values = _read(values.to_dense)
-    return lambda rows, columns: _to_numpy(values[rows, columns])
+        values = read_torch(values.to_dense)
+    return lambda rows, columns: to_numpy(values[rows, columns])
 
 
 NOT_BINARY = "a mask must hold only 0 and 1"
@@ -229,7 +254,7 @@ def _as_numbers(source: ArrayLike) -> NDArray[Any]:
     return array
 
 
-def _to_numpy(tensor: Any) -> NDArray[Any]:
+def to_numpy(tensor: Any) -> NDArray[Any]:
     """Return a tensor of any device and type as an array."""
 
     def read() -> NDArray[Any]:
@@ -241,10 +266,10 @@ def _to_numpy(tensor: Any) -> NDArray[Any]:
         )
         return np.asarray((here.float() if is_short_float else here).numpy())
 
-    return _read(read)
+    return read_torch(read)
 
 
-def _read(read: Callable[[], Any]) -> Any:
+def read_torch(read: Callable[[], Any]) -> Any:
     """Return what a function of torch returns; raises InputError where torch lacks it for the tensor."""
     try:
         return read()

@@ -1,5 +1,7 @@
 """What masks of stored runs share: run with `pytest tests/analysis/test_overlaps.py`."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 
@@ -73,14 +75,14 @@ def test_what_cannot_be_compared_is_refused(seeds, tmp_path):
 def test_rows_are_means_over_pairs(seeds):
     table = overlap_table(compared_levels(groups(seeds), [3]))
     row = table.filter(layer=2).row(0, named=True)
-    plain = [overlap(a.mask(3, 2), b.mask(3, 2)) for a, b in zip(seeds, seeds[1:], strict=False)]
+    plain = [overlap(a.mask(3, 2), b.mask(3, 2)) for a, b in pairwise(seeds)]
     assert (row["pairs"], row["level"]) == (2, 3)
     assert row["share_mean"] == pytest.approx(np.mean([one.share.value for one in plain]))
     assert row["share_sd"] == pytest.approx(np.std([one.share.value for one in plain], ddof=1))
     assert row["null_mean"] == pytest.approx(np.mean([one.share.null_mean for one in plain]))
     assert row["jaccard_mean"] == pytest.approx(np.mean([one.jaccard for one in plain]))
     matched = []
-    for a, b in zip(seeds, seeds[1:], strict=False):
+    for a, b in pairwise(seeds):
         order = match_units(a.mask(3), b.mask(3), draws=0).order
         matched.append(match_units(a.mask(3, 2), b.mask(3, 2), order))
     assert row["matched_share_mean"] == pytest.approx(np.mean([one.share.value for one in matched]))

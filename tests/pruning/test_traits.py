@@ -3,6 +3,7 @@
 import inspect
 import re
 
+import numpy as np
 import pytest
 
 import tiny
@@ -18,6 +19,7 @@ OPTIONS = {  # what each method needs to be told
     "imp": {"levels": 2},
     "progressive": {"levels": 3},
     "beta-lasso": {"shrink": 1e-4},
+    "given": {"further": 1},
 } | {
     key: {"density": [0.5, 0.2]}
     for key in ("oneshot", "snip", "grasp", "synflow", "random", "gradual", "set", "rigl", "dpf")
@@ -29,6 +31,15 @@ def experiment(method, **sections):
         {"method": method, "rewind_step": 2, "update_every": 5} | OPTIONS[method] | sections.pop("prune", {})
     )
     return tiny.experiment(prune=prune, **sections)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _masks_that_are_given(tmp_path_factory):
+    path = tmp_path_factory.mktemp("given") / "masks.npz"
+    np.savez(path, a=np.arange(12 * 108).reshape(12, 108) % 2, b=np.arange(10 * 12).reshape(10, 12) % 2)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(OPTIONS, "given", OPTIONS["given"] | {"masks": str(path)})
+        yield
 
 
 def test_every_method_is_known_here():

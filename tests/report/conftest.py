@@ -54,7 +54,7 @@ def open_page(browser):
     """Open a page file at a window size; afterwards it must have logged no error and asked for nothing."""
     complaints, requests, contexts = [], [], []
 
-    def opened(file, width=1280, height=900):
+    def opened(file, width=1280, height=900, ready="button.node"):
         context = browser.new_context(viewport={"width": width, "height": height})
         contexts.append(context)
         page = context.new_page()
@@ -64,7 +64,7 @@ def open_page(browser):
         page.on("pageerror", lambda error: complaints.append(str(error)))
         page.on("request", lambda request: requests.append(request.url))
         page.goto(file.as_uri())
-        page.wait_for_selector("button.node")
+        page.wait_for_selector(ready)
         return page
 
     yield opened

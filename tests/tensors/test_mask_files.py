@@ -433,7 +433,7 @@ def test_a_file_that_is_not_read_before_it_is_known_to_be_a_mask(tmp_path):
 
 @pytest.mark.parametrize("entries", [1, 7, 24, 1 << 20])
 def test_masks_are_read_in_parts_of_any_size(tmp_path, monkeypatch, entries):
-    monkeypatch.setattr("prunescope.mask.TILE_ENTRIES", entries)
+    monkeypatch.setattr("prunescope.tensors.named_tensor.TILE_ENTRIES", entries)
     floats = FIRST.astype(np.float64)
     np.save(tmp_path / "a.npy", floats)
     np.savez_compressed(tmp_path / "a.npz", mask=floats)
@@ -527,7 +527,7 @@ def test_archives_of_code_and_of_many_objects_are_refused(tmp_path, monkeypatch)
         for name in ("data.pkl", "constants.pkl", "code/model.py"):
             archive.writestr(f"archive/{name}", "")
     assert "TorchScript" in refusal(path)
-    monkeypatch.setattr("prunescope.tensors.mask_files.LARGEST_PICKLE", 10)
+    monkeypatch.setattr("prunescope.tensors.torch_file.LARGEST_PICKLE", 10)
     torch.save({"fc.weight_mask": torch.tensor(FIRST)}, path)
     assert "Python objects are more than a state_dict needs" in refusal(path)
 

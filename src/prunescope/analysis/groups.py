@@ -19,6 +19,7 @@ from prunescope.analysis.inputs import inputs_of
 from prunescope.analysis.labels import labels
 from prunescope.analysis.methods import stored_labels
 from prunescope.errors import InputError
+from prunescope.experiment.mask_place import SEED
 from prunescope.runs.directory import Run
 
 # The densities 4 %, 1 % and 0.3 % of the paper's figures, as multiples of the best one. A run that ends before the
@@ -213,7 +214,7 @@ def groups(runs: Sequence[Run]) -> list[Group]:
 def _of_data(own: Sequence[Run], alike: Sequence[Sequence[Run]]) -> str:
     """Return what tells a group from others with the same label: its data set, its images and its split, as far as needed."""
     said, others = "", list(alike)
-    for text in (_set_name, _images, _split_rule, _split):
+    for text in (_set_name, _images, _split_rule, _split, _inputs):
         told = {text(runs[0]) for runs in others}
         if len(told) > 1:
             said += f", {text(own[0])}"
@@ -239,8 +240,21 @@ def _split(run: Run) -> str:
     return f"split {str(run.data.get('split') or 'unknown')[:8]}"
 
 
+def _inputs(run: Run) -> str:
+    named = (f"{name} {digest[:8]}" for name, digest in _given(run))
+    return ", ".join(named) or "nothing given"
+
+
+def _given(run: Run) -> list[tuple[str, str]]:
+    """Return what a run's method read beside the images and its seed does not decide: the field's name and the digest."""
+    stored = run.record.inputs or {}
+    return [
+        (name, digest) for name, digest in sorted(stored.items()) if SEED not in run.experiment.prune.masks
+    ]
+
+
 def by_replicates(runs: Sequence[Run]) -> dict[tuple[str, str, str], list[Run]]:
-    """Return runs by their identity, the fingerprint of their images and their split.
+    """Return runs by their identity, the fingerprint of their images, with that of given masks, and their split.
 
     Runs of earlier versions stored no split. They are grouped with the others of the same fingerprint and the same
     ``Dataset.split_rule`` while these agree.
@@ -249,6 +263,7 @@ def by_replicates(runs: Sequence[Run]) -> dict[tuple[str, str, str], list[Run]]:
     found: list[tuple[tuple[str, str, str | None], str, Run]] = []
     for run in runs:
         images, split = str(run.data.get("fingerprint") or ""), str(run.data.get("split") or "")
+        images = " ".join([images, *(digest for _, digest in _given(run))])
         key = (run.experiment.identity, images, run.split_rule)
         found.append((key, split, run))
         splits.setdefault(key, set()).add(split)

@@ -93,6 +93,24 @@ def one_run_at(place: Path) -> Run:
     return runs[0]
 
 
+def level_of(place: Path, level: int | None) -> tuple[Run, int]:
+    """Return the only run at a place and the level asked for, the last one unless told.
+
+    Raises InputError where there are several runs, and where the level is not finished.
+    """
+    run = one_run_at(place)
+    return run, run.finished_level(level)
+
+
 def is_run(place: Path) -> bool:
     """Return whether ``place`` is itself a run directory, or was meant to be one."""
     return any((place / name).is_file() for name in ("run.json", "experiment.toml"))
+
+
+def is_elsewhere(place: Path) -> bool:
+    """Return whether ``place`` is a file, or a folder of files, that holds no run."""
+    if is_run(place) or not place.exists():
+        return False
+    if place.is_file():
+        return True
+    return not any(place.rglob("run.json")) and any(path.is_file() for path in place.iterdir())

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, get_args
 
 import typer
 
-from prunescope.cli.options import AsJson
+from prunescope.cli import options
 from prunescope.digits import is_whole
 from prunescope.errors import InputError
 
@@ -26,68 +27,92 @@ def observe_command(
     layer: Annotated[
         str | None, typer.Option(help="hidden layer of a run, 1 = first; of a file its number or name")
     ] = None,
-    shape: Annotated[str | None, typer.Option(help="CxHxW of the inputs, for a mask file")] = None,
-    zeros: Annotated[
-        str, typer.Option(help="whether weights of 0 count as pruned: auto, always or never")
-    ] = "auto",
-    order: Annotated[
-        str, typer.Option(help="the order of axes of weights: oi (torch), io (JAX) or auto")
-    ] = "auto",
-    heads: Annotated[int | None, typer.Option(help="heads of attention, where the file does not say")] = None,
-    patch: Annotated[
-        int | None, typer.Option(help="side in pixels of the patches that a linear layer takes")
+    shape: options.Shape = None,
+    zeros: options.ZerosCount = "auto",
+    order: options.AxisOrder = "auto",
+    heads: options.Heads = None,
+    patch: options.Patch = None,
+    tokens: options.Tokens = None,
+    pixels: options.PixelOrder = "chw",
+    page: Annotated[
+        Path | None, typer.Option(help="write one HTML page of all layers to this file too")
     ] = None,
-    tokens: Annotated[str | None, typer.Option(help="HxW of the grid of tokens that layers mix")] = None,
-    pixels: Annotated[
-        str, typer.Option(help="order of the inputs of a linear layer on images: chw or hwc")
-    ] = "chw",
-    json: AsJson = False,
+    json: options.AsJson = False,
 ) -> None:
     """Measure masks: fan-in, locality and what else fits a layer, each number against its null."""
     from prunescope.cli.layer_tables import print_observed
-    from prunescope.layers.kinds import Pixels
-    from prunescope.layers.observation import observe
-    from prunescope.tensors.named_masks import Order, Zeros
 
-    for name, value, known in (
-        ("zeros", zeros, get_args(Zeros)),
-        ("order", order, get_args(Order)),
-        ("pixels", pixels, get_args(Pixels)),
-    ):
-        if value not in known:
-            raise InputError(f"--{name} is {value!r}: give {', '.join(known[:-1])} or {known[-1]}")
-    for name, count in (("heads", heads), ("patch", patch)):
-        if count is not None and count < 1:
-            raise InputError(f"--{name} is {count}: give a number above 0")
+    said = OfElsewhere(shape, zeros, order, heads, patch, tokens, pixels)
+    said.check()
     if source.is_dir():
         observed, words = _of_run(source, level, layer, shape)
     else:
         if level is not None:
             raise InputError("--level is for runs: a mask file has none")
-
-        def say(line: str) -> None:
-            print(f"prunescope: {source}: {line}", file=sys.stderr)
-
-        wanted = None if shape is None else parsed_shape(shape)
-        observed = observe(
-            source,
-            layer=layer,
-            shape=wanted,
-            zeros=zeros,  # type: ignore[arg-type]
-            order=order,  # type: ignore[arg-type]
-            heads=heads,
-            patch=patch,
-            tokens=None if tokens is None else parsed_grid(tokens),
-            pixels=pixels,  # type: ignore[arg-type]
-            say=say,
-        )
+        observed = observed_elsewhere(source, said, layer)
         words = ("", "")
-        if shape is None:
-            print(
-                "prunescope: --shape is not given: where inputs lie, as locality needs, is not known",
-                file=sys.stderr,
-            )
+    if page is not None:
+        print(f"prunescope: page: {observed.write_page(page)}", file=sys.stderr)
     print_observed(observed, words, as_json=json)
+
+
+@dataclass(frozen=True)
+class OfElsewhere:
+    """What a command line says of masks from elsewhere, by the names of its options."""
+
+    shape: str | None = None
+    zeros: str = "auto"
+    order: str = "auto"
+    heads: int | None = None
+    patch: int | None = None
+    tokens: str | None = None
+    pixels: str = "chw"
+
+    def check(self) -> None:
+        """Raise InputError for a value that an option does not take."""
+        from prunescope.layers.kinds import Pixels
+        from prunescope.tensors import Order, Zeros
+
+        for name, kinds in (("zeros", Zeros), ("order", Order), ("pixels", Pixels)):
+            known = get_args(kinds)
+            if (value := getattr(self, name)) not in known:
+                raise InputError(f"--{name} is {value!r}: give {', '.join(known[:-1])} or {known[-1]}")
+        for name, count in (("heads", self.heads), ("patch", self.patch)):
+            if count is not None and count < 1:
+                raise InputError(f"--{name} is {count}: give a number above 0")
+
+
+def observed_elsewhere(source: Path, said: OfElsewhere, layer: str | None = None) -> ObservedNetwork:
+    """Return what is measured of a file or folder of masks or weights; what was left out is said on stderr.
+
+    Raises InputError for options that are not known, and for a source without masks.
+    """
+    from prunescope.layers.observation import observe
+
+    said.check()
+
+    def say(line: str) -> None:
+        print(f"prunescope: {source}: {line}", file=sys.stderr)
+
+    shape = None if said.shape is None else parsed_shape(said.shape)
+    observed = observe(
+        source,
+        layer=layer,
+        shape=shape,
+        zeros=said.zeros,  # type: ignore[arg-type]
+        order=said.order,  # type: ignore[arg-type]
+        heads=said.heads,
+        patch=said.patch,
+        tokens=None if said.tokens is None else parsed_grid(said.tokens),
+        pixels=said.pixels,  # type: ignore[arg-type]
+        say=say,
+    )
+    if shape is None:
+        print(
+            "prunescope: --shape is not given: where inputs lie, as locality needs, is not known",
+            file=sys.stderr,
+        )
+    return observed
 
 
 def _of_run(
@@ -97,12 +122,11 @@ def _of_run(
     from prunescope.analysis.inputs import size
     from prunescope.cli.found import one_run_at
     from prunescope.layers.observation import observe
-    from prunescope.layers.sources import finished_level
 
     if shape is not None:
         raise InputError("--shape is for mask files: a run knows the shape of its inputs")
     run = one_run_at(source)
-    level, layer = finished_level(run, level), layer or "1"
+    level, layer = run.finished_level(level), layer or "1"
     observed = observe(run, level=level, layer=layer)
     u = float(run.table.filter(level=level)["nominal_density"][0])
     special = layer == "1" and run.experiment.data.geometry != "image" and run.data

@@ -134,7 +134,7 @@ class Lines(ProgressLines, Reporter):
 
     def __init__(self, every: float = 60.0) -> None:
         super().__init__(every)
-        self._forecast = _Forecast()
+        self._forecast = Forecast()
         self._images: int | None = None
         self._inputs = "images"
 
@@ -146,7 +146,7 @@ class Lines(ProgressLines, Reporter):
     def started(
         self, path: Path, experiment: Experiment, rows: list[dict[str, Any]], engine: str = ""
     ) -> None:
-        self._forecast = _Forecast(experiment, _first_layer(rows))
+        self._forecast = Forecast(experiment, first_layer_rows(rows))
         self._inputs = INPUTS[experiment.data.geometry]
         self.say(f"{path}: {'resuming' if rows else 'starting'} {experiment.name}")
         if engine:
@@ -169,8 +169,8 @@ class Lines(ProgressLines, Reporter):
             self.say(f"accuracies are on {images_text([self._images], 'validation', self._inputs)}")
 
     def level_finished(self, rows: list[dict[str, Any]]) -> None:
-        self._forecast.finish(_first_layer(rows))
-        self.say(level_line(_first_layer(rows)[-1]))
+        self._forecast.finish(first_layer_rows(rows))
+        self.say(level_line(first_layer_rows(rows)[-1]))
 
 
 class Live(ProgressView, Reporter):
@@ -178,7 +178,7 @@ class Live(ProgressView, Reporter):
 
     def __init__(self) -> None:
         self._rows: list[dict[str, Any]] = []
-        self._forecast = _Forecast()
+        self._forecast = Forecast()
         self._level: Level | None = None
         self._evaluation: Evaluation | None = None
         self._heading, self._inputs = "", "images"
@@ -189,8 +189,8 @@ class Live(ProgressView, Reporter):
         self, path: Path, experiment: Experiment, rows: list[dict[str, Any]], engine: str = ""
     ) -> None:
         self._heading = f"{path}, engine {engine}" if engine else str(path)
-        self._note, self._rows, self._inputs = "", _first_layer(rows), INPUTS[experiment.data.geometry]
-        self._forecast = _Forecast(experiment, self._rows)
+        self._note, self._rows, self._inputs = "", first_layer_rows(rows), INPUTS[experiment.data.geometry]
+        self._forecast = Forecast(experiment, self._rows)
 
     def level_started(self, level: Level, step: int, shape: ImageShape) -> None:
         self._level, self._evaluation, self._note = level, None, ""
@@ -203,7 +203,7 @@ class Live(ProgressView, Reporter):
         self._evaluation = evaluation
 
     def level_finished(self, rows: list[dict[str, Any]]) -> None:
-        self._rows, self._level, self._note = _first_layer(rows), None, ""
+        self._rows, self._level, self._note = first_layer_rows(rows), None, ""
         self._forecast.finish(self._rows)
 
     def _view(self) -> Group:
@@ -246,7 +246,7 @@ class Live(ProgressView, Reporter):
         return f"  validation {number(val.accuracy, 'percent')} of {val.images:,} {self._inputs}  training loss {loss}"
 
 
-class _Forecast:
+class Forecast:
     """What is ahead of a run: the levels that its method expects, and the time that they will take."""
 
     def __init__(self, experiment: Experiment | None = None, rows: Sequence[dict[str, Any]] = ()) -> None:
@@ -334,5 +334,6 @@ class _Clock:
         return (self.total - self.step) / self.rate if self.rate > 0 else None
 
 
-def _first_layer(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def first_layer_rows(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the rows of a level table that are of the first layer."""
     return [row for row in rows if row["layer"] == 1]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from prunescope.cli.options import AsJson, Runs
+from prunescope.cli import options
 from prunescope.digits import is_whole
 from prunescope.errors import InputError
 
@@ -32,7 +32,8 @@ def list_command(
 
 
 def show_command(
-    run: Annotated[Path, typer.Argument(help="a run directory, or a folder of them")], json: AsJson = False
+    run: Annotated[Path, typer.Argument(help="a run directory, or a folder of them")],
+    json: options.AsJson = False,
 ) -> None:
     """Print a run's levels: densities, accuracies, locality against its null. Of a folder of runs, list them."""
     from prunescope.cli.found import runs_at
@@ -69,14 +70,41 @@ def figure_command(
 
 
 def report_command(
-    runs: Runs, out: Annotated[Path | None, typer.Option(help="file to write")] = None
+    sources: Annotated[
+        list[Path],
+        typer.Argument(
+            help="run directories, or folders of them; or one file or folder of masks or weights",
+            metavar="SOURCE...",
+        ),
+    ],
+    out: Annotated[Path | None, typer.Option(help="file to write")] = None,
+    shape: options.Shape = None,
+    zeros: options.ZerosCount = "auto",
+    order: options.AxisOrder = "auto",
+    heads: options.Heads = None,
+    patch: options.Patch = None,
+    tokens: options.Tokens = None,
+    pixels: options.PixelOrder = "chw",
 ) -> None:
-    """Write one HTML page to explore runs with: accuracy, masks, locality, level by level."""
-    from prunescope.cli.found import runs_at, without_damaged
+    """Write one HTML page to explore runs with, level by level, or the layers of masks from elsewhere."""
+    from prunescope.cli.found import is_elsewhere, runs_at, without_damaged
+    from prunescope.cli.observing import OfElsewhere, observed_elsewhere
     from prunescope.report import write_report
 
+    said = OfElsewhere(shape, zeros, order, heads, patch, tokens, pixels)
+    elsewhere = [source for source in sources if is_elsewhere(source)]
+    if elsewhere and len(sources) > 1:
+        raise InputError(f"{elsewhere[0]} is no run: a page shows runs, or one file or folder of masks")
+    if elsewhere:
+        [source] = elsewhere
+        beside = source if source.is_dir() else source.parent
+        observed = observed_elsewhere(source, said)
+        print(observed.write_page(out or beside / "report.html"))
+        return
+    if said != OfElsewhere():
+        raise InputError("--shape, --zeros, --order, … are for masks from elsewhere: a run knows its own")
     path, shown = without_damaged(
-        runs_at(runs), lambda chosen: write_report(chosen, out or runs[0] / "report.html")
+        runs_at(sources), lambda chosen: write_report(chosen, out or sources[0] / "report.html")
     )
     print(path)
     _say_notes(shown)

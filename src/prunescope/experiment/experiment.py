@@ -9,6 +9,7 @@ from pathlib import Path
 from pydantic import Field, model_validator
 
 from prunescope.experiment.fields import NAME, Data, Network, Place, Prune, Section, Train
+from prunescope.experiment.mask_place import MaskPlace
 from prunescope.experiment.paths import decoded
 from prunescope.experiment.toml import toml_value
 
@@ -41,7 +42,8 @@ class Experiment(Section):
         """The first 12 hexadecimal digits of the SHA-256 of the fields that change the result, as canonical JSON.
 
         Fields at their defaults are left out, so that a new field does not change old identities. ``name``, ``run``,
-        ``data.root`` and ``data.name`` are left out too, since they change only label, speed and place.
+        ``data.root`` and ``data.name`` are left out too, since they change only label, speed and place. Of the paths
+        ``prune.like`` and ``prune.masks`` the last parts count.
         """
         fields = self.model_dump(mode="json", exclude_defaults=True, exclude={"name", "run"})
         for label in ("root", "name"):
@@ -49,6 +51,9 @@ class Experiment(Section):
         if like := fields.get("prune", {}).get("like"):
             # The last two parts of the path name that run; where it is stored does not count.
             fields["prune"]["like"] = Path(decoded(like)).parts[-2:]
+        if masks := fields.get("prune", {}).get("masks"):
+            # What the masks are is checked against what the run was begun with, as the images are.
+            fields["prune"]["masks"] = MaskPlace.of(masks).label
         fields = {key: value for key, value in fields.items() if value != {}}
         canonical = json.dumps(fields, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(canonical.encode()).hexdigest()[:12]

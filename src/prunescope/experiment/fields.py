@@ -18,6 +18,7 @@ NAME = r"^[A-Za-z0-9][A-Za-z0-9._/-]*$"  # what an experiment may be called
 # No field counts further: products and sums of counts, as steps times levels, then stay within 64 bits.
 MOST = 10**12
 MOST_LAYERS = 1000
+MOST_FURTHER = 10_000  # levels
 MOST_THREADS = 1024  # torch and OpenMP end the process where the system gives them no more threads.
 Positive = Annotated[int, Field(ge=1, le=MOST)]
 Threads = Annotated[int, Field(ge=0, le=MOST_THREADS)]
@@ -238,6 +239,16 @@ class Prune(Section):
     )
     like: PathText = Field(
         "", description="random with layout=shuffle: a run directory; {seed} stands for the seed"
+    )
+    masks: PathText = Field(
+        "",
+        description="given: a file of masks, RUN@LEVEL, or the folder of a level; {seed} stands for the seed",
+    )
+    start: Literal["rewind", "initial"] = Field(
+        "rewind", description="given: weights that the masks' run rewinds to, or the initial ones of the seed"
+    )
+    further: Annotated[int, Field(ge=0, le=MOST_FURTHER)] = Field(
+        0, description="given: levels that are pruned on from the given masks, by rate"
     )
     score_images: Positive = Field(10_000, description="snip, grasp: images of the scoring batch")
     score_pool: Literal["hidden", "all"] = Field(

@@ -26,7 +26,7 @@ from prunescope.experiment.toml import parse_toml, read_toml
 from prunescope.experiment.wording import is_nothing, shown, takes_nothing, truth_for_number, unknown, wrong
 
 PRESETS = "prunescope.experiment"
-PATHS = ("data.root", "prune.like")  # Shells leave a ~ after the = as it is.
+PATHS = ("data.root", "prune.like", "prune.masks")  # Shells leave a ~ after the = as it is.
 
 
 def preset_names() -> list[str]:

@@ -12,7 +12,7 @@ import sys
 from urllib.parse import quote_from_bytes, unquote_to_bytes
 
 _SCHEME = "file:"
-_SAFE = "/{}"  # "{seed}" in prune.like stays as it is.
+_SAFE = "/{}"  # "{seed}" in prune.like and prune.masks stays as it is.
 
 
 def encoded(path: str) -> str:

@@ -13,9 +13,11 @@ from prunescope.errors import InputError
 from prunescope.figures.registry import FIGURES, FigureSpec, figures, find_figure
 
 if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
     from prunescope.runs.directory import Run
 
-__all__ = ["FIGURES", "FigureSpec", "draw", "figures"]
+__all__ = ["FIGURES", "FigureSpec", "draw", "figures", "plot"]
 
 
 def draw(
@@ -35,30 +37,36 @@ def draw(
     level, runs on tables where the figure needs inputs with geometry, levels or nodes that do not exist, or a folder that
     cannot be written.
     """
+    spec = _checked(figure_id, runs)
+    from prunescope.figures.parts.drawing import write
+    from prunescope.figures.plots import drawing, in_style
+
+    with in_style():
+        return write(drawing(spec, runs, levels, nodes), Path(out), f"figure-{figure_id}")
+
+
+def plot(
+    figure_id: str,
+    runs: Sequence[Run],
+    *,
+    levels: Sequence[int] | None = None,
+    nodes: Sequence[int] | None = None,
+) -> Figure:
+    """Draw a figure, as ``draw`` does, and return it with the notes below it; no file is written."""
+    spec = _checked(figure_id, runs)
+    from prunescope.figures.plots import drawing, finished, in_style
+
+    with in_style():
+        return finished(drawing(spec, runs, levels, nodes))
+
+
+def _checked(figure_id: str, runs: Sequence[Run]) -> FigureSpec:
+    """Return what the registry says of a figure; raise InputError where there is none, or the runs are not what it needs."""
     spec = find_figure(figure_id)
     if len(runs) < spec.fewest:
         raise InputError(f"figure {figure_id} needs {spec.needs}; none given")
     _check_geometry(spec, runs)
-    from dataclasses import replace
-    from importlib import import_module
-
-    from matplotlib import rc_context
-
-    from prunescope.analysis.groups import FigureOptions
-    from prunescope.figures.parts.drawing import write
-    from prunescope.figures.parts.notes import figure_notes
-    from prunescope.figures.parts.style import STYLE
-    from prunescope.figures.parts.texts import quiet_about_glyphs
-
-    module, function = spec.source.split(":")
-    make = getattr(import_module(f"prunescope.figures.{module}"), function)
-    options = FigureOptions(
-        None if levels is None else tuple(levels), None if nodes is None else tuple(nodes)
-    )
-    with rc_context(STYLE), quiet_about_glyphs():
-        drawing = make(list(runs), options)
-        drawing = replace(drawing, notes=(*drawing.notes, *figure_notes(spec, runs, options)))
-        return write(drawing, Path(out), f"figure-{figure_id}")
+    return spec
 
 
 def _check_geometry(spec: FigureSpec, runs: Sequence[Run]) -> None:

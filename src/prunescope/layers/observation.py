@@ -10,13 +10,13 @@ from prunescope.errors import InputError
 from prunescope.layers.fitting import fitting
 from prunescope.layers.kinds import LayerHints, LayerMask, Pixels
 from prunescope.layers.observed import ObservedLayer, ObservedNetwork
+from prunescope.layers.pictures import drawn_arrays
 from prunescope.layers.sources import Selection, layers_of
 from prunescope.layers.stacks import FieldsOf
 from prunescope.mask import ImageShape
 from prunescope.observables.threads import in_order, using_threads
 from prunescope.runs.directory import Run
-from prunescope.tensors import ReadingOptions, shown
-from prunescope.tensors.named_masks import Order, Zeros
+from prunescope.tensors import Order, ReadingOptions, Zeros, shown
 
 
 def observe(
@@ -77,7 +77,9 @@ def _with_weights(layers: Iterator[LayerMask], empty: list[str]) -> Iterator[Lay
 
 def measure_layer(layer: LayerMask) -> ObservedLayer:
     """Return what is measured of one layer."""
-    return ObservedLayer(layer.name, layer.form, layer.origin, layer.mask.kept, *fitting(layer))
+    scalars, arrays = fitting(layer)
+    arrays = drawn_arrays(layer) | arrays
+    return ObservedLayer(layer.name, layer.form, layer.origin, layer.mask.kept, scalars, arrays)
 
 
 def _words(source: object) -> str:

@@ -5,8 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
+from importlib import import_module
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
+from prunescope._views import html_of
 from prunescope.layers.kinds import LayerForm
 from prunescope.observables.measure import Observables, Scalar
 
@@ -19,8 +22,8 @@ if TYPE_CHECKING:
 class ObservedLayer:
     """What was measured of one layer.
 
-    ``scalars``: by name, each with its null. ``arrays``: what figures draw, by name: ``fan_in`` [n_out] and
-    ``fan_out`` [n_in] of every layer, and what its kind has beside them.
+    ``scalars``: by name, each with its null. ``arrays``: what figures draw, by name: those of ``pictures.drawn_arrays``,
+    and what the layer's kind has beside them.
     """
 
     name: str
@@ -29,6 +32,9 @@ class ObservedLayer:
     kept: int
     scalars: Mapping[str, Scalar]
     arrays: Mapping[str, NDArray[Any]] = field(default_factory=dict)
+
+    def _repr_html_(self) -> str:
+        return html_of("ObservedLayer.html", self)
 
     @property
     def density(self) -> float:
@@ -74,6 +80,9 @@ class ObservedNetwork(Sequence[ObservedLayer]):
     def __repr__(self) -> str:
         return f"ObservedNetwork({self.source}: {len(self.layers)} layers)"
 
+    def _repr_html_(self) -> str:
+        return html_of("ObservedNetwork.html", self)
+
     @property
     def ranked(self) -> list[ObservedLayer]:
         """The layers by their distance from their null, the farthest first."""
@@ -97,6 +106,14 @@ class ObservedNetwork(Sequence[ObservedLayer]):
             for name, one in layer.scalars.items()
         ]
         return polars.DataFrame(rows, schema=TABLE_SCHEMA)
+
+    def write_page(self, path: str | Path) -> Path:
+        """Write one self-contained HTML page to explore the layers with, and return its path.
+
+        Raises InputError where the file cannot be written.
+        """
+        written: Path = import_module("prunescope.report.observed").write_layers_page(self, Path(path))
+        return written
 
     def to_dict(self) -> list[dict[str, Any]]:
         """Return nested plain numbers, an entry a layer: mask, shape, density, …, and each scalar by its name."""

@@ -115,7 +115,7 @@ def _refuse_shape(source: object, name: str, axes: tuple[int, ...], shape: Image
 
 
 def _of_run(run: Run, wanted: Selection) -> Iterator[LayerMask]:
-    level = finished_level(run, wanted.level)
+    level = run.finished_level(wanted.level)
     if wanted.shape is not None:
         raise InputError("--shape is for mask files: a run knows the shape of its inputs")
     count = len(run.experiment.network.hidden)
@@ -132,12 +132,3 @@ def _number(run: Run, layer: int | str) -> int:
     if isinstance(layer, str) and not layer.strip().isdecimal():
         raise InputError(f"{run.path}: no layer {shown(layer)!r}: layers of a run are numbers, 1 = first")
     return int(layer)
-
-
-def finished_level(run: Run, level: int | None) -> int:
-    """Return the level of a run, the last one for None; raise InputError where it is not finished."""
-    if not run.levels:
-        raise InputError(f"{run.path}: no level is finished yet")
-    if level is not None and level not in run.levels:
-        raise InputError(f"{run.path}: no level {level}; finished levels are {run.levels}")
-    return run.levels[-1] if level is None else level

@@ -19,7 +19,7 @@ LONGEST_NEAR = 3
 
 def measured_scalars(layer: LayerMask) -> dict[str, Scalar]:
     """Return the scalars of ``measure`` that fit a layer, by name; those of positions where its inputs have some."""
-    inputs = _inputs(layer)
+    inputs = unit_inputs(layer)
     measured = measure(layer.mask, inputs, weights=layer.weights)
     unfit = (() if inputs else SPATIAL) + (OF_WEIGHTS if layer.weights is None else ())
     found = {field.name: getattr(measured, field.name) for field in fields(measured)}
@@ -35,7 +35,7 @@ def output_scalars(layer: LayerMask) -> dict[str, Scalar]:
     return {f"output_{name}": getattr(measured, name) for name in SPATIAL}
 
 
-def _inputs(layer: LayerMask) -> ImageShape | None:
+def unit_inputs(layer: LayerMask) -> ImageShape | None:
     """Return (C, H, W) of a unit's inputs, of a convolution those of its kernel where that is long enough."""
     shape = layer.form.shape
     if layer.form.inputs is None and len(shape) == 4 and max(shape[2:]) > LONGEST_NEAR:

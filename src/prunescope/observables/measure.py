@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from prunescope._views import html_of
 from prunescope.errors import InputError
 from prunescope.mask import ImageShape, Mask
 from prunescope.observables.arrays import as_array
@@ -89,6 +90,9 @@ class Observables:
     anisotropy: Scalar
     radius_of_gyration: Scalar
     scaled_participation: Scalar
+
+    def _repr_html_(self) -> str:
+        return html_of("Observables.html", self)
 
     def to_dict(self) -> dict[str, Any]:
         """Return nested plain numbers, {name: {value, null_mean, null_sd, z, shuffles}}; None for nan, which JSON lacks."""

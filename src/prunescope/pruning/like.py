@@ -53,7 +53,7 @@ def like_run(setting: Setting) -> LikeRun:
     _check(run, setting)
     nominal = {row["level"]: row["nominal_density"] for row in run.table.iter_rows(named=True)}
     levels = [LikeLevel(n, run.ticket(n), nominal[n]) for n in run.levels if n > 0]
-    return LikeRun(tuple(levels), _start(run, setting.sizes))
+    return LikeRun(tuple(levels), rewound_start(run, setting.sizes))
 
 
 def like_notes(setting: Setting) -> list[str]:
@@ -103,7 +103,8 @@ def _words(sizes: tuple[int, ...]) -> str:
     return "-".join(map(str, sizes)) + " units"
 
 
-def _start(run: Run, sizes: tuple[int, ...]) -> Model:
+def rewound_start(run: Run, sizes: tuple[int, ...]) -> Model:
+    """Return what the levels of a run rewind to, its initial parameters where it does not rewind; averages restarted."""
     if (run.path / "rewind.safetensors").exists():
         return run.read_rewind().restarted()
     prune = run.experiment.prune

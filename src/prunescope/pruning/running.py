@@ -44,6 +44,7 @@ def run_as_named(
     experiment: Experiment, seed: int, out: str | Path = "runs", reporter: Reporter = silent
 ) -> Run:
     """Run an experiment, as ``run`` does, in the directory of its own name, without a search for one of another version."""
+    from prunescope.pruning.given_masks import given_notes
     from prunescope.pruning.like import like_notes
     from prunescope.runs.directory import is_done
     from prunescope.runs.driver import Method, drive
@@ -55,13 +56,14 @@ def run_as_named(
         check_requirements(experiment, find_traits(name))
     traits = find_traits(name)
     about = {"label": traits.label, "sentence": traits.sentence}
+    inputs = traits.inputs(experiment, seed)
 
     def procedure(setting: Setting) -> ExplainedProcedure:
-        for note in like_notes(setting):
+        for note in (*like_notes(setting), *given_notes(setting)):
             reporter.note(note)
         return find_method(name)(setting)
 
-    return drive(experiment, Method(procedure, traits.update_rule, about), seed, out, reporter)
+    return drive(experiment, Method(procedure, traits.update_rule, about, inputs), seed, out, reporter)
 
 
 def located(experiment: Experiment, seed: int, out: str | Path, reporter: Reporter = silent) -> Experiment:
@@ -130,5 +132,6 @@ def _facts(experiment: Experiment) -> MethodFacts:
         update_rule=traits.update_rule,
         procedure=lambda setting: find_method(name)(setting),
         effort=traits.effort,
-        dense_first=traits.dense_first,
+        # Parameters to rewind to are stored by methods that go on from a level of their own.
+        dense_first=traits.dense_first or ("further" in (traits.fields or ()) and prune.further > 0),
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Literal
@@ -37,6 +37,8 @@ class Traits:
     each level anew.
     fields: every field of ``prune`` that it reads beside ``method`` and ``options``; None where that is not known.
     check: raises InputError for an experiment that lacks what the method needs, before images are opened.
+    inputs: a function from an experiment and a seed to the digests of what the method reads beside the images, each
+    under the name of its field. A run that was begun with others is refused.
     """
 
     label: str
@@ -49,6 +51,7 @@ class Traits:
     effort: Literal["", "score_images", "rounds"] = ""
     fields: frozenset[str] | None = None
     check: Callable[[Experiment], object] = lambda experiment: None
+    inputs: Callable[[Experiment, int], Mapping[str, str]] = lambda experiment, seed: {}
 
     @property
     def iterative(self) -> bool:

@@ -41,8 +41,8 @@ function scale(axis, from, to) {
 }
 
 class Plot {
-  constructor(id) {
-    this.host = document.getElementById(id);
+  constructor(host) {
+    this.host = typeof host === "string" ? document.getElementById(host) : host;
     this.content = null;
     new ResizeObserver(() => this.redraw()).observe(this.host);
   }
@@ -55,7 +55,7 @@ class Plot {
   }
 
   redraw() {
-    if (!this.content) return;
+    if (!this.content || !this.host.clientHeight) return; // without a size it is drawn once it has one
     this.host.replaceChildren();
     this.width = this.host.clientWidth;
     this.height = this.host.clientHeight;

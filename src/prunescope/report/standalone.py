@@ -9,10 +9,16 @@ from collections.abc import Mapping, Sequence
 from importlib import resources
 
 
-def render(package: str, values: Mapping[str, object], scripts: Sequence[str] = ()) -> str:
-    """Return the page that a package's ``page.html.j2`` makes of ``values``, with its ``page.css`` and its ``scripts``.
+def render(
+    package: str,
+    values: Mapping[str, object],
+    scripts: Sequence[str] = (),
+    styles: Sequence[str] = ("page.css",),
+) -> str:
+    """Return the page that a package's ``page.html.j2`` makes of ``values``, with its ``styles`` and its ``scripts``.
 
-    The template extends ``shell.html.j2`` and fills the block ``body``; ``values`` must have a ``title``.
+    The template extends ``shell.html.j2`` and fills the block ``body``; ``values`` must have a ``title``. A script or
+    style of another package is written ``package:name``.
     """
     from jinja2 import DictLoader, Environment
 
@@ -22,7 +28,7 @@ def render(package: str, values: Mapping[str, object], scripts: Sequence[str] = 
     }
     # The templates mark style, script and data as safe: the first two are files of this package, and
     # as_script leaves no character in the data that could end its element.
-    style, script = _text(package, "page.css"), "\n".join(_text(package, name) for name in scripts)
+    style, script = ("\n".join(_of(package, name) for name in names) for names in (styles, scripts))
     policy = {"style": style, "style_hash": _hash(style), "script": script, "script_hash": _hash(script)}
     page = Environment(autoescape=True, loader=DictLoader(templates)).get_template("page.html.j2")
     return page.render(policy | dict(values))
@@ -37,6 +43,12 @@ def as_script(data: object) -> str:
 def as_base64(data: bytes) -> str:
     """Return bytes as base64 text."""
     return base64.b64encode(data).decode("ascii")
+
+
+def _of(package: str, name: str) -> str:
+    """Return the text of a file of a package, or of another one where its name says so."""
+    other, _, file = name.rpartition(":")
+    return _text(other or package, file)
 
 
 def _text(package: str, name: str) -> str:

@@ -22,6 +22,7 @@ from prunescope.runs.directory import Run, is_done
 from prunescope.runs.fits import check_fits, check_space, weights_of
 from prunescope.runs.packed_weights import is_packed
 from prunescope.runs.reporting import Reporter, silent
+from prunescope.runs.same_data import check_inputs
 from prunescope.runs.writer import RunWriter, check_same, open_run, run_path
 from prunescope.signals import raise_stopped, receiving, stop_signals
 from prunescope.training.levels import ExplainedProcedure, Level, Outcome, Setting, UpdateRule
@@ -42,11 +43,13 @@ class Method:
 
     ``procedure`` yields the levels. ``update_rule`` says which weights a step changes (training.levels.UpdateRule).
     ``about`` describes the method in run.json, so that the run can be shown where the method is not installed.
+    ``inputs`` has the digests of what the method reads beside the images, by the field that names it.
     """
 
     procedure: Callable[[Setting], ExplainedProcedure]
     update_rule: UpdateRule = "kept"
     about: Mapping[str, str] = field(default_factory=dict)
+    inputs: Mapping[str, str] = field(default_factory=dict)
 
 
 def drive(
@@ -62,9 +65,11 @@ def drive(
     if is_done(path):  # It is only read, also from where nothing may be written.
         finished = Run(path)
         check_same(finished, experiment, seed)
+        check_inputs(finished, method.inputs)
         _checked_data(finished, experiment, reporter)
         return finished
     with open_run(experiment, seed, out) as directory:
+        check_inputs(directory, method.inputs)
         driver = _Driver(experiment, method, seed, directory, reporter)
         if directory.status == "done":  # Another process has just finished it.
             driver.open_data()
@@ -131,6 +136,8 @@ class _Driver:
         self.directory.write_about(status="running", **self._places(engine.name), **_versions(torch, place))
         note = engine_note(self.experiment, rule)
         self.directory.write_about(engine=engine.name, engine_note=note, method=dict(self.method.about))
+        if self.method.inputs:
+            self.directory.write_about(inputs=dict(self.method.inputs))
         self.reporter.started(self.directory.path, self.experiment, self.rows, note)
         if before is not None:
             self.reporter.note(
@@ -190,6 +197,7 @@ class _Driver:
     def _trained(self, level: Level, setting: Setting, engine: Engine) -> Outcome:
         from prunescope.runs.columns import LevelEnd, schema
         from prunescope.runs.measurements import level_observations, level_rows
+        from prunescope.runs.stored_input import input_of_dataset
 
         dataset, saved = setting.dataset, self._saved(level)
         assert dataset is not None
@@ -208,6 +216,7 @@ class _Driver:
             raise Interrupted
         if trained.kept is not None:
             self.directory.write_rewind(trained.kept)
+        self.directory.write_input(input_of_dataset(dataset))
         observed = level_observations(level, trained, setting, engine)
         seconds = time.monotonic() - began + before
         end = LevelEnd(

@@ -55,6 +55,7 @@ class RunRecord(BaseModel):
     engine_note: str | None = None
     engines: list[Text] | None = None
     method: dict[str, str] | None = None
+    inputs: dict[str, str] | None = None
     versions: dict[str, str] | None = None
     machine: dict[str, str] | None = None
     devices: list[Text] | None = None

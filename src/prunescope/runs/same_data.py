@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from prunescope.errors import InputError
@@ -74,6 +75,20 @@ def check(run: Run, found: dict[str, Any]) -> None:
             f"{run.path}: was run with another validation or held-out set (split {stored['split'][:12]}, now "
             f"{found['split'][:12]}): for this one give data.name=NAME, or choose another --out"
         )
+
+
+def check_inputs(run: Run, found: Mapping[str, str]) -> None:
+    """Raise InputError where what a method reads beside the images is not what ``run`` was begun with.
+
+    ``found``: its digests, by the field that names it. Nothing is raised for a run that has stored none yet.
+    """
+    stored = run.record.inputs or {}
+    for name, digest in found.items():
+        if stored.get(name, digest) != digest:
+            raise InputError(
+                f"{run.path}: was begun with other contents of {name} (digest {stored[name][:12]!a}, now {digest[:12]}): "
+                "for these choose another --out or name"
+            )
 
 
 def _difference(stored: dict[str, Any], found: dict[str, Any]) -> str:

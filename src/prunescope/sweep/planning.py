@@ -17,6 +17,7 @@ from prunescope.experiment import Experiment
 from prunescope.experiment.device import read_device
 from prunescope.experiment.fields import MOST_THREADS
 from prunescope.experiment.loading import to_stderr
+from prunescope.experiment.mask_place import MaskPlace
 from prunescope.experiment.paths import decoded
 from prunescope.pruning.running import crowding, estimate
 from prunescope.runs.checkpoint import saved_step
@@ -61,9 +62,15 @@ class Job:
         return replace(self, experiment=as_stored(self.experiment, self.seed, out, fingerprints))
 
     def needs(self) -> Path | None:
-        """Return the run directory that ``prune.like`` names, which must be done before this job; None without one."""
-        like = self.experiment.prune.like
-        return Path(decoded(like).replace("{seed}", str(self.seed))) if like else None
+        """Return the run directory that ``prune.like`` or ``prune.masks`` names, which must be done before this job.
+
+        It is None without one.
+        """
+        prune = self.experiment.prune
+        if prune.like:
+            return Path(decoded(prune.like).replace("{seed}", str(self.seed)))
+        place = MaskPlace.of(prune.masks).at(self.seed)
+        return None if place.level is None else place.path
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,30 @@
+"""Write one self-contained HTML page about the layers of a network that was pruned anywhere. Cheap to import."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from prunescope.errors import InputError
+
+if TYPE_CHECKING:
+    from prunescope.layers import ObservedNetwork
+
+
+def write_layers_page(observed: ObservedNetwork, out: Path) -> Path:
+    """Write the page of what was measured of a network's layers to file ``out`` and return its path.
+
+    The page loads nothing from the network and can be opened from the file system. Raises InputError where the file
+    cannot be written.
+    """
+    from prunescope.files import advising, check_writable, write_text
+    from prunescope.report.observed.page import layers_html
+
+    out = Path(out)
+    if out.is_dir():
+        raise InputError(f"{out}: is a folder; give the page a file name, such as {out / 'report.html'}")
+    with advising(out, "--out"):
+        out.parent.mkdir(parents=True, exist_ok=True)
+        check_writable(out)  # Before the page is made, which takes its time.
+        write_text(out, layers_html(observed))
+    return out

@@ -1,0 +1,90 @@
+"""prunescope.report.observed without a browser: run with `pytest tests/report/observed/test_layers_page.py`."""
+
+import json
+import re
+
+import numpy as np
+import pytest
+
+import prunescope as ps
+from prunescope.errors import InputError
+from prunescope.report.observed.layer_data import network_data
+from prunescope.report.observed.page import facts, lede, likely_shape, shape_advice
+
+RNG = np.random.default_rng(2)
+
+
+def _observed(tmp_path, shape=None, **masks):
+    np.savez(tmp_path / "masks.npz", **masks)
+    return ps.observe(tmp_path / "masks.npz", shape=shape)
+
+
+def _data(page):
+    [text] = re.findall(r'<script type="application/json" id="data">(.*?)</script>', page, re.DOTALL)
+    return json.loads(text)
+
+
+def test_the_head_says_what_the_network_is(tmp_path):
+    first, second = RNG.random((8, 12)) < 0.5, RNG.random((4, 8)) < 0.25
+    observed = _observed(tmp_path, a=first, b=second)
+    kept = int(first.sum() + second.sum())
+    assert lede(observed) == f"2 layers (2 linear) of 128 weights, of which {kept} are kept."
+    [density, far, count, _] = facts(observed, 0.1)
+    assert density["value"] == f"{100 * kept / 128:.0f} %"
+    assert far["value"].startswith("z = ")
+    assert count["value"] == "0 of 2"
+    dense = _observed(tmp_path, a=np.ones((4, 6), bool))
+    assert [fact["value"] for fact in facts(dense, 0.0)] == ["100 %", "—"]
+    assert lede(dense) == "One layer (linear) of 24 weights, of which 24 are kept."
+
+
+def test_without_a_shape_the_page_says_what_it_would_show(tmp_path):
+    mask = RNG.random((5, 192)) < 0.3
+    advice = shape_advice(_observed(tmp_path, first=mask))
+    assert "first" in advice
+    assert "3x8x8" in advice
+    assert "--shape CxHxW" in advice
+    assert shape_advice(_observed(tmp_path, shape=(3, 8, 8), first=mask)) == ""
+
+
+@pytest.mark.parametrize(
+    ("inputs", "shape"), [(3072, (3, 32, 32)), (784, (1, 28, 28)), (1024, None), (1000, None), (27, None)]
+)
+def test_a_likely_shape_of_images(inputs, shape):
+    assert likely_shape(inputs) == shape
+
+
+def test_the_page_is_written_with_every_number(tmp_path):
+    masks = {"one": RNG.random((300, 40)) < 0.2, "two": RNG.random((20, 300)) < 0.1}
+    observed = _observed(tmp_path, **masks)
+    page = observed.write_page(tmp_path / "deep" / "page.html").read_text("utf-8")
+    data = _data(page)
+    assert [layer["name"] for layer in data["layers"]] == ["one", "two"]
+    assert data["layers"][0]["kept"] == masks["one"].sum()
+    value, mean, sd, z, shuffles = data["layers"][0]["scalars"]["fan_in_variance_ratio"]
+    scalar = observed[0].scalars["fan_in_variance_ratio"]
+    assert (value, mean, sd) == pytest.approx((scalar.value, scalar.null_mean, scalar.null_sd), rel=1e-5)
+    assert (z, shuffles) == (pytest.approx(scalar.z, rel=1e-4), 0)
+    assert sum(data["layers"][0]["fan_in"]["lines"]) == 300
+    assert sum(data["layers"][0]["fan_out"]["lines"]) == 40
+    overall = sum(mask.sum() for mask in masks.values()) / (300 * 40 + 20 * 300)
+    assert data["overall"] == pytest.approx(overall, rel=1e-5)
+    assert sum(layer["erk"] * np.prod(layer["shape"]) for layer in data["layers"]) == pytest.approx(
+        overall * 18000, rel=1e-4
+    )
+    assert not re.search(r'(src|href)="(?!data:)', page)
+
+
+def test_pictures_of_many_layers_are_smaller(tmp_path):
+    observed = _observed(tmp_path, **{f"layer{k}": RNG.random((140, 280)) < 0.2 for k in range(49)})
+    [picture] = [layer["picture"] for layer in network_data(observed[:1])["layers"]]  # type: ignore[arg-type]
+    assert (picture["rows"], picture["columns"]) == (140, 256)
+    picture = network_data(observed)["layers"][0]["picture"]
+    assert (picture["rows"], picture["columns"], picture["bits"]) == (70, 128, False)
+    assert picture["white"] <= 1
+
+
+def test_a_page_is_not_written_over_a_folder(tmp_path):
+    observed = _observed(tmp_path, a=RNG.random((8, 12)) < 0.5)
+    with pytest.raises(InputError, match="is a folder; give the page a file name"):
+        observed.write_page(tmp_path)
