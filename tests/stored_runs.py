@@ -13,6 +13,7 @@ import numpy as np
 from prunescope.experiment import Data, Experiment, Network, Prune, Train
 from prunescope.mask import ImageShape, Mask
 from prunescope.model import Arrays, Model, Ticket, initial
+from prunescope.network.network_input import NetworkInput
 from prunescope.observables import effective_masks, fan_in_variance_ratio, measure, most_connected
 from prunescope.randomness import generator
 from prunescope.runs.arrays import read_arrays, write_arrays
@@ -69,6 +70,9 @@ def write_run(
                 level, ticket, ticket.applied_to(model), _observed(ticket, shape, rng, rows[-1])
             )
             _evaluations(writer, rows[-1])
+        writer.write_input(
+            NetworkInput(np.full(sizes[0], 120.5, np.float32), np.ones(sizes[0], np.bool_), True)
+        )
         writer.write_table(rows, schema())
         writer.write_about(status="done")
     return Run(writer.path)

@@ -36,6 +36,14 @@ def test_iterative_pruning_is_told_with_its_rate_and_rewinding(tmp_path):
     assert sentence(of_method(tmp_path / "b", "imp", rewind=False)).endswith("of the weights left are pruned")
 
 
+def test_given_masks_are_told_with_the_levels_after_them(tmp_path):
+    assert sentence(of_method(tmp_path / "a", "given", masks="m.npz")) == (
+        "level 1 is trained with given masks (m.npz)"
+    )
+    text = sentence(of_method(tmp_path / "b", "given", masks="m.npz", further=2, rate=0.2, rewind=False))
+    assert text.endswith("(m.npz); after it, for 2 levels, the smallest 20 % of the weights left are pruned")
+
+
 def test_snip_is_not_told_as_iterative_pruning(tmp_path):
     text = describe(of_method(tmp_path, "snip"))
     assert text.endswith(

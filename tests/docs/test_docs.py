@@ -16,6 +16,7 @@ from prunescope.cli.app import app
 from prunescope.errors import InputError
 from prunescope.experiment import load, preset_names
 from prunescope.experiment.scale import SCALES
+from prunescope.export import ENDINGS
 from prunescope.figures import FIGURES
 from prunescope.reproduce.recipes import RECIPES, recipe
 from prunescope.sweep.sweep_file import read_jobs
@@ -82,7 +83,9 @@ def check(line: str, page: str = "") -> None:
         known(given["figure"])
     elif words[0] == "reproduce":
         check_reproduce(given)
-    for tracker in [given.get("to"), *(given.get("track") or [])]:
+    if words[0] == "export":
+        assert given["to"] in ENDINGS
+    for tracker in [given.get("to") if words[0] == "track" else None, *(given.get("track") or [])]:
         assert tracker is None or tracker.partition("=")[0] in SINKS
 
 
@@ -189,7 +192,8 @@ def test_every_page_is_in_an_index() -> None:
     listed = {page for _, _, page in index().values()}
     assert listed == {page.name for page in FIGURE_PAGES.glob("*.md")} - {"README.md"}
     overview = {target for _, target in links(DOCS / "README.md")}
-    assert overview == {page.name for page in DOCS.glob("*.md")} - {"README.md"} | {"figures/README.md"}
+    pages = {page.name for page in DOCS.iterdir() if page.suffix in (".md", ".ipynb")} - {"README.md"}
+    assert overview == pages | {"figures/README.md"}
 
 
 def test_pages_name_what_recipes_need() -> None:

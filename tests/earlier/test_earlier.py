@@ -11,8 +11,10 @@ from pathlib import Path
 
 import polars
 import pytest
+import torch
 
 from prunescope.cli import main
+from prunescope.data import open_dataset
 from prunescope.errors import InputError
 from prunescope.experiment import load
 from prunescope.figures import draw
@@ -134,3 +136,13 @@ def test_a_finished_one_is_left_as_it_is(runs, capsys):
     before = {path: path.read_bytes() for path in done.rglob("*") if path.is_file() and path.name != ".lock"}
     printed(capsys, "run", HERE / "imp.toml", "--seed", 0, "--out", runs)
     assert {path: path.read_bytes() for path in before} == before
+
+
+@pytest.mark.parametrize("name", FINISHED)
+def test_their_networks_are_exported_with_the_mean_image_of_their_data(name):
+    run = Run(HERE / "runs" / name)
+    validation = open_dataset(run.experiment.data, run.seed).validation
+    module, rows = run.torch(1), run.table.filter(level=1)
+    right = module(torch.from_numpy(validation.pixels)).argmax(1).numpy() == validation.labels
+    assert right.mean() == pytest.approx(rows["final_val_accuracy"][0], abs=1.5 / len(validation))
+    assert not (run.path / "inputs.safetensors").exists()

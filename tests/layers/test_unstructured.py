@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from prunescope.layers.unstructured import WORDS, unstructured_scalars
+from prunescope.layers.unstructured import WORDS, named_patterns, unstructured_scalars
 from prunescope.mask import Mask
 from prunescope.randomness import generator
 
@@ -44,3 +44,24 @@ def test_masks_of_few_weights_and_of_all(shape, density):
     assert list(found) == list(WORDS)
     for scalar in found.values():
         assert np.isnan(scalar.value) or np.isfinite(scalar.null_mean) or scalar.shuffles is None
+
+
+def test_patterns_of_a_convolution_are_along_its_channels():
+    # 2:4 along the channels of each of nine positions, in the order of torch: filter, channel, position.
+    order = np.argsort(generator(2, "test").random((32, 4, 4, 9)), axis=2)
+    mask = Mask((order < 2).reshape(32, 16 * 9))
+    assert named_patterns(mask, 9) == ("2:4 along inputs",)
+    assert named_patterns(mask) == ()
+    found, flat = unstructured_scalars(mask, 9), unstructured_scalars(mask)
+    assert found["at_most_2_of_4_inputs"].value == 1
+    assert found["at_most_2_of_4_inputs"].z > 20
+    assert abs(flat["at_most_2_of_4_inputs"].z) < 4
+    # Margins and clusters do not know the order.
+    assert found["fan_out_tail"] == flat["fan_out_tail"]
+    assert found["spectral_gap"] == flat["spectral_gap"]
+
+
+def test_heads_of_a_transformer_that_are_pruned_are_no_pattern():
+    mask = np.ones((64, 64), bool)
+    mask[16:32] = False
+    assert named_patterns(Mask(mask)) == ()

@@ -40,6 +40,17 @@ def test_a_plot_is_the_figure_of_the_command_and_writes_no_file(figure, finished
     assert list(empty.iterdir()) == []
 
 
+def test_the_notes_are_shown_by_pyplots_notebook_backend_too(finished_run):
+    from IPython.core.pylabtools import print_figure
+
+    plotted = finished_run.plot("1a")
+    width, height = plotted.get_size_inches()
+    picture = pixels(print_figure(plotted, dpi=100))
+    assert picture.shape[0] > 100 * height + 5  # the notes, below the figure
+    assert picture.shape[1] >= 100 * width - 1
+    assert (picture[int(100 * height) + 4 :] < 250).any()
+
+
 def test_levels_and_nodes_can_be_chosen(finished_run):
     chosen = finished_run.plot("3b", levels=[2], nodes=[int(finished_run.observations(2)["nodes"][0])])
     assert "level 2" in " ".join(text.get_text() for text in chosen.findobj(matplotlib.text.Text))

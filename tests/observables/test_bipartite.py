@@ -52,6 +52,17 @@ def test_clustering_and_gap_against_slow_ones(mask):
         assert gap(mask) == pytest.approx(1 - values[1], abs=1e-6)
 
 
+@pytest.mark.parametrize("dense_from", [0, 2])
+@pytest.mark.parametrize(("shape", "density"), [((40, 60), 0.05), ((50, 30), 0.2), ((25, 25), 0.7)])
+def test_sparse_and_dense_products_agree_with_slow_ones(monkeypatch, dense_from, shape, density):
+    monkeypatch.setattr("prunescope.observables.trades.DENSE_FROM", dense_from)
+    mask = generator(6, "test").random(shape) < density
+    assert clustering(mask) == pytest.approx(slow_clustering(mask))
+    alive = mask[mask.any(axis=1)][:, mask.any(axis=0)]
+    scaled = alive / np.sqrt(np.outer(alive.sum(axis=1), alive.sum(axis=0)))
+    assert gap(mask) == pytest.approx(1 - np.linalg.svd(scaled, compute_uv=False)[1], abs=1e-4)
+
+
 def test_cycles_worked_out():
     # Two units that share three inputs: 3 cycles; each of 6 weights is the middle of 1 · 2 paths.
     assert clustering(np.ones((2, 3), bool)) == 1

@@ -62,6 +62,7 @@ def test_a_run_leaves_the_files_of_the_contract(finished_run):
     level = {"masks.safetensors", "weights.safetensors", "observations.safetensors"}
     expected = {f"level-00{n}/{name}" for n in range(4) for name in level}
     expected |= {"experiment.toml", "run.json", "levels.parquet", "metrics.jsonl", "rewind.safetensors"}
+    expected.add("inputs.safetensors")
     assert {name for name in files if not name.endswith(".lock")} == expected
     assert finished_run.status == "done"
     assert (finished_run.seed, finished_run.shape, finished_run.classes) == (3, tiny.SHAPE, ["0", "1", "2"])

@@ -35,10 +35,21 @@ def _stored(run: Run, key: str) -> str | None:
     return value if isinstance(value, str) else None
 
 
+def _onward(prune: Prune) -> str:
+    """Return how a run goes on from given masks, as a part of a sentence; empty where it does not."""
+    if not prune.further:
+        return ""
+    levels = "1 level" if prune.further == 1 else f"{prune.further} levels"
+    rewound = _value(prune, "rewound")
+    return f"; after it, for {levels}, the smallest {percent(prune.rate)} of the weights left are pruned{rewound}"
+
+
 def _value(prune: Prune, name: str) -> str:
     """Return the text for a name in braces, or the name in its braces where it is not known."""
     if name == "rewound":
         return f" and the rest rewound to step {prune.rewind_step:,}" if prune.rewind else ""
+    if name == "onward":
+        return _onward(prune)
     if name == "density":
         densities = prune.layer_densities or prune.densities
         return " and ".join(

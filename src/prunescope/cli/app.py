@@ -6,7 +6,18 @@ from collections.abc import Callable
 
 import typer
 
-from prunescope.cli import data, gathering, observing, overlapping, reproduce, run, showing, sweep, timing
+from prunescope.cli import (
+    data,
+    exporting,
+    gathering,
+    observing,
+    overlapping,
+    reproduce,
+    run,
+    showing,
+    sweep,
+    timing,
+)
 from prunescope.cli.plain import plainly
 
 VERBS: dict[str, Callable[..., None]] = {
@@ -21,6 +32,7 @@ VERBS: dict[str, Callable[..., None]] = {
     "figure": showing.figure_command,
     "reproduce": reproduce.reproduce_command,
     "report": showing.report_command,
+    "export": exporting.export_command,
     "track": gathering.track_command,
     "bench": timing.bench_command,
 }

@@ -93,6 +93,19 @@ def one_run_at(place: Path) -> Run:
     return runs[0]
 
 
+def level_of(place: Path, level: int | None) -> tuple[Run, int]:
+    """Return the only run at a place and the level asked for, the last one unless told.
+
+    Raises InputError where there are several runs, and where the level is not finished.
+    """
+    run = one_run_at(place)
+    if not run.levels:
+        raise InputError(f"{place}: no level is finished yet")
+    if level is not None and level not in run.levels:
+        raise InputError(f"{place}: no level {level}; finished levels are {run.levels}")
+    return run, run.levels[-1] if level is None else level
+
+
 def is_run(place: Path) -> bool:
     """Return whether ``place`` is itself a run directory, or was meant to be one."""
     return any((place / name).is_file() for name in ("run.json", "experiment.toml"))

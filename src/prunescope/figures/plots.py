@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from matplotlib import rc_context
+from matplotlib.artist import Artist
 from matplotlib.figure import Figure
 from matplotlib.transforms import Bbox
 
@@ -60,6 +61,12 @@ class NotebookFigure(Figure):
         """Save the figure, as matplotlib does, with its notes."""
         with rc_context(STYLE), quiet_about_glyphs():
             super().savefig(fname, **({"bbox_inches": self.box} | options))
+
+    def get_tightbbox(
+        self, renderer: Any = None, *, bbox_extra_artists: Iterable[Artist] | None = None
+    ) -> Bbox:
+        """Return the edges of what is drawn, in inches, the notes among it: by these pyplot's own notebook backend cuts."""
+        return self.box or super().get_tightbbox(renderer, bbox_extra_artists=bbox_extra_artists)
 
     def _repr_png_(self) -> bytes:
         return rendered(self, format="png", dpi=SCREEN_DPI)

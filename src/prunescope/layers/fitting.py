@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 from prunescope.layers.attention import attention_fit
@@ -11,6 +12,7 @@ from prunescope.layers.fitted import Arrays
 from prunescope.layers.kinds import LayerMask
 from prunescope.layers.recurrent import recurrent_fit
 from prunescope.layers.spatial import measured_scalars, output_scalars
+from prunescope.layers.unstructured import unstructured_scalars
 from prunescope.observables.measure import Scalar
 
 Fit = Callable[[LayerMask], tuple[dict[str, Scalar], Arrays]]
@@ -26,7 +28,9 @@ def fitting(layer: LayerMask) -> tuple[dict[str, Scalar], Arrays]:
     fit = convolution_fit if len(layer.form.shape) > 2 else OF_KIND.get(layer.form.kind)
     scalars, arrays = fit(layer) if fit else ({}, {})
     margins = {"fan_in": layer.mask.fan_in, "fan_out": layer.mask.fan_out}
-    return measured_scalars(layer) | output_scalars(layer) | scalars, margins | arrays
+    known = measured_scalars(layer) | output_scalars(layer) | scalars
+    plain = {name: one for name, one in unstructured_scalars(layer.mask).items() if math.isfinite(one.value)}
+    return known | {name: one for name, one in plain.items() if name not in known}, margins | arrays
 
 
 def fitting_scalars(layer: LayerMask) -> dict[str, Scalar]:

@@ -100,7 +100,7 @@ def form_of(named: NamedMask, hints: LayerHints | None = None, say: Say | None =
         return _convolution(about)
     if is_recurrent(named.name):
         return _recurrent(about)
-    part = projection(named.name)
+    part = projection(named.name, inside=about.facts_kind == "attention")
     if part is not None:
         attention = attention_shape(part, named, about.hints.heads, about.told)
         return LayerForm("attention", shape, attention=attention)

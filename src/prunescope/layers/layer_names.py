@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 # The ends that name a layer's weights or their mask, and not the layer.
-PARAMETER = re.compile(r"[./_](weight|kernel|embedding|mask|weight_mask|weight_orig|scale|w|params)$")
+PARAMETER = re.compile(r"[./_](weight|kernel|embedding|mask|weight_mask|weight_orig|w|params)$")
 IN_ATTENTION = re.compile(r"att(n|ention)|(^|\.)mha", re.IGNORECASE)
 
 # By the part of attention: names of layers that are always that part, and those that are inside attention alone.
@@ -28,7 +28,7 @@ RECURRENT = re.compile(r"(^|\.|_)weight_(ih|hh)(_l[0-9]+(_reverse)?)?$")
 
 def plain_name(name: str) -> str:
     """Return the name of a layer without that of its parameter, with dots between its parts."""
-    name = name.replace("/", ".")
+    name = name.replace("/", ".").partition(".parametrizations.")[0]
     while found := PARAMETER.search(name):
         if found.start() == 0:
             break
@@ -36,11 +36,14 @@ def plain_name(name: str) -> str:
     return name
 
 
-def projection(name: str) -> str | None:
-    """Return which part of attention a layer is by its name, "q", "k", "v", "qkv", "kv" or "out"; None for another one."""
+def projection(name: str, *, inside: bool = False) -> str | None:
+    """Return which part of attention a layer is by its name, "q", "k", "v", "qkv", "kv" or "out"; None for another one.
+
+    ``inside``: whether it is known to be inside attention.
+    """
     parts = plain_name(name).split(".")
     last, two = parts[-1], ".".join(parts[-2:])
-    inside = IN_ATTENTION.search(".".join(parts[:-1])) is not None
+    inside = inside or IN_ATTENTION.search(".".join(parts[:-1])) is not None
     for part, (always, in_attention) in PROJECTIONS.items():
         patterns = [always, in_attention] if inside else [always]
         if any(re.fullmatch(pattern, text, re.IGNORECASE) for pattern in patterns for text in (last, two)):

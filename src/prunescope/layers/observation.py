@@ -12,6 +12,7 @@ from prunescope.layers.kinds import LayerHints, LayerMask, Pixels
 from prunescope.layers.observed import ObservedLayer, ObservedNetwork
 from prunescope.layers.pictures import drawn_arrays
 from prunescope.layers.sources import Selection, layers_of
+from prunescope.layers.stacks import FieldsOf
 from prunescope.mask import ImageShape
 from prunescope.observables.threads import in_order, using_threads
 from prunescope.runs.directory import Run
@@ -53,7 +54,10 @@ def observe(
     layers = layers_of(source, Selection(level, layer, shape, ReadingOptions(zeros, order), hints), note)
     empty: list[str] = []
     with using_threads(os.cpu_count() or 1):
-        measured = tuple(in_order(measure_layer, _with_weights(layers, empty)))
+        fields = FieldsOf(source if layer is None else None)
+        measured = tuple(in_order(measure_layer, _with_weights(fields.watching(layers), empty)))
+        if layer is None:
+            measured = fields.added_to(measured, note)
     lines = [f"{shown(name)} keeps no weight" for name in empty]
     if not measured:
         where = f"{source}: " if isinstance(source, str | Path) else ""

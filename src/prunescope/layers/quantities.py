@@ -8,6 +8,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, replace
 
+from prunescope.layers.unstructured import WORDS
+
 
 @dataclass(frozen=True)
 class LayerQuantity:
@@ -144,7 +146,9 @@ _EMBEDDINGS = {
     ),
 }
 
-QUANTITIES = _SPATIAL | _OF_ANY_LAYER | _OUTPUTS | _CONVOLUTIONS | _GROUPS | _EMBEDDINGS
+_UNSTRUCTURED = {name: LayerQuantity(*words) for name, words in WORDS.items()}
+
+QUANTITIES = _SPATIAL | _OUTPUTS | _CONVOLUTIONS | _GROUPS | _EMBEDDINGS | _UNSTRUCTURED | _OF_ANY_LAYER
 
 # What units and inputs are called in layers of some kinds.
 CALLED = {

@@ -6,17 +6,36 @@ from typing import NamedTuple
 
 from prunescope.mask import Mask
 from prunescope.observables.bipartite import clustering_scalars
-from prunescope.observables.group_patterns import BLOCKS, PATTERNS, pattern_scalars
+from prunescope.observables.group_patterns import BLOCKS, PATTERNS, pattern_scalars, satisfied_patterns
 from prunescope.observables.margins import margin_scalars
 from prunescope.observables.measure import Scalar
 
 
-def unstructured_scalars(mask: Mask) -> dict[str, Scalar]:
+def unstructured_scalars(mask: Mask, positions: int = 1) -> dict[str, Scalar]:
     """Return every scalar of a mask [n_out, n_in] that needs no geometry, with its null, by name.
 
-    The names are those of WORDS, in their order; what is not defined is nan. docs/science.md, "Masks without geometry".
+    positions: of the kernel of a convolution, whose mask is [n_out, channels · positions]; groups and blocks are then of
+    consecutive channels at one position. The names are those of WORDS, in their order; what is not defined is nan.
+    docs/science.md, "Masks without geometry".
     """
-    return margin_scalars(mask) | pattern_scalars(mask) | clustering_scalars(mask)
+    patterns = pattern_scalars(channels_last(mask, positions))
+    return margin_scalars(mask) | patterns | clustering_scalars(mask)
+
+
+def named_patterns(mask: Mask, positions: int = 1) -> tuple[str, ...]:
+    """Return the names of the patterns that a mask has everywhere, as "2:4 along inputs" and "blocks 8x8".
+
+    mask, positions: as for ``unstructured_scalars``. docs/science.md, "Groups and blocks".
+    """
+    return satisfied_patterns(channels_last(mask, positions))
+
+
+def channels_last(mask: Mask, positions: int) -> Mask:
+    """Return a mask [n_out, channels · positions] as [n_out, positions · channels]."""
+    if positions == 1:
+        return mask
+    array = mask.array.reshape(mask.n_out, -1, positions).transpose(0, 2, 1)
+    return Mask.owning(array.reshape(mask.n_out, mask.n_in))
 
 
 class ScalarWords(NamedTuple):
@@ -30,7 +49,9 @@ class ScalarWords(NamedTuple):
 ANYWHERE = "As many weights anywhere in the layer."
 EACH_FAN_IN = "Each unit keeps its fan-in, at uniformly drawn inputs."
 EACH_FAN_OUT = "Each input keeps its fan-out, at uniformly drawn units."
-BOTH_MARGINS = "50 random masks in which every unit keeps its fan-in and every input its fan-out."
+BOTH_MARGINS = (
+    "50 masks in which each unit keeps its fan-in and each input its fan-out; of a large mask, of a sample."
+)
 
 
 def _margin_words(side: str, count: str, null: str, ending: str, given: str) -> dict[str, ScalarWords]:

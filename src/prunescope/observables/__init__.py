@@ -6,6 +6,7 @@ in docs/science.md, "Observables".
 
 from prunescope.observables.ablation import ablation_curve, ablation_order, remove_nodes
 from prunescope.observables.activations import TopImages, top_images
+from prunescope.observables.bipartite import clustering_scalars
 from prunescope.observables.connectivity import (
     binomial_fan_in,
     effective_masks,
@@ -17,9 +18,21 @@ from prunescope.observables.connectivity import (
     scaled_participation,
     shuffle_at_fan_in,
 )
+from prunescope.observables.effective_fields import (
+    ReceptiveFields,
+    StackLayer,
+    effective_receptive_fields,
+    unit_receptive_field,
+)
 from prunescope.observables.fan_in_bins import FanInBin, locality_by_fan_in
 from prunescope.observables.flow import Flow, flow
 from prunescope.observables.gabor import GaborFits, gabor_fit
+from prunescope.observables.group_patterns import (
+    block_share,
+    pattern_scalars,
+    pattern_share,
+    satisfied_patterns,
+)
 from prunescope.observables.hierarchy import Tier, hierarchy
 from prunescope.observables.kurtosis import (
     Cavity,
@@ -31,6 +44,7 @@ from prunescope.observables.kurtosis import (
     split_cavity,
     stored_cavity,
 )
+from prunescope.observables.layer_densities import LayerDensities, compare_densities, erdos_renyi_kernel
 from prunescope.observables.locality import (
     Locality,
     inhomogeneous_null,
@@ -40,6 +54,7 @@ from prunescope.observables.locality import (
     relative_density,
     uniform_null,
 )
+from prunescope.observables.margins import margin_scalars
 from prunescope.observables.measure import Observables, Scalar, measure
 from prunescope.observables.nodes import node_locality
 from prunescope.observables.receptive_fields import mask_image, most_connected, weight_image
@@ -52,17 +67,25 @@ __all__ = [
     "FanInBin",
     "Flow",
     "GaborFits",
+    "LayerDensities",
     "Locality",
     "Observables",
+    "ReceptiveFields",
     "Scalar",
+    "StackLayer",
     "Tier",
     "TopImages",
     "ablation_curve",
     "ablation_order",
     "anisotropy",
     "binomial_fan_in",
+    "block_share",
     "cavity",
+    "clustering_scalars",
+    "compare_densities",
     "effective_masks",
+    "effective_receptive_fields",
+    "erdos_renyi_kernel",
     "excess_kurtosis",
     "fan_in",
     "fan_in_excess",
@@ -78,16 +101,20 @@ __all__ = [
     "locality",
     "locality_by_fan_in",
     "locality_index",
+    "margin_scalars",
     "mask_image",
     "measure",
     "mirror_symmetry",
     "most_connected",
     "node_locality",
+    "pattern_scalars",
+    "pattern_share",
     "preactivation_kurtosis",
     "radial_profile",
     "radius_of_gyration",
     "relative_density",
     "remove_nodes",
+    "satisfied_patterns",
     "scaled_participation",
     "shuffle_at_fan_in",
     "shuffled_kurtosis",
@@ -95,5 +122,6 @@ __all__ = [
     "stored_cavity",
     "top_images",
     "uniform_null",
+    "unit_receptive_field",
     "weight_image",
 ]

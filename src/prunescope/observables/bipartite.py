@@ -93,19 +93,16 @@ def _cycles(kept: KeptPlaces) -> int:
             int((common * (common - 1)).sum() - (counts := rows.sum(axis=1, dtype=np.int64)) @ (counts - 1))
             // 4
         )
-    # All pairs of units at each input, the same pair in a row after sorting.
+    # All pairs of units at each input; sorted, each pair stands as often in a row as it has inputs in common.
     n_out, across = kept.shape[0], kept.fan_out
-    by_input = np.sort(kept.columns * n_out + kept.rows) % n_out
-    before = np.arange(len(by_input)) - np.repeat(
-        np.cumsum(across) - across, across
-    )  # others at the same input
-    ends = np.cumsum(before)
-    first = (
-        np.arange(ends[-1])
-        - np.repeat(ends - before, before)
-        + np.repeat(np.arange(len(before)) - before, before)
-    )
-    pairs = np.sort(by_input[first] * n_out + np.repeat(by_input, before))
+    units = np.sort(kept.columns * n_out + kept.rows) % n_out
+    starts = np.repeat(np.cumsum(across) - across, across)
+    earlier = np.arange(len(units)) - starts  # others at the same input
+    ends = np.cumsum(earlier)
+    other = np.arange(ends[-1]) + np.repeat(starts - ends + earlier, earlier)
+    pairs = units[other] * n_out + np.repeat(units, earlier)
+    # Sorting half as many bytes takes half of the time.
+    pairs = np.sort(pairs.astype(np.uint32) if n_out < 1 << 16 else pairs)
     changes = np.flatnonzero(pairs[1:] != pairs[:-1])
     common = np.diff(changes, prepend=-1, append=len(pairs) - 1)
     return int((common * (common - 1)).sum()) // 2

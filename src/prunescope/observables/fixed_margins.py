@@ -12,13 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from prunescope.mask import BoolArray, Mask
+from prunescope.observables.trades import KeptPlaces, same_margins
 from prunescope.randomness import generator
 
 Floats = NDArray[np.float64]
 
-# Trades after which a draw no longer depends on the mask that it began from, and those between two draws. Each trade
-# leaves an entry in its unit with probability of about one half.
-FIRST_TRADES, TRADES = 20, 10
+# Rounds of trades between two draws. Each leaves an entry in its unit with probability of about one half.
+TRADES = 10
 # The log-odds of rows and columns that are all 0 or all 1. Those that are so only within what is left once the others
 # are set aside have half as much, and so on, so that what was decided first decides an entry.
 DECIDED, LEAST_DECIDED = 1600.0, 100.0
@@ -119,47 +119,12 @@ def _sigmoid(odds: Floats) -> Floats:
 def draws_at_margins(mask: Mask, count: int, purpose: str) -> Iterator[Mask]:
     """Yield ``count`` random masks with the fan-ins and fan-outs of a mask, a function of its content and the purpose.
 
-    They are states of a Markov chain whose stationary distribution is uniform over all such masks. In each step the
-    units are paired at random, and each pair deals out anew the inputs that only one of the two has, so many to each as
-    before (Strona et al. 2014; Carstens et al. 2018).
+    They are states of a Markov chain whose stationary distribution is uniform over all such masks (``same_margins``).
     """
     rng = generator(0, f"{purpose} of {mask.digest}")
     inverted = (
         2 * mask.kept > mask.array.size
     )  # The margins of what is pruned say the same, and there is less of it.
-    rows, columns = np.nonzero(~mask.array if inverted else mask.array)
-    row, column = rows.astype(np.uint64), columns.astype(np.uint64)
-    for number in range(count):
-        for _ in range(TRADES if number else FIRST_TRADES):
-            row, column = _traded(row, column, mask.array.shape, rng)
-        drawn: BoolArray = np.full(mask.array.shape, inverted, np.bool_)
-        drawn[row.astype(np.int64), column.astype(np.int64)] = not inverted
-        yield Mask.owning(drawn)
-
-
-Places = NDArray[np.uint64]
-
-
-def _traded(
-    row: Places, column: Places, shape: tuple[int, ...], rng: np.random.Generator
-) -> tuple[Places, Places]:
-    """Return rows and columns of the entries after a trade in every pair of rows."""
-    n_out, n_in = shape
-    one = np.uint64(1)
-    order = rng.permutation(n_out).astype(np.uint64)
-    place = np.empty(n_out, np.uint64)
-    place[order] = np.arange(n_out, dtype=np.uint64)
-    seat = place[row]
-    # Sorted, the two entries of a column that both rows of a pair have are neighbours.
-    key = np.sort((((seat >> one) * np.uint64(n_in) + column) << one) | (seat & one))
-    both = np.zeros(len(key), np.bool_)
-    same = key[1:] >> one == key[:-1] >> one
-    both[1:] |= same
-    both[:-1] |= same
-    pair_column, side = key >> one, key & one
-    pair = pair_column // np.uint64(n_in)
-    alone = ~both
-    # The sides of a pair's entries in random order: sorted by the pair, then by forty random bits.
-    lots = rng.integers(1 << 40, size=int(alone.sum()), dtype=np.uint64)
-    side[alone] = np.sort((pair[alone] << np.uint64(41)) | (lots << one) | side[alone]) & one
-    return order[(pair << one) | side], pair_column - pair * np.uint64(n_in)
+    kept = KeptPlaces.of(~mask.array if inverted else mask.array)
+    for drawn in same_margins(kept, rng, count, TRADES):
+        yield Mask.owning(~drawn.array if inverted else drawn.array)

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from prunescope.observables.measure import Scalar
 from prunescope.observables.null_moments import Moments, pair_variance_sum
+from prunescope.observables.shares import share_against
 
 
 def placed_variances(drawn: NDArray[np.int64], groups: int, slots: int) -> NDArray[np.float64]:
@@ -107,14 +108,6 @@ def _share(total: NDArray[np.float64], number: int, order: int) -> NDArray[np.fl
     return total / math.perm(number, order) if number >= order else np.zeros_like(total)
 
 
-def rare_share(dead: int, null: Moments, count: int) -> Scalar:
-    """Return the share of ``count`` things that are dead; the sd of its null is at least that of one of them.
-
-    Where chance leaves none, the exact sd is next to 0, and a z from it would be a number without bound for one of them.
-    """
-    return Scalar.exactly(dead / count, Moments(null.mean, max(null.sd, 1 / count)))
-
-
 def dead_groups(counts: NDArray[np.int64], slots: int) -> Scalar:
     """Return the share of groups without a kept weight, against each unit's weights anywhere in its groups.
 
@@ -128,7 +121,7 @@ def dead_groups(counts: NDArray[np.int64], slots: int) -> Scalar:
         mean += groups * alone
         variance += groups * alone * (1 - alone) + groups * (groups - 1) * (both - alone**2)
     null = Moments(mean / (units * groups), math.sqrt(max(0.0, variance)) / (units * groups))
-    return rare_share(int((counts == 0).sum()), null, units * groups)
+    return share_against(float((counts == 0).mean()), null, units * groups)
 
 
 def _empty(kept: int, size: int, places: int) -> float:

@@ -15,10 +15,11 @@ from numpy.typing import NDArray
 
 from prunescope.errors import InputError
 from prunescope.mask import BoolArray
-from prunescope.observables.group_spread import cross_variance, rare_share, share_scalar, spread_scalar
+from prunescope.observables.group_spread import cross_variance, share_scalar, spread_scalar
 from prunescope.observables.measure import Scalar
 from prunescope.observables.null_moments import Moments
 from prunescope.observables.occupancy import EmptyBoxes, empty_boxes
+from prunescope.observables.shares import share_against
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,7 +99,7 @@ def dead_kernels(kernels: Kernels) -> Scalar:
     """Return the share of kernels, pairs of a filter and an input channel, that keep no weight."""
     empty, count = kernels.empty, kernels.reached.size
     null = Moments(float(empty.mean.sum()) / count, math.sqrt(_positive(empty.second.sum())) / count)
-    return rare_share(count - int(kernels.reached.sum()), null, count)
+    return share_against(float((~kernels.reached).mean()), null, count)
 
 
 def channel_fan_in_ratio(kernels: Kernels) -> Scalar:
@@ -138,7 +139,7 @@ def dead_channels(kernels: Kernels) -> Scalar:
     variance = channels * alone * (1 - alone) + channels * (channels - 1) * (both - alone**2)
     count = groups * channels
     null = Moments(float(alone.mean()), math.sqrt(_positive(variance.sum())) / count)
-    return rare_share(int((kernels.fan_out == 0).sum()), null, count)
+    return share_against(float((kernels.fan_out == 0).mean()), null, count)
 
 
 def _positive(number: float) -> float:

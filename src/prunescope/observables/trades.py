@@ -1,4 +1,5 @@
-"""Random masks with the same margins on both sides, by trades between pairs of units (docs/science.md, "Clustering")."""
+"""Random masks with the same margins on both sides, by trades between pairs of units (docs/science.md,
+"Masks with both margins")."""
 
 from __future__ import annotations
 
@@ -68,14 +69,16 @@ class KeptPlaces:
         return csr_array((values, (rows, columns)), shape)
 
 
-def same_margins(kept: KeptPlaces, rng: np.random.Generator, count: int) -> Iterator[KeptPlaces]:
-    """Yield ``count`` random masks with the same fan-ins and fan-outs.
+def same_margins(
+    kept: KeptPlaces, rng: np.random.Generator, count: int, between: int = TRADES
+) -> Iterator[KeptPlaces]:
+    """Yield ``count`` random masks with the same fan-ins and fan-outs, so many rounds of trades apart.
 
     By trades (Strona et al. 2014), all units in pairs at a time (Carstens, Berger & Strona 2018). In the long run every
     mask of these margins is as likely as another.
     """
     for number in range(count):
-        for _ in range(TRADES if number else FIRST_TRADES):
+        for _ in range(between if number else FIRST_TRADES):
             kept = trade(kept, rng)
         yield kept
 

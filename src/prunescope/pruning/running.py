@@ -132,5 +132,6 @@ def _facts(experiment: Experiment) -> MethodFacts:
         update_rule=traits.update_rule,
         procedure=lambda setting: find_method(name)(setting),
         effort=traits.effort,
-        dense_first=traits.dense_first,
+        # Parameters to rewind to are stored by methods that go on from a level of their own.
+        dense_first=traits.dense_first or ("further" in (traits.fields or ()) and prune.further > 0),
     )

@@ -25,20 +25,25 @@ def write_arrays(path: Path, arrays: Arrays, metadata: Mapping[str, str] | None 
 
     The file appears whole or not at all, and its bytes are a function of what it holds.
     """
-    from safetensors.numpy import save
-
     whole = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
     notes = dict(metadata or {})
-    data = memoryview(save(whole, metadata={**notes, DIGEST: _digest(whole, notes)}))
+    parts = serialized(whole, {**notes, DIGEST: _digest(whole, notes)})
+    with replacing(path) as temporary, temporary.open("wb") as file:
+        file.writelines(parts)
+
+
+def serialized(arrays: Arrays, metadata: Mapping[str, str]) -> tuple[bytes, memoryview]:
+    """Return the header and the values of a safetensors file; its bytes are a function of what it holds."""
+    from safetensors.numpy import save
+
+    data = memoryview(save(arrays, metadata=dict(metadata)))
     # The library writes the metadata in an order that differs from process to process.
     end = 8 + int.from_bytes(data[:8], "little")
     header = json.loads(bytes(data[8:end]))
     header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
     text = json.dumps(header, ensure_ascii=False, separators=(",", ":")).encode()
     text += b" " * (-len(text) % 8)  # so that the arrays stay aligned
-    with replacing(path) as temporary, temporary.open("wb") as file:
-        file.write(len(text).to_bytes(8, "little") + text)
-        file.write(data[end:])
+    return len(text).to_bytes(8, "little") + text, data[end:]
 
 
 def read_arrays(path: Path) -> tuple[Arrays, dict[str, str]]:

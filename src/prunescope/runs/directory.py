@@ -23,6 +23,8 @@ from prunescope.files import open_regular
 from prunescope.locks import is_held
 from prunescope.mask import BoolArray, ImageShape, Mask
 from prunescope.model import Arrays, Model, Ticket
+from prunescope.network.network_input import NetworkInput
+from prunescope.runs import stored_input
 from prunescope.runs.arrays import read_arrays
 from prunescope.runs.metrics_file import MetricsLine, read_metrics
 from prunescope.runs.owner import Owner
@@ -35,6 +37,9 @@ if TYPE_CHECKING:
     import pandas
     import polars
     from matplotlib.figure import Figure
+    from torch import nn
+
+    from prunescope.network.plain import MaskForm, NormForm, PlainNetwork
 
 
 _SAID: set[Path] = set()  # runs of which it was said that their files do not say whose they are
@@ -280,12 +285,16 @@ class Run:
 
     def mask(self, level: int, layer: int = 1) -> Mask:
         """Read the mask of one hidden layer (1 = first); raise InputError for a level or layer that does not exist."""
-        if level not in self.levels:
-            raise InputError(f"{self.path}: no level {level}; finished levels are {self.levels}")
+        self._check_level(level)
         masks = self.ticket(level).masks
         if not 1 <= layer <= len(masks):
             raise InputError(f"{self.path}: no layer {layer}; hidden layers are 1 to {len(masks)}")
         return masks[layer - 1]
+
+    def _check_level(self, level: int) -> None:
+        """Raise InputError for a level that is not finished."""
+        if level not in self.levels:
+            raise InputError(f"{self.path}: no level {level}; finished levels are {self.levels}")
 
     def model(self, level: int) -> Model:
         """Read the model at the end of a level, pruned entries 0; raise InputError for a missing or damaged file."""
@@ -296,6 +305,38 @@ class Run:
         """Read the parameters that levels rewind to; raise InputError for a missing or damaged file."""
         path = self.path / "rewind.safetensors"
         return read_model(path, self._arrays(path, None)[0], self._sizes)
+
+    def network_input(self) -> NetworkInput:
+        """Read what turns pixels into the networks' input; raise InputError for a missing or damaged file.
+
+        The data are opened where an earlier version made the run, which did not store it.
+        """
+        path = self.path / stored_input.FILE
+        if not path.exists():
+            return stored_input.input_of_data(
+                self.path, self.experiment.data, self.seed, self.data.get("fingerprint")
+            )
+        return stored_input.read_input(path, *self._arrays(path, None), self._sizes.inputs)
+
+    def torch(self, level: int, *, norm: NormForm = "folded", masks: MaskForm = "baked") -> nn.Sequential:
+        """Return the network at the end of a level as a module of torch's own parts, in evaluation mode.
+
+        It takes pixels as float32 [B, C, H, W], those of images from 0 to 255, and returns logits [B, classes]; it needs
+        nothing of this package. ``norm``: "folded" into the linear maps, or as "layers" (torch.nn.BatchNorm1d).
+        ``masks``: "baked" in as zeros, or "prune" for masks of torch.nn.utils.prune. Raises InputError for a level that
+        does not exist, for another ``norm`` or ``masks``, and for a missing or damaged file.
+        """
+        from prunescope.network.plain_module import plain_module
+
+        return plain_module(self.plain_network(level, norm), masks)
+
+    def plain_network(self, level: int, norm: NormForm = "folded") -> PlainNetwork:
+        """Read the network at the end of a level as maps, norms and rectifiers; raise InputError as ``torch`` does."""
+        from prunescope.network.plain import plain_network
+
+        self._check_level(level)
+        place = self.experiment.network.norm
+        return plain_network(self.model(level), self.ticket(level), self.network_input(), place, norm)
 
     def observations(self, level: int) -> Arrays:
         """Read the arrays that the run measured with its data at the end of a level.

@@ -197,6 +197,7 @@ class _Driver:
     def _trained(self, level: Level, setting: Setting, engine: Engine) -> Outcome:
         from prunescope.runs.columns import LevelEnd, schema
         from prunescope.runs.measurements import level_observations, level_rows
+        from prunescope.runs.stored_input import input_of_dataset
 
         dataset, saved = setting.dataset, self._saved(level)
         assert dataset is not None
@@ -215,6 +216,7 @@ class _Driver:
             raise Interrupted
         if trained.kept is not None:
             self.directory.write_rewind(trained.kept)
+        self.directory.write_input(input_of_dataset(dataset))
         observed = level_observations(level, trained, setting, engine)
         seconds = time.monotonic() - began + before
         end = LevelEnd(

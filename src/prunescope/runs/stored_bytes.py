@@ -70,6 +70,7 @@ def stored_bytes(
     evaluations = sum(math.ceil(count / experiment.train.eval_every) for count in levels.steps)
     rows = len(levels.densities) * (len(sizes) - 2)
     shared = LINE_BYTES * evaluations + TABLE_BYTES + ROW_BYTES * rows + TEXT_BYTES
+    shared += _file(2, FLOAT * sizes[0] + -(-sizes[0] // 8))  # inputs.safetensors
     if levels.rewinds:
         shared += weights_bytes(sizes, norm, 1.0)  # rewind.safetensors
     return StoredBytes(each, shared, 2 * checkpoint_bytes(experiment, sizes))

@@ -15,6 +15,8 @@ from prunescope.experiment import Experiment, load
 from prunescope.files import append_text, remove_leftovers, write_bytes, write_text
 from prunescope.locks import Locked, held
 from prunescope.model import WEIGHT_MASK, Arrays, Model, Ticket
+from prunescope.network.network_input import NetworkInput
+from prunescope.runs import stored_input
 from prunescope.runs.arrays import read_arrays, write_arrays
 from prunescope.runs.checkpoint import Checkpoint, read_checkpoint
 from prunescope.runs.directory import LOCK, Run, sha256
@@ -50,6 +52,13 @@ class RunWriter(Run):
         weights = packed(model.to_arrays()) if self.packs_weights else (model.to_arrays(), {})
         write_arrays(folder / "weights.safetensors", weights[0], weights[1] | whose)
         write_arrays(folder / "observations.safetensors", observed, whose)
+
+    def write_input(self, pixels: NetworkInput) -> None:
+        """Write what turns pixels into the networks' input, unless it is there."""
+        path = self.path / stored_input.FILE
+        if not path.exists():
+            arrays, notes = stored_input.packed_input(pixels)
+            write_arrays(path, arrays, notes | self.owner.metadata)
 
     def write_table(self, rows: list[dict[str, Any]], schema: dict[str, type[polars.DataType]]) -> None:
         """Write levels.parquet with the rows of all finished levels; ``schema`` has the polars type of each column."""

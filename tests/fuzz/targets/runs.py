@@ -21,6 +21,7 @@ _READ = (
     ("table", "{input}/runs", "--out", "{out}/runs.parquet"),
     ("observe", "RUN", "--json"),
     ("show", "RUN"),
+    ("export", "RUN", "--to", "npz", "--out", "{out}/network.npz"),
 )  # fmt: skip
 _FIGURES = (
     "levels",

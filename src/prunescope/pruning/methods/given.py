@@ -57,7 +57,7 @@ def _inputs(experiment: Experiment, seed: int) -> dict[str, str]:
 TRAITS = Traits(
     label="given masks",
     order=13,
-    sentence="level 1 has given masks ({masks}), and {further} levels after it are pruned by {rate} each{rewound}",
+    sentence="level 1 is trained with given masks ({masks}){onward}",
     expected=_expected,
     dense_first=False,
     reads=frozenset({"rate", "rewind", "scope"}),
