@@ -7,6 +7,7 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from prunescope.layers.unstructured import WORDS
 from prunescope.tensors import shown
 
 if TYPE_CHECKING:
@@ -16,36 +17,49 @@ if TYPE_CHECKING:
 # Up to so many layers are printed in full; more of them are ranked, a line each, up to the other number.
 IN_FULL = 3
 RANKED = 30
+# So many of the numbers that need no geometry are printed of a layer, the farthest from their null.
+TELLING = 6
 
 
-def print_observed(observed: ObservedNetwork, words: tuple[str, str], *, as_json: bool) -> None:
+def print_observed(
+    observed: ObservedNetwork, words: tuple[str, str], *, as_json: bool, every: bool = False
+) -> None:
     """Print what was measured: a few layers in full, many as a table, the farthest from their null first.
 
     ``words``: what the inputs are, in brackets, and the density of the run's level, "" where there is none.
+    ``every``: print each number of a layer, and not only the most telling of those that need no geometry.
     """
     if as_json:
         print(json.dumps(observed.to_dict(), indent=2))
     elif len(observed) <= IN_FULL:
         for layer in observed:
-            _print_in_full(layer, words)
+            _print_in_full(layer, words, every)
     else:
         _print_ranked(observed.ranked)
 
 
-def _print_in_full(layer: ObservedLayer, words: tuple[str, str]) -> None:
+def _print_in_full(layer: ObservedLayer, words: tuple[str, str], every: bool) -> None:
     units, inputs = layer.form.shape[0], math.prod(layer.form.shape[1:])
     size = f"{units} units, {inputs} inputs{words[0]}"
-    print(f"{shown(layer.name)}: {size}, weight density {layer.density:.4g}{words[1]}")
-    print(f"  {'':28}{'value':>10}{'null':>10}{'sd':>10}{'z':>8}{'shuffles':>10}")
-    print(f"  {'fan in mean':28}{layer.fan_in_mean:10.3f}")
-    for name, scalar in layer.scalars.items():
-        print(f"  {name.replace('_', ' '):28}{_cells(scalar)}{_shuffles(scalar):>10}")
+    if layer.form.kind != "linear":
+        size = f"{layer.form.kind} {'x'.join(map(str, layer.form.shape))}"
+    patterns = "".join(f"; {name}" for name in layer.patterns)
+    print(f"{shown(layer.name)}: {size}, weight density {layer.density:.4g}{words[1]}{patterns}")
+    print(f"  {'':32}{'value':>10}{'null':>10}{'sd':>10}{'z':>8}{'shuffles':>10}")
+    print(f"  {'fan in mean':32}{layer.fan_in_mean:10.3f}")
+    shown_first = {name: one for name, one in layer.scalars.items() if every or name not in WORDS}
+    others = {name: one for name, one in layer.scalars.items() if name not in shown_first}
+    telling = sorted(others, key=lambda name: -abs(others[name].z) if math.isfinite(others[name].z) else 0.0)
+    for name, scalar in (shown_first | {name: others[name] for name in telling[:TELLING]}).items():
+        print(f"  {name.replace('_', ' '):32}{_cells(scalar)}{_shuffles(scalar):>10}")
+    if len(others) > TELLING:
+        print(f"  and {len(others) - TELLING} numbers nearer to their nulls (--layer prints all)")
 
 
 def _print_ranked(layers: Sequence[ObservedLayer]) -> None:
     """Print a line a layer, the farthest from its null first."""
     width = min(48, max(len(shown(layer.name)) for layer in layers[:RANKED]))
-    header = f"{'layer':{width}}  {'kind':12}{'shape':>16}{'density':>9}  {'farthest from its null':28}"
+    header = f"{'layer':{width}}  {'kind':12}{'shape':>16}{'density':>9}  {'farthest from its null':32}"
     print(f"{header}{'value':>10}{'null':>10}{'sd':>10}{'z':>8}")
     for layer in layers[:RANKED]:
         name = shown(layer.name)
@@ -54,19 +68,22 @@ def _print_ranked(layers: Sequence[ObservedLayer]) -> None:
         line = f"{short:{width}}  {layer.form.kind:12}{shape:>16}{layer.density:9.4f}  "
         if layer.farthest is not None:
             quantity, scalar = layer.farthest
-            line += f"{quantity.replace('_', ' '):28}{_cells(scalar)}"
-        print(line.rstrip())
+            line += f"{quantity.replace('_', ' '):32}{_cells(scalar)}"
+        print(f"{line}  {', '.join(layer.patterns)}".rstrip())
     if len(layers) > RANKED:
-        print(
-            f"and {len(layers) - RANKED} layers nearer to their nulls (--json prints all, --layer one in full)"
-        )
+        print(f"and {len(layers) - RANKED} layers nearer to their nulls (--json prints all)")
+    most = max(len(layer.scalars) for layer in layers)
+    print(f"up to {most} numbers a layer: in a random layer the farthest of so many has a |z| of about 3")
 
 
 def _cells(scalar: Scalar) -> str:
-    columns = (("value", 10, 3), ("null_mean", 10, 3), ("null_sd", 10, 3), ("z", 8, 1))
+    """Return value, null and sd with as many places as the sd asks for, three at least, and z."""
+    spread = scalar.null_sd
+    places = min(7, max(3, 1 - math.floor(math.log10(spread)))) if 0 < spread < math.inf else 3
+    columns = (("value", 10, places), ("null_mean", 10, places), ("null_sd", 10, places), ("z", 8, 1))
     return "".join(
-        f"{value:z{width}.{places}f}" if math.isfinite(value := getattr(scalar, name)) else f"{'-':>{width}}"
-        for name, width, places in columns
+        f"{value:z{width}.{digits}f}" if math.isfinite(value := getattr(scalar, name)) else f"{'-':>{width}}"
+        for name, width, digits in columns
     )
 
 

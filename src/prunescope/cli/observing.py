@@ -53,7 +53,7 @@ def observe_command(
         words = ("", "")
     if page is not None:
         print(f"prunescope: page: {observed.write_page(page)}", file=sys.stderr)
-    print_observed(observed, words, as_json=json)
+    print_observed(observed, words, as_json=json, every=layer is not None)
 
 
 @dataclass(frozen=True)

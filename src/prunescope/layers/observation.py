@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -13,6 +14,7 @@ from prunescope.layers.observed import ObservedLayer, ObservedNetwork
 from prunescope.layers.pictures import drawn_arrays
 from prunescope.layers.sources import Selection, layers_of
 from prunescope.layers.stacks import FieldsOf
+from prunescope.layers.unstructured import named_patterns
 from prunescope.mask import ImageShape
 from prunescope.observables.threads import in_order, using_threads
 from prunescope.runs.directory import Run
@@ -79,7 +81,8 @@ def measure_layer(layer: LayerMask) -> ObservedLayer:
     """Return what is measured of one layer."""
     scalars, arrays = fitting(layer)
     arrays = drawn_arrays(layer) | arrays
-    return ObservedLayer(layer.name, layer.form, layer.origin, layer.mask.kept, scalars, arrays)
+    patterns = named_patterns(layer.mask, math.prod(layer.form.shape[2:]))
+    return ObservedLayer(layer.name, layer.form, layer.origin, layer.mask.kept, scalars, arrays, patterns)
 
 
 def _words(source: object) -> str:

@@ -23,7 +23,7 @@ class ObservedLayer:
     """What was measured of one layer.
 
     ``scalars``: by name, each with its null. ``arrays``: what figures draw, by name: those of ``pictures.drawn_arrays``,
-    and what the layer's kind has beside them.
+    and what the layer's kind has beside them. ``patterns``: the patterns that hold everywhere, as "2:4 along inputs".
     """
 
     name: str
@@ -32,6 +32,7 @@ class ObservedLayer:
     kept: int
     scalars: Mapping[str, Scalar]
     arrays: Mapping[str, NDArray[Any]] = field(default_factory=dict)
+    patterns: tuple[str, ...] = ()
 
     def _repr_html_(self) -> str:
         return html_of("ObservedLayer.html", self)
@@ -133,6 +134,7 @@ class ObservedNetwork(Sequence[ObservedLayer]):
                 "density": layer.density,
                 "kind": layer.form.kind,
                 "origin": layer.origin,
+                "patterns": list(layer.patterns),
                 "fan_in_mean": layer.fan_in_mean,
                 **(NOT_DEFINED if layer.form.kind == "linear" else {}),
                 **{name: numbers(one) for name, one in layer.scalars.items()},
