@@ -24,7 +24,7 @@ from prunescope.layers.layer_names import (
 from prunescope.mask import ImageShape, Mask
 from prunescope.model import FloatArray
 from prunescope.tensors import NamedMask
-from prunescope.tensors.named_mask import Fact
+from prunescope.tensors.named_tensor import Fact
 
 Kind = Literal[
     "linear", "patches", "tokens", "convolution", "depthwise", "attention", "embedding", "recurrent"
