@@ -5,11 +5,13 @@ flax is installed.
 """
 
 import struct
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 
-def packed(value):
+def packed(value: Any) -> bytes:
     """Return a value of dicts, lists, texts, numbers, None and arrays as bytes of msgpack."""
     if value is None:
         return b"\xc0"
@@ -40,12 +42,12 @@ def packed(value):
 class BFloat16:
     """An array of float32 that is written as bfloat16: the upper half of the bytes of each number."""
 
-    def __init__(self, array):
+    def __init__(self, array: Any) -> None:
         self.array = np.asarray(array, np.float32)
         self.bytes = (self.array.view(np.uint32) >> 16).astype("<u2").tobytes()
 
 
-def chunked(array, size):
+def chunked(array: NDArray[Any], size: int) -> dict[str, Any]:
     """Return an array as flax writes one that is too large for one piece: in pieces of ``size`` numbers."""
     pieces = [array.ravel()[start : start + size] for start in range(0, array.size, size)]
     return {
@@ -55,7 +57,7 @@ def chunked(array, size):
     }
 
 
-def extension(kind, data):
+def extension(kind: int, data: bytes) -> bytes:
     """Return an extension of msgpack of this kind with these bytes."""
     fixed = {1: 0xD4, 2: 0xD5, 4: 0xD6, 8: 0xD7, 16: 0xD8}
     if len(data) in fixed:
@@ -67,15 +69,15 @@ def extension(kind, data):
     return struct.pack(">BIB", 0xC9, len(data), kind) + data
 
 
-def _array(array):
+def _array(array: NDArray[Any]) -> bytes:
     return _described(array.shape, array.dtype.name, array.tobytes())
 
 
-def _described(shape, name, data):
+def _described(shape: tuple[int, ...], name: str, data: bytes) -> bytes:
     return packed([list(shape), name, data])
 
 
-def _whole(value):
+def _whole(value: int) -> bytes:
     if 0 <= value < 128 or -32 <= value < 0:
         return struct.pack(">b" if value < 0 else ">B", value)
     for code, form in ((0xCC, ">B"), (0xCD, ">H"), (0xCE, ">I"), (0xCF, ">Q")):
@@ -87,18 +89,18 @@ def _whole(value):
     raise ValueError(value)
 
 
-def _text(data):
+def _text(data: bytes) -> bytes:
     return bytes([0xA0 + len(data)]) + data if len(data) < 32 else _sized(data, (0xD9, 0xDA, 0xDB))
 
 
-def _sized(data, codes):
+def _sized(data: bytes, codes: tuple[int, int, int]) -> bytes:
     for code, form in zip(codes, (">B", ">H", ">I"), strict=True):
         if len(data) < 256 ** struct.calcsize(form):
             return bytes([code]) + struct.pack(form, len(data)) + data
     raise ValueError(len(data))
 
 
-def _counted(count, few, many):
+def _counted(count: int, few: int, many: int) -> bytes:
     if count < 16:
         return bytes([few + count])
     return struct.pack(">BH", many, count) if count < 1 << 16 else struct.pack(">BI", many + 1, count)

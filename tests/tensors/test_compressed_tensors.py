@@ -4,12 +4,14 @@ The files that compressed-tensors itself makes need requirements-layouts.lock, w
 """
 
 import base64
+import json
 
 import numpy as np
 import pytest
 import torch
 from safetensors.torch import save_file
 
+from layouts import library
 from prunescope.errors import InputError
 from prunescope.tensors import named_masks
 from prunescope.tensors.compressed_tensors import kept_of_metadata
@@ -99,7 +101,7 @@ def test_shapes_that_lie_are_refused(tmp_path, shape, why):
 
 
 def test_the_library_writes_what_is_read(tmp_path):
-    compressors = pytest.importorskip("compressed_tensors.compressors")
+    compressors = library("compressed_tensors.compressors")
     for form, kept in (
         ("sparse-24-bitmask", two_of_four(8, 16)),
         ("sparse-bitmask", RNG.random((6, 13)) < 0.3),
@@ -116,13 +118,13 @@ def test_the_library_writes_what_is_read(tmp_path):
 
 
 def _config(form):
-    configs = pytest.importorskip("compressed_tensors.config")
+    configs = library("compressed_tensors.config")
     kind = configs.Sparse24BitMaskConfig if "24" in form else configs.BitmaskConfig
     return kind(sparsity_structure="2:4" if "24" in form else "unstructured")
 
 
 def test_the_library_writes_marlin_24_as_it_is_read(tmp_path):
-    compressors = pytest.importorskip("compressed_tensors.compressors")
+    compressors = library("compressed_tensors.compressors")
     from compressed_tensors.quantization import QuantizationArgs, QuantizationScheme
 
     kept = two_of_four(64, 128)
@@ -137,3 +139,14 @@ def test_the_library_writes_marlin_24_as_it_is_read(tmp_path):
     )
     masks, _ = found(tmp_path / "model.safetensors")
     np.testing.assert_array_equal(masks["q_proj.weight"], kept)
+
+
+def test_packed_integers_are_left_out_by_the_name_of_their_format(tmp_path):
+    state = {"q_proj.weight_packed": torch.zeros(4, 2, dtype=torch.int32), "fc.weight_mask": torch.eye(3)}
+    save_file(state, tmp_path / "model.safetensors")
+    quantisation = {"quant_method": "compressed-tensors", "format": "pack-quantized"}
+    (tmp_path / "config.json").write_text(json.dumps({"quantization_config": quantisation}))
+    _, said = found(tmp_path)
+    assert said == [
+        "1 weights are packed integers of pack-quantized, which are not read: save the model dense"
+    ]

@@ -40,9 +40,11 @@ def in_layouts_of_jax(tensors: Sequence[NamedTensor]) -> list[NamedTensor]:
     """
     words = [tuple(re.split("[./]", tensor.name)) for tensor in tensors]
     shapes = _shapes(zip(words, tensors, strict=True))
-    layers = [_masked_layer(tensor, own, shapes) for tensor, own in zip(tensors, words, strict=True)]
-    again = Counter(layer for layer in layers if layer is not None)
     has_parameters = any(PARAMETERS in own for own in words)
+    layers = [_masked_layer(tensor, own, shapes) for tensor, own in zip(tensors, words, strict=True)]
+    # State dicts of torch with masks beside them are read by mask_names.
+    layers = [one if one and (has_parameters or one[-1] in (KERNEL, WEIGHTS)) else None for one in layers]
+    again = Counter(layer for layer in layers if layer is not None)
     kept = []
     for tensor, own, layer in zip(tensors, words, layers, strict=True):
         if layer is not None:
