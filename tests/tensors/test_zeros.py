@@ -106,6 +106,21 @@ def test_a_tensor_of_zeros_and_a_row_of_padding_are_not_pruned():
     assert verdict(embedding, is_embedding=True) == "pruned"
 
 
+@pytest.mark.parametrize("rows", [1, 3, 128])
+def test_a_large_tensor_is_judged_by_a_sample_that_spans_it(monkeypatch, rows):
+    monkeypatch.setattr("prunescope.tensors.zeros.SAMPLE", 4096)
+    census = ZeroCensus(WEIGHTS.size)
+    pruned = by_magnitude(ROUNDED["4 bits a row"](WEIGHTS), 0.5)
+    for start in range(0, len(pruned), rows):
+        part = pruned[start : start + rows]
+        census.add(part, part != 0)
+    assert census.zeros == (pruned == 0).sum()
+    sample = np.concatenate(census._rows)
+    assert sample.shape == (16, 256)
+    np.testing.assert_array_equal(sample, np.abs(pruned[::8]))
+    assert census.verdict() == "pruned"
+
+
 def test_values_that_are_not_finite_or_not_real_are_counted():
     weights = WEIGHTS.copy()
     weights[0, :3] = np.nan, np.inf, -np.inf
