@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from prunescope.errors import InputError
 from prunescope.tensors import ReadingOptions, named_masks
 from prunescope.tensors.zeros import ZeroCensus, zeros_by_rounding
 
@@ -158,3 +159,15 @@ def test_the_rule_within_a_network():
         "1 weight is left out, all zeros, as some layers start: lora_B.weight",
     ]
     assert len(said_of(state, zeros="always")[0]) == 11
+
+
+def test_a_dense_network_says_in_few_words_what_it_holds():
+    state = {f"layers.{i}.weight": torch.tensor(WEIGHTS) for i in range(9)}
+    state |= {"lora_B.weight": torch.zeros(4, 6), "norm.weight": torch.ones(8)}
+    with pytest.raises(InputError) as caught:
+        said_of(state)
+    assert str(caught.value) == (
+        "no mask inside (9 weights are left out, no more zeros than chance: layers.0.weight, layers.1.weight, "
+        "layers.2.weight, and 6 more; 1 weight is left out, all zeros, as some layers start: lora_B.weight; a mask is an "
+        "array of 0 and 1, [n_out, n_in, …])"
+    )
