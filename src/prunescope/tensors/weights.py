@@ -59,7 +59,7 @@ class WeightsTaken:
         if len(self.seen) > 2:
             return [*self._by_kind(), *self.unread]
         found = [(kind, tensor) for kind, tensors in self.left_out.items() for tensor in tensors]
-        # What has zeros but too few, or by rounding, comes first: it may be what somebody looks for.
+        # What has zeros but too few, or by rounding, comes first: it may be what is searched for.
         found.sort(key=lambda entry: self.zeros.get(entry[1].name, 0) == 0)
         return [*(self._reason(kind, tensor) for kind, tensor in found), *self.unread]
 
