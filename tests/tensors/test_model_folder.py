@@ -1,7 +1,10 @@
 """prunescope.tensors.model_folder: run with `pytest tests/tensors/test_model_folder.py`."""
 
+import gc
 import json
 import os
+import tracemalloc
+import weakref
 
 import numpy as np
 import pytest
@@ -11,6 +14,7 @@ from safetensors.numpy import save_file
 from prunescope.errors import InputError
 from prunescope.tensors import named_masks
 
+RNG = np.random.default_rng(3)
 FIRST = np.random.default_rng(0).random((6, 10)) < 0.3
 SECOND = np.random.default_rng(1).random((4, 6)) < 0.5
 NAMES = ("model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors")
@@ -142,3 +146,39 @@ def test_what_is_no_file_is_refused_at_once(tmp_path):
     os.mkfifo(tmp_path / NAMES[0])
     index(tmp_path, {"a": 0})
     assert refusal(tmp_path).endswith("is a pipe, not a file")
+
+
+def test_one_mask_is_in_memory_at_a_time(tmp_path):
+    kept = RNG.random((64, 64)) < 0.5
+    places = {}
+    for shard in range(4):
+        names = [f"layer{number}.weight" for number in range(5 * shard, 5 * shard + 5)]
+        file = f"model-{shard + 1:05}-of-00004.safetensors"
+        save_file({name: kept * RNG.normal(2, 1, kept.shape) for name in names}, tmp_path / file)
+        places.update(dict.fromkeys(names, file))
+    (tmp_path / INDEX).write_text(json.dumps({"weight_map": places}))
+    references = []
+    masks = named_masks(tmp_path)
+    for mask in masks:
+        assert mask.array.tolist() == kept.tolist()
+        references.append(weakref.ref(mask.array))
+        del mask
+        gc.collect()
+        assert sum(reference() is not None for reference in references) <= 1
+    assert len(references) == 20
+
+
+def test_no_more_of_a_tensor_is_read_at_once_than_a_part(tmp_path, monkeypatch):
+    kept = RNG.random((2048, 512)) < 0.5  # 1 MB as a mask, 8 MB as float64
+    save_file({"a.weight": kept * RNG.normal(2, 1, kept.shape)}, tmp_path / "model.safetensors")
+    monkeypatch.setattr("prunescope.tensors.named_tensor.TILE_ENTRIES", 1 << 15)
+    monkeypatch.setattr("prunescope.tensors.zeros.SAMPLE", 1 << 12)
+    list(named_masks(tmp_path))  # what is imported or cached once
+    tracemalloc.start()
+    try:
+        (mask,) = named_masks(tmp_path)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert mask.array.tolist() == kept.tolist()
+    assert peak < 2.5 * kept.size  # the mask, and a few parts

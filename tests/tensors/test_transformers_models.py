@@ -44,7 +44,7 @@ def test_a_llama_in_shards(tmp_path):
         np.testing.assert_array_equal(mask.array, kept[name], name)
     facts = masks["model.layers.1.self_attn.k_proj.weight"].facts
     assert facts["model_type"] == "llama"
-    assert (facts["heads"], facts["key_value_heads"], facts["hidden_size"], facts["vocabulary"]) == (
+    assert (facts["heads"], facts["kv_heads"], facts["hidden_size"], facts["vocabulary"]) == (
         4,
         2,
         16,

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from prunescope.errors import InputError
 from prunescope.tensors import ReadingOptions, named_masks
 from prunescope.tensors.zeros import ZeroCensus, zeros_by_rounding
 
@@ -106,6 +107,21 @@ def test_a_tensor_of_zeros_and_a_row_of_padding_are_not_pruned():
     assert verdict(embedding, is_embedding=True) == "pruned"
 
 
+@pytest.mark.parametrize("rows", [1, 3, 128])
+def test_a_large_tensor_is_judged_by_a_sample_that_spans_it(monkeypatch, rows):
+    monkeypatch.setattr("prunescope.tensors.zeros.SAMPLE", 4096)
+    census = ZeroCensus(WEIGHTS.size)
+    pruned = by_magnitude(ROUNDED["4 bits a row"](WEIGHTS), 0.5)
+    for start in range(0, len(pruned), rows):
+        part = pruned[start : start + rows]
+        census.add(part, part != 0)
+    assert census.zeros == (pruned == 0).sum()
+    sample = np.concatenate(census._rows)
+    assert sample.shape == (16, 256)
+    np.testing.assert_array_equal(sample, np.abs(pruned[::8]))
+    assert census.verdict() == "pruned"
+
+
 def test_values_that_are_not_finite_or_not_real_are_counted():
     weights = WEIGHTS.copy()
     weights[0, :3] = np.nan, np.inf, -np.inf
@@ -143,3 +159,15 @@ def test_the_rule_within_a_network():
         "1 weight is left out, all zeros, as some layers start: lora_B.weight",
     ]
     assert len(said_of(state, zeros="always")[0]) == 11
+
+
+def test_a_dense_network_says_in_few_words_what_it_holds():
+    state = {f"layers.{i}.weight": torch.tensor(WEIGHTS) for i in range(9)}
+    state |= {"lora_B.weight": torch.zeros(4, 6), "norm.weight": torch.ones(8)}
+    with pytest.raises(InputError) as caught:
+        said_of(state)
+    assert str(caught.value) == (
+        "no mask inside (9 weights are left out, no more zeros than chance: layers.0.weight, layers.1.weight, "
+        "layers.2.weight, and 6 more; 1 weight is left out, all zeros, as some layers start: lora_B.weight; a mask is an "
+        "array of 0 and 1, [n_out, n_in, …])"
+    )

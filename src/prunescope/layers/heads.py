@@ -63,7 +63,7 @@ def _counts(part: str, named: NamedMask, number: int, size: int) -> tuple[int, .
     if size < 1:
         return ()
     all_heads = len(named.array) // size
-    given = _fact(named, "kv_heads", "num_key_value_heads")
+    given = _fact(named, "kv_heads", "key_value_heads", "num_key_value_heads")
     if part in ("k", "v"):
         return (given or all_heads,)
     if part == "kv":

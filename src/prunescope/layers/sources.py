@@ -107,7 +107,7 @@ def _refuse_shape(source: object, name: str, axes: tuple[int, ...], shape: Image
     raise InputError(
         f"{where}{shown(name)} has {n_in} inputs; --shape {'x'.join(map(str, shape))} holds {size}: "
         + (
-            "it may be transposed, a mask is [n_out, n_in]"
+            "it may be transposed, a mask is [n_out, n_in]: give --order io if so"
             if n_out == size
             else "give C, H, W whose product is the number of inputs"
         )

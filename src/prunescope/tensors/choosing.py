@@ -70,6 +70,8 @@ def _chosen(
     yield from masks_of_weights(source, weights, options, taken)
     if not taken.names:
         others = {name: why for name, why in reasons.items() if name not in taken.seen}
+        if len(taken.seen) > 2:  # a network, whose biases nobody takes for masks
+            others = {}
         raise source.error(
             f"no mask inside ({_why_none(source.tensors, taken.reasons() + _worded(source, others))})"
         )
@@ -145,4 +147,4 @@ def _why_none(tensors: Sequence[NamedTensor], left_out: list[str]) -> str:
     """Return why a source has no mask, and what it holds."""
     if not tensors:
         return "it holds no array or tensor"
-    return "; ".join(shortened(left_out, 2)) + "; a mask is an array of 0 and 1, [n_out, n_in, …]"
+    return "; ".join(shortened(left_out, 3, "more")) + "; a mask is an array of 0 and 1, [n_out, n_in, …]"

@@ -10,6 +10,8 @@ import numpy as np
 
 from prunescope.mask import Mask, as_numbers
 from prunescope.tensors.containers import is_tensor, leaves
+from prunescope.tensors.layouts import in_its_layout
+from prunescope.tensors.model_config import ModelConfig
 from prunescope.tensors.modules import is_module, module_source
 from prunescope.tensors.named_tensor import (
     NamedTensor,
@@ -30,14 +32,16 @@ def source_in_memory(value: object) -> TensorSource:
         return module_source(value)
     if isinstance(value, Mapping) or (isinstance(value, Sequence) and not is_matrix(value)):
         found = [_named(name, leaf) for name, leaf in leaves("", value, is_array)]
-        return TensorSource("", found)
+        return in_its_layout(TensorSource("", found), ModelConfig())
     own = getattr(value, "weight_mask", value)
     return TensorSource("", [_named(ALONE, own if is_array(own) else as_numbers(own))])
 
 
 def is_array(value: object) -> bool:
-    """Return whether a value is an array, a tensor, a sparse matrix or a Mask."""
-    return isinstance(value, Mask | np.ndarray) or is_tensor(value) or is_sparse_matrix(value)
+    """Return whether a value is an array of any library, a tensor, a sparse matrix or a Mask."""
+    if isinstance(value, Mask | np.ndarray) or is_tensor(value) or is_sparse_matrix(value):
+        return True
+    return hasattr(value, "__array__") and hasattr(value, "shape") and not isinstance(value, np.generic)
 
 
 def is_sparse_matrix(value: object) -> bool:
@@ -61,6 +65,7 @@ def _named(name: str, value: Any) -> NamedTensor:
         return named_tensor_of(name, value)
     if is_sparse_matrix(value):
         return NamedTensor(name, tuple(value.shape), "bool", partial(_sparse_rows, value), is_mask=True)
+    value = np.asarray(value)  # as of JAX
     return NamedTensor(name, value.shape, value.dtype.name, partial(_array_rows, value))
 
 

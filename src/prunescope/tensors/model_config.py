@@ -17,7 +17,7 @@ LONGEST_WORD = 100
 # What facts are called here, and the names that configurations give them, the first that is there is taken.
 NUMBERS = {
     "heads": ("num_attention_heads", "n_head", "num_heads", "n_heads"),
-    "key_value_heads": ("num_key_value_heads", "n_head_kv"),
+    "kv_heads": ("num_key_value_heads", "n_head_kv"),
     "head_size": ("head_dim",),
     "hidden_size": ("hidden_size", "n_embd", "d_model"),
     "vocabulary": ("vocab_size",),

@@ -59,7 +59,7 @@ def around(modules: list[Any]) -> Facts:
         heads = heads_of(module)
         if heads is not None:
             shared = _first(module, KEY_HEADS) or _first(getattr(module, "config", None), KEY_HEADS)
-            return _known({"heads": heads, "kv_heads": shared})
+            return _known({"heads": heads, "key_value_heads": shared})
     return {}
 
 

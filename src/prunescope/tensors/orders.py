@@ -65,7 +65,7 @@ def told_order(shapes: Sequence[tuple[int, ...]], order: Order) -> str | None:
         )
     kernels = [shape for shape in known if len(shape) == 4]
     # Channels do not outnumber 16 in the place of kernels, nor are kernels as wide as channels.
-    if order == "oi" and kernels and all(_is_kernel_first(shape) for shape in kernels):
+    if order != "io" and kernels and all(_is_kernel_first(shape) for shape in kernels):
         return (
             f"{size_words(kernels[0])} is as of a convolution [*kernel, n_in, n_out]: give --order io if so"
         )

@@ -39,17 +39,27 @@ class WeightsTaken:
 
     def lines(self) -> list[str]:
         """Return what is to be said of a source in which some weights are pruned."""
-        lines = [f"no mask inside: the weights that are not 0 are taken as kept, of {_some(self.names)}"]
+        return [
+            f"no mask inside: the weights that are not 0 are taken as kept, of {_some(self.names)}",
+            *self._by_kind(),
+            *self.unread,
+        ]
+
+    def _by_kind(self) -> list[str]:
+        """Return what is left out, a line for each reason."""
+        lines = []
         for kind, tensors in self.left_out.items():
             count = f"{len(tensors)} weights are" if len(tensors) > 1 else "1 weight is"
             names = _some([tensor.name for tensor in tensors], most=3)
             lines.append(f"{count} left out, {SENTENCES[kind]}: {names}")
-        return [*lines, *self.unread]
+        return lines
 
     def reasons(self) -> list[str]:
-        """Return why none is taken, a line each for a few weights, else one line a kind."""
+        """Return why none is taken: a line each of two weights, else one for each reason."""
+        if len(self.seen) > 2:
+            return [*self._by_kind(), *self.unread]
         found = [(kind, tensor) for kind, tensors in self.left_out.items() for tensor in tensors]
-        # What has zeros but too few, or by rounding, comes first: it may be what somebody looks for.
+        # What has zeros but too few, or by rounding, comes first: it may be what is searched for.
         found.sort(key=lambda entry: self.zeros.get(entry[1].name, 0) == 0)
         return [*(self._reason(kind, tensor) for kind, tensor in found), *self.unread]
 
@@ -62,8 +72,9 @@ class WeightsTaken:
                 "leave: if they are weights, of which pruning left some 0, save which are kept, {name: weight != 0}, or "
                 "give zeros=always"
             )
+        counted = f"{count or 'no'} zero{'' if count == 1 else 's'}"
         why = "" if kind == "dense" else f", {SENTENCES[kind]}"
-        return f"{shown(tensor.name)}: a mask must hold only 0 and 1 ({size} with {count or 'no'} zeros{why})"
+        return f"{shown(tensor.name)}: a mask must hold only 0 and 1 ({size} with {counted}{why})"
 
 
 def masks_of_weights(

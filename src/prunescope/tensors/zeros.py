@@ -17,7 +17,7 @@ FEWEST, RAREST = 2, 1000
 MARGIN, SHARE = 2.0, 0.02
 # Entries of a row that may have a grid of their own, as blocks of quantized weights have; and at most so many are sampled.
 BLOCK = 32
-SAMPLE = 1 << 20
+SAMPLE = 1 << 18
 
 
 class ZeroCensus:
@@ -28,6 +28,7 @@ class ZeroCensus:
         self.zeros = 0
         self.zero_rows = 0
         self._step = max(1, -(-size // SAMPLE))
+        self._top = 0
         self._rows: list[NDArray[np.float64]] = []
 
     def add(self, part: NDArray[np.generic], kept: NDArray[np.bool_]) -> None:
@@ -35,7 +36,9 @@ class ZeroCensus:
         in_row = kept.sum(axis=1)
         self.zeros += int(kept.size - in_row.sum())
         self.zero_rows += int((in_row == 0).sum())
-        chosen = part[:: self._step]
+        # Every so many rows of the tensor, and of one that is very wide its beginning.
+        chosen = part[-self._top % self._step :: self._step, :SAMPLE]
+        self._top += len(part)
         sizes = np.abs(chosen if np.iscomplexobj(chosen) else chosen.astype(np.float64))
         self._rows.append(np.nan_to_num(sizes, nan=np.inf))
 
@@ -50,7 +53,7 @@ class ZeroCensus:
         if self.zeros < FEWEST or self.zeros * RAREST < self.size:
             return "dense"
         sample = np.concatenate(self._rows)
-        if is_embedding and self.zero_rows == 1 and self.zeros == sample.shape[1]:
+        if is_embedding and self.zero_rows == 1 and self.zeros * self._top == self.size:
             return "padding"
         expected = zeros_by_rounding(sample)
         zeros = int((sample == 0).sum())
