@@ -60,7 +60,6 @@ _views.provide(
         "NetworkOverlap.html": "prunescope.notebook.overlaps:overlap_html",
         "NetworkOverlap.plot": "prunescope.figures.layer_overlaps:overlap_figure",
         "Observables.html": "prunescope.notebook.scalars:observables_html",
-        "NetworkOverlap.html": "prunescope.notebook.overlaps:overlap_html",
         "ObservedLayer.html": "prunescope.notebook.layers:layer_html",
         "ObservedNetwork.html": "prunescope.notebook.layers:network_html",
         "ObservedNetwork.plot": "prunescope.figures.layers:plot_layers",
