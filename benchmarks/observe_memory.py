@@ -64,7 +64,7 @@ def written(folder: Path, layers: Layers, shards: int) -> Path:
         return folder / "model.safetensors"
     places = {}
     for number in range(shards):
-        own = names[number::shards]
+        own = names[number * len(names) // shards : (number + 1) * len(names) // shards]
         file = f"model-{number + 1:05}-of-{shards:05}.safetensors"
         write_safetensors(folder / file, {name: layers[name] for name in own})
         places.update(dict.fromkeys(own, file))

@@ -246,6 +246,19 @@ def test_a_pipe_of_masks_is_refused_at_once(refused, tmp_path):
     assert "is a pipe, not a file" in refused("observe", tmp_path / "mask.pt")
 
 
+def test_a_folder_that_holds_a_model_is_read_as_one(refused, tmp_path, capsys):
+    from safetensors.numpy import save_file
+
+    kept = np.random.default_rng(0).random((6, 8)) < 0.5
+    save_file({"fc.weight_mask": kept}, tmp_path / "model.safetensors")
+    with pytest.raises(SystemExit) as ended:
+        main(["observe", str(tmp_path), "--json"])
+    assert not ended.value.code
+    assert json.loads(capsys.readouterr().out)[0]["density"] == kept.mean()
+    (tmp_path / "model.safetensors").unlink()
+    assert "not a run directory, and none is below it" in refused("observe", tmp_path)
+
+
 def test_masks_of_a_wrong_shape_and_empty_masks_are_refused(refused, tmp_path):
     path = tmp_path / "mask.npy"
     np.save(path, np.ones((4, 12), bool))

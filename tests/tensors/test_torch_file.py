@@ -8,6 +8,7 @@ import pathlib
 import pickle
 import tracemalloc
 import types
+import warnings
 import zipfile
 
 import numpy as np
@@ -249,3 +250,31 @@ def test_memory_stays_near_one_mask(tmp_path):
     assert shapes == [(1000, 1000)] * 8
     # A mask is 1 MB, and a tensor 4 MB of float32; the sample of the zeros rule is at most 8 MB a few times over.
     assert peak < 60e6
+
+
+@pytest.mark.parametrize("layout", ["to_sparse", "to_sparse_csr", "to_sparse_csc", "to_sparse_bsr"])
+def test_sparse_tensors_of_every_layout(tmp_path, layout):
+    arguments = [(5, 6)] if layout == "to_sparse_bsr" else []
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # torch says that sparse tensors are new
+        sparse = getattr(WEIGHTS, layout)(*arguments)
+    torch.save({"fc.weight": sparse, "fc.bias": torch.ones(40)}, tmp_path / "m.pt")
+    found, _ = read(tmp_path / "m.pt")
+    np.testing.assert_array_equal(found["fc.weight"], WEIGHTS.numpy() != 0)
+
+
+def test_a_tensor_of_the_class_of_semi_structured_sparsity_is_refused_by_its_name(tmp_path):
+    from torch.sparse import SparseSemiStructuredTensorCUTLASS
+    from torch.sparse._semi_structured_conversions import sparse_semi_structured_from_dense_cutlass
+
+    dense = torch.zeros(128, 128, dtype=torch.float16)
+    dense.view(-1, 4)[:, :2] = 1
+    values, meta = sparse_semi_structured_from_dense_cutlass(dense)
+    parts = {"packed_t": None, "meta_t": None, "compressed_swizzled_bitmask": None}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # torch says that the class may change
+        tensor = SparseSemiStructuredTensorCUTLASS(dense.shape, packed=values, meta=meta, **parts)
+    torch.save({"fc.weight": tensor}, tmp_path / "m.pt")
+    assert "refused, it calls torch.sparse.semi_structured.SparseSemiStructuredTensorCUTLASS" in refusal(
+        tmp_path / "m.pt"
+    )

@@ -41,10 +41,11 @@ def observe_command(
 ) -> None:
     """Measure masks: fan-in, locality and what else fits a layer, each number against its null."""
     from prunescope.cli.layer_tables import print_observed
+    from prunescope.tensors.model_folder import holds_model
 
     said = OfElsewhere(shape, zeros, order, heads, patch, tokens, pixels)
     said.check()
-    if source.is_dir():
+    if source.is_dir() and (any(source.rglob("run.json")) or not holds_model(source)):
         observed, words = _of_run(source, level, layer, shape)
     else:
         if level is not None:

@@ -50,7 +50,7 @@ def read_msgpack(file: BinaryIO) -> dict[Keys, StoredArray]:
     Raises ValueError, in one line, for what is damaged or no checkpoint.
     """
     leaves: dict[Keys, Leaf] = {}
-    for keys, leaf in _leaves(_Reader(file)):
+    for keys, leaf in _leaves(_MsgpackValues(file)):
         if keys in leaves:
             raise ValueError(f"{'.'.join(keys)} is there twice")
         leaves[keys] = leaf
@@ -95,7 +95,7 @@ def _in_order(numbered: Numbered, keys: Keys) -> list[Leaf]:
     return [found[str(number)] for number in range(len(found))]
 
 
-def _leaves(reader: _Reader) -> Iterator[tuple[Keys, Leaf]]:
+def _leaves(reader: _MsgpackValues) -> Iterator[tuple[Keys, Leaf]]:
     """Yield what maps and lists, nested in each other, end in, with the keys that lead there."""
     # A stack of what is open, since functions cannot be nested as deeply as a file can.
     stack: list[tuple[Keys, bool, int, int]] = []  # keys, whether it is a map, its length, its next entry
@@ -141,7 +141,7 @@ NOTHING = 0xC0
 FALSE, TRUE = 0xC2, 0xC3
 
 
-class _Reader:
+class _MsgpackValues:
     """Reads values of msgpack from an open file, one after the other, and passes over the numbers of arrays."""
 
     def __init__(self, file: BinaryIO) -> None:
