@@ -34,7 +34,7 @@ OF_ONE_PIXEL = (
 )  # fmt: skip
 # Fields whose search could take more entries than this are not computed (about ten seconds), and there is no null where
 # one of its 50 stacks takes more than the other number of entries, of different fields and of masks.
-MOST_ENTRIES, MOST_NULL_ENTRIES = 1e10, 1.5e7
+MOST_ENTRIES, MOST_NULL_ENTRIES = 1e10, 4e6
 
 
 @dataclass(frozen=True, eq=False)
@@ -185,6 +185,8 @@ def with_fields(
     ]
     held = int(np.count_nonzero(np.cumsum(taken) <= MOST_NULL_ENTRIES))
     values = field_shares(parts)
+    if 1.0 in values:  # what follows whole fields is whole
+        held = min(held, values.index(1.0) + 1)
     nulls = list(in_order(field_shares, shuffled_stacks(parts[:held]))) if held else []
     found: dict[str, tuple[Scalar, Any]] = {}
     for number, (name, one) in enumerate(zip(names, fields, strict=True)):
@@ -196,7 +198,7 @@ def with_fields(
     notes = []
     if count < len(whole):
         notes.append(f"{stack.names[count]} and later: effective receptive fields are too large to compute")
-    elif held < len(whole):
+    elif held < len(whole) and values[held - 1] < 1:
         notes.append(f"{stack.names[held]} and later: effective receptive fields are too large for a null")
     return tuple(_with_field(layer, found, first) for layer in layers), notes
 
