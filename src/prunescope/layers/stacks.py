@@ -185,8 +185,9 @@ def with_fields(
     ]
     held = int(np.count_nonzero(np.cumsum(taken) <= MOST_NULL_ENTRIES))
     values = field_shares(parts)
-    if 1.0 in values:  # what follows whole fields is whole
-        held = min(held, values.index(1.0) + 1)
+    # Above the last layer that lacks something, fields are whole, and so are nearly all those of the null.
+    lacking = max((number for number, value in enumerate(values) if value < 1), default=-1)
+    held = min(held, lacking + 2)
     nulls = list(in_order(field_shares, shuffled_stacks(parts[:held]))) if held else []
     found: dict[str, tuple[Scalar, Any]] = {}
     for number, (name, one) in enumerate(zip(names, fields, strict=True)):
@@ -198,7 +199,7 @@ def with_fields(
     notes = []
     if count < len(whole):
         notes.append(f"{stack.names[count]} and later: effective receptive fields are too large to compute")
-    elif held < len(whole) and values[held - 1] < 1:
+    elif held <= lacking:
         notes.append(f"{stack.names[held]} and later: effective receptive fields are too large for a null")
     return tuple(_with_field(layer, found, first) for layer in layers), notes
 
