@@ -29,9 +29,9 @@ def fitting(layer: LayerMask) -> tuple[dict[str, Scalar], Arrays]:
     scalars, arrays = fit(layer) if fit else ({}, {})
     margins = {"fan_in": layer.mask.fan_in, "fan_out": layer.mask.fan_out}
     known = measured_scalars(layer) | output_scalars(layer) | scalars
-    plain = unstructured_scalars(layer.mask, math.prod(layer.form.shape[2:]))
-    others = {name: one for name, one in plain.items() if math.isfinite(one.value) and name not in known}
-    return known | others, margins | arrays
+    found = unstructured_scalars(layer.mask, math.prod(layer.form.shape[2:]))
+    plain = {name: one for name, one in found.items() if math.isfinite(one.value)}
+    return known | {name: one for name, one in plain.items() if name not in known}, margins | arrays
 
 
 def fitting_scalars(layer: LayerMask) -> dict[str, Scalar]:
