@@ -26,6 +26,7 @@ from prunescope.observables.effective_fields import (
 )
 from prunescope.observables.measure import Scalar
 from prunescope.observables.threads import in_order
+from prunescope.tensors import shown
 
 # Modules that act on each pixel alone.
 OF_ONE_PIXEL = (
@@ -79,15 +80,15 @@ class FieldsOf:
         self, layers: tuple[ObservedLayer, ...], say: Callable[[str], None]
     ) -> tuple[ObservedLayer, ...]:
         """Return observed layers with their effective fields; ``say`` is told which have none, and why."""
-        if self._stack is None:
-            if sum(math.prod(layer.form.shape[2:]) > 1 for layer in layers) > 1:
-                say(UNKNOWN_ORDER)
-            return layers
-        if not self._masks:
-            return layers
-        layers, lines = with_fields(layers, self._stack, self._masks)
-        for line in lines:
-            say(line)
+        known = () if self._stack is None else self._stack.names
+        kernels = {plain_name(layer.name) for layer in layers if math.prod(layer.form.shape[2:]) > 1}
+        if self._stack is not None and self._masks:
+            layers, lines = with_fields(layers, self._stack, self._masks)
+            for line in lines:
+                say(line)
+        # The field of a single convolution is its kernel.
+        if len(kernels) > 1 and not kernels <= set(known):
+            say(f"{UNKNOWN_ORDER}; those after {shown(known[-1])} are not" if known else UNKNOWN_ORDER)
         return layers
 
 
