@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from prunescope.errors import InputError
 from prunescope.layers.kinds import LayerHints, as_first, as_layer, form_of, with_gates
 from prunescope.layers.layer_names import plain_name
 from prunescope.tensors import NamedMask
@@ -160,3 +161,9 @@ def test_inputs_in_the_order_of_rows_columns_channels_are_put_in_order():
     last = NamedMask("fc", images.transpose(0, 2, 3, 1).reshape(5, -1).copy())
     layer = as_layer(last, LayerHints(images=(3, 4, 6), pixels="hwc"), takes_images=True)
     np.testing.assert_array_equal(layer.mask.array, images.reshape(5, -1))
+
+
+@pytest.mark.parametrize("wrong", [{"heads": 0}, {"patch": -1}, {"tokens": (4, 0)}, {"pixels": "cwh"}])
+def test_hints_that_are_nothing_are_refused(wrong):
+    with pytest.raises(InputError, match=next(iter(wrong))):
+        LayerHints(**wrong)

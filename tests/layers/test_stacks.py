@@ -129,3 +129,18 @@ def test_an_order_that_is_not_known_is_told():
         observed = tuple(measure_layer(one) for one in fields.watching(layers_of(module, 0.3)))
         assert fields.added_to(observed, said.append) == observed
         assert said == [UNKNOWN_ORDER]
+
+
+def test_convolutions_after_the_stack_are_told_of():
+    class Residual(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.inner = nn.Conv2d(4, 4, 3)
+
+    module = nn.Sequential(nn.Conv2d(2, 4, 3), nn.Conv2d(4, 4, 3), Residual())
+    fields, said = FieldsOf(module), []
+    observed = tuple(measure_layer(one) for one in fields.watching(layers_of(module, 0.3)))
+    _, second, third = fields.added_to(observed, said.append)
+    assert said == [f"{UNKNOWN_ORDER}; those after 1 are not"]
+    assert "effective_field" in second.scalars
+    assert "effective_field" not in third.scalars

@@ -9,10 +9,11 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 
+from prunescope.errors import InputError
 from prunescope.layers.heads import AttentionShape, attention_shape
 from prunescope.layers.layer_names import (
     is_embedding,
@@ -50,6 +51,14 @@ class LayerHints:
     tokens: tuple[int, int] | None = None
     pixels: Pixels = "chw"
     images: ImageShape | None = None
+
+    def __post_init__(self) -> None:
+        sizes = {"heads": (self.heads,), "patch": (self.patch,), "tokens": self.tokens or ()}
+        for name, numbers in sizes.items():
+            if any(number is not None and number < 1 for number in numbers):
+                raise InputError(f"{name} is {getattr(self, name)}: give numbers above 0")
+        if self.pixels not in get_args(Pixels):
+            raise InputError(f"pixels is {self.pixels!r}: give chw or hwc")
 
 
 @dataclass(frozen=True)

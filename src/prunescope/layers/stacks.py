@@ -26,6 +26,7 @@ from prunescope.observables.effective_fields import (
 )
 from prunescope.observables.measure import Scalar
 from prunescope.observables.threads import in_order
+from prunescope.tensors import shown
 
 # Modules that act on each pixel alone.
 OF_ONE_PIXEL = (
@@ -34,7 +35,7 @@ OF_ONE_PIXEL = (
 )  # fmt: skip
 # Fields whose search could take more entries than this are not computed (about ten seconds), and there is no null where
 # one of its 50 stacks takes more than the other number of entries, of different fields and of masks.
-MOST_ENTRIES, MOST_NULL_ENTRIES = 1e10, 1.5e7
+MOST_ENTRIES, MOST_NULL_ENTRIES = 1e10, 4e6
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,15 +80,15 @@ class FieldsOf:
         self, layers: tuple[ObservedLayer, ...], say: Callable[[str], None]
     ) -> tuple[ObservedLayer, ...]:
         """Return observed layers with their effective fields; ``say`` is told which have none, and why."""
-        if self._stack is None:
-            if sum(math.prod(layer.form.shape[2:]) > 1 for layer in layers) > 1:
-                say(UNKNOWN_ORDER)
-            return layers
-        if not self._masks:
-            return layers
-        layers, lines = with_fields(layers, self._stack, self._masks)
-        for line in lines:
-            say(line)
+        known = () if self._stack is None else self._stack.names
+        kernels = {plain_name(layer.name) for layer in layers if math.prod(layer.form.shape[2:]) > 1}
+        if self._stack is not None and self._masks:
+            layers, lines = with_fields(layers, self._stack, self._masks)
+            for line in lines:
+                say(line)
+        # The field of a single convolution is its kernel.
+        if len(kernels) > 1 and not kernels <= set(known):
+            say(f"{UNKNOWN_ORDER}; those after {shown(known[-1])} are not" if known else UNKNOWN_ORDER)
         return layers
 
 
@@ -185,6 +186,9 @@ def with_fields(
     ]
     held = int(np.count_nonzero(np.cumsum(taken) <= MOST_NULL_ENTRIES))
     values = field_shares(parts)
+    # Above the last layer that lacks something, fields are whole, and so are nearly all those of the null.
+    lacking = max((number for number, value in enumerate(values) if value < 1), default=-1)
+    held = min(held, lacking + 2)
     nulls = list(in_order(field_shares, shuffled_stacks(parts[:held]))) if held else []
     found: dict[str, tuple[Scalar, Any]] = {}
     for number, (name, one) in enumerate(zip(names, fields, strict=True)):
@@ -196,7 +200,7 @@ def with_fields(
     notes = []
     if count < len(whole):
         notes.append(f"{stack.names[count]} and later: effective receptive fields are too large to compute")
-    elif held < len(whole):
+    elif held <= lacking:
         notes.append(f"{stack.names[held]} and later: effective receptive fields are too large for a null")
     return tuple(_with_field(layer, found, first) for layer in layers), notes
 
