@@ -62,6 +62,8 @@ _views.provide(
         "Observables.html": "prunescope.notebook.scalars:observables_html",
         "ObservedLayer.html": "prunescope.notebook.layers:layer_html",
         "ObservedNetwork.html": "prunescope.notebook.layers:network_html",
+        "ObservedNetwork.plot": "prunescope.figures.layers:plot_layers",
+        "ObservedNetwork.write_page": "prunescope.report.observed:write_layers_page",
         "Run.html": "prunescope.notebook.runs:run_html",
         "Run.plot": "prunescope.figures:plot",
     }

@@ -4,30 +4,29 @@ from __future__ import annotations
 
 from prunescope.layers.overlapped import LayerOverlap, NetworkOverlap
 from prunescope.notebook.markup import card, heading, line, table, text
-from prunescope.notebook.scalars import TITLES, scalar_cells
+from prunescope.notebook.scalars import LEGEND, TITLES, scalar_cells
 
 ROWS = 30
-LEGEND = (
-    "the share of the sparser mask's kept weights that the other keeps too; null: masks with the same fan-ins and "
-    "fan-outs, matched in the same way"
-)
 
 
-def overlap_html(overlap: NetworkOverlap) -> str:
-    """Return what two networks share: two rows a layer, as stored and with units matched, the farthest from chance first."""
-    titles = ["layer", "shape", "kept", "units", *TITLES[1:]]
-    rows = [row for layer in overlap.ranked[:ROWS] for row in _rows(layer)]
-    count = f"{len(overlap)} layer{'s' * (len(overlap) != 1)}"
-    parts = [heading(f"{overlap.sources[0]} against {overlap.sources[1]}", count), table(titles, rows)]
-    if len(overlap) > ROWS:
-        parts.append(line(f"and {len(overlap) - ROWS} layers nearer to chance", muted=True))
-    notes = [line(text(note), muted=True) for note in overlap.notes]
+def overlap_html(network: NetworkOverlap) -> str:
+    """Return what the masks of two networks share: a row a layer and matching, the farthest from chance first."""
+    parts = [heading(" and ".join(network.sources), f"{len(network)} layer{'s' * (len(network) != 1)}")]
+    rows = [row for layer in network.ranked[:ROWS] for row in _rows(layer)]
+    parts.append(table(["layer", "shape", "kept", "shared", *TITLES], rows))
+    if len(network) > ROWS:
+        parts.append(line(f"and {len(network) - ROWS} layers nearer to chance", muted=True))
+    notes = [line(text(note), muted=True) for note in network.notes]
     return card([*parts, line(LEGEND, muted=True), *notes])
 
 
 def _rows(layer: LayerOverlap) -> list[list[str]]:
-    shape, kept = "x".join(map(str, layer.form.shape)), " / ".join(map(str, layer.stored.kept))
-    rows = [[text(layer.name), shape, kept, *scalar_cells("as stored", layer.stored.share)]]
-    if layer.matched is not None:
-        rows.append(["", "", "", *scalar_cells("matched", layer.matched.share)])
+    """Return the row of a layer's masks as they are, and that of its masks after the matching of units, if there is one."""
+    stored, matched = layer.stored, layer.matched
+    shape = "x".join(map(str, layer.form.shape))
+    kept = " and ".join(f"{count:,}" for count in stored.kept)
+    rows = [[text(layer.name), shape, kept, f"{stored.shared:,}", *scalar_cells("share", stored.share)]]
+    if matched is not None:
+        cells = scalar_cells("share, units matched", matched.share)
+        rows.append(["", "", "", f"{matched.shared:,}", *cells])
     return rows
