@@ -117,6 +117,12 @@ def _files(first, second):
     return "first.npz", "second.npz"
 
 
+def test_zeros_of_weights_count_where_they_are_told_to(tmp_path):
+    a, b = ragged(6, 9, 0.5), ragged(6, 9, 0.5, seed=1)
+    paths = _files({"fc.weight": a.array * 0.5}, {"fc.weight": b.array * 2.5})
+    assert ps.overlap(*paths, zeros="always", match=False)[0].stored == mask_overlap(a, b)
+
+
 def test_layers_of_too_many_units_are_compared_as_stored(monkeypatch):
     monkeypatch.setattr("prunescope.observables.unit_matching.MOST_UNITS", 10)
     monkeypatch.setattr("prunescope.observables.unit_matching.MOST_SAMPLED", 5)

@@ -36,6 +36,15 @@ def test_the_matching_shares_the_most_of_all_matchings():
         assert found.share.shuffles is None
 
 
+@pytest.mark.parametrize("tile", [1 << 24, 50])
+def test_shared_weights_of_all_pairs_of_units(tile, monkeypatch):
+    monkeypatch.setattr(unit_matching, "TILE", tile)
+    a, b, inputs = ragged(12, 60, 0.4, seed=1), ragged(12, 60, 0.3, seed=2), permutation(60)
+    found = unit_matching.shared_by_units(a, b, inputs)
+    for j, k in np.ndindex(12, 12):
+        assert found[j, k] == sum(a.array[j, i] and b.array[k, inputs[i]] for i in range(60))
+
+
 def test_a_planted_permutation_is_recovered():
     mask, order = ragged(40, 90, 0.3), permutation(40)
     planted = reordered(mask, order)

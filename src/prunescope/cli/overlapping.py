@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from prunescope.cli.options import AsJson
+from prunescope.cli import options
 from prunescope.digits import is_whole
 from prunescope.errors import InputError
 
@@ -43,18 +43,24 @@ def overlap_command(
             help="whether units are the next layer's inputs: hidden, outputs (the last are), none, auto"
         ),
     ] = "auto",
-    json: AsJson = False,
+    zeros: options.ZerosCount = "auto",
+    order: options.AxisOrder = "auto",
+    json: options.AsJson = False,
     out: Annotated[Path | None, typer.Option(help="folder to draw a figure of the layers into")] = None,
 ) -> None:
     """Compare the masks of two networks: which weights both keep, layer by layer, against chance."""
+    from prunescope.cli.observing import OfElsewhere
     from prunescope.layers.overlaps import overlap
 
+    OfElsewhere(zeros=zeros, order=order).check()
     found = overlap(
         _only_run(first),
         _only_run(second),
         match=match,
         levels=_levels(level),
         chain=chain,  # type: ignore[arg-type]
+        zeros=zeros,  # type: ignore[arg-type]
+        order=order,  # type: ignore[arg-type]
     )
     for note in found.notes:
         print(f"prunescope: {note}", file=sys.stderr)

@@ -15,7 +15,7 @@ from prunescope.layers.sources import Selection, layers_of
 from prunescope.observables.threads import using_threads
 from prunescope.observables.unit_matching import overlap_layers
 from prunescope.runs.directory import Run
-from prunescope.tensors import shown
+from prunescope.tensors import Order, ReadingOptions, Zeros, shown
 
 
 def overlap(
@@ -25,6 +25,8 @@ def overlap(
     match: bool = True,
     levels: int | tuple[int, int] | None = None,
     chain: Chain = "auto",
+    zeros: Zeros = "auto",
+    order: Order = "auto",
 ) -> NetworkOverlap:
     """Count what the masks of two networks share, layer by layer, as stored and with units matched, against chance.
 
@@ -32,14 +34,17 @@ def overlap(
     latter ``PATH@LEVEL`` too. ``match``: whether units are matched. ``levels``: of the runs, one for both or two; None
     for the last level that both have finished. ``chain``: whether the units of a layer are the inputs of the next:
     "hidden" (of all layers), "outputs" (and those of the last one are output units, which are never matched), "none", or
-    "auto". Raises InputError for what holds no mask and for layers whose shapes do not belong together. docs/science.md,
+    "auto". ``zeros`` and ``order``: tensors.ReadingOptions. Raises InputError for what holds no mask and for layers whose shapes do not belong together. docs/science.md,
     "Overlap" and "Matched units".
     """
     if chain not in get_args(Chain):
         raise InputError(f"chain is {chain!r}: give {', '.join(get_args(Chain))}")
     notes: list[str] = []
     first, second = _both(a, b, levels)
-    pairs = paired(_layers(first, notes.append), _layers(second, notes.append), notes.append)
+    reading = ReadingOptions(zeros, order)
+    pairs = paired(
+        _layers(first, reading, notes.append), _layers(second, reading, notes.append), notes.append
+    )
     stands = resolved_chain(pairs, chain, of_run=all(isinstance(one[0], Run) for one in (first, second)))
     last = len(pairs) - 1
     beside = (
@@ -101,10 +106,10 @@ def at_level(source: object) -> Source:
     return path, None
 
 
-def _layers(source: Source, say: Callable[[str], None]) -> Iterator[LayerMask]:
+def _layers(source: Source, reading: ReadingOptions, say: Callable[[str], None]) -> Iterator[LayerMask]:
     """Yield the layers of a source; those of a run are named by their number alone, at whatever level."""
     what, level = source
-    found = layers_of(what, Selection(level=level), say)
+    found = layers_of(what, Selection(level=level, reading=reading), say)
     if not isinstance(what, Run):
         yield from found
         return

@@ -24,6 +24,8 @@ from prunescope.observables.overlap import MaskOverlap, jaccard, overlap, same_s
 MOST_SAMPLED, MOST_KEPT = 1024, 1 << 18
 # Layers of more units are not matched: their table of shared weights would take gigabytes.
 MOST_UNITS = 8192
+# So many entries of a mask are multiplied at a time.
+TILE = 1 << 24
 
 Order = NDArray[np.int64]
 
@@ -95,13 +97,27 @@ def _best(first: Mask, second: Mask, columns: Order) -> tuple[Order, int]:
     """Return the best matching and the number of weights shared under it."""
     from scipy.optimize import linear_sum_assignment
 
-    # Sums of products of 0 and 1 are exact in float32 up to 2^24 inputs.
-    shared = first.array.astype(np.float32) @ second.array[:, columns].astype(np.float32).T
+    shared = shared_by_units(first, second, columns)
     favoured = shared.astype(np.float64)
     # All units that stay together weigh less than one weight.
     np.fill_diagonal(favoured, favoured.diagonal() + 0.5 / len(shared))
     rows, order = linear_sum_assignment(favoured, maximize=True)
     return order.astype(np.int64), int(shared[rows, order].sum(dtype=np.float64))
+
+
+def shared_by_units(first: Mask, second: Mask, columns: Order) -> NDArray[np.float32]:
+    """Return how many weights each unit of one mask shares with each unit of the other, [n_out, n_out].
+
+    ``columns``: for each input of the first mask the one of the second, [n_in]. Sums of products of 0 and 1 are exact in
+    float32 up to 2^24 inputs.
+    """
+    shared = np.zeros((first.n_out, second.n_out), np.float32)
+    width = max(1, TILE // first.n_out)
+    for left in range(0, first.n_in, width):
+        part = slice(left, left + width)
+        own = first.array[:, part].astype(np.float32)
+        shared += own @ second.array[:, columns[part]].astype(np.float32).T
+    return shared
 
 
 def _against_null(first: Mask, second: Mask, columns: Order, shared: int, draws: int) -> Scalar:
