@@ -57,9 +57,13 @@ _views.provide(
     {
         "Mask.html": "prunescope.notebook.masks:mask_html",
         "Mask.plot": "prunescope.figures.plots:mask_figure",
+        "NetworkOverlap.html": "prunescope.notebook.overlaps:overlap_html",
+        "NetworkOverlap.plot": "prunescope.figures.layer_overlaps:overlap_figure",
         "Observables.html": "prunescope.notebook.scalars:observables_html",
         "ObservedLayer.html": "prunescope.notebook.layers:layer_html",
         "ObservedNetwork.html": "prunescope.notebook.layers:network_html",
+        "ObservedNetwork.plot": "prunescope.figures.layers:plot_layers",
+        "ObservedNetwork.write_page": "prunescope.report.observed:write_layers_page",
         "Run.html": "prunescope.notebook.runs:run_html",
         "Run.plot": "prunescope.figures:plot",
     }

@@ -41,7 +41,7 @@ class Mask:
     array: BoolArray
 
     def __post_init__(self) -> None:
-        array = _as_numbers(self.array)
+        array = as_numbers(self.array)
         if array.dtype == np.bool_:
             check_shape(array.shape)
             kept = np.empty(array.shape, np.bool_)
@@ -243,7 +243,7 @@ def tensor_tile(tensor: Any) -> Tile:
 NOT_BINARY = "a mask must hold only 0 and 1"
 
 
-def _as_numbers(source: ArrayLike) -> NDArray[Any]:
+def as_numbers(source: ArrayLike | object) -> NDArray[Any]:
     """Return anything as an array; raises InputError where it does not hold numbers."""
     try:
         array = np.asarray(source)

@@ -5,16 +5,16 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
-from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
-from prunescope._views import html_of
+from prunescope._views import html_of, view
 from prunescope.layers.kinds import LayerForm
 from prunescope.observables.measure import Observables, Scalar
 
 if TYPE_CHECKING:
     import polars
+    from matplotlib.figure import Figure
     from numpy.typing import NDArray
 
 
@@ -112,8 +112,17 @@ class ObservedNetwork(Sequence[ObservedLayer]):
 
         Raises InputError where the file cannot be written.
         """
-        written: Path = import_module("prunescope.report.observed").write_layers_page(self, Path(path))
+        written: Path = view("ObservedNetwork.write_page")(self, Path(path))
         return written
+
+    def plot(self, figure: str = "ranking", layers: Sequence[int] | None = None) -> Figure:
+        """Return a figure of the layers: "ranking", "densities", "connections" or "kinds".
+
+        ``layers``: numbers of the layers shown, 1 for the first; by default all of them, or the farthest from their null
+        where few are shown. Raises InputError for another figure and for layers that do not exist.
+        """
+        drawn: Figure = view("ObservedNetwork.plot")(self, figure, layers)
+        return drawn
 
     def to_dict(self) -> list[dict[str, Any]]:
         """Return nested plain numbers, an entry a layer: mask, shape, density, …, and each scalar by its name."""

@@ -79,18 +79,24 @@ def layers_of(
 
 
 def _with_gates(masks: Iterator[NamedMask]) -> Iterator[NamedMask]:
-    """Yield named masks; those of a recurrent layer's inputs have the number of gates that the next mask tells."""
+    """Yield named masks; those of a recurrent layer's inputs have the number of gates that its hidden weights tell.
+
+    Hidden weights come right after those of the inputs, as in torch, or before, where names are sorted.
+    """
+    hidden: dict[str, tuple[int, ...]] = {}
     for named in masks:
-        if "weight_ih" not in named.name or "gates" in named.facts or named.array.ndim != 2:
-            yield named
+        following = None
+        if "weight_hh" in named.name:
+            hidden[named.name] = named.array.shape
+        elif "weight_ih" in named.name and "gates" not in named.facts and named.array.ndim == 2:
+            other = named.name.replace("weight_ih", "weight_hh")
+            if other not in hidden and (following := next(masks, None)) is not None:
+                hidden[following.name] = following.array.shape
+            yield with_gates(named, hidden[other]) if other in hidden else named
+            if following is not None:
+                yield following
             continue
-        following = next(masks, None)
-        if following is None or following.name != named.name.replace("weight_ih", "weight_hh"):
-            yield named
-        else:
-            yield with_gates(named, following)
-        if following is not None:
-            yield following
+        yield named
 
 
 def _refuse_shape(source: object, name: str, axes: tuple[int, ...], shape: ImageShape) -> NoReturn:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from prunescope.errors import InputError
@@ -13,23 +13,27 @@ MOST_ENTRIES = 100_000
 DEEPEST = 100
 
 
-def tensors_inside(where: str, value: Any) -> Iterator[tuple[str, Any]]:
-    """Yield the tensors in nested dicts and lists with dotted names.
+def leaves(where: str, value: Any, is_leaf: Callable[[object], bool]) -> Iterator[tuple[str, Any]]:
+    """Yield what ``is_leaf`` tells in nested dicts and lists, with dotted names; leave out everything else.
 
     ``where``: what errors begin with, "" for nothing. Raises InputError where they are nested without end.
     """
+
+    def may_hold(value: object) -> bool:
+        return isinstance(value, Mapping | list | tuple) or is_leaf(value)
+
     # A stack of what remains to be searched, since dicts may be nested deeper than functions can be.
-    stack: list[tuple[str, Any, tuple[int, ...]]] = [("", value, ())] if _may_hold_tensors(value) else []
+    stack: list[tuple[str, Any, tuple[int, ...]]] = [("", value, ())] if may_hold(value) else []
     found = 0
     while stack:
         prefix, value, outer = stack.pop()
-        if is_tensor(value):
+        if is_leaf(value):
             yield prefix, value
             continue
         if id(value) in outer:  # a dict that holds itself
             continue
         entries = value.items() if isinstance(value, Mapping) else enumerate(value)
-        inside = [(name, inner) for name, inner in entries if _may_hold_tensors(inner)]
+        inside = [(name, inner) for name, inner in entries if may_hold(inner)]
         found += len(inside)
         around = (*outer, id(value))
         if len(around) > DEEPEST or found > MOST_ENTRIES:
@@ -44,7 +48,3 @@ def tensors_inside(where: str, value: Any) -> Iterator[tuple[str, Any]]:
 def is_tensor(value: object) -> bool:
     """Return whether a value is a tensor of torch."""
     return hasattr(value, "detach")
-
-
-def _may_hold_tensors(value: object) -> bool:
-    return isinstance(value, Mapping | list | tuple) or is_tensor(value)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from prunescope.mask import Mask
 from prunescope.tensors.choosing import chosen_masks
+from prunescope.tensors.memory_sources import source_in_memory
 from prunescope.tensors.named_mask import NamedMask, ReadingOptions
 from prunescope.tensors.readers import opened_path
 
@@ -18,7 +18,8 @@ def named_masks(
 ) -> Iterator[NamedMask]:
     """Yield the masks that a source holds, one at a time, in its order of layers.
 
-    ``source``: the path of a file, or what Mask.of takes. ``say``: is told, in a line each, what was left out and why.
+    ``source``: the path of a file; a torch module, pruned in any way that leaves masks or zeros; a state dict, or nested
+    dicts and lists of masks or weights; an array, tensor, sparse matrix or Mask of 2 or more axes. ``say``: is told, in a line each, what was left out and why.
     Raises InputError for a source that is damaged, would execute code on loading, or holds no mask.
     """
     options, say = options or ReadingOptions(), say or silent
@@ -26,7 +27,7 @@ def named_masks(
         with opened_path(Path(source)) as opened:
             yield from chosen_masks(opened, options, say)
         return
-    yield NamedMask("mask", Mask.of(source).array)
+    yield from chosen_masks(source_in_memory(source), options, say)
 
 
 def silent(line: str) -> None:

@@ -34,6 +34,7 @@ class NamedTensor:
     returns what gives its rows (of the first axis; the other axes are one); whoever asks for the rows in order, once each,
     gets them without reading anything twice. It raises InputError where the tensor cannot be read as numbers.
     ``order``: the order of its axes, where the source knows it, else "auto". ``facts``: what the source says of it.
+    ``is_mask``: whether its layout says that it is a mask.
     """
 
     name: str
@@ -42,6 +43,7 @@ class NamedTensor:
     begin: Callable[[], Rows]
     order: Order = "auto"
     facts: Facts = field(default_factory=dict)
+    is_mask: bool = False
 
     @property
     def size(self) -> int:

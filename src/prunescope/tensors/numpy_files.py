@@ -25,6 +25,7 @@ from prunescope.tensors.named_tensor import (
     check_numbers,
 )
 from prunescope.tensors.names import shown
+from prunescope.tensors.scipy_file import is_of_scipy, scipy_tensor
 
 PICKLED = "refused, it holds pickled objects; save plain arrays of 0 and 1"
 
@@ -52,6 +53,9 @@ def _mapped_rows(path: Path, header: Header) -> Rows:
 def npz_source(path: Path, file: BinaryIO) -> Generator[TensorSource]:
     """Open the arrays of a ``.npz`` file, which are decompressed as their rows are asked for."""
     with zipfile.ZipFile(file) as archive:
+        if is_of_scipy(archive):
+            yield TensorSource(str(path), [scipy_tensor(path, archive)])
+            return
         tensors = []
         for name in archive.namelist():
             with archive.open(name) as part:

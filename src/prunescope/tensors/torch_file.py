@@ -6,15 +6,17 @@ import os
 import re
 import zipfile
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from functools import partial
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from prunescope.errors import InputError
 from prunescope.mask import LARGE_BYTES
 from prunescope.memory import check_memory, limited_memory
-from prunescope.tensors.containers import is_tensor, tensors_inside
-from prunescope.tensors.named_tensor import TensorSource
+from prunescope.tensors.containers import is_tensor, leaves
+from prunescope.tensors.harmless_globals import HARMLESS, InertArray
+from prunescope.tensors.named_tensor import NamedTensor, Rows, TensorSource, array_rows, check_axes
 from prunescope.tensors.names import shown
 from prunescope.tensors.torch_tensors import named_tensor_of
 
@@ -30,20 +32,52 @@ def torch_source(path: Path, file: BinaryIO) -> Generator[TensorSource]:
     mapped = _check_archive(path, file)
     try:
         # Indices of sparse tensors are checked, because those outside a tensor would be written outside its memory.
-        with torch.sparse.check_sparse_tensor_invariants(True), limited_memory(path.stat().st_size):
+        with (
+            torch.sparse.check_sparse_tensor_invariants(True),
+            limited_memory(path.stat().st_size),
+            _harmless(),
+        ):
             loaded = torch.load(path, map_location="cpu", weights_only=True, mmap=mapped)
     except Exception as error:  # a damaged pickle can raise nearly anything
         called = re.search(r"GLOBAL ([\w.]+)", str(error))
         if called:
             raise InputError(
-                f"{path}: refused, it calls {shown(called[1])} on loading; save a plain state_dict of tensors"
+                f"{path}: refused, it calls {shown(called[1])} on loading, and may run code; save a plain "
+                "state_dict of tensors, torch.save(model.state_dict(), …)"
             ) from None
         raise InputError(f"{path}: damaged, or not a torch state dict ({type(error).__name__})") from None
     if is_tensor(loaded):
         yield TensorSource(str(path), [named_tensor_of(path.stem, loaded)])
+    elif isinstance(loaded, InertArray):
+        yield TensorSource(str(path), [_named(path.stem, loaded)])
     else:
-        found = tensors_inside(str(path), loaded)
-        yield TensorSource(str(path), [named_tensor_of(name, tensor) for name, tensor in found])
+        found = leaves(str(path), loaded, _is_leaf)
+        yield TensorSource(str(path), [_named(name, value) for name, value in found])
+
+
+def _is_leaf(value: object) -> bool:
+    return is_tensor(value) or isinstance(value, InertArray)
+
+
+def _named(name: str, value: Any) -> NamedTensor:
+    if isinstance(value, InertArray):
+        return NamedTensor(name, value.shape, value.dtype_name, partial(_array_rows, value))
+    return named_tensor_of(name, value)
+
+
+def _array_rows(value: InertArray) -> Rows:
+    check_axes(value.shape)
+    return array_rows(value.array())
+
+
+def _harmless() -> AbstractContextManager[object]:
+    """Let a file name what is put into its place by something inert; torch before 2.6 refuses it all."""
+    import torch
+
+    if not hasattr(torch.serialization, "get_unsafe_globals_in_checkpoint"):
+        return nullcontext()
+    # torch takes a pair of what is used and what the file calls it.
+    return torch.serialization.safe_globals([(stands, name) for name, stands in HARMLESS.items()])
 
 
 def _check_archive(path: Path, file: BinaryIO) -> bool:

@@ -4,15 +4,11 @@ from __future__ import annotations
 
 from prunescope.analysis.formats import LONG
 from prunescope.layers.quantities import quantity
-from prunescope.layers.unstructured import WORDS
 
 
 def words_of(name: str, kind: str = "linear") -> dict[str, str]:
     """Return what a quantity is called in layers of a kind, and in a sentence each what it is and what its null is."""
     words = quantity(name, kind)
-    if not words.meaning and name in WORDS:
-        plain = WORDS[name]
-        return {"title": plain.title, "sentence": plain.meaning, "null": plain.null}
     return {"title": words.title, "sentence": words.meaning, "null": words.null}
 
 
