@@ -79,7 +79,7 @@ def test_every_cell_runs_without_an_error_or_a_warning_and_draws(no_settings, tm
     outputs = [output for cell in notebook.cells if cell.cell_type == "code" for output in cell.outputs]
     assert [output for output in outputs if output.output_type in ("error", "stream")] == []
     shown = [output.data for output in outputs]
-    assert sum("image/png" in data for data in shown) == 3  # figures 1a and 3a, and a mask
+    assert sum("image/png" in data for data in shown) == 4  # figures 1a and 3a, a mask, and layers
     assert sum("text/html" in data for data in shown) >= 7
     assert not any("<progress" in data.get("text/html", "") for data in shown)  # the run is at its end
     assert {path.name for path in folder.iterdir()} == {"runs"}

@@ -129,7 +129,7 @@ def test_observables_show_every_scalar_with_its_null(mask):
     assert "nan" not in without.text
 
 
-def test_what_was_observed_shows_a_few_layers_in_full_and_many_by_rank(mask):
+def test_what_was_observed_shows_one_layer_in_full_and_several_by_rank(mask):
     few = ps.observe(mask, shape=(3, 6, 6))
     page = Page(few._repr_html_())
     for name in few[0].scalars:
@@ -144,27 +144,18 @@ def test_what_was_observed_shows_a_few_layers_in_full_and_many_by_rank(mask):
     assert quantity(few[0].farthest[0]).title in page.texts
 
 
-def test_an_overlap_shows_each_layer_as_it_is_and_matched(mask):
-    found = ps.overlap(mask, ps.Mask(mask.array[::-1]))
-    page = Page(found._repr_html_())
-    assert f"{found[0].stored.shared}" in page.texts
-    rows = 1 + (found[0].matched is not None)
-    assert page.tags.count("tr") == 1 + rows
-    assert f"{found[0].stored.share.value:z.3f}" in page.text
-
-
 def test_what_two_networks_share_is_shown_as_stored_and_matched(mask):
     found = ps.overlap(mask, mask.array[::-1])
     page = Page(found._repr_html_())
     assert page.tags.count("tr") == 1 + 2
-    assert {"as stored", "matched", f"{mask.kept} / {mask.kept}", "50"} <= set(page.texts)
+    assert {"share", "share, units matched", f"{mask.kept} and {mask.kept}", "50"} <= set(page.texts)
     assert "1.000" in page.texts  # once matched the masks are the same
     layers = tuple(replace(found[0], names=(f"<layer {n}>", "")) for n in range(40))
     page = Page(replace(found, layers=layers, notes=("<note>",))._repr_html_())
     assert page.tags.count("tr") == 1 + 2 * 30
     assert {"<layer 0>", "<note>", "and 10 layers nearer to chance"} <= set(page.texts)
     alone = Page(ps.overlap(mask, mask.array[::-1], match=False)._repr_html_())
-    assert "matched" not in alone.texts
+    assert "share, units matched" not in alone.texts
 
 
 def test_a_run_shows_what_it_is_its_levels_and_its_masks(finished_run):

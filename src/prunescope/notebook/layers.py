@@ -11,17 +11,15 @@ from prunescope.notebook.scalars import LEGEND, TITLES, scalar_cells
 from prunescope.observables.measure import Scalar
 
 ROWS = 30
-IN_FULL = 3  # so many layers are shown with every scalar
 FARTHEST = 12  # so many scalars of a layer are shown at once
 
 
 def network_html(network: ObservedNetwork) -> str:
-    """Return what was measured of a network: a few layers in full, many a row each, the farthest from their null first."""
+    """Return what was measured of a network: one layer in full, several a row each, the farthest from their null first."""
     count = f"{len(network)} layer{'s' * (len(network) != 1)}"
     parts = [heading(network.source, count)]
-    if len(network) <= IN_FULL:
-        for layer in network:
-            parts += [line(f"{text(layer.name)}: {text(_size(layer))}"), _scalars(layer)]
+    if len(network) == 1:
+        parts += [line(f"{text(network[0].name)}: {text(_size(network[0]))}"), _scalars(network[0])]
     else:
         parts.append(_ranked(network))
         if len(network) > ROWS:
