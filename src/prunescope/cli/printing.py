@@ -145,11 +145,12 @@ def print_fields() -> None:
 def print_figures() -> None:
     """Print every figure with its title."""
     from prunescope.figures import figures
+    from prunescope.figures.layers import LAYER_FIGURES
 
-    found = figures()
+    found = {figure.id: figure.title for figure in (*figures().values(), *LAYER_FIGURES.values())}
     width = max(map(len, found))
-    for figure in found.values():
-        print(f"{figure.id:>{width}}  {figure.title}")
+    for name, title in found.items():
+        print(f"{name:>{width}}  {title}")
 
 
 def print_methods() -> None:
