@@ -3,6 +3,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 LOCKED := $(VENV)/.locked
 STAMP := $(VENV)/.ready
+LAYOUTS := $(VENV)/.layouts
 CPP_FILES := $(wildcard src/prunescope/native/*.[ch]pp)
 BUILD_FILES := pyproject.toml CMakeLists.txt $(wildcard cmake/*.cmake) $(CPP_FILES)
 INSTALL := -m pip install --quiet --no-deps --no-build-isolation
@@ -27,6 +28,11 @@ $(STAMP): $(LOCKED) $(BUILD_FILES)
 	$(BIN)/python $(INSTALL) --config-settings=build-dir='build/{wheel_tag}' --editable .
 	touch $(STAMP)
 
+# Libraries of which only tests need the layouts of files; they bring no other torch or NumPy.
+$(LAYOUTS): $(LOCKED) requirements-layouts.lock
+	$(BIN)/python -m pip install --quiet --no-deps --requirement requirements-layouts.lock
+	touch $(LAYOUTS)
+
 demo: setup
 	@run=$$($(BIN)/prunescope run demo --out runs) && \
 	report=$$($(BIN)/prunescope report $$run) && \
@@ -40,7 +46,7 @@ check: setup
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
 
-test: check
+test: check $(LAYOUTS)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --dist worksteal --quiet
 
 # The property tests with examples never tried before; `make test` takes the same ones each time.

@@ -57,6 +57,8 @@ _views.provide(
     {
         "Mask.html": "prunescope.notebook.masks:mask_html",
         "Mask.plot": "prunescope.figures.plots:mask_figure",
+        "NetworkOverlap.html": "prunescope.notebook.overlaps:overlap_html",
+        "NetworkOverlap.plot": "prunescope.figures.layer_overlaps:overlap_figure",
         "Observables.html": "prunescope.notebook.scalars:observables_html",
         "ObservedLayer.html": "prunescope.notebook.layers:layer_html",
         "ObservedNetwork.html": "prunescope.notebook.layers:network_html",

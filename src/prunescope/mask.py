@@ -41,7 +41,7 @@ class Mask:
     array: BoolArray
 
     def __post_init__(self) -> None:
-        array = _as_numbers(self.array)
+        array = as_numbers(self.array)
         if array.dtype == np.bool_:
             check_shape(array.shape)
             kept = np.empty(array.shape, np.bool_)
@@ -195,32 +195,24 @@ def check_shape(shape: tuple[int, ...]) -> None:
 
 
 def binary(shape: tuple[int, ...], tile: Tile) -> BoolArray:
-    """Return which entries of an array of 0 and 1 are 1; raises InputError for another shape or other values."""
-    return not_zero(shape, tile, others=False)[0]
-
-
-def not_zero(shape: tuple[int, ...], tile: Tile, *, others: bool = True) -> tuple[BoolArray, bool]:
-    """Return which entries of an array are not 0, bool [n_out, n_in], and whether all of these are 1.
+    """Return which entries of an array of 0 and 1 are 1, bool [n_out, n_in].
 
     shape: of the array; tile: returns parts of it, and is asked for them row after row. Raises InputError for another
-    number of axes, for an array without entries, for one whose mask does not fit into memory, and for values other
-    than 0 and 1 unless ``others``.
+    number of axes, for an array without entries, for one whose mask does not fit into memory, and for other values.
     """
     check_shape(shape)
     n_out, n_in = shape
     result: BoolArray = np.empty((n_out, n_in), np.bool_)
     height, width = max(1, TILE_ENTRIES // n_in), min(n_in, TILE_ENTRIES)
-    only_ones = True
     for top in range(0, n_out, height):
         for left in range(0, n_in, width):
             place = slice(top, min(top + height, n_out)), slice(left, min(left + width, n_in))
             part = tile(*place)
             with np.errstate(invalid="ignore"):  # a signalling nan would warn
                 result[place] = part != 0
-                only_ones = only_ones and bool((np.asarray(part == 1, np.bool_) | ~result[place]).all())
-            if not (only_ones or others):
-                raise InputError(NOT_BINARY)
-    return result, only_ones
+                if not np.asarray(part == 1, np.bool_)[result[place]].all():
+                    raise InputError(NOT_BINARY)
+    return result
 
 
 def tensor_tile(tensor: Any) -> Tile:
@@ -244,14 +236,14 @@ def tensor_tile(tensor: Any) -> Tile:
         needed = math.prod(values.shape) * values.element_size()
         if needed > LARGE_BYTES:
             check_memory(needed, f"a sparse tensor of {'x'.join(map(str, values.shape))} as an array")
-        values = _read(values.to_dense)
-    return lambda rows, columns: _to_numpy(values[rows, columns])
+        values = read_torch(values.to_dense)
+    return lambda rows, columns: to_numpy(values[rows, columns])
 
 
 NOT_BINARY = "a mask must hold only 0 and 1"
 
 
-def _as_numbers(source: ArrayLike) -> NDArray[Any]:
+def as_numbers(source: ArrayLike | object) -> NDArray[Any]:
     """Return anything as an array; raises InputError where it does not hold numbers."""
     try:
         array = np.asarray(source)
@@ -262,7 +254,7 @@ def _as_numbers(source: ArrayLike) -> NDArray[Any]:
     return array
 
 
-def _to_numpy(tensor: Any) -> NDArray[Any]:
+def to_numpy(tensor: Any) -> NDArray[Any]:
     """Return a tensor of any device and type as an array."""
 
     def read() -> NDArray[Any]:
@@ -274,10 +266,10 @@ def _to_numpy(tensor: Any) -> NDArray[Any]:
         )
         return np.asarray((here.float() if is_short_float else here).numpy())
 
-    return _read(read)
+    return read_torch(read)
 
 
-def _read(read: Callable[[], Any]) -> Any:
+def read_torch(read: Callable[[], Any]) -> Any:
     """Return what a function of torch returns; raises InputError where torch lacks it for the tensor."""
     try:
         return read()

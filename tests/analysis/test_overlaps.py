@@ -86,7 +86,7 @@ def test_rows_are_means_over_pairs(seeds):
         order = match_units(a.mask(3), b.mask(3), draws=0).order
         matched.append(match_units(a.mask(3, 2), b.mask(3, 2), order))
     assert row["matched_share_mean"] == pytest.approx(np.mean([one.share.value for one in matched]))
-    assert row["matched_null_sd_mean"] == pytest.approx(np.mean([one.share.null_sd for one in matched]))
+    assert row["matched_null_spread_mean"] == pytest.approx(np.mean([one.share.null_sd for one in matched]))
 
 
 def test_units_of_one_run_keep_their_places(seeds):

@@ -258,8 +258,8 @@ def test_masks_of_a_wrong_shape_and_empty_masks_are_refused(refused, tmp_path):
     assert "keeps no weight" in refused("observe", path)
     np.save(path, np.ones((27, 12), bool))
     assert "it may be transposed, a mask is [n_out, n_in]" in refused("observe", path, "--shape", "3x3x3")
-    np.save(path, np.ones((4, 12, 2), bool))
-    assert "2-D array of 0 and 1" in refused("observe", path)
+    np.save(path, np.ones(12, bool))
+    assert "a mask must have 2 axes [n_out, n_in] or more, got shape (12,)" in refused("observe", path)
     np.save(path, np.full((4, 12), 0.5))
     assert "must hold only 0 and 1" in refused("observe", path)
     path.write_bytes(path.read_bytes()[:90])
@@ -317,16 +317,14 @@ def test_a_field_that_the_method_does_not_read_is_said(toml, tmp_path, capsys):
 
 def test_a_layer_without_a_weight_is_named_and_the_others_are_measured(tmp_path, capsys):
     path = tmp_path / "masks.npz"
-    np.savez(
-        path, dead=np.zeros((4, 12), bool), alive=np.eye(4, dtype=bool), conv=np.ones((2, 3, 3, 3), bool)
-    )
+    np.savez(path, dead=np.zeros((4, 12), bool), alive=np.eye(4, dtype=bool), line=np.ones(3, bool))
     with pytest.raises(SystemExit) as left:
         main(["observe", str(path), "--json"])
     assert not left.value.code
     stdout, stderr = capsys.readouterr()
     assert [(entry["mask"], entry["density"]) for entry in json.loads(stdout)] == [("alive", 0.25)]
     assert stderr.splitlines() == [
-        f"prunescope: {path}: conv: 2x3x3x3, as of a convolution; only masks of 2 axes [n_out, n_in] are measured",
+        f"prunescope: {path}: line: a mask must have 2 axes [n_out, n_in] or more, got shape (3,)",
         f"prunescope: {path}: dead keeps no weight: not measured",
         "prunescope: --shape is not given: where inputs lie, as locality needs, is not known",
     ]

@@ -74,9 +74,8 @@ def test_every_cell_runs_without_an_error_or_a_warning_and_draws(no_settings, tm
     notebook.cells.insert(0, nbformat.v4.new_code_cell("import warnings; warnings.simplefilter('error')"))
     folder = tmp_path / "here"
     folder.mkdir()
-    manager = OwnKernel(kernel_name="python3", ip="127.0.0.1")
-    client = NotebookClient(notebook, km=manager, timeout=600, resources={"metadata": {"path": str(folder)}})
-    client.execute()
+    here = {"metadata": {"path": str(folder)}}
+    NotebookClient(notebook, kernel_manager_class=OwnKernel, timeout=600, resources=here).execute()
     outputs = [output for cell in notebook.cells if cell.cell_type == "code" for output in cell.outputs]
     assert [output for output in outputs if output.output_type in ("error", "stream")] == []
     shown = [output.data for output in outputs]

@@ -272,6 +272,9 @@ def test_files_of_the_run_stay(tmp_path):
     for path in files:
         with pytest.raises(InputError, match="is a file of the run itself"):
             export(run, 1, "safetensors", path)
+    (tmp_path / "link.pt").symlink_to(run.path / "level-001" / "weights.safetensors")
+    with pytest.raises(InputError, match="is a file of the run itself"):
+        export(run, 1, "pt", tmp_path / "link.pt")
     assert {path: path.read_bytes() for path in files} == files
     with pytest.raises(InputError, match="is a folder; give a file name, such as"):
         export(run, 1, "pt", run.path)

@@ -65,6 +65,7 @@ def test_the_figure_of_layers_draws_points_and_chance(runs, tmp_path):
     null = found[0].stored.share
     assert bar.get_x() + bar.get_width() == pytest.approx(100 * (null.null_mean + 2 * null.null_sd))
     assert [text.get_text() for text in axes.get_yticklabels()] == ["layer 1  8x25", "layer 2  6x8"]
+    assert found.plot()._repr_png_()[1:4] == b"PNG"
     paths = draw_overlap(found, tmp_path)
     table = polars.read_csv(paths[-1])
     assert table["matched_share"].to_list() == [layer.matched.share.value for layer in found]

@@ -47,6 +47,7 @@ def test_a_notebook_shows_a_run_as_it_goes(kernel, small_run, tmp_path, capsys):
     last = kernel.drawn[-1]
     assert "<progress" not in last
     assert last.count("<tr>") == 3  # titles and two levels
+    assert "<summary>done, 2 levels</summary>" in last
     assert capsys.readouterr() == ("", "")
 
 

@@ -17,6 +17,7 @@ from PIL import Image
 
 import prunescope as ps
 from prunescope import _views
+from prunescope.layers.quantities import quantity
 from prunescope.notebook.pictures import LARGEST, matrix_uri, node_uri
 from prunescope.observables.downscaling import block_means
 from prunescope.pruning.running import run
@@ -76,7 +77,8 @@ def test_a_mask_shows_its_numbers_and_all_of_itself(mask):
 def test_a_large_mask_is_shown_by_blocks():
     array = np.zeros((1000, 3000), bool)
     array[:500] = np.random.default_rng(1).random((500, 3000)) < 0.5
-    uri, brightest = matrix_uri(ps.Mask(array))
+    uri, brightest, width = matrix_uri(ps.Mask(array))
+    assert width == 2 * LARGEST
     pixels = decoded(uri)
     assert pixels.shape == (LARGEST, 2 * LARGEST)
     assert 0.5 < brightest <= 1
@@ -131,13 +133,38 @@ def test_what_was_observed_shows_a_few_layers_in_full_and_many_by_rank(mask):
     few = ps.observe(mask, shape=(3, 6, 6))
     page = Page(few._repr_html_())
     for name in few[0].scalars:
-        assert name.replace("_", " ") in page.text
-    assert Page(few[0]._repr_html_()).tags.count("tr") == 1 + len(few[0].scalars)
+        assert quantity(name).title in page.texts
+    rows = len(few[0].scalars)
+    assert Page(few[0]._repr_html_()).tags.count("tr") == 1 + rows + (rows > 12)
+    assert page.texts.index(quantity(few[0].farthest[0]).title) < min(page.texts.index(quantity(name).title) for name in few[0].scalars if name != few[0].farthest[0])  # fmt: skip
     layers = tuple(replace(few[0], name=f"<layer {number}>") for number in range(40))
     page = Page(replace(few, layers=layers, notes=("<note>",))._repr_html_())
     assert page.tags.count("tr") == 1 + 30
     assert {"<layer 0>", "<note>", "and 10 layers nearer to their nulls"} <= set(page.texts)
-    assert few[0].farthest[0].replace("_", " ") in page.text
+    assert quantity(few[0].farthest[0]).title in page.texts
+
+
+def test_an_overlap_shows_each_layer_as_it_is_and_matched(mask):
+    found = ps.overlap(mask, ps.Mask(mask.array[::-1]))
+    page = Page(found._repr_html_())
+    assert f"{found[0].stored.shared}" in page.texts
+    rows = 1 + (found[0].matched is not None)
+    assert page.tags.count("tr") == 1 + rows
+    assert f"{found[0].stored.share.value:z.3f}" in page.text
+
+
+def test_what_two_networks_share_is_shown_as_stored_and_matched(mask):
+    found = ps.overlap(mask, mask.array[::-1])
+    page = Page(found._repr_html_())
+    assert page.tags.count("tr") == 1 + 2
+    assert {"as stored", "matched", f"{mask.kept} / {mask.kept}", "50"} <= set(page.texts)
+    assert "1.000" in page.texts  # once matched the masks are the same
+    layers = tuple(replace(found[0], names=(f"<layer {n}>", "")) for n in range(40))
+    page = Page(replace(found, layers=layers, notes=("<note>",))._repr_html_())
+    assert page.tags.count("tr") == 1 + 2 * 30
+    assert {"<layer 0>", "<note>", "and 10 layers nearer to chance"} <= set(page.texts)
+    alone = Page(ps.overlap(mask, mask.array[::-1], match=False)._repr_html_())
+    assert "matched" not in alone.texts
 
 
 def test_a_run_shows_what_it_is_its_levels_and_its_masks(finished_run):

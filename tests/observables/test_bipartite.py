@@ -92,7 +92,9 @@ def test_masks_that_are_random_but_for_their_margins_are_not_clustered(spread):
 
 def test_large_masks_are_sampled_and_small_ones_measured_whole():
     small = clustered(50, 60, 0.3, 0.1)
+    np.testing.assert_array_equal(sample(Mask(small)), small)
     small[7] = small[:, 11] = False
+    small[7, 3] = small[8, 11] = True  # a unit and an input with one weight
     alive = np.delete(np.delete(small, 7, axis=0), 11, axis=1)
     np.testing.assert_array_equal(sample(Mask(small)), alive)
     large = Mask(generator(4, "test").random((300, 1500)) < 0.1)
@@ -125,6 +127,26 @@ def test_order_plays_no_part_in_small_masks():
     for name in one:
         assert other[name].value == pytest.approx(one[name].value, abs=1e-6)
         assert abs(other[name].null_mean - one[name].null_mean) < one[name].null_sd
+
+
+def test_what_is_in_no_cycle_is_left_out_one_after_the_other():
+    # A cycle of four weights, with a path of three more at one of its units.
+    mask = np.zeros((4, 4), bool)
+    mask[:2, :2] = mask[1, 2] = mask[2, 2] = mask[2, 3] = True
+    np.testing.assert_array_equal(sample(Mask(mask)), np.ones((2, 2), bool))
+    assert sample(Mask(np.eye(5))).size == 0
+
+
+def test_a_gap_has_no_null_where_random_masks_fall_apart():
+    found = clustering_scalars(
+        np.kron(np.eye(6), np.ones((2, 2)))
+    )  # random ones are cycles of 4, 6, … weights
+    assert (found["spectral_gap"].value, found["spectral_gap"].shuffles) == (0, None)
+    assert found["bipartite_clustering"].value == 1
+    # A mask in two parts, which no random one of its margins is.
+    found = clustering_scalars(np.kron(np.eye(2), np.ones((12, 12))))
+    assert found["spectral_gap"].value == 0
+    assert found["spectral_gap"].z < -5
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (1, 5), (5, 1), (4, 6)])

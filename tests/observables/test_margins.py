@@ -32,7 +32,7 @@ def same(found, values):
 def near(found, values, slack=0.0):
     """Mean and sd are those of draws, the mean up to ``slack`` sds more than their error."""
     expected = moments(values)
-    assert abs(found.mean - expected.mean) < expected.sd * (4.5 / np.sqrt(len(values)) + slack)
+    assert abs(found.mean - expected.mean) <= expected.sd * (4.5 / np.sqrt(len(values)) + slack)
     assert found.sd == pytest.approx(expected.sd, rel=SD)
 
 
@@ -78,14 +78,21 @@ def test_moments_of_all_masks_with_the_other_margins():
     same(null.dead, [1 - one.any(axis=1).mean() for one in masks])
     # The largest and the tail of five units: approximate.
     highest = moments([one.sum(axis=1).max() for one in masks])
-    assert null.line.largest_of(5).mean == pytest.approx(highest.mean, abs=0.2 * highest.sd)
+    assert null.line.largest_of(5).mean == pytest.approx(highest.mean, abs=0.05 * highest.sd)
     share = moments([(one.sum(axis=1) > 2).mean() for one in masks])
     assert null.line.share_beyond(2, 5).mean == pytest.approx(share.mean)
 
 
 @pytest.mark.parametrize(
     ("n_out", "n_in", "density", "spread"),
-    [(60, 90, 0.3, 0.5), (90, 60, 0.05, 0.7), (200, 40, 0.5, 0.1), (50, 50, 0.02, 0.3), (12, 300, 0.2, 0.5)],
+    [
+        (60, 90, 0.3, 0.5),
+        (90, 60, 0.05, 0.7),
+        (200, 40, 0.5, 0.1),
+        (50, 50, 0.02, 0.3),
+        (12, 300, 0.2, 0.5),
+        (12, 40, 0.9, 0.0),
+    ],
 )
 def test_moments_of_drawn_masks(n_out, n_in, density, spread):
     mask = Mask(unequal(n_out, n_in, density, spread))
@@ -97,7 +104,7 @@ def test_moments_of_drawn_masks(n_out, n_in, density, spread):
         near(null.ratio, fan_ins.var(axis=1) / binomial)
         if null.dead.mean > 1e-3:
             near(null.dead, (fan_ins == 0).mean(axis=1))
-        near(null.line.largest_of(n_out), fan_ins.max(axis=1), slack=0.05)
+        near(null.line.largest_of(n_out), fan_ins.max(axis=1), slack=0.04)
         beyond = null.line.quantile(0.99)
         assert (fan_ins > beyond).mean() < 0.0105
         assert (fan_ins >= beyond).mean() > 0.0095

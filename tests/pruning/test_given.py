@@ -3,6 +3,7 @@
 import json
 import re
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -249,6 +250,11 @@ def test_masks_that_do_not_belong_to_the_network_are_refused_in_a_line(given, fi
         given(both),
         tmp_path,
     )
+    refused(
+        r"seed-3 is a run: name one of its finished levels, \[0, 1, 2, 3\]",
+        given(finished_run.path),
+        tmp_path,
+    )
     refused("prune.masks is not given", given(""), tmp_path)
     refused("no such file", given(tmp_path / "none.npz"), tmp_path)
     refused(r"'.*seed-0' is not a run directory", given(tmp_path / "seed-{seed}@2"), tmp_path)
@@ -296,3 +302,34 @@ def test_a_dense_file_and_no_unit_left_both_end_in_words(given, tmp_path):
     dense = [mask.array for mask in Ticket.dense(SIZES).masks]
     made = run(given(saved(tmp_path / "m.npz", dense), further=9, rate=0.9), out=tmp_path)
     assert "the pruning after level" in made.about["ended"]
+
+
+def test_every_verb_knows_a_run_with_given_masks(given, tmp_path, capsys):
+    from prunescope.cli import main
+
+    def printed(*arguments):
+        with pytest.raises(SystemExit) as stopped:
+            main([str(one) for one in arguments])
+        captured = capsys.readouterr()
+        assert not stopped.value.code, captured.err
+        return captured
+
+    chosen = given(saved(tmp_path / "m.npz", arrays()), further=1)
+    file = tmp_path / "given.toml"
+    file.write_text(chosen.to_toml(), "utf-8")
+    plan = printed("run", file, "--dry-run", "--out", tmp_path / "runs").out
+    assert chosen.identity in plan
+    assert not (tmp_path / "runs").exists()
+    done = printed("run", file, "prune.score_images=3", "--out", tmp_path / "runs")
+    path = done.out.splitlines()[-1]
+    assert "m.npz keeps" in done.err
+    assert "prune.score_images is not read by prune.method=given" in done.err
+    assert "done before" in printed("run", file, "prune.score_images=3", "--out", tmp_path / "runs").err
+    levels = json.loads(printed("show", path, "--json").out)["levels"]
+    assert [level["level"] for level in levels] == [1, 2]
+    for figure in ("1a", "levels", "methods", "3a"):
+        printed("figure", figure, path, "--out", tmp_path / "figures")
+    page = printed("report", path, "--out", tmp_path / "page.html").out.strip()
+    assert "with given masks (" in Path(page).read_text("utf-8")
+    printed("compare", tmp_path / "runs")
+    assert any(line.startswith("given ") for line in printed("list", "--methods").out.splitlines())

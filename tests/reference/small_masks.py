@@ -1,4 +1,4 @@
-"""Every mask with given margins, one by one, for a few dozen entries at most; and a mask of planted clusters."""
+"""Every mask with given margins, one by one, for a few dozen entries at most; and masks with planted structure."""
 
 from collections.abc import Iterator, Sequence
 from itertools import combinations, product
@@ -37,3 +37,15 @@ def clustered(n_out, n_in, inside, outside, seed=0):
     rng = generator(seed, "test")
     out, into = rng.permutation(np.arange(n_out) % 4), rng.permutation(np.arange(n_in) % 4)
     return rng.random((n_out, n_in)) < np.where(np.equal.outer(out, into), inside, outside)
+
+
+def grouped(n_out, n_in, kept, length, seed=0):
+    """A random mask in which each group of ``length`` inputs keeps exactly ``kept``."""
+    order = np.argsort(generator(seed, "test").random((n_out, n_in // length, length)), axis=2)
+    return (order < kept).reshape(n_out, n_in)
+
+
+def blocky(n_out, n_in, height, width, density=0.4, seed=0):
+    """A random mask of blocks that are all kept or all pruned."""
+    blocks = generator(seed, "test").random((n_out // height, n_in // width)) < density
+    return np.kron(blocks, np.ones((height, width), bool))

@@ -23,16 +23,16 @@ MOST_LEVELS = 8
 # Two levels of two experiments are compared where the larger of their densities is at most so many times the other.
 ALIKE = 1.2
 
-# The columns of a pair of masks: the share, its null, and z; the same after matching; and the Jaccard indices.
+# The columns of a pair of masks: the share, the mean and the sd of its null, z, the Jaccard index; the same after matching.
 VALUES = (
     "share",
     "null",
-    "null_sd",
+    "null_spread",
     "z",
     "jaccard",
     "matched_share",
     "matched_null",
-    "matched_null_sd",
+    "matched_null_spread",
     "matched_z",
     "matched_jaccard",
 )
@@ -152,7 +152,7 @@ def _named(prefix: str, scalar: Scalar) -> dict[str, float | None]:
     values = {
         "share": scalar.value,
         "null": scalar.null_mean,
-        "null_sd": scalar.null_sd,
+        "null_spread": scalar.null_sd,
         "z": scalar.z,
     }
     return {f"{prefix}{name}": _finite(value) for name, value in values.items()}

@@ -99,11 +99,7 @@ def level_of(place: Path, level: int | None) -> tuple[Run, int]:
     Raises InputError where there are several runs, and where the level is not finished.
     """
     run = one_run_at(place)
-    if not run.levels:
-        raise InputError(f"{place}: no level is finished yet")
-    if level is not None and level not in run.levels:
-        raise InputError(f"{place}: no level {level}; finished levels are {run.levels}")
-    return run, run.levels[-1] if level is None else level
+    return run, run.finished_level(level)
 
 
 def is_run(place: Path) -> bool:

@@ -71,7 +71,7 @@ class OfElsewhere:
     def check(self) -> None:
         """Raise InputError for a value that an option does not take."""
         from prunescope.layers.kinds import Pixels
-        from prunescope.tensors.named_masks import Order, Zeros
+        from prunescope.tensors import Order, Zeros
 
         for name, kinds in (("zeros", Zeros), ("order", Order), ("pixels", Pixels)):
             known = get_args(kinds)
@@ -122,12 +122,11 @@ def _of_run(
     from prunescope.analysis.inputs import size
     from prunescope.cli.found import one_run_at
     from prunescope.layers.observation import observe
-    from prunescope.layers.sources import finished_level
 
     if shape is not None:
         raise InputError("--shape is for mask files: a run knows the shape of its inputs")
     run = one_run_at(source)
-    level, layer = finished_level(run, level), layer or "1"
+    level, layer = run.finished_level(level), layer or "1"
     observed = observe(run, level=level, layer=layer)
     u = float(run.table.filter(level=level)["nominal_density"][0])
     special = layer == "1" and run.experiment.data.geometry != "image" and run.data

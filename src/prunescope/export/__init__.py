@@ -73,7 +73,6 @@ def _writer(to: str) -> Callable[[Exported], bytes]:
 
 def _is_own(run: Run, path: Path) -> bool:
     """Return whether a path is where a file of the run directory is, or will be."""
-    folder = path.resolve().parent
+    file, own = path.resolve(), run.path.resolve()  # A link is followed where the file is written, too.
     names = {*OWN_FILES, *(f"{name}.safetensors" for name in OWN_ARRAYS)}
-    own = run.path.resolve()
-    return path.name in names and (folder == own or folder.parent == own)
+    return file.name in names and own in (file.parent, file.parent.parent)

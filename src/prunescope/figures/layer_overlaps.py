@@ -7,11 +7,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import polars
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
+
+from prunescope.figures.parts.drawing import Drawing, write
+from prunescope.figures.parts.style import BLUE, FAINT, PAGE, VERMILION
+from prunescope.figures.plots import finished, in_style
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-
-    from prunescope.figures.parts.drawing import Drawing
     from prunescope.layers.overlapped import NetworkOverlap
 
 # So many layers are drawn, those farthest from chance; the data hold all.
@@ -26,25 +31,18 @@ def draw_overlap(overlap: NetworkOverlap, out: Path) -> list[Path]:
     Writes figure-overlap-layers.pdf, .png (300 dpi) and its data, .csv, into the folder ``out`` and returns their paths.
     Raises InputError when the folder cannot be written. docs/science.md, "Overlap" and "Matched units".
     """
-    from matplotlib import rc_context
-
-    from prunescope.figures.parts.drawing import write
-    from prunescope.figures.parts.style import STYLE
-    from prunescope.figures.parts.texts import quiet_about_glyphs
-
-    with rc_context(STYLE), quiet_about_glyphs():
+    with in_style():
         return write(overlap_drawing(overlap), out, "figure-overlap-layers")
+
+
+def overlap_figure(overlap: NetworkOverlap) -> Figure:
+    """Draw the same for a notebook; see ``NetworkOverlap.plot``."""
+    with in_style():
+        return finished(overlap_drawing(overlap))
 
 
 def overlap_drawing(overlap: NetworkOverlap) -> Drawing:
     """Return the drawing: layers from top to bottom, a point for each share, a bar for chance, mean ± 2 sd."""
-    from matplotlib.figure import Figure
-    from matplotlib.lines import Line2D
-    from matplotlib.patches import Patch
-
-    from prunescope.figures.parts.drawing import Drawing
-    from prunescope.figures.parts.style import BLUE, FAINT, INK, PAGE, VERMILION
-
     chosen = set(map(id, overlap.ranked[:MOST_LAYERS]))
     places = [place for place, layer in enumerate(overlap) if id(layer) in chosen]
     table = overlap.table
@@ -67,7 +65,7 @@ def overlap_drawing(overlap: NetworkOverlap) -> Drawing:
     entries: list[Line2D | Patch] = [
         Line2D([], [], color=colour, marker="o", ls="", label=name) for _, colour, name in sides
     ]
-    entries.append(Patch(facecolor=INK, alpha=0.25, lw=0, label="chance at the same margins, ± 2 sd"))
+    entries.append(Patch(facecolor=FAINT, lw=0, label="chance at the same margins, ± 2 sd"))
     figure.legend(handles=entries, loc="outside upper center", ncols=len(entries))
     return Drawing(figure, table, notes=_notes(overlap, len(rows)))
 

@@ -29,7 +29,8 @@ def fitting(layer: LayerMask) -> tuple[dict[str, Scalar], Arrays]:
     scalars, arrays = fit(layer) if fit else ({}, {})
     margins = {"fan_in": layer.mask.fan_in, "fan_out": layer.mask.fan_out}
     known = measured_scalars(layer) | output_scalars(layer) | scalars
-    plain = {name: one for name, one in unstructured_scalars(layer.mask).items() if math.isfinite(one.value)}
+    found = unstructured_scalars(layer.mask, math.prod(layer.form.shape[2:]))
+    plain = {name: one for name, one in found.items() if math.isfinite(one.value)}
     return known | {name: one for name, one in plain.items() if name not in known}, margins | arrays
 
 

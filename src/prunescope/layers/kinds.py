@@ -24,7 +24,7 @@ from prunescope.layers.layer_names import (
 from prunescope.mask import ImageShape, Mask
 from prunescope.model import FloatArray
 from prunescope.tensors import NamedMask
-from prunescope.tensors.named_masks import Fact
+from prunescope.tensors.named_tensor import Fact
 
 Kind = Literal[
     "linear", "patches", "tokens", "convolution", "depthwise", "attention", "embedding", "recurrent"
@@ -251,9 +251,12 @@ def as_first(named: NamedMask) -> NamedMask:
     return named
 
 
-def with_gates(named: NamedMask, hidden: NamedMask) -> NamedMask:
-    """Return the mask of a recurrent layer's inputs with the number of gates that its hidden weights have."""
-    n_out, n_in = hidden.array.shape
+def with_gates(named: NamedMask, hidden: tuple[int, ...]) -> NamedMask:
+    """Return the mask of a recurrent layer's inputs with the number of gates that its hidden weights have.
+
+    ``hidden``: the shape of the latter, [gates · n, n].
+    """
+    n_out, n_in = hidden[0], hidden[-1]
     if len(named.array) != n_out or n_out % n_in:
         return named
     return replace(named, facts={**named.facts, "gates": n_out // n_in})

@@ -16,8 +16,7 @@ from prunescope.layers.stacks import FieldsOf
 from prunescope.mask import ImageShape
 from prunescope.observables.threads import in_order, using_threads
 from prunescope.runs.directory import Run
-from prunescope.tensors import ReadingOptions, shown
-from prunescope.tensors.named_masks import Order, Zeros
+from prunescope.tensors import Order, ReadingOptions, Zeros, shown
 
 
 def observe(

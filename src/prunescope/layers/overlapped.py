@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 
+from prunescope._views import html_of, view
 from prunescope.layers.kinds import LayerForm
 from prunescope.layers.observed import numbers
 from prunescope.layers.pairing import Chain, bare_name
@@ -19,6 +20,7 @@ from prunescope.tensors import shown
 
 if TYPE_CHECKING:
     import polars
+    from matplotlib.figure import Figure
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,6 +84,14 @@ class NetworkOverlap(Sequence[LayerOverlap]):
 
     def __repr__(self) -> str:
         return f"NetworkOverlap({self.sources[0]}, {self.sources[1]}: {len(self.layers)} layers)"
+
+    def _repr_html_(self) -> str:
+        return html_of("NetworkOverlap.html", self)
+
+    def plot(self) -> Figure:
+        """Draw the share of each layer, as stored and matched, beside chance."""
+        figure: Figure = view("NetworkOverlap.plot")(self)
+        return figure
 
     @property
     def ranked(self) -> list[LayerOverlap]:

@@ -11,7 +11,7 @@ from prunescope.errors import InputError
 from prunescope.layers.kinds import LayerMask
 from prunescope.layers.overlapped import LayerOverlap, NetworkOverlap
 from prunescope.layers.pairing import Chain, paired, resolved_chain
-from prunescope.layers.sources import Selection, finished_level, layers_of
+from prunescope.layers.sources import Selection, layers_of
 from prunescope.observables.threads import using_threads
 from prunescope.observables.unit_matching import overlap_layers
 from prunescope.runs.directory import Run
@@ -78,7 +78,7 @@ def _both(a: object, b: object, levels: int | tuple[int, int] | None) -> tuple[S
             if not both:
                 raise InputError(f"{first.path} and {second.path}: no level that both have finished")
             wanted = [both[-1], both[-1]]
-        wanted = [finished_level(run, level) for run, level in zip((first, second), wanted, strict=True)]
+        wanted = [run.finished_level(level) for run, level in zip((first, second), wanted, strict=True)]
         if first.path.resolve() == second.path.resolve() and wanted[0] == wanted[1]:
             raise InputError(
                 f"{first.path}: level {wanted[0]} is compared with itself: give two levels, as RUN@{wanted[0]}"
@@ -115,7 +115,7 @@ def _layers(source: Source, say: Callable[[str], None]) -> Iterator[LayerMask]:
 def _words(source: object, level: int | None) -> str:
     """Return what was compared, in words."""
     if isinstance(source, Run):
-        return f"{source.path.parent.name}/{source.path.name}, level {finished_level(source, level)}"
+        return f"{source.path.parent.name}/{source.path.name}, level {source.finished_level(level)}"
     return (
         shown("/".join(Path(source).parts[-2:])) if isinstance(source, str | Path) else type(source).__name__
     )

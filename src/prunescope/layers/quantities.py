@@ -115,7 +115,7 @@ def _of_groups(one: str, many: str) -> dict[str, LayerQuantity]:
         f"{one}_ratio": LayerQuantity(
             f"variance of {many}",
             f"The variance of the density over {many}, divided by that by chance.",
-            ANYWHERE,
+            "As many weights lie anywhere in the layer, of a packed projection in each part.",
         ),
         f"{one}_ratio_given_lines": LayerQuantity(
             f"variance of {many} given lines",
@@ -131,7 +131,7 @@ _GROUPS = (
         "dead_heads": LayerQuantity(
             "dead heads",
             "The share of heads without a kept weight.",
-            ANYWHERE + " The sd is at least one head.",
+            "As many weights lie anywhere in the layer, of a packed projection in each part. The sd is at least one head.",
         )
     }
     | _of_groups("part", "parts q, k, v")

@@ -79,18 +79,24 @@ def layers_of(
 
 
 def _with_gates(masks: Iterator[NamedMask]) -> Iterator[NamedMask]:
-    """Yield named masks; those of a recurrent layer's inputs have the number of gates that the next mask tells."""
+    """Yield named masks; those of a recurrent layer's inputs have the number of gates that its hidden weights tell.
+
+    Hidden weights come right after those of the inputs, as in torch, or before, where names are sorted.
+    """
+    hidden: dict[str, tuple[int, ...]] = {}
     for named in masks:
-        if "weight_ih" not in named.name or "gates" in named.facts or named.array.ndim != 2:
-            yield named
+        following = None
+        if "weight_hh" in named.name:
+            hidden[named.name] = named.array.shape
+        elif "weight_ih" in named.name and "gates" not in named.facts and named.array.ndim == 2:
+            other = named.name.replace("weight_ih", "weight_hh")
+            if other not in hidden and (following := next(masks, None)) is not None:
+                hidden[following.name] = following.array.shape
+            yield with_gates(named, hidden[other]) if other in hidden else named
+            if following is not None:
+                yield following
             continue
-        following = next(masks, None)
-        if following is None or following.name != named.name.replace("weight_ih", "weight_hh"):
-            yield named
-        else:
-            yield with_gates(named, following)
-        if following is not None:
-            yield following
+        yield named
 
 
 def _refuse_shape(source: object, name: str, axes: tuple[int, ...], shape: ImageShape) -> NoReturn:
@@ -109,7 +115,7 @@ def _refuse_shape(source: object, name: str, axes: tuple[int, ...], shape: Image
 
 
 def _of_run(run: Run, wanted: Selection) -> Iterator[LayerMask]:
-    level = finished_level(run, wanted.level)
+    level = run.finished_level(wanted.level)
     if wanted.shape is not None:
         raise InputError("--shape is for mask files: a run knows the shape of its inputs")
     count = len(run.experiment.network.hidden)
@@ -126,12 +132,3 @@ def _number(run: Run, layer: int | str) -> int:
     if isinstance(layer, str) and not layer.strip().isdecimal():
         raise InputError(f"{run.path}: no layer {shown(layer)!r}: layers of a run are numbers, 1 = first")
     return int(layer)
-
-
-def finished_level(run: Run, level: int | None) -> int:
-    """Return the level of a run, the last one for None; raise InputError where it is not finished."""
-    if not run.levels:
-        raise InputError(f"{run.path}: no level is finished yet")
-    if level is not None and level not in run.levels:
-        raise InputError(f"{run.path}: no level {level}; finished levels are {run.levels}")
-    return run.levels[-1] if level is None else level

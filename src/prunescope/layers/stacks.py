@@ -101,9 +101,7 @@ def stack_of(module: Any) -> NamedStack | None:
     outer = [
         name
         for name, one in modules.items()
-        if type(one).__name__ == "Sequential"
-        and first is not None
-        and (name == "" or first.startswith(f"{name}."))
+        if _is_sequential(one) and first is not None and (name == "" or first.startswith(f"{name}."))
     ]
     if not outer:
         return None
@@ -123,10 +121,20 @@ def _flat(name: str, module: Any) -> Iterator[tuple[str, Any]]:
     """Yield what is in a Sequential, and in those inside it, in the order in which it is applied."""
     for own, inner in module._modules.items():
         path = f"{name}.{own}" if name else own
-        if type(inner).__name__ == "Sequential":
+        if _is_sequential(inner):
             yield from _flat(path, inner)
         elif inner is not None:
             yield path, inner
+
+
+def _is_sequential(module: Any) -> bool:
+    """Return whether a module applies what is in it in its order: a Sequential, or a kind of it that applies it alike."""
+    for cls in type(module).__mro__:
+        if cls.__name__ == "Sequential" and cls.__module__.startswith("torch."):
+            return True
+        if "forward" in vars(cls):
+            return False
+    return False
 
 
 def _layer(module: Any) -> StackLayer | None:

@@ -6,9 +6,11 @@ from typing import NamedTuple
 
 from prunescope.mask import Mask
 from prunescope.observables.bipartite import clustering_scalars
-from prunescope.observables.group_patterns import BLOCKS, PATTERNS, pattern_scalars, satisfied_patterns
+from prunescope.observables.blocks import BLOCKS
+from prunescope.observables.group_patterns import PATTERNS, pattern_scalars
 from prunescope.observables.margins import margin_scalars
 from prunescope.observables.measure import Scalar
+from prunescope.observables.pattern_names import satisfied_patterns
 
 
 def unstructured_scalars(mask: Mask, positions: int = 1) -> dict[str, Scalar]:

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import math
+
 from prunescope.layers.observed import ObservedLayer, ObservedNetwork
-from prunescope.notebook.markup import card, heading, line, table, text
+from prunescope.layers.quantities import quantity
+from prunescope.notebook.markup import card, folded, heading, line, table, text
 from prunescope.notebook.scalars import LEGEND, TITLES, scalar_cells
+from prunescope.observables.measure import Scalar
 
 ROWS = 30
 IN_FULL = 3  # so many layers are shown with every scalar
+FARTHEST = 12  # so many scalars of a layer are shown at once
 
 
 def network_html(network: ObservedNetwork) -> str:
@@ -31,7 +36,23 @@ def layer_html(layer: ObservedLayer) -> str:
 
 
 def _scalars(layer: ObservedLayer) -> str:
-    return table(TITLES, [scalar_cells(name, scalar) for name, scalar in layer.scalars.items()])
+    """Return the scalars of a layer, the farthest from their null first; where there are many, the others are folded away."""
+    ranked = sorted(layer.scalars, key=lambda name: -_distance(layer.scalars[name]))
+    rows = [_cells(layer, name) for name in ranked]
+    shown = table(TITLES, rows[:FARTHEST])
+    rest = rows[FARTHEST:]
+    return shown + (
+        folded(f"{len(rest)} nearer to their nulls, or without one", table(TITLES, rest)) if rest else ""
+    )
+
+
+def _distance(scalar: Scalar) -> float:
+    return abs(scalar.z) if math.isfinite(scalar.z) else -1.0
+
+
+def _cells(layer: ObservedLayer, name: str) -> list[str]:
+    words = quantity(name, layer.form.kind)
+    return scalar_cells(words.title, layer.scalars[name], f"{words.meaning} {words.null}".strip())
 
 
 def _ranked(network: ObservedNetwork) -> str:
@@ -40,7 +61,7 @@ def _ranked(network: ObservedNetwork) -> str:
     for layer in network.ranked[:ROWS]:
         facts = [text(layer.name), text(layer.form.kind), _shape(layer), f"{layer.density:.4f}"]
         farthest = layer.farthest
-        rows.append(facts + (scalar_cells(*farthest) if farthest else [""] * len(TITLES)))
+        rows.append(facts + (_cells(layer, farthest[0]) if farthest else [""] * len(TITLES)))
     return table(titles, rows)
 
 

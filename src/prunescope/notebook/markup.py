@@ -41,7 +41,7 @@ def table(titles: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
     body = "".join(row(cells, "td") for cells in rows)
     head = row(map(text, titles), "th")
-    return f'<table style="border-collapse:collapse;margin:4px 0">{head}{body}</table>'
+    return f'<table style="border-collapse:collapse;margin:4px 0;font-size:inherit">{head}{body}</table>'
 
 
 def picture(uri: str, width: int, caption: str = "") -> str:
@@ -52,6 +52,11 @@ def picture(uri: str, width: int, caption: str = "") -> str:
     )
     below = f'<div style="{MUTED};text-align:center">{text(caption)}</div>' if caption else ""
     return f'<div style="display:inline-block;margin:2px;vertical-align:top">{image}{below}</div>'
+
+
+def folded(title: object, content: str) -> str:
+    """Return what a click on its title shows."""
+    return f"<details><summary>{text(title)}</summary>{content}</details>"
 
 
 def card(parts: Iterable[str]) -> str:

@@ -14,7 +14,7 @@ TILE = 64  # pixels
 
 def mask_html(mask: Mask) -> str:
     """Return a mask as HTML: its numbers, and a picture of all of it."""
-    uri, brightest = matrix_uri(mask)
+    uri, brightest, width = matrix_uri(mask)
     white = "white is kept" if brightest == 1 else f"white is {100 * brightest:.3g} % kept"
     fan_in, fan_out = mask.fan_in, mask.fan_out
     size = f"{mask.n_out:,} units × {mask.n_in:,} inputs"
@@ -23,7 +23,7 @@ def mask_html(mask: Mask) -> str:
             heading("Mask", f"{size}: {mask.kept:,} kept, density {100 * mask.density:.3g} %"),
             line(text(f"fan-in {_range(fan_in)}; {np.count_nonzero(fan_in == 0):,} units without")),
             line(text(f"fan-out {_range(fan_out)}; {np.count_nonzero(fan_out == 0):,} inputs that nothing reads")),
-            picture(uri, min(384, max(96, 3 * mask.n_in)), f"units down, inputs across; {white}"),
+            picture(uri, width, f"units down, inputs across; {white}"),
         ]
     )  # fmt: skip
 

@@ -12,6 +12,8 @@ from prunescope.mask import ImageShape, Mask
 from prunescope.observables.downscaling import block_means
 
 LARGEST = 192  # pixels of a side
+# How large a picture of a whole mask is shown: at most so wide and high, and a pixel of it so large.
+MOST_WIDTH, MOST_HEIGHT, LARGEST_PIXEL = 384, 256, 6
 
 
 def png_uri(pixels: NDArray[np.uint8]) -> str:
@@ -23,14 +25,16 @@ def png_uri(pixels: NDArray[np.uint8]) -> str:
     return f"data:image/png;base64,{base64.b64encode(buffer.getvalue()).decode('ascii')}"
 
 
-def matrix_uri(mask: Mask) -> tuple[str, float]:
-    """Return a picture of a whole mask, units from top to bottom, and the kept share of its brightest pixel.
+def matrix_uri(mask: Mask) -> tuple[str, float, int]:
+    """Return a picture of a whole mask, units from top to bottom, the kept share of its brightest pixel, and its width.
 
     A pixel of a large mask is a block of weights; the block with most kept weights is white.
     """
     shares = block_means(mask.array, LARGEST, 2 * LARGEST)
     brightest = float(shares.max())
-    return png_uri(_bytes(shares / brightest if brightest else shares)), brightest
+    height, width = shares.shape
+    enlarged = max(1, round(width * min(MOST_WIDTH / width, MOST_HEIGHT / height, LARGEST_PIXEL)))
+    return png_uri(_bytes(shares / brightest if brightest else shares)), brightest, enlarged
 
 
 def node_uri(row: NDArray[np.bool_], shape: ImageShape) -> str:

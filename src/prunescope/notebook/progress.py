@@ -10,7 +10,7 @@ from prunescope.analysis.formats import number, span
 from prunescope.analysis.image_counts import images_text
 from prunescope.cli.progress import Forecast, first_layer_rows
 from prunescope.data.words import INPUTS
-from prunescope.notebook.markup import card, line, text
+from prunescope.notebook.markup import card, folded, line, text
 from prunescope.notebook.runs import level_table
 from prunescope.runs.reporting import Reporter
 
@@ -44,6 +44,7 @@ class NotebookProgress(Reporter):
         self._evaluation: Evaluation | None = None
         self._heading, self._inputs, self._preparing = "", "images", ""
         self._notes: list[str] = []
+        self._is_done = False
         self._handle: Any = None
         self._drawn = 0.0
 
@@ -82,7 +83,7 @@ class NotebookProgress(Reporter):
         self._draw()
 
     def finished(self, path: Path, rows: list[dict[str, Any]]) -> None:
-        self._level = None
+        self._level, self._is_done = None, True
         self._draw()
 
     def close(self) -> None:
@@ -109,7 +110,9 @@ class NotebookProgress(Reporter):
         parts = [line(text(self._heading), muted=True)]
         parts += [line(text(note)) for note in self._notes]
         if self._rows:
-            parts.append(level_table(self._rows))
+            levels = level_table(self._rows)
+            # The run itself, which a cell usually ends with, shows the same table.
+            parts.append(folded(f"done, {len(self._rows)} levels", levels) if self._is_done else levels)
         if self._level is not None:
             parts += [_bar(self._forecast.clock.step, self._forecast.clock.total), line(text(self._ahead()))]
         if self._preparing:

@@ -20,17 +20,17 @@ def observables_html(observables: Observables) -> str:
     return card(
         [
             heading("Observables", f"mean fan-in {observables.fan_in_mean:.3f}"),
-            table(TITLES, [scalar_cells(name, scalar) for name, scalar in scalars.items()]),
+            table(TITLES, [scalar_cells(name.replace("_", " "), scalar) for name, scalar in scalars.items()]),
             line(LEGEND, muted=True),
         ]
     )
 
 
-def scalar_cells(name: str, scalar: Scalar) -> list[str]:
-    """Return the row of a scalar in a table with TITLES."""
+def scalar_cells(name: str, scalar: Scalar, meaning: str = "") -> list[str]:
+    """Return the row of a scalar in a table with TITLES; ``meaning``: what is shown where the pointer rests on its name."""
     null = f"{_number(scalar.null_mean)} ± {_number(scalar.null_sd)}"
     return [
-        text(name.replace("_", " ")),
+        f'<span title="{text(meaning)}">{text(name)}</span>' if meaning else text(name),
         _number(scalar.value),
         null if math.isfinite(scalar.null_mean) else "–",
         _number(scalar.z, 1),

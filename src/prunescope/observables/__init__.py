@@ -7,6 +7,7 @@ in docs/science.md, "Observables".
 from prunescope.observables.ablation import ablation_curve, ablation_order, remove_nodes
 from prunescope.observables.activations import TopImages, top_images
 from prunescope.observables.bipartite import clustering_scalars
+from prunescope.observables.blocks import block_share
 from prunescope.observables.connectivity import (
     binomial_fan_in,
     effective_masks,
@@ -27,12 +28,7 @@ from prunescope.observables.effective_fields import (
 from prunescope.observables.fan_in_bins import FanInBin, locality_by_fan_in
 from prunescope.observables.flow import Flow, flow
 from prunescope.observables.gabor import GaborFits, gabor_fit
-from prunescope.observables.group_patterns import (
-    block_share,
-    pattern_scalars,
-    pattern_share,
-    satisfied_patterns,
-)
+from prunescope.observables.group_patterns import pattern_scalars, pattern_share
 from prunescope.observables.hierarchy import Tier, hierarchy
 from prunescope.observables.kurtosis import (
     Cavity,
@@ -57,6 +53,7 @@ from prunescope.observables.locality import (
 from prunescope.observables.margins import margin_scalars
 from prunescope.observables.measure import Observables, Scalar, measure
 from prunescope.observables.nodes import node_locality
+from prunescope.observables.pattern_names import satisfied_patterns
 from prunescope.observables.receptive_fields import mask_image, most_connected, weight_image
 from prunescope.observables.scalars import anisotropy, half_width, locality_index, radius_of_gyration
 from prunescope.tensors import load_masks

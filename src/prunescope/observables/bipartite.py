@@ -23,6 +23,8 @@ CLUSTERING = ("bipartite_clustering", "spectral_gap")
 SAMPLED_WEIGHTS = 1 << 13
 # Steps of Lanczos' iteration: at most so many, with a test after each few for whether they still change the value.
 MOST_STEPS, STEPS, CHANGE = 120, 6, 1e-3
+# Digits of the gap after the point; those that follow are rounding of 32 bits.
+DIGITS = 6
 
 
 def clustering_scalars(mask: Any) -> dict[str, Scalar]:
@@ -40,32 +42,43 @@ def clustering_scalars(mask: Any) -> dict[str, Scalar]:
     values = _measured(kept)
     nulls = same_margins(kept, next(null_generators(mask, "trades", 1)), SHUFFLES)
     drawn = [_measured(one) for one in nulls]
-    return {
-        name: Scalar.against(value, [one[k] for one in drawn])
-        for k, (name, value) in enumerate(zip(CLUSTERING, values, strict=True))
-    }
+    clustering, gap = (
+        Scalar.against(value, list(null))
+        for value, null in zip(values, zip(*drawn, strict=True), strict=True)
+    )
+    if any(found == 0 for _, found in drawn):
+        gap = Scalar(
+            gap.value
+        )  # random masks fall apart too, and the gaps of those that do not are not typical
+    return dict(zip(CLUSTERING, (clustering, gap), strict=True))
 
 
 def sample(mask: Mask) -> BoolArray:
     """Return the rows and columns of a mask that clustering is measured on, bool [units, inputs].
 
-    All that keep a weight, of a mask with at most SAMPLED_WEIGHTS. Of another the same share of the units and of the
-    inputs, such that about so many weights are expected, drawn as a function of what the mask keeps. If a mask is one
-    of all that have its margins, each as likely, then so is the sample among those that have the sample's margins.
+    Of a mask with more than SAMPLED_WEIGHTS first the same share of the units and of the inputs, such that about so many
+    weights are expected, drawn as a function of what the mask keeps. Then those that have two weights or more among
+    themselves, since others are part of no cycle. If a mask is one of all that have its margins, each as likely, then
+    so is the sample among those that have the sample's margins.
     """
     share, rng = (
         math.sqrt(min(1, SAMPLED_WEIGHTS / max(1, mask.kept))),
         next(null_generators(mask, "sample", 1)),
     )
-    rows = mask.array[_some(mask.fan_in > 0, share, rng)]
-    return rows[:, _some(mask.fan_out > 0, share, rng)]
+    part = mask.array
+    if share < 1:
+        rows = part[_some(mask.fan_in > 0, share, rng)]
+        part = rows[:, _some(mask.fan_out > 0, share, rng)]
+    while True:
+        rows, columns = (np.count_nonzero(part, axis=axis) > 1 for axis in (1, 0))
+        if rows.all() and columns.all():
+            return part
+        part = part[rows][:, columns]
 
 
 def _some(alive: BoolArray, share: float, rng: np.random.Generator) -> NDArray[np.int64]:
     """Return the places of a share of those that are alive, ascending."""
     places = np.flatnonzero(alive)
-    if share == 1:
-        return places
     return np.sort(rng.choice(places, math.ceil(share * len(places)), replace=False, shuffle=False))
 
 
@@ -122,7 +135,7 @@ def spectral_gap(kept: KeptPlaces) -> float:
     matrix = kept.matrix(values.astype(np.float32))
     lines = counts if kept.shape[0] <= kept.shape[1] else across
     square = _second_eigenvalue(matrix, np.sqrt(lines / lines.sum()).astype(np.float32))
-    return 1 - math.sqrt(min(1.0, max(0.0, square)))
+    return round(max(0.0, 1 - math.sqrt(max(0.0, square))), DIGITS)
 
 
 def _second_eigenvalue(matrix: Any, first: NDArray[np.float32]) -> float:

@@ -67,23 +67,31 @@ class CountDistribution:
         if lines < 2 or variance <= 0:
             return Moments(self.mean, 0.0)
         deviation = self.values - self.mean
-        cumulated = np.cumsum(self.probability)
-        possible = (deviation >= 0) & (cumulated > 0)  # the largest is at least the mean
-        below = np.where(possible, cumulated, 1)
-        shift = np.cumsum(deviation * self.probability) / below
-        spread = np.cumsum(np.square(deviation) * self.probability) / below - np.square(shift)
-        possible &= spread > 1e-12 * variance
-        spread = np.where(possible, spread, variance)
-        log = lines * np.log(np.minimum(1, below)) - 0.5 * np.log(spread / variance)
-        log -= lines * np.square(shift) / (2 * spread)
-        at_most = np.maximum.accumulate(np.where(possible, np.exp(np.minimum(0, log)), 0))
-        chance = np.diff(at_most, prepend=0, append=1)[:-1]
+        # Given their sum lines vary less than they would alone: this is what they would have alone.
+        alone = self.probability * np.exp(np.minimum(1, np.square(deviation) / (2 * lines * variance)))
+        alone /= alone.sum()
+        below = np.cumsum(alone)
+        possible = (deviation >= 0) & (below > 0)  # the largest is at least the mean
+        log = np.where(possible, lines * np.log(np.where(possible, np.minimum(1, below), 1)), -np.inf)
+        of_sum = _log_of_sum(lines, deviation, alone)
+        log += of_sum - of_sum[-1]
+        at_most = np.maximum.accumulate(np.exp(np.minimum(0, log)))
+        chance = np.diff(at_most, prepend=0)
         chance[-1] += 1 - at_most[-1]
         mean = float(deviation @ chance)
-        sd = math.sqrt(max(0.0, float(np.square(deviation - mean) @ chance)))
-        # The sum leaves each line a little less freedom than independent lines of the same distribution have.
-        stretch = math.sqrt(lines / (lines - 1))
-        return Moments(self.mean + stretch * mean, stretch * sd)
+        return Moments(self.mean + mean, math.sqrt(max(0.0, float(np.square(deviation - mean) @ chance))))
+
+
+def _log_of_sum(
+    lines: int, deviation: NDArray[np.float64], probability: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Return ln of the normal density at 0 of the sum of ``lines`` deviations up to each, but for a constant."""
+    cumulated = np.maximum(np.cumsum(probability), 1e-300)
+    shift = np.cumsum(deviation * probability) / cumulated
+    spread = np.cumsum(np.square(deviation) * probability) / cumulated - np.square(shift)
+    possible = spread > 1e-12
+    spread = np.where(possible, spread, 1)
+    return np.where(possible, -0.5 * np.log(spread) - lines * np.square(shift) / (2 * spread), -np.inf)
 
 
 def hypergeometric(size: int, kept: int, places: int) -> CountDistribution:

@@ -122,9 +122,8 @@ def draws_at_margins(mask: Mask, count: int, purpose: str) -> Iterator[Mask]:
     They are states of a Markov chain whose stationary distribution is uniform over all such masks (``same_margins``).
     """
     rng = generator(0, f"{purpose} of {mask.digest}")
-    inverted = (
-        2 * mask.kept > mask.array.size
-    )  # The margins of what is pruned say the same, and there is less of it.
+    # The margins of what is pruned say the same, and where there is less of it, it moves faster.
+    inverted = 2 * mask.kept > mask.array.size
     kept = KeptPlaces.of(~mask.array if inverted else mask.array)
     for drawn in same_margins(kept, rng, count, TRADES):
         yield Mask.owning(~drawn.array if inverted else drawn.array)

@@ -21,6 +21,9 @@ from prunescope.observables.null_moments import Moments
 from prunescope.observables.occupancy import EmptyBoxes, empty_boxes
 from prunescope.observables.shares import share_against
 
+# Ratios of variances are not defined where the null's variances sum to less: hardly a kernel is dead, or hardly one alive.
+LEAST_VARIANCE = 0.1
+
 
 @dataclass(frozen=True, eq=False)
 class Kernels:
@@ -106,7 +109,7 @@ def channel_fan_in_ratio(kernels: Kernels) -> Scalar:
     """Return how far the numbers of channels that filters reach lie from their expectations, Σ(R - E R)² / Σ var R."""
     empty = kernels.empty
     expected = _positive(empty.second.sum())
-    if expected < 1e-9:
+    if expected < LEAST_VARIANCE:
         return Scalar()
     dead = kernels.channels - kernels.reached.sum(axis=1, dtype=np.int64)
     variance = _positive((empty.fourth - empty.second**2).sum())
@@ -119,7 +122,7 @@ def channel_fan_out_ratio(kernels: Kernels) -> Scalar:
     """Return the variance over the channels of a group of how many filters reach them, divided by that of the null."""
     channels, empty = kernels.channels, kernels.empty
     expected = _positive(empty.spread.sum())
-    if expected < 1e-9:
+    if expected < LEAST_VARIANCE:
         return Scalar()
     fan_out = kernels.fan_out
     found = float(np.square(fan_out - fan_out.mean(axis=1, keepdims=True)).sum())

@@ -22,6 +22,8 @@ from prunescope.observables.null_moments import Moments, fan_in_ratio_null
 from prunescope.observables.shares import share_against
 
 Counts = NDArray[np.int64]
+# The sd of the largest count is taken as at least so many weights: counts are whole numbers.
+LEAST_SD = 0.5
 # The tail of a null begins where at most this share of its lines lies beyond.
 TAIL = 0.01
 
@@ -132,10 +134,11 @@ def _against(lines: MaskSide, given: bool) -> tuple[Scalar, ...]:
 
 
 def largest(lines: MaskSide, null: SideNull) -> Scalar:
-    """Return the largest count over the mean count; its null is approximate (docs/science.md, "Margins")."""
+    """Return the largest count over the mean count; its null is approximate, and its sd at least half a weight."""
     mean = lines.kept / lines.counts.size
     moments = null.line.largest_of(lines.counts.size)
-    return Scalar.exactly(float(lines.counts.max()) / mean, Moments(moments.mean / mean, moments.sd / mean))
+    sd = max(LEAST_SD, moments.sd) if moments.sd else 0.0
+    return Scalar.exactly(float(lines.counts.max()) / mean, Moments(moments.mean / mean, sd / mean))
 
 
 def tail(lines: MaskSide, null: SideNull) -> Scalar:

@@ -122,6 +122,10 @@ def _of_run(place: MaskPlace, level: int) -> GivenMasks:
 
 
 def _of_file(place: MaskPlace, hidden: int) -> GivenMasks:
+    if (place.path / "run.json").is_file():
+        raise InputError(
+            f"prune.masks: {place} is a run: name one of its finished levels, {Run(place.path).levels}, as in {place}@1"
+        )
     named, notes = _read(place.path)
     if len(named) == hidden + 1 and named[-1][1].density == 1:
         notes.append(f"{named.pop()[0]}: of the output layer, which stays whole")

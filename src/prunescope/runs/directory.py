@@ -217,6 +217,15 @@ class Run:
             return []
         return sorted(set(self.table["level"].to_list()))  # faster than a query for so few rows
 
+    def finished_level(self, level: int | None) -> int:
+        """Return a level, the last one for None; raise InputError where it is not finished."""
+        levels = self.levels
+        if not levels:
+            raise InputError(f"{self.path}: no level is finished yet")
+        if level is not None and level not in levels:
+            raise InputError(f"{self.path}: no level {level}; finished levels are {levels}")
+        return levels[-1] if level is None else level
+
     def _has_table(self) -> bool:
         """Return whether levels.parquet is there; raise InputError where it was and is not any more."""
         if (self.path / "levels.parquet").exists():

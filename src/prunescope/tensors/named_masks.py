@@ -1,47 +1,14 @@
-"""Masks with their names, from whatever holds them."""
+"""Named masks of whatever holds them."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Literal
 
-from prunescope.mask import BoolArray, Mask
-from prunescope.tensors.mask_files import load_masks
-
-Zeros = Literal["auto", "always", "never"]
-Order = Literal["auto", "oi", "io"]
-# What a torch module, or a configuration beside a file, says of a layer: a number, a few of them or a word.
-Fact = int | str | bool | tuple[int, ...]
-
-
-@dataclass(frozen=True)
-class ReadingOptions:
-    """How tensors become masks.
-
-    ``zeros``: whether a weight that is exactly 0 counts as pruned ("auto": where a tensor has more zeros than chance).
-    ``order``: the order of the axes of weights, "oi" [n_out, n_in, …] as in torch, "io" […, n_in, n_out] as in JAX and
-    TensorFlow, or "auto", by the names and shapes of the source.
-    """
-
-    zeros: Zeros = "auto"
-    order: Order = "auto"
-
-
-@dataclass(frozen=True, eq=False)
-class NamedMask:
-    """A mask, its name, and what its source says of the layer.
-
-    ``array``: bool [n_out, n_in, *kernel], whatever the order in the source; True is a kept weight.
-    ``origin``: "mask" for a mask that was stored, "zeros" for the weights that are not 0.
-    ``facts``: what a module or a configuration says of the layer, such as kind, stride, padding, dilation, groups, heads.
-    """
-
-    name: str
-    array: BoolArray
-    origin: str = "mask"
-    facts: Mapping[str, Fact] = field(default_factory=dict)
+from prunescope.tensors.choosing import chosen_masks
+from prunescope.tensors.memory_sources import source_in_memory
+from prunescope.tensors.named_mask import NamedMask, ReadingOptions
+from prunescope.tensors.readers import opened_path
 
 
 def named_masks(
@@ -51,11 +18,17 @@ def named_masks(
 ) -> Iterator[NamedMask]:
     """Yield the masks that a source holds, one at a time, in its order of layers.
 
-    ``source``: the path of a file, or what Mask.of takes. ``say``: is told, in a line each, what was left out and why.
+    ``source``: the path of a file; a torch module, pruned in any way that leaves masks or zeros; a state dict, or nested
+    dicts and lists of masks or weights; an array, tensor, sparse matrix or Mask of 2 or more axes. ``say``: is told, in a line each, what was left out and why.
     Raises InputError for a source that is damaged, would execute code on loading, or holds no mask.
     """
+    options, say = options or ReadingOptions(), say or silent
     if isinstance(source, str | Path):
-        for name, mask in load_masks(source, say=say):
-            yield NamedMask(name, mask.array)
+        with opened_path(Path(source)) as opened:
+            yield from chosen_masks(opened, options, say)
         return
-    yield NamedMask("mask", Mask.of(source).array)
+    yield from chosen_masks(source_in_memory(source), options, say)
+
+
+def silent(line: str) -> None:
+    """Ignore a line."""

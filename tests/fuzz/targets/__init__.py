@@ -32,8 +32,8 @@ class Target:
 
 def all_targets() -> dict[str, Target]:
     """Return every target by name."""
-    from fuzz.targets import command_lines, data, experiments, masks, pictures, runs, tasks
+    from fuzz.targets import command_lines, data, experiments, masks, models, pictures, runs, tasks
 
-    modules = (data, pictures, tasks, masks, experiments, command_lines, runs)
+    modules = (data, pictures, tasks, masks, models, experiments, command_lines, runs)
     found = [target for module in modules for target in module.TARGETS]
     return {target.name: target for target in found}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib
 import signal
 from html.parser import HTMLParser
 from pathlib import Path
@@ -70,6 +71,9 @@ def _figure_seeds(folder: Path) -> dict[str, Tree]:
 
 
 def _read_seeds(folder: Path) -> dict[str, Tree]:
+    importlib.import_module(
+        "prunescope.network.plain_module"
+    )  # torch with it: that takes longer than an input may
     return _seeds_of(_READ, folder)
 
 

@@ -82,15 +82,17 @@ def _draw_side(axes: Sequence[Axes], rows: polars.DataFrame, side: str, style: t
     colour, (dashes, marker) = SIDES[side][0], style
     rows = rows.filter(polars.col(f"{side}null_mean") > 0)
     chance = polars.col(f"{side}null_mean")
-    names = [f"{side}{name}" for name in ("share_mean", "share_sd", "null_mean", "null_sd_mean")]
+    names = [f"{side}{name}" for name in ("share_mean", "share_sd", "null_mean", "null_spread_mean")]
     for one, part in (
         (axes[0], rows.with_columns(polars.col(*names) * 100)),
         (axes[1], rows.with_columns(polars.col(*names) / chance)),
     ):
         draw_curve(one, part, f"{side}share", color=colour, ls=dashes, marker=marker, zorder=3)
         place, mean = part["nominal_density"].to_numpy(), part[f"{side}null_mean"].to_numpy()
-        sd = part[f"{side}null_sd_mean"].cast(polars.Float64).fill_null(0).to_numpy()
+        sd = part[f"{side}null_spread_mean"].cast(polars.Float64).fill_null(0).to_numpy()
         low = np.maximum(mean - 2 * sd, 0)
+        if len(place) == 1:  # A band of one level has no width.
+            one.errorbar(place, mean, [mean - low, 2 * sd], color=colour, alpha=0.2, elinewidth=7, zorder=0.5)
         one.fill_between(place, low, mean + 2 * sd, color=colour, alpha=0.2, lw=0, zorder=0.5)
         if one is axes[0]:
             one.plot(place, mean, color=colour, lw=0.6, ls=dashes, alpha=0.8, zorder=0.6)

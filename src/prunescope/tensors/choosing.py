@@ -1,0 +1,148 @@
+"""Which tensors of a source are masks, and which are weights whose zeros are pruned."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+
+from prunescope.errors import InputError
+from prunescope.tensors.kept_entries import binary_values, kept_entries
+from prunescope.tensors.mask_names import check_together, is_no_weight, masks_of_others, stored_masks
+from prunescope.tensors.named_mask import NamedMask, ReadingOptions
+from prunescope.tensors.named_tensor import NOT_BINARY, NamedTensor, TensorSource, check_axes
+from prunescope.tensors.names import shortened, shown, size_words
+from prunescope.tensors.orders import as_named_mask, told_order
+from prunescope.tensors.weights import WeightsTaken, masks_of_weights
+
+Say = Callable[[str], None]
+
+
+def chosen_masks(
+    source: TensorSource, options: ReadingOptions, say: Say, *, only_matrices: bool = False
+) -> Iterator[NamedMask]:
+    """Yield the masks among the tensors of a source, one at a time.
+
+    They are the tensors that are called masks; without them the arrays of 0 and 1; without them the weights that are not
+    0, by the zeros rule. ``only_matrices``: leave out those of more than 2 axes. Raises InputError where there is none.
+    """
+    for note in source.notes:
+        say(note)
+    shapes: list[tuple[int, ...]] = []
+    # What is said at the end of what was left out.
+    lines: list[str] = []
+    for found in _chosen(source, options, lines, only_matrices):
+        shapes.append(found.array.shape)
+        yield found
+    told = told_order(shapes, options.order)
+    for line in [*shortened(lines), *([told] if told else [])]:
+        say(line)
+
+
+def _chosen(
+    source: TensorSource, options: ReadingOptions, lines: list[str], only_matrices: bool
+) -> Iterator[NamedMask]:
+    unfit = {one.name: why for one in source.tensors if (why := _unfit(one, only_matrices))}
+    stored = stored_masks(source.tensors)
+    if stored:
+        fit = [(mask, weight) for mask, weight in stored if mask.name not in unfit]
+        for mask, _ in stored:
+            if mask.name in unfit:
+                lines.append(f"{shown(mask.name)}: {unfit[mask.name]}")
+                # A 4-D mask of a convolution may be left out, but a 2-D array of this name must be a mask.
+                if len(mask.shape) == 2:
+                    raise source.error(lines[-1])
+        lines += _of_other_parameters(source.tensors, {mask.name for mask, _ in stored})
+        if not fit:
+            raise source.error(f"no mask inside ({_why_none(source.tensors, lines)})")
+        for mask, weight in fit:
+            check_together(source, mask, weight)
+            yield _stored_mask(source, mask, options)
+        return
+    chosen, rest, reasons = (
+        _binary(source, unfit) if options.zeros != "always" else ([], source.tensors, unfit)
+    )
+    if chosen:
+        for tensor in chosen:
+            yield _stored_mask(source, tensor, options)
+        lines += _worded(source, reasons)
+        return
+    taken = WeightsTaken()
+    weights = [one for one in rest if one.name not in unfit and not is_no_weight(one.name)]
+    yield from masks_of_weights(source, weights, options, taken)
+    if not taken.names:
+        others = {name: why for name, why in reasons.items() if name not in taken.seen}
+        raise source.error(
+            f"no mask inside ({_why_none(source.tensors, taken.reasons() + _worded(source, others))})"
+        )
+    lines += taken.lines()
+
+
+def _stored_mask(source: TensorSource, tensor: NamedTensor, options: ReadingOptions) -> NamedMask:
+    try:
+        kept = kept_entries(tensor, others=False).array
+    except InputError as error:
+        raise source.error(f"{shown(tensor.name)}: {error}") from None
+    return as_named_mask(source, tensor, kept, "mask", options.order)
+
+
+def _unfit(tensor: NamedTensor, only_matrices: bool) -> str | None:
+    """Return why a tensor can be no mask by its shape; None where it can."""
+    try:
+        check_axes(tensor.shape, only_matrices=only_matrices)
+    except InputError as error:
+        if only_matrices and len(tensor.shape) in (3, 4, 5):
+            shape = size_words(tensor.shape)
+            return f"{shape}, as of a convolution; only masks of 2 axes [n_out, n_in] are measured"
+        return str(error)
+    return None
+
+
+def _binary(
+    source: TensorSource, unfit: dict[str, str]
+) -> tuple[list[NamedTensor], list[NamedTensor], dict[str, str]]:
+    """Return the arrays of 0 and 1 that are masks, the other tensors, and by name why they are no masks.
+
+    An array of 0 alone, or of 1 alone, may be a mask beside masks; beside weights it is how some layers start.
+    """
+    mixed: list[NamedTensor] = []
+    whole: list[NamedTensor] = []
+    others: list[NamedTensor] = []
+    reasons: dict[str, str] = dict(unfit)
+    for tensor in source.tensors:
+        if tensor.name in unfit:
+            continue
+        if is_no_weight(tensor.name):
+            reasons[tensor.name] = "no mask of weights, by its name"
+            continue
+        try:
+            values = binary_values(tensor)
+        except InputError as error:
+            reasons[tensor.name] = str(error)
+            continue
+        {"mixed": mixed, "whole": whole, "other": others}[values].append(tensor)
+        if values == "other":
+            reasons[tensor.name] = NOT_BINARY
+    has_weights = any(tensor.is_float for tensor in others)
+    masks = {one.name for one in mixed} | {one.name for one in whole if not (has_weights and one.is_float)}
+    # Where weights stand beside them, a few arrays of 1 alone are no masks.
+    if not mixed and has_weights:
+        masks = set()
+    rest = [one for one in source.tensors if one.name not in masks]
+    return [one for one in source.tensors if one.name in masks], rest, reasons
+
+
+def _worded(source: TensorSource, reasons: dict[str, str]) -> list[str]:
+    """Return why tensors are left out, a line each, in the order of the source."""
+    return [f"{shown(one.name)}: {reasons[one.name]}" for one in source.tensors if one.name in reasons]
+
+
+def _of_other_parameters(tensors: Sequence[NamedTensor], taken: set[str]) -> list[str]:
+    """Return what is to be said of masks of biases and the like."""
+    names = [one.name for one in masks_of_others(tensors, taken)]
+    return [f"{shown(name)}: a mask of other parameters than weights [n_out, n_in]" for name in names]
+
+
+def _why_none(tensors: Sequence[NamedTensor], left_out: list[str]) -> str:
+    """Return why a source has no mask, and what it holds."""
+    if not tensors:
+        return "it holds no array or tensor"
+    return "; ".join(shortened(left_out, 2)) + "; a mask is an array of 0 and 1, [n_out, n_in, …]"

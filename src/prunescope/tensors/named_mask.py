@@ -1,0 +1,39 @@
+"""Masks with their names, and how tensors become masks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from prunescope.mask import BoolArray
+from prunescope.tensors.named_tensor import Facts, Order
+
+Zeros = Literal["auto", "always", "never"]
+
+
+@dataclass(frozen=True)
+class ReadingOptions:
+    """How tensors become masks.
+
+    ``zeros``: whether a weight that is exactly 0 counts as pruned ("auto": where a tensor has more zeros than chance).
+    ``order``: the order of the axes of weights, "oi" [n_out, n_in, …] as in torch, "io" […, n_in, n_out] as in JAX and
+    TensorFlow, or "auto", by the names and shapes of the source.
+    """
+
+    zeros: Zeros = "auto"
+    order: Order = "auto"
+
+
+@dataclass(frozen=True, eq=False)
+class NamedMask:
+    """A mask, its name, and what its source says of the layer.
+
+    ``array``: bool [n_out, n_in, *kernel], whatever the order in the source; True is a kept weight.
+    ``origin``: "mask" for a mask that was stored, "zeros" for the weights that are not 0.
+    ``facts``: what a module or a configuration says of the layer, such as kind, stride, padding, dilation, groups, heads.
+    """
+
+    name: str
+    array: BoolArray
+    origin: str = "mask"
+    facts: Facts = field(default_factory=dict)

@@ -1,0 +1,62 @@
+"""Tensors of torch, of any layout, device and type, as named tensors."""
+
+from __future__ import annotations
+
+import math
+from functools import partial
+from typing import Any
+
+from numpy.typing import NDArray
+
+from prunescope.errors import InputError
+from prunescope.mask import LARGE_BYTES, read_torch, to_numpy
+from prunescope.memory import check_memory
+from prunescope.tensors.named_tensor import Facts, NamedTensor, Order, Rows, check_axes
+from prunescope.tensors.names import size_words
+
+
+def named_tensor_of(name: str, tensor: Any, order: Order = "auto", facts: Facts | None = None) -> NamedTensor:
+    """Return a tensor of torch as a named tensor."""
+    shape = () if tensor.is_nested else tuple(tensor.shape)
+    dtype = str(tensor.dtype).removeprefix("torch.")
+    if not tensor.is_nested and str(tensor.layout) != "torch.strided":
+        # What a sparse tensor does not store is pruned.
+        begin = partial(_stored_rows, tensor)
+        return NamedTensor(name, shape, "bool", begin, order, facts or {}, is_mask=True)
+    return NamedTensor(name, shape, dtype, partial(tensor_rows, tensor), order, facts or {})
+
+
+def _stored_rows(tensor: Any) -> Rows:
+    rows = tensor_rows(tensor)
+    return lambda start, stop: rows(start, stop) != 0
+
+
+def tensor_rows(tensor: Any) -> Rows:
+    """Return what gives the rows of a tensor.
+
+    Raises InputError for a tensor of less than 2 axes, and for one whose values are not there or cannot be read.
+    """
+    if tensor.is_nested:
+        raise InputError(
+            "a nested tensor is no mask, which has 2 axes [n_out, n_in]: save tensor.to_padded_tensor(0)"
+        )
+    shape = tuple(tensor.shape)
+    check_axes(shape)
+    values = tensor.detach()
+    if values.is_meta:
+        raise InputError(
+            "a tensor on the device meta has no values: save it from the device it was computed on"
+        )
+    if values.is_quantized:
+        raise InputError("a quantized tensor is no mask: save tensor.dequantize() != 0")
+    if str(values.layout) != "torch.strided":
+        needed = math.prod(shape) * values.element_size()
+        if needed > LARGE_BYTES:
+            check_memory(needed, f"a sparse tensor of {size_words(shape)} as an array")
+        values = read_torch(values.to_dense)
+    width = math.prod(shape[1:])
+
+    def rows(start: int, stop: int) -> NDArray[Any]:
+        return to_numpy(values[start:stop]).reshape(stop - start, width)
+
+    return rows

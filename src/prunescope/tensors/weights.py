@@ -1,0 +1,99 @@
+"""Masks of weights: which of them are not 0, where their zeros are pruned weights."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+from prunescope.errors import InputError
+from prunescope.tensors.kept_entries import kept_entries
+from prunescope.tensors.named_mask import NamedMask, ReadingOptions
+from prunescope.tensors.named_tensor import NamedTensor, TensorSource
+from prunescope.tensors.names import last_word, shortened, shown, size_words
+from prunescope.tensors.orders import as_named_mask
+from prunescope.tensors.zeros import ZeroCensus
+
+# What is said of the weights that are left out, by what their zeros are.
+SENTENCES = {
+    "dense": "no more zeros than chance",
+    "empty": "all zeros, as some layers start",
+    "padding": "one row of zeros, as of padding",
+    "rounding": "as many zeros as rounding to few values may leave (zeros=always takes them for pruned)",
+    "never": "zeros are not taken for pruned (zeros=never)",
+}
+
+
+@dataclass
+class WeightsTaken:
+    """The names of the weights whose zeros are pruned, and of the others by what their zeros are."""
+
+    names: list[str] = field(default_factory=list)
+    left_out: dict[str, list[NamedTensor]] = field(default_factory=dict)
+    unread: list[str] = field(default_factory=list)
+    zeros: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def seen(self) -> set[str]:
+        """The names of what is left out for its zeros."""
+        return {tensor.name for tensors in self.left_out.values() for tensor in tensors}
+
+    def lines(self) -> list[str]:
+        """Return what is to be said of a source in which some weights are pruned."""
+        lines = [f"no mask inside: the weights that are not 0 are taken as kept, of {_some(self.names)}"]
+        for kind, tensors in self.left_out.items():
+            count = f"{len(tensors)} weights are" if len(tensors) > 1 else "1 weight is"
+            names = _some([tensor.name for tensor in tensors], most=3)
+            lines.append(f"{count} left out, {SENTENCES[kind]}: {names}")
+        return [*lines, *self.unread]
+
+    def reasons(self) -> list[str]:
+        """Return why none is taken, a line each for a few weights, else one line a kind."""
+        found = [(kind, tensor) for kind, tensors in self.left_out.items() for tensor in tensors]
+        # What has zeros but too few, or by rounding, comes first: it may be what somebody looks for.
+        found.sort(key=lambda entry: self.zeros.get(entry[1].name, 0) == 0)
+        return [*(self._reason(kind, tensor) for kind, tensor in found), *self.unread]
+
+    def _reason(self, kind: str, tensor: NamedTensor) -> str:
+        size = f"{size_words(tensor.shape)} of {tensor.dtype}"
+        count = self.zeros.get(tensor.name, 0)
+        if kind == "rounding":
+            return (
+                f"{shown(tensor.name)} holds other numbers beside 0, and as many zeros as rounding to few values may "
+                "leave: if they are weights, of which pruning left some 0, save which are kept, {name: weight != 0}, or "
+                "give zeros=always"
+            )
+        why = "" if kind == "dense" else f", {SENTENCES[kind]}"
+        return f"{shown(tensor.name)}: a mask must hold only 0 and 1 ({size} with {count or 'no'} zeros{why})"
+
+
+def masks_of_weights(
+    source: TensorSource, weights: Sequence[NamedTensor], options: ReadingOptions, taken: WeightsTaken
+) -> Iterator[NamedMask]:
+    """Yield the masks of the weights whose zeros are pruned, one at a time, and note in ``taken`` which they are."""
+    for tensor in weights:
+        if options.zeros != "always" and not _may_be_weights(tensor):
+            continue
+        census = ZeroCensus(tensor.size)
+        try:
+            kept = kept_entries(tensor, census=census).array
+        except InputError as error:
+            taken.unread.append(f"{shown(tensor.name)}: {error}")
+            continue
+        facts = {**source.facts.get(tensor.name.rpartition(".")[0], {}), **tensor.facts}
+        embeds = facts.get("kind") == "embedding" or "emb" in tensor.name.lower()
+        verdict = census.verdict(is_embedding=embeds) if options.zeros == "auto" else options.zeros
+        if verdict in ("pruned", "always"):
+            taken.names.append(tensor.name)
+            yield as_named_mask(source, tensor, kept, "zeros", options.order)
+            continue
+        taken.zeros[tensor.name] = census.zeros
+        taken.left_out.setdefault(verdict, []).append(tensor)
+
+
+def _may_be_weights(tensor: NamedTensor) -> bool:
+    """Return whether a tensor of this type and name may be weights: floats, or integers that are called weights."""
+    return tensor.is_float or (tensor.dtype == "int8" and "weight" in last_word(tensor.name))
+
+
+def _some(names: list[str], most: int = 6) -> str:
+    return ", ".join(shortened([shown(name) for name in names], most, others="more"))
