@@ -147,7 +147,8 @@ def print_figures() -> None:
     from prunescope.figures import figures
     from prunescope.figures.layers import LAYER_FIGURES
 
-    found = {figure.id: figure.title for figure in (*figures().values(), *LAYER_FIGURES.values())}
+    found = {name: figure.title for name, figure in figures().items()}
+    found |= {name: figure.title for name, figure in LAYER_FIGURES.items()}
     width = max(map(len, found))
     for name, title in found.items():
         print(f"{name:>{width}}  {title}")
