@@ -27,6 +27,7 @@ def observed(request):
     arrays = dict(layers[1].arrays) | {
         "kernel_positions": np.array([[0.1, 0.2], [0.3, 0.0]]),
         "heads": np.array([0.1, 0.3, 0.2]),
+        "effective_field": RNG.random((5, 5)),
     }
     layers[1] = replace(layers[1], form=LayerForm("convolution", (20, 6, 2, 2)), arrays=arrays)
     return ObservedNetwork("network.npz", tuple(layers))
@@ -74,7 +75,7 @@ def test_connections_are_those_of_the_chosen_layers(observed, tmp_path):
 
 def test_kinds_are_drawn_from_the_arrays_of_layers(observed, tmp_path):
     with np.load(draw_layers("kinds", observed, tmp_path)[2]) as data:
-        assert set(data) == {"2_kernel_positions", "2_heads"}
+        assert set(data) == {"2_kernel_positions", "2_heads", "2_effective_field"}
         np.testing.assert_array_equal(data["2_heads"], observed[1].arrays["heads"])
     with pytest.raises(InputError, match="no convolution with a kernel"):
         draw_layers("kinds", observed, tmp_path, layers=[1])
