@@ -145,11 +145,13 @@ def print_fields() -> None:
 def print_figures() -> None:
     """Print every figure with its title."""
     from prunescope.figures import figures
+    from prunescope.figures.layers import LAYER_FIGURES
 
-    found = figures()
+    found = {name: figure.title for name, figure in figures().items()}
+    found |= {name: figure.title for name, figure in LAYER_FIGURES.items()}
     width = max(map(len, found))
-    for figure in found.values():
-        print(f"{figure.id:>{width}}  {figure.title}")
+    for name, title in found.items():
+        print(f"{name:>{width}}  {title}")
 
 
 def print_methods() -> None:

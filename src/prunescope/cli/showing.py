@@ -13,6 +13,7 @@ from prunescope.digits import is_whole
 from prunescope.errors import InputError
 
 if TYPE_CHECKING:
+    from prunescope.cli.observing import OfElsewhere
     from prunescope.runs.directory import Run
 
 
@@ -51,22 +52,74 @@ def figure_command(
     runs: Annotated[
         list[Path] | None,
         typer.Argument(
-            help="run directories, or folders of them; a few figures need none", metavar="[RUN]..."
+            help="run directories, or folders of them; of layers-… a run or a file or folder of masks; a few figures need none",
+            metavar="[RUN]...",
         ),
     ] = None,
     out: Annotated[Path, typer.Option(help="folder to draw into")] = Path("figures"),
     levels: Annotated[str | None, typer.Option(help="levels to show, as in 9,13,16")] = None,
     nodes: Annotated[str | None, typer.Option(help="first-layer nodes to show, as in 3,77,120")] = None,
+    layers: Annotated[str | None, typer.Option(help="of layers-…: the layers to show, as in 1,4")] = None,
+    shape: options.Shape = None,
+    zeros: options.ZerosCount = "auto",
+    order: options.AxisOrder = "auto",
+    heads: options.Heads = None,
+    patch: options.Patch = None,
+    tokens: options.Tokens = None,
+    pixels: options.PixelOrder = "chw",
 ) -> None:
-    """Draw a figure of the paper from stored runs, as PDF and PNG with its data beside it."""
-    from prunescope.cli.found import runs_at, without_damaged
+    """Draw a figure from stored runs, or of the layers of masks from elsewhere (layers-…), as PDF and PNG with its data."""
+    from prunescope.cli.found import is_elsewhere, runs_at, without_damaged
+    from prunescope.cli.observing import OfElsewhere
     from prunescope.figures import draw
+    from prunescope.figures.layers import LAYER_FIGURES
 
+    said = OfElsewhere(shape, zeros, order, heads, patch, tokens, pixels)
+    if figure in LAYER_FIGURES:
+        chosen = _numbers(levels, "--levels"), _numbers(layers, "--layers")
+        return _draw_layers(figure, runs or [], out, said, chosen)
+    for source in runs or ():
+        if is_elsewhere(source):
+            raise InputError(
+                f"{source} is no run: figures of masks from elsewhere are {', '.join(LAYER_FIGURES)}"
+            )
+    if layers is not None or said != OfElsewhere():
+        raise InputError(f"--layers, --shape, … are for the figures {', '.join(LAYER_FIGURES)}")
     wanted = {"levels": _numbers(levels, "--levels"), "nodes": _numbers(nodes, "--nodes")}
     paths, shown = without_damaged(runs_at(runs or ()), lambda chosen: draw(figure, chosen, out, **wanted))
     for path in paths:
         print(path)
     _say_notes(shown)
+
+
+def _draw_layers(
+    figure: str,
+    sources: list[Path],
+    out: Path,
+    said: OfElsewhere,
+    chosen: tuple[list[int] | None, list[int] | None],
+) -> None:
+    """Draw a figure of the layers of one source; ``chosen``: the level of a run, and the layers."""
+    from prunescope.cli.found import is_elsewhere, one_run_at
+    from prunescope.cli.observing import OfElsewhere, observed_elsewhere
+    from prunescope.figures.layers import draw_layers
+    from prunescope.layers.observation import observe
+
+    levels, layers = chosen
+    if len(sources) != 1:
+        raise InputError(
+            f"figure {figure} needs one run, or one file or folder of masks; {len(sources)} given"
+        )
+    if is_elsewhere(sources[0]):
+        observed = observed_elsewhere(sources[0], said)
+    elif said != OfElsewhere():
+        raise InputError("--shape, --zeros, --order, … are for masks from elsewhere: a run knows its own")
+    else:
+        if levels is not None and len(levels) > 1:
+            raise InputError(f"figure {figure} shows one level, --levels names {len(levels)}")
+        observed = observe(one_run_at(sources[0]), level=levels[0] if levels else None)
+    for path in draw_layers(figure, observed, out, layers=layers):
+        print(path)
 
 
 def report_command(

@@ -5,8 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-import prunescope as ps
-from prunescope.layers import LayerForm
+from observed_layers import observed_layer
+from prunescope.layers import LayerForm, ObservedNetwork
 from prunescope.report.observed import write_layers_page
 
 RNG = np.random.default_rng(1)
@@ -25,24 +25,25 @@ def _mask(n_out, n_in, density=0.2):
 
 
 @pytest.fixture(scope="module")
-def observed(tmp_path_factory):
+def observed():
     """Forty layers, the first on images; number 17 keeps all weights of a few units; one has a kind with arrays."""
-    file = tmp_path_factory.mktemp("masks") / "network.npz"
     masks = {HOSTILE[0]: _mask(40, 192), HOSTILE[1]: _mask(30, 40)}
     masks |= {f"layer{number}": _mask(30, 30, 0.05 + number / 100) for number in range(3, COUNT + 1)}
     masks["layer17"] = np.repeat(RNG.random(30) < 0.3, 30).reshape(30, 30)
-    np.savez(file, **masks)
-    found = ps.observe(file, shape=SHAPE)
+    layers = [
+        observed_layer(name, mask, SHAPE if name == HOSTILE[0] else None) for name, mask in masks.items()
+    ]
     form = LayerForm("convolution", (30, 10, 1, 3))
-    arrays = dict(found[20].arrays) | {
+    arrays = dict(layers[20].arrays) | {
         "<b>positions</b>": np.array([[0.1, 0.4, 0.2]]),
+        "kernel_positions": np.array([[0.1, 0.4], [0.2, 0.05]]),
+        "channel_fan_in": np.arange(30),
         "several": RNG.random((20, 4, 5)),
         "heads": RNG.random(6),
         "words": np.array(["not drawn"]),
     }
-    layers = list(found)
-    layers[20] = replace(found[20], form=form, arrays=arrays)
-    return replace(found, layers=tuple(layers), notes=(f"{HOSTILE[0]} was left out",))
+    layers[20] = replace(layers[20], form=form, arrays=arrays)
+    return ObservedNetwork("network.npz", tuple(layers), (f"{HOSTILE[0]} was left out",))
 
 
 @pytest.fixture(scope="module")
@@ -157,13 +158,14 @@ def test_arrays_of_a_kind_are_drawn_as_bars_and_maps(page):
     page.fill("#name", "layer21")
     page.locator("#ranking tbody tr").first.click()
     titles = page.locator(".own h3").all_inner_texts()
-    assert titles == ["<b>positions</b>", "several", "Heads"]
-    brightness = np.array(page.locator(".own figure").first.locator("canvas").first.evaluate(PIXELS))
-    assert np.argmax(brightness.reshape(3, 3).sum(1)) == 1
-    several = page.locator(".own figure").nth(1)
+    assert titles == ["<b>positions</b>", "Kernel positions", "Channels of a filter", "several", "Heads"]
+    assert page.locator(".own figure").first.locator("rect.bar").count() == 3
+    assert page.locator(".cells span").all_inner_texts() == ["10 %", "40 %", "20 %", "5 %"]
+    assert page.locator(".own figure").nth(2).locator("rect.bar").count() == 30
+    several = page.locator(".own figure").nth(3)
     assert several.locator(".maps-of canvas").count() == 16
     assert "the first 16 of 20" in several.inner_text()
-    assert page.locator(".own figure").nth(2).locator("rect").count() == 6
+    assert page.locator(".own figure").nth(4).locator("rect.bar").count() == 6
 
 
 def test_a_click_in_either_picture_by_depth_opens_the_layer_there(page, observed):

@@ -2,21 +2,25 @@
 
 import json
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
-import prunescope as ps
+from observed_layers import observed_layer
 from prunescope.errors import InputError
+from prunescope.layers import ObservedNetwork
 from prunescope.report.observed.layer_data import network_data
 from prunescope.report.observed.page import facts, lede, likely_shape, shape_advice
 
 RNG = np.random.default_rng(2)
 
 
-def _observed(tmp_path, shape=None, **masks):
-    np.savez(tmp_path / "masks.npz", **masks)
-    return ps.observe(tmp_path / "masks.npz", shape=shape)
+def _observed(shape=None, **masks):
+    layers = [
+        observed_layer(name, mask, None if k else shape) for k, (name, mask) in enumerate(masks.items())
+    ]
+    return ObservedNetwork("masks.npz", tuple(layers))
 
 
 def _data(page):
@@ -24,27 +28,27 @@ def _data(page):
     return json.loads(text)
 
 
-def test_the_head_says_what_the_network_is(tmp_path):
+def test_the_head_says_what_the_network_is():
     first, second = RNG.random((8, 12)) < 0.5, RNG.random((4, 8)) < 0.25
-    observed = _observed(tmp_path, a=first, b=second)
+    observed = _observed(a=first, b=second)
     kept = int(first.sum() + second.sum())
     assert lede(observed) == f"2 layers (2 linear) of 128 weights, of which {kept} are kept."
     [density, far, count, _] = facts(observed, 0.1)
     assert density["value"] == f"{100 * kept / 128:.0f} %"
     assert far["value"].startswith("z = ")
     assert count["value"] == "0 of 2"
-    dense = _observed(tmp_path, a=np.ones((4, 6), bool))
+    dense = _observed(a=np.ones((4, 6), bool))
     assert [fact["value"] for fact in facts(dense, 0.0)] == ["100 %", "—"]
     assert lede(dense) == "One layer (linear) of 24 weights, of which 24 are kept."
 
 
-def test_without_a_shape_the_page_says_what_it_would_show(tmp_path):
+def test_without_a_shape_the_page_says_what_it_would_show():
     mask = RNG.random((5, 192)) < 0.3
-    advice = shape_advice(_observed(tmp_path, first=mask))
+    advice = shape_advice(_observed(first=mask))
     assert "first" in advice
     assert "3x8x8" in advice
     assert "--shape CxHxW" in advice
-    assert shape_advice(_observed(tmp_path, shape=(3, 8, 8), first=mask)) == ""
+    assert shape_advice(_observed(shape=(3, 8, 8), first=mask)) == ""
 
 
 @pytest.mark.parametrize(
@@ -56,7 +60,7 @@ def test_a_likely_shape_of_images(inputs, shape):
 
 def test_the_page_is_written_with_every_number(tmp_path):
     masks = {"one": RNG.random((300, 40)) < 0.2, "two": RNG.random((20, 300)) < 0.1}
-    observed = _observed(tmp_path, **masks)
+    observed = _observed(**masks)
     page = observed.write_page(tmp_path / "deep" / "page.html").read_text("utf-8")
     data = _data(page)
     assert [layer["name"] for layer in data["layers"]] == ["one", "two"]
@@ -75,9 +79,11 @@ def test_the_page_is_written_with_every_number(tmp_path):
     assert not re.search(r'(src|href)="(?!data:)', page)
 
 
-def test_pictures_of_many_layers_are_smaller(tmp_path):
-    observed = _observed(tmp_path, **{f"layer{k}": RNG.random((140, 280)) < 0.2 for k in range(49)})
-    [picture] = [layer["picture"] for layer in network_data(observed[:1])["layers"]]  # type: ignore[arg-type]
+def test_pictures_of_many_layers_are_smaller():
+    observed = _observed(**{f"layer{k}": RNG.random((140, 280)) < 0.2 for k in range(49)})
+    [picture] = [
+        layer["picture"] for layer in network_data(replace(observed, layers=observed.layers[:1]))["layers"]
+    ]
     assert (picture["rows"], picture["columns"]) == (140, 256)
     picture = network_data(observed)["layers"][0]["picture"]
     assert (picture["rows"], picture["columns"], picture["bits"]) == (70, 128, False)
@@ -85,6 +91,6 @@ def test_pictures_of_many_layers_are_smaller(tmp_path):
 
 
 def test_a_page_is_not_written_over_a_folder(tmp_path):
-    observed = _observed(tmp_path, a=RNG.random((8, 12)) < 0.5)
+    observed = _observed(a=RNG.random((8, 12)) < 0.5)
     with pytest.raises(InputError, match="is a folder; give the page a file name"):
         observed.write_page(tmp_path)

@@ -21,15 +21,17 @@ from prunescope.model import Arrays
 PANELS, COLUMNS = 16, 4
 # Arrays of kept shares, drawn relative to the density of their layer.
 SHARES = ("kernel_positions", "heads", "parts", "gates")
+# A share of channels, which has no density to compare with.
+FIELD = "effective_field"
 # Maps of so few cells have their values written into them, in percent.
 WRITTEN = 25
 
 
 def draw_kinds(observed: ObservedNetwork, chosen: Sequence[ObservedLayer] | None) -> Drawing:
-    """Draw the kept shares of kernel positions as maps, and those of heads, parts q, k, v and gates as bars.
+    """Draw kept shares: of kernel positions as maps, of heads, parts q, k, v and gates as bars; effective fields as maps.
 
-    Maps are coloured by their ratio to the layer's density, red above and blue below; bars have the density as a dashed
-    line. By default the layers farthest from chance. Data: the arrays, by number of the layer and name. Raises
+    Maps of shares are coloured by their ratio to the layer's density, red above and blue below; bars have the density as a dashed
+    line; fields are the share of channels that a pixel reaches, from 0 (dark) to 1. By default the layers farthest from chance. Data: the arrays, by number of the layer and name. Raises
     InputError where no layer has such an array.
     """
     panels = _panels(observed, chosen)
@@ -43,12 +45,16 @@ def draw_kinds(observed: ObservedNetwork, chosen: Sequence[ObservedLayer] | None
     names = short_names([layer.name for _, layer, _, _ in panels])
     data: Arrays = {}
     for one, name, (number, layer, array, values) in zip(axes, names, panels, strict=False):
-        (_draw_map if values.ndim == 2 else _draw_bars)(one, values, layer.density)
+        if array == FIELD:
+            one.imshow(values, vmin=0, vmax=1)
+            frame(one)
+        else:
+            (_draw_map if values.ndim == 2 else _draw_bars)(one, values, layer.density)
         one.set_title(f"{number} {name}\n{array.replace('_', ' ')}", fontsize=5.5)
         data[f"{number}_{array}"] = np.asarray(layer.arrays[array])
     for one in axes[len(panels) :]:
         one.set_axis_off()
-    note = "Colours and dashed lines: relative to the density of the layer; numbers in percent."
+    note = "Blue to red and dashed lines: relative to the density of the layer; numbers in percent."
     return Drawing(figure, data, notes=(note,))
 
 
@@ -59,12 +65,12 @@ def _panels(
     numbers = {id(layer): number for number, layer in enumerate(observed, 1)}
     found = []
     for layer in observed.ranked if chosen is None else chosen:
-        for name in SHARES:
+        for name in (*SHARES, FIELD):
             if name not in layer.arrays:
                 continue
             values = np.asarray(layer.arrays[name])
             values = values.reshape([side for side in values.shape if side > 1])
-            if values.size > 1 and values.ndim in (1, 2):
+            if values.size > 1 and values.ndim in ((2,) if name == FIELD else (1, 2)):
                 found.append((numbers[id(layer)], layer, name, values))
     return sorted(found[:PANELS], key=lambda panel: panel[0])
 

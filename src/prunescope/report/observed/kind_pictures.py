@@ -52,6 +52,10 @@ WORDS = {
         "Input channels by the number of filters that reach them.",
         counted=("filters", "input channels"),
     ),
+    "effective_field": PictureWords(
+        "Effective receptive field",
+        "The share of channels that each input pixel of a unit's dense field reaches along kept weights.",
+    ),
     "heads": PictureWords(
         "Heads", "The density of each head; of q, k and v together those of q come first.", share=True
     ),

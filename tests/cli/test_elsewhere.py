@@ -1,0 +1,90 @@
+"""Pages and figures of masks from elsewhere, from the command line: run with `pytest tests/cli/test_elsewhere.py`."""
+
+import numpy as np
+import pytest
+
+from prunescope.cli import main
+
+RNG = np.random.default_rng(6)
+
+
+def _left(capsys, arguments):
+    """The exit code of a command, and what it printed to stdout and stderr."""
+    capsys.readouterr()
+    with pytest.raises(SystemExit) as left:
+        main([str(argument) for argument in arguments])
+    return left.value.code, *capsys.readouterr()
+
+
+@pytest.fixture
+def succeed(capsys):
+    """Run a command that must succeed; returns stdout."""
+
+    def command(*arguments):
+        code, stdout, stderr = _left(capsys, arguments)
+        assert code == 0, stderr
+        return stdout
+
+    return command
+
+
+@pytest.fixture
+def refused(capsys):
+    """Run a command that must be refused; returns the line that says why."""
+
+    def command(*arguments):
+        code, stdout, stderr = _left(capsys, arguments)
+        assert (code, stdout) == (2, ""), stderr
+        assert "Traceback" not in stderr
+        return stderr.splitlines()[-1]
+
+    return command
+
+
+@pytest.fixture
+def masks(tmp_path):
+    """A file of two masks, the first on images."""
+    file = tmp_path / "masks.npz"
+    np.savez(file, first=RNG.random((10, 48)) < 0.3, second=RNG.random((5, 10)) < 0.5)
+    return file
+
+
+def test_report_of_a_mask_file_is_a_page_of_its_layers(succeed, masks):
+    path = succeed("report", masks).strip()
+    assert path == str(masks.parent / "report.html")
+    page = (masks.parent / "report.html").read_text("utf-8")
+    assert "--shape CxHxW" in page
+    succeed("report", masks, "--shape", "3x4x4", "--out", masks.parent / "other.html")
+    page = (masks.parent / "other.html").read_text("utf-8")
+    assert "--shape CxHxW" not in page
+    assert "radius_of_gyration" in page
+
+
+def test_observe_writes_the_page_too(succeed, masks):
+    printed = succeed("observe", masks, "--page", masks.parent / "page.html")
+    assert "first" in printed
+    assert "<title>masks.npz" in (masks.parent / "page.html").read_text("utf-8")
+
+
+def test_figures_of_a_mask_file(succeed, refused, masks):
+    out = masks.parent / "figures"
+    printed = succeed("figure", "layers-densities", masks, "--out", out).splitlines()
+    assert [line.rpartition("/")[2] for line in printed] == [
+        f"figure-layers-densities.{ending}" for ending in ("pdf", "png", "csv")
+    ]
+    assert "figures of masks from elsewhere are layers-densities" in refused("figure", "1a", masks)
+    assert "no layer 7; it has 2" in refused("figure", "layers-ranking", masks, "--layers", "7", "--out", out)
+    assert "needs one run, or one file" in refused("figure", "layers-ranking", masks, masks)
+
+
+def test_figures_and_pages_of_runs_stay_theirs(succeed, refused, finished_run, masks, tmp_path):
+    succeed("figure", "layers-densities", finished_run.path, "--levels", "1", "--out", tmp_path)
+    assert "a run knows its own" in refused("report", finished_run.path, "--shape", "3x6x6")
+    assert "a run knows its own" in refused("figure", "layers-densities", finished_run.path, "--heads", "2")
+    assert "a page shows runs, or one file" in refused("report", finished_run.path, masks)
+    assert "--layers, --shape, … are for" in refused("figure", "1b", finished_run.path, "--layers", "1")
+
+
+def test_figures_are_listed(succeed):
+    listed = {line.split()[0] for line in succeed("list", "--figures").splitlines()}
+    assert {"layers-densities", "layers-ranking", "layers-connections", "layers-kinds", "densities"} <= listed
