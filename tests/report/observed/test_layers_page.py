@@ -94,3 +94,11 @@ def test_a_page_is_not_written_over_a_folder(tmp_path):
     observed = _observed(a=RNG.random((8, 12)) < 0.5)
     with pytest.raises(InputError, match="is a folder; give the page a file name"):
         observed.write_page(tmp_path)
+
+
+def test_patterns_that_hold_everywhere_are_named():
+    planted = np.tile([True, False, True, False], (8, 6))
+    first = replace(observed_layer("a", planted), patterns=("2:4 along inputs",))
+    observed = ObservedNetwork("masks.npz", (first, observed_layer("b", RNG.random((4, 8)) < 0.5)))
+    assert lede(observed).endswith(" Patterns that hold everywhere: 2:4 along inputs in 1 layer.")
+    assert [layer["patterns"] for layer in network_data(observed)["layers"]] == [["2:4 along inputs"], []]

@@ -59,6 +59,7 @@ def layer_data(layer: ObservedLayer, erk: float, *, small: bool) -> dict[str, An
         "kept": layer.kept,
         "density": number(layer.density),
         "erk": number(erk),
+        "patterns": list(layer.patterns),
         "scalars": {
             name: [number(one.value), number(one.null_mean), number(one.null_sd), number(one.z), one.shuffles]
             for name, one in layer.scalars.items()

@@ -6,7 +6,7 @@ function detailOf(number) {
   const size = layer.shape.reduce((a, b) => a * b, 1);
   const rank = RANKED.findIndex((row) => row.number === number) + 1;
   const place = DATA.layers.length > 1 ? `Layer ${number + 1} of ${DATA.layers.length}, rank ${rank}. ` : "";
-  const parts = [make("p", "note", `${place}${layer.kind[0].toUpperCase()}${layer.kind.slice(1)} ${layer.shape.join("×")}, ${layer.kept.toLocaleString("en")} of ${size.toLocaleString("en")} weights kept: density ${share(layer.density)}${DATA.layers.length > 1 ? `, where Erdős–Rényi densities of as many weights in all have ${share(layer.erk)}` : ""}.`)];
+  const parts = [make("p", "note", `${place}${layer.kind[0].toUpperCase()}${layer.kind.slice(1)} ${layer.shape.join("×")}, ${layer.kept.toLocaleString("en")} of ${size.toLocaleString("en")} weights kept: density ${share(layer.density)}${DATA.layers.length > 1 ? `, where Erdős–Rényi densities of as many weights in all have ${share(layer.erk)}` : ""}.${layer.patterns.length ? ` Everywhere in it holds: ${layer.patterns.join(", ")}.` : ""}`)];
   const told = toldOf(layer);
   if (told) parts.push(told);
   const figures = [];

@@ -43,7 +43,14 @@ def lede(observed: ObservedNetwork) -> str:
     layers = f"{len(observed)} layers ({names})" if len(observed) > 1 else f"One layer ({next(iter(kinds))})"
     size = sum(math.prod(layer.form.shape) for layer in observed)
     kept = sum(layer.kept for layer in observed)
-    return f"{layers} of {counted(size)} weights, of which {counted(kept)} are kept.{_origins(observed)}"
+    return f"{layers} of {counted(size)} weights, of which {counted(kept)} are kept.{_origins(observed)}{_patterns(observed)}"
+
+
+def _patterns(observed: ObservedNetwork) -> str:
+    """Return in how many layers each pattern holds everywhere, as a sentence; "" where none does."""
+    counts = Counter(name for layer in observed for name in layer.patterns)
+    words = [f"{name} in {count} layer{'s' * (count != 1)}" for name, count in counts.most_common(4)]
+    return f" Patterns that hold everywhere: {', '.join(words)}." if words else ""
 
 
 def _origins(observed: ObservedNetwork) -> str:

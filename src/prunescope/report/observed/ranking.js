@@ -94,7 +94,7 @@ class Ranking {
       make("td", "wide", row.kind),
       make("td", "wide number", shape),
       make("td", "number", share(row.density)),
-      make("td", "", row.title),
+      make("td", "", row.title, ...layer.patterns.map((pattern) => make("small", "pattern", pattern))),
       make("td", "number", shortly(row.value)),
       make("td", "number of-null", shortly(row.null)),
       make("td", `number z${near(row.z)}`, signed(row.z)),
