@@ -9,7 +9,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from numbers import Integral
 from typing import Literal, get_args
 
 import numpy as np
@@ -70,9 +69,9 @@ class LayerHints:
 
 def _are_sizes(given: object, count: int) -> bool:
     """Return whether what was given is so many whole numbers above 0; of count 0, whether it is one alone."""
-    numbers = given if count and isinstance(given, Sequence) else [given]
+    numbers: Sequence[object] = given if count and isinstance(given, Sequence) else [given]
     return len(numbers) == max(1, count) and all(
-        isinstance(number, Integral) and not isinstance(number, bool) and int(number) > 0
+        isinstance(number, int | np.integer) and not isinstance(number, bool) and number > 0
         for number in numbers
     )
 
