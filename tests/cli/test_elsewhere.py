@@ -66,6 +66,27 @@ def test_observe_writes_the_page_too(succeed, masks):
     assert "<title>masks.npz" in (masks.parent / "page.html").read_text("utf-8")
 
 
+def test_a_page_replaces_nothing_but_a_page(succeed, refused, masks):
+    before, pages = masks.read_bytes(), masks.parent / "page.html"
+    assert "is there, and is no page in HTML" in refused("observe", masks, "--page", masks)
+    assert "is there, and is no page in HTML" in refused("report", masks, "--out", masks)
+    assert "is a folder; give the page" in refused("observe", masks, "--page", masks.parent)
+    assert masks.read_bytes() == before
+    pages.touch()
+    for _ in range(2):
+        succeed("report", masks, "--out", pages)
+
+
+def test_a_source_that_is_not_there_and_a_folder_without_a_model(refused, masks):
+    assert "nothing.pt: no such file" in refused("observe", masks.parent / "nothing.pt")
+    assert "nothing.pt: no such file" in refused("report", masks.parent / "nothing.pt")
+    folder = masks.parent / "folder"
+    folder.mkdir()
+    (folder / "config.json").write_text("{}")
+    for verb in ("observe", "report"):
+        assert "holds no model such as model.safetensors, nor a run" in refused(verb, folder)
+
+
 def test_figures_of_a_mask_file(succeed, refused, masks):
     out = masks.parent / "figures"
     printed = succeed("figure", "layers-densities", masks, "--out", out).splitlines()

@@ -42,6 +42,31 @@ def test_a_layer_without_weights_is_noted_and_a_network_without_any_refused(tmp_
         ps.observe(tmp_path / "empty.npz")
 
 
+@pytest.mark.parametrize(
+    ("option", "value", "words"),
+    [
+        ("shape", "3x2x5", "shape is '3x2x5': give C, H, W"),
+        ("shape", 30, "shape is 30: give C, H, W"),
+        ("shape", (3, 2), r"shape is \(3, 2\): give C, H, W"),
+        ("heads", "x", "heads is 'x': give a whole number"),
+        ("patch", 2.5, "patch is 2.5: give a whole number"),
+        ("tokens", 5, r"tokens is 5: give \(H, W\)"),
+        ("order", "xx", "order is 'xx': give auto, oi or io"),
+        ("zeros", True, "zeros is True: give auto, always or never"),
+    ],
+)
+def test_options_of_another_kind_are_refused(option, value, words):
+    with pytest.raises(InputError, match=words):
+        ps.observe(np.eye(30, dtype=bool), **{option: value})
+
+
+def test_layers_are_found_by_number_and_by_name():
+    observed = ps.observe({"a": np.eye(4, dtype=bool), "b": np.eye(5, dtype=bool)})
+    assert observed["b"] is observed[1]
+    with pytest.raises(InputError, match="no layer c; there are a, b"):
+        observed["c"]
+
+
 def test_a_run_is_measured_at_a_level(finished_run):
     observed = ps.observe(finished_run, level=2)
     assert [layer.name for layer in observed] == ["level 2, layer 1", "level 2, layer 2"]

@@ -37,6 +37,20 @@ def test_images_that_no_layer_fits_are_refused(tmp_path):
         layers(tmp_path, Selection(shape=(3, 4, 4)), a=random(48, 7))
 
 
+def test_hints_that_no_layer_takes_are_told(tmp_path):
+    hints = LayerHints(heads=2, patch=4, tokens=(2, 5))
+    _, said = layers(tmp_path, Selection(hints=hints), a=random(5, 7))
+    assert [line.partition(" is given, but there is no ")[0] for line in said] == ["heads", "patch", "tokens"]
+    _, said = layers(tmp_path, Selection(hints=LayerHints(patch=4)), a=random(5, 48))
+    assert said == []
+
+
+def test_a_first_convolution_of_other_channels_than_the_images_is_told(tmp_path):
+    _, [line] = layers(tmp_path, Selection(shape=(1, 8, 8)), conv=random(4, 3, 3, 3), fc=random(5, 4))
+    assert line == "conv: it takes 3 channels, and images of --shape 1x8x8 have 1"
+    assert layers(tmp_path, Selection(shape=(3, 8, 8)), conv=random(4, 3, 3, 3), fc=random(5, 4))[1] == []
+
+
 def test_what_is_not_known_of_many_layers_is_told_once(tmp_path):
     masks = {f"{n}.self_attn.{part}_proj": random(8, 8) for n in (0, 1) for part in "qkv"}
     found, said = layers(tmp_path, None, **masks)

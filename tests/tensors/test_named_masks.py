@@ -126,6 +126,9 @@ def test_a_wrong_order_is_told():
     assert read(square)[1] == []
     _, [line] = read({"conv": RNG.random((3, 3, 16, 32)) < 0.5})
     assert line == "3x3x16x32 is as of a convolution [*kernel, n_in, n_out]: give --order io if so"
+    _, [line] = read({"conv": RNG.random((32, 16, 3, 3)) < 0.5}, order="io")
+    assert line == "32x16x3x3 is as of a convolution [n_out, n_in, *kernel]: give --order oi if so"
+    assert read({"conv": RNG.random((3, 3, 16, 32)) < 0.5}, order="io")[1] == []
 
 
 @pytest.mark.parametrize(

@@ -129,6 +129,8 @@ def test_values_that_are_not_finite_or_not_real_are_counted():
     assert verdict(np.where(RNG.random(weights.shape) < 0.5, weights, 0)) == "pruned"
     assert verdict(WEIGHTS[:64] + 1j * WEIGHTS[64:]) == "dense"
     assert verdict(np.full((4, 8), np.nan)) == "dense"
+    for value in (np.inf, 1e308):  # Without a warning, which would be an error.
+        assert verdict(np.where(np.arange(512).reshape(16, 32) % 3, 0, value)) in ("pruned", "rounding")
 
 
 def test_the_expectation_is_that_of_a_uniform_grid():

@@ -34,6 +34,8 @@ def runs_at(places: Iterable[Path]) -> list[Run]:
             if run is not None:
                 found.setdefault(place.resolve(), run)
             continue
+        if not place.exists():
+            raise InputError(f"{place}: no such file or folder")
         if not any(place.rglob("run.json")):
             raise InputError(f"{place}: not a run directory, and none is below it (no run.json)")
         below = find_runs([place])

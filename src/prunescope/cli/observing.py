@@ -40,12 +40,15 @@ def observe_command(
     json: options.AsJson = False,
 ) -> None:
     """Measure masks: fan-in, locality and what else fits a layer, each number against its null."""
+    from prunescope.cli.found import is_elsewhere
     from prunescope.cli.layer_tables import print_observed
-    from prunescope.tensors.model_folder import holds_model
+    from prunescope.report.place import check_page_place
 
+    if page is not None:
+        check_page_place(page)
     said = OfElsewhere(shape, zeros, order, heads, patch, tokens, pixels)
     said.check()
-    if source.is_dir() and (any(source.rglob("run.json")) or not holds_model(source)):
+    if source.is_dir() and not is_elsewhere(source):
         observed, words = _of_run(source, level, layer, shape)
     else:
         if level is not None:

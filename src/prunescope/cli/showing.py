@@ -143,6 +143,7 @@ def report_command(
     from prunescope.cli.found import is_elsewhere, runs_at, without_damaged
     from prunescope.cli.observing import OfElsewhere, observed_elsewhere
     from prunescope.report import write_report
+    from prunescope.report.place import check_page_place
 
     said = OfElsewhere(shape, zeros, order, heads, patch, tokens, pixels)
     elsewhere = [source for source in sources if is_elsewhere(source)]
@@ -151,8 +152,9 @@ def report_command(
     if elsewhere:
         [source] = elsewhere
         beside = source if source.is_dir() else source.parent
-        observed = observed_elsewhere(source, said)
-        print(observed.write_page(out or beside / "report.html"))
+        out = out or beside / "report.html"
+        check_page_place(out)
+        print(observed_elsewhere(source, said).write_page(out))
         return
     if said != OfElsewhere():
         raise InputError("--shape, --zeros, --order, … are for masks from elsewhere: a run knows its own")

@@ -7,7 +7,7 @@ Where the shape shows that a guess is wrong, that is said (docs/science.md, "Kin
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
@@ -24,7 +24,7 @@ from prunescope.layers.layer_names import (
 )
 from prunescope.mask import ImageShape, Mask
 from prunescope.model import FloatArray
-from prunescope.tensors import NamedMask
+from prunescope.tensors import NamedMask, shown
 from prunescope.tensors.named_tensor import Fact
 
 Kind = Literal[
@@ -53,12 +53,27 @@ class LayerHints:
     images: ImageShape | None = None
 
     def __post_init__(self) -> None:
-        sizes = {"heads": (self.heads,), "patch": (self.patch,), "tokens": self.tokens or ()}
-        for name, numbers in sizes.items():
-            if any(number is not None and number < 1 for number in numbers):
-                raise InputError(f"{name} is {getattr(self, name)}: give numbers above 0")
+        for name, count, words in (
+            ("heads", 0, "a whole number"),
+            ("patch", 0, "a whole number"),
+            ("tokens", 2, "(H, W), two whole numbers"),
+            ("images", 3, "C, H, W, three whole numbers"),
+        ):
+            given = getattr(self, name)
+            if given is not None and not _are_sizes(given, count):
+                called = "shape" if name == "images" else name
+                raise InputError(f"{called} is {shown(repr(given))}: give {words} above 0")
         if self.pixels not in get_args(Pixels):
             raise InputError(f"pixels is {self.pixels!r}: give chw or hwc")
+
+
+def _are_sizes(given: object, count: int) -> bool:
+    """Return whether what was given is so many whole numbers above 0; of count 0, whether it is one alone."""
+    numbers: Sequence[object] = given if count and isinstance(given, Sequence) else [given]
+    return len(numbers) == max(1, count) and all(
+        isinstance(number, int | np.integer) and not isinstance(number, bool) and number > 0
+        for number in numbers
+    )
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
 from prunescope._views import html_of, view
+from prunescope.errors import InputError
 from prunescope.layers.kinds import LayerForm
 from prunescope.observables.measure import Observables, Scalar
+from prunescope.tensors import shown
+from prunescope.tensors.names import shortened
 
 if TYPE_CHECKING:
     import polars
@@ -56,7 +59,7 @@ class ObservedLayer:
 
 @dataclass(frozen=True, eq=False)
 class ObservedNetwork(Sequence[ObservedLayer]):
-    """What was measured of the layers of a network, in the order of its source.
+    """What was measured of the layers of a network, in the order of its source, by number (from 0) or name.
 
     ``source``: what was observed, in words. ``notes``: what a reader of the numbers must know, a line each.
     """
@@ -66,10 +69,16 @@ class ObservedNetwork(Sequence[ObservedLayer]):
     notes: tuple[str, ...] = ()
 
     @overload
-    def __getitem__(self, which: int) -> ObservedLayer: ...
+    def __getitem__(self, which: int | str) -> ObservedLayer: ...
     @overload
     def __getitem__(self, which: slice) -> Sequence[ObservedLayer]: ...
-    def __getitem__(self, which: int | slice) -> ObservedLayer | Sequence[ObservedLayer]:
+    def __getitem__(self, which: int | str | slice) -> ObservedLayer | Sequence[ObservedLayer]:
+        if isinstance(which, str):
+            for layer in self.layers:
+                if layer.name == which:
+                    return layer
+            names = ", ".join(shortened([shown(layer.name) for layer in self.layers], others="more"))
+            raise InputError(f"no layer {shown(which)}; there are {names}")
         return self.layers[which]
 
     def __len__(self) -> int:

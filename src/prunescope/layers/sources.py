@@ -49,6 +49,7 @@ def layers_of(
     hints = replace(wanted.hints, images=wanted.shape)
     taken, misfit = False, None
     told: dict[str, list[str]] = {}
+    kinds: set[str] = set()
     for number, named in enumerate(_with_gates(named_masks(source, wanted.reading, say)), 1):
         known.append(shown(named.name))
         chosen = wanted.layer in (None, number, str(number), named.name)
@@ -59,6 +60,8 @@ def layers_of(
             as_first(named) if number == 1 else named, hints, unsure.append, takes_images=not taken
         )
         # The images go into the first layer that fits them, and into a convolution if there is one before.
+        if not taken and len(layer.form.shape) > 2:
+            unsure += _other_channels(layer.form, wanted.shape)
         taken = taken or len(layer.form.shape) > 2 or layer.form.inputs is not None
         misfit = misfit or (named.name, layer.form.shape)
         if chosen:
@@ -66,6 +69,10 @@ def layers_of(
             for line in unsure:
                 told.setdefault(line, []).append(named.name)
             yield layer
+        kinds.add(layer.form.kind)
+    if say is not None and wanted.layer is None:
+        for line in _unused(hints, kinds):
+            say(line)
     if wanted.shape is not None and misfit is not None and not taken:
         _refuse_shape(source, *misfit, wanted.shape)
     if say is not None:
@@ -76,6 +83,30 @@ def layers_of(
         names = ", ".join(known[:6] + ["…"] * (len(known) > 6))
         where = f"{source}: " if isinstance(source, str | Path) else ""
         raise InputError(f"{where}no layer {shown(str(wanted.layer))}; it holds {len(known)} ({names})")
+
+
+def _other_channels(form: LayerForm, images: ImageShape | None) -> list[str]:
+    """Return a line if the convolution that takes the images has other channels than they."""
+    channels = form.shape[1] * form.groups
+    if images is None or channels == images[0]:
+        return []
+    return [
+        f"it takes {channels} channels, and images of --shape {'x'.join(map(str, images))} have {images[0]}"
+    ]
+
+
+def _unused(hints: LayerHints, kinds: set[str]) -> list[str]:
+    """Return a line for each hint that no layer takes, by the kinds that there are."""
+    uses = (
+        ("heads", hints.heads, "attention", "no projection of attention"),
+        ("patch", hints.patch, "patches", "no linear layer with the inputs of such a patch"),
+        ("tokens", hints.tokens, "tokens", "no layer that mixes so many tokens"),
+    )
+    return [
+        f"{name} is given, but there is {none}"
+        for name, given, kind, none in uses
+        if given is not None and kind not in kinds
+    ]
 
 
 def _with_gates(masks: Iterator[NamedMask]) -> Iterator[NamedMask]:

@@ -17,16 +17,16 @@ def write_report(runs: Sequence[Run], out: Path) -> Path:
 
     The page loads nothing from the network and can be opened from the file system. Raises InputError for no
     runs, for runs without a finished level, for images that are neither grey nor RGB, and where the file
-    cannot be written.
+    cannot be written, or is there and no page.
     """
     if not runs:
         raise InputError("a report needs at least one run; none given")
     from prunescope.files import advising, check_writable, write_text
     from prunescope.report.page import html
+    from prunescope.report.place import check_page_place
 
     out = Path(out)
-    if out.is_dir():
-        raise InputError(f"{out}: is a folder; give the report a file name, such as {out / 'report.html'}")
+    check_page_place(out, "report")
     with advising(out, "--out"):
         out.parent.mkdir(parents=True, exist_ok=True)
         check_writable(out)  # Before the page is made, which takes its time.

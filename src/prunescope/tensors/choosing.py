@@ -147,4 +147,7 @@ def _why_none(tensors: Sequence[NamedTensor], left_out: list[str]) -> str:
     """Return why a source has no mask, and what it holds."""
     if not tensors:
         return "it holds no array or tensor"
-    return "; ".join(shortened(left_out, 3, "more")) + "; a mask is an array of 0 and 1, [n_out, n_in, …]"
+    return (
+        "; ".join(shortened(list(dict.fromkeys(left_out)), 3, "more"))
+        + "; a mask is an array of 0 and 1, [n_out, n_in, …]"
+    )

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, get_args
 
+from prunescope.errors import InputError
 from prunescope.mask import BoolArray
 from prunescope.tensors.named_tensor import Facts, Order
 
@@ -22,6 +23,12 @@ class ReadingOptions:
 
     zeros: Zeros = "auto"
     order: Order = "auto"
+
+    def __post_init__(self) -> None:
+        for name, kinds in (("zeros", Zeros), ("order", Order)):
+            known = get_args(kinds)
+            if (value := getattr(self, name)) not in known:
+                raise InputError(f"{name} is {value!r}: give {', '.join(known[:-1])} or {known[-1]}")
 
 
 @dataclass(frozen=True, eq=False)

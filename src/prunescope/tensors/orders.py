@@ -69,7 +69,15 @@ def told_order(shapes: Sequence[tuple[int, ...]], order: Order) -> str | None:
         return (
             f"{size_words(kernels[0])} is as of a convolution [*kernel, n_in, n_out]: give --order io if so"
         )
+    if order == "io" and kernels and all(_has_kernel_of_channels(shape) for shape in kernels):
+        read = size_words((*kernels[0][2:], kernels[0][1], kernels[0][0]))
+        return f"{read} is as of a convolution [n_out, n_in, *kernel]: give --order oi if so"
     return None
+
+
+def _has_kernel_of_channels(shape: tuple[int, ...]) -> bool:
+    """Return whether a mask that was read as [n_out, n_in, *kernel] has a kernel as wide as channels, and few of these."""
+    return shape[0] == shape[1] <= SMALL_KERNEL < max(shape[2:])
 
 
 def _is_kernel_first(shape: tuple[int, ...]) -> bool:

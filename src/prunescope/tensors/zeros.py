@@ -40,7 +40,7 @@ class ZeroCensus:
         chosen = part[-self._top % self._step :: self._step, :SAMPLE]
         self._top += len(part)
         sizes = np.abs(chosen if np.iscomplexobj(chosen) else chosen.astype(np.float64))
-        self._rows.append(np.nan_to_num(sizes, nan=np.inf))
+        self._rows.append(np.where(np.isnan(sizes), np.inf, sizes))
 
     def verdict(self, *, is_embedding: bool = False) -> Zeros:
         """Return what the zeros are.
@@ -92,7 +92,8 @@ def _expected(groups: NDArray[np.float64]) -> float:
         rest[same] = np.inf
     (m1, m2, m3), (c1, c2, _) = levels, counts
     shared = np.maximum(c1 - 1, 0)
-    with np.errstate(invalid="ignore", divide="ignore"):
+    # Levels that a group does not have are infinite, and float64 holds weights whose multiples it does not hold.
+    with np.errstate(all="ignore"):
         density = float(np.nansum(c1 * 2 * m1 / m2)), float(np.nansum(c2 * 2 * m1 / (m3 - m1)))
         expected = shared * m1 / m2
     rise = max(1.0, density[0] / density[1]) if density[1] > 0 else 1.0

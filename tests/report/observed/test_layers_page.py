@@ -12,6 +12,7 @@ from prunescope.errors import InputError
 from prunescope.layers import ObservedNetwork
 from prunescope.report.observed.layer_data import network_data
 from prunescope.report.observed.page import facts, lede, likely_shape, shape_advice
+from prunescope.report.observed.wording import ratio
 
 RNG = np.random.default_rng(2)
 
@@ -88,6 +89,14 @@ def test_pictures_of_many_layers_are_smaller():
     picture = network_data(observed)["layers"][0]["picture"]
     assert (picture["rows"], picture["columns"], picture["bits"]) == (70, 128, False)
     assert picture["white"] <= 1
+
+
+def test_as_many_digits_as_tell_a_value_from_its_null():
+    assert (ratio(0.641933), ratio(0.642128)) == ("0.642", "0.642")
+    assert (ratio(0.641933, 6.1e-5), ratio(0.642128, 6.1e-5)) == ("0.64193", "0.64213")
+    assert ratio(1234.5, 0.2) == "1234.5"
+    assert ratio(0.5, 0.2) == ratio(0.5, 0.0) == ratio(0.5, float("nan")) == "0.5"
+    assert ratio(0.0, 0.1) == "0"
 
 
 def test_a_page_is_not_written_over_a_folder(tmp_path):

@@ -101,6 +101,8 @@ def _distance(layer: ObservedLayer) -> float:
 
 
 def _written(z: float) -> str:
+    if abs(z) < 0.05:
+        return "0.0"  # It has no side.
     text = f"{z:+.0f}" if abs(z) >= 9.95 else f"{z:+.1f}"
     return text.replace("-", "\u2212")
 

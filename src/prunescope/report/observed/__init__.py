@@ -5,8 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from prunescope.errors import InputError
-
 if TYPE_CHECKING:
     from prunescope.layers import ObservedNetwork
 
@@ -15,14 +13,14 @@ def write_layers_page(observed: ObservedNetwork, out: Path) -> Path:
     """Write the page of what was measured of a network's layers to file ``out`` and return its path.
 
     The page loads nothing from the network and can be opened from the file system. Raises InputError where the file
-    cannot be written.
+    cannot be written, and where it is there and no page.
     """
     from prunescope.files import advising, check_writable, write_text
     from prunescope.report.observed.page import layers_html
+    from prunescope.report.place import check_page_place
 
     out = Path(out)
-    if out.is_dir():
-        raise InputError(f"{out}: is a folder; give the page a file name, such as {out / 'report.html'}")
+    check_page_place(out)
     with advising(out, "--out"):
         out.parent.mkdir(parents=True, exist_ok=True)
         check_writable(out)  # Before the page is made, which takes its time.

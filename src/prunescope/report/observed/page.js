@@ -27,7 +27,7 @@ function toldOf(layer) {
   const [name, [value, mean, sd, z]] = first;
   const words = wordsOf(layer, name);
   const how = Math.abs(z) < 2 ? "as by chance" : z > 0 ? "more than by chance" : "less than by chance";
-  const line = make("p", "told", `Farthest from its null is ${words.title}: ${shortly(value)}, where the null has ${shortly(mean)} ± ${shortly(sd)}. `, make("b", "", `z = ${signed(z)}`), `, ${how}.`);
+  const line = make("p", "told", `Farthest from its null is ${words.title}: ${shortly(value, sd)}, where the null has ${shortly(mean, sd)} ± ${shortly(sd)}. `, make("b", "", `z = ${signed(z)}`), `, ${how}.`);
   if (words.sentence) line.append(` ${words.sentence} `);
   if (words.null) line.append(`Null: ${words.null}`);
   return line;
@@ -50,7 +50,7 @@ function scalarTable(layer) {
     const said = [sentence, against && mean != null ? `Null: ${against}` : ""].filter(Boolean).join(" ");
     if (said) first.append(make("small", "", said));
     const from = shuffles == null ? "" : shuffles ? `${shuffles} shuffles` : "exact";
-    return make("tr", "", first, make("td", "number", shortly(value)), make("td", "number of-null", shortly(mean)), make("td", "number of-null of-sd", shortly(sd)), make("td", `number z${near(z)}`, signed(z)), make("td", "strip", zBar(z, largest)), make("td", "number of-null of-from", from));
+    return make("tr", "", first, make("td", "number", shortly(value, sd)), make("td", "number of-null", shortly(mean, sd)), make("td", "number of-null of-sd", shortly(sd)), make("td", `number z${near(z)}`, signed(z)), make("td", "strip", zBar(z, largest)), make("td", "number of-null of-from", from));
   }));
   const table = make("table", "scalars", make("thead", "", head), body);
   if (!layer.undefined.length) return table;

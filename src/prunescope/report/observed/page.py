@@ -77,8 +77,8 @@ def facts(observed: ObservedNetwork, erk_distance: float) -> list[dict[str, str]
     found.append(
         {
             "value": f"z = {signed(scalar.z, 0)}",
-            "text": f"{title} of {shown(ranked[0].name)}, the farthest from chance: {ratio(scalar.value)} "
-            f"where its null has {ratio(scalar.null_mean)}",
+            "text": f"{title} of {shown(ranked[0].name)}, the farthest from chance: {ratio(scalar.value, scalar.null_sd)} "
+            f"where its null has {ratio(scalar.null_mean, scalar.null_sd)}",
         }
     )
     if len(observed) > 1:

@@ -16,13 +16,14 @@ function make(tag, name, ...contents) {
 
 const minus = (text) => text.replaceAll("-", "−");
 
-/** A number with three significant digits. */
-function shortly(value) {
+/** A number with three significant digits, or with as many more as tell it from its null of this sd. */
+function shortly(value, sd = 0) {
   if (value == null) return "–";
   const size = Math.abs(value);
-  if (size !== 0 && (size < 1e-3 || size >= 1e6)) return minus(value.toExponential(1));
-  if (size >= 100) return minus(Math.round(value).toLocaleString("en"));
-  return minus(String(+value.toPrecision(3)));
+  const digits = sd > 0 && size > 0 ? Math.min(9, Math.max(3, Math.floor(Math.log10(size)) - Math.floor(Math.log10(sd)) + 1)) : 3;
+  if (size !== 0 && (size < 1e-3 || size >= 1e6)) return minus(value.toExponential(digits === 3 ? 1 : digits - 1));
+  if (size >= 100 && digits === 3) return minus(Math.round(value).toLocaleString("en"));
+  return minus(digits > 3 ? value.toPrecision(digits) : String(+value.toPrecision(3)));
 }
 
 function signed(z) {

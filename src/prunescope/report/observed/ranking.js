@@ -5,10 +5,10 @@ function rowOf(number, chosen) {
   const layer = DATA.layers[number];
   const known = Object.entries(layer.scalars).filter(([name, [, , , z]]) => (chosen ? name === chosen : z != null));
   const far = (z) => (z == null ? -1 : Math.abs(z));
-  const [quantity, [value, mean, , z]] = known.reduce((best, entry) => (far(entry[1][3]) > far(best[1][3]) ? entry : best), known[0] ?? ["", [null, null, null, null]]);
+  const [quantity, [value, mean, sd, z]] = known.reduce((best, entry) => (far(entry[1][3]) > far(best[1][3]) ? entry : best), known[0] ?? ["", [null, null, null, null]]);
   const size = layer.shape.reduce((a, b) => a * b, 1);
   const title = quantity ? wordsOf(layer, quantity).title : "";
-  return { number, title, name: layer.name, kind: layer.kind, size, density: layer.density, quantity, value, null: mean, z };
+  return { number, title, name: layer.name, kind: layer.kind, size, density: layer.density, quantity, value, null: mean, sd, z };
 }
 
 /** The rows in order of their distance from chance, with their rank. */
@@ -95,8 +95,8 @@ class Ranking {
       make("td", "wide number", shape),
       make("td", "number", share(row.density)),
       make("td", "", row.title, ...layer.patterns.map((pattern) => make("small", "pattern", pattern))),
-      make("td", "number", shortly(row.value)),
-      make("td", "number of-null", shortly(row.null)),
+      make("td", "number", shortly(row.value, row.sd)),
+      make("td", "number of-null", shortly(row.null, row.sd)),
       make("td", `number z${near(row.z)}`, signed(row.z)),
       make("td", "strip", zBar(row.z, largest)),
     ];

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from prunescope.analysis.formats import LONG
 from prunescope.layers.quantities import quantity
 
@@ -25,14 +27,17 @@ def counted(count: int) -> str:
     return f"{count:,}"
 
 
-def ratio(value: float) -> str:
-    """Return a value with three significant digits."""
+def ratio(value: float, sd: float = math.nan) -> str:
+    """Return a value with three significant digits, or with as many more as tell it from its null of this sd."""
+    digits = 3
+    if value != 0 and math.isfinite(value) and 0 < sd < math.inf:
+        digits = min(9, max(3, math.floor(math.log10(abs(value))) - math.floor(math.log10(sd)) + 1))
     if value != 0 and not 1e-3 <= abs(value) < 1e6:
-        text = f"{value:.2e}"
-    elif abs(value) >= 100:
+        text = f"{value:.{digits - 1}e}"
+    elif abs(value) >= 100 and digits == 3:
         text = f"{value:,.0f}"
     else:
-        text = f"{value:.3g}"
+        text = f"{value:.{digits}g}"
     return text.replace("-", "\u2212")
 
 
