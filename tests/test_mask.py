@@ -102,6 +102,8 @@ def test_what_is_no_mask_is_refused(array, message):
 def test_an_image_shape_of_another_size_is_refused(shape):
     with pytest.raises(ValueError, match="does not hold 10 inputs"):
         Mask.ones(2, 10).images(shape)
+    with pytest.raises(InputError, match=r"shape 10 is not that of an image, \(C, H, W\)"):
+        Mask.ones(2, 10).images((10,))
 
 
 @pytest.mark.parametrize("packed", [np.zeros(1, np.uint8), np.zeros(3, np.uint8), np.zeros(2, np.int64)])

@@ -160,7 +160,9 @@ class Mask:
 
         ``shape``: (C, H, W) of the inputs. Raises InputError unless C·H·W = n_in.
         """
-        if len(shape) != 3 or min(shape) < 1 or math.prod(map(int, shape)) != self.n_in:
+        if len(shape) != 3:
+            raise InputError(f"shape {'x'.join(map(str, shape))} is not that of an image, (C, H, W)")
+        if min(shape) < 1 or math.prod(map(int, shape)) != self.n_in:
             raise InputError(f"shape {'x'.join(map(str, shape))} does not hold {self.n_in} inputs")
         return self.array.reshape(self.n_out, *shape)
 

@@ -270,12 +270,15 @@ def test_files_of_the_run_stay(tmp_path):
     run = write_run(tmp_path, shape=(1, 6, 6), hidden=(8, 6), levels=3)
     files = {path: path.read_bytes() for path in run.path.rglob("*") if path.is_file()}
     for path in files:
-        with pytest.raises(InputError, match="is a file of the run itself"):
+        with pytest.raises(InputError, match="is a file of a run directory"):
             export(run, 1, "safetensors", path)
     (tmp_path / "link.pt").symlink_to(run.path / "level-001" / "weights.safetensors")
-    with pytest.raises(InputError, match="is a file of the run itself"):
+    with pytest.raises(InputError, match="is a file of a run directory"):
         export(run, 1, "pt", tmp_path / "link.pt")
     assert {path: path.read_bytes() for path in files} == files
+    other = write_run(tmp_path / "other", shape=(1, 6, 6), hidden=(8, 6), levels=2)
+    with pytest.raises(InputError, match="is a file of a run directory"):
+        export(other, 1, "pt", run.path / "level-001" / "masks.safetensors")
     with pytest.raises(InputError, match="is a folder; give a file name, such as"):
         export(run, 1, "pt", run.path)
 

@@ -15,6 +15,7 @@ from prunescope.analysis.groups import FigureOptions
 from prunescope.errors import InputError
 from prunescope.figures import FIGURES, draw
 from prunescope.figures.paper.connectivity import figure_1c, figure_10
+from prunescope.figures.parts.texts import drawable, quiet_about_glyphs
 from prunescope.runs.directory import Run
 from prunescope.runs.writer import open_run
 from stored_runs import write_run
@@ -68,6 +69,14 @@ def test_several_experiments(figure, seeds, grey, tmp_path):
         assert set(polars.read_csv(data)["experiment"]) == {"synthetic", "grey"}
 
 
+def test_formulas_in_texts_of_several_lines_or_with_signs_that_fonts_lack_are_silent(caplog):
+    assert drawable("$S$\nof $u$") == "$S$\nof $u$"
+    with quiet_about_glyphs():
+        assert drawable("$S$ of \u65e5\n$u$ = 3") == "$S$ of \u65e5\n$u$ = 3"
+        assert drawable("$a\nb$ c") == r"\$a" + "\n" + r"b\$ c"
+    assert not caplog.records
+
+
 def test_same_run_draws_the_same_bytes(grey, tmp_path):
     first = [path.read_bytes() for path in draw("1a", [grey], tmp_path / "a")]
     assert [path.read_bytes() for path in draw("1a", [grey], tmp_path / "b")] == first
@@ -94,6 +103,7 @@ def test_nothing_heavy_is_imported_before_drawing_and_no_pyplot_after(grey, tmp_
 @pytest.mark.parametrize(
     ("figure", "options", "message"),
     [
+        (7, {}, "unknown figure 7: did you mean '7'?"),
         ("7z", {}, "unknown figure '7z': did you mean '7'? (prunescope list --figures"),
         ("2b", {"levels": [3, 40]}, "no level 40; finished levels are [0, 1, 2"),
         ("3a", {"levels": []}, "no level given"),

@@ -243,7 +243,15 @@ def test_masks_that_do_not_belong_to_the_network_are_refused_in_a_line(given, fi
     narrow = saved(tmp_path / "n.npz", [np.ones((12, 100)), *arrays()[1:]])
     refused(r"l0\.weight_mask is 12x100; layer 1 of the network is 12x108$", given(narrow), tmp_path)
     turned = saved(tmp_path / "t.npz", [mask.T for mask in arrays()])
-    refused(r"is 108x12; .* is 12x12", given(turned), tmp_path)
+    refused(
+        r"is 108x12; layer 1 of the network has 12 units; it may be the other way round",
+        given(turned),
+        tmp_path,
+    )
+    empty = saved(tmp_path / "e.npz", [arrays()[0], np.zeros((10, 12))])
+    refused(
+        r"l1\.weight_mask keeps no weight: layer 2 of the network needs at least one$", given(empty), tmp_path
+    )
     both = saved(tmp_path / "o.npz", [*arrays(), np.eye(3, 10)])
     refused(
         r"holds 3 masks .* the network has 2 hidden layers, .* output layer stays whole",
@@ -289,6 +297,8 @@ def test_an_estimate_knows_the_levels_and_refuses_what_does_not_fit(given, finis
     assert re.search(
         r"no weight is pruned by the given masks \(.*seed-\{seed\}@3 decides\)", ahead.assumed[0]
     )
+    with pytest.raises(InputError, match="is not a run directory"):
+        estimate(given(f"{tmp_path}@1"))
     with pytest.raises(InputError, match="layer 2 of the network is 11x12"):
         estimate(given(path, network={"hidden": [12, 11]}))
 

@@ -333,6 +333,10 @@ def test_levels_and_layers_that_are_not_there_are_named(finished_run):
         finished_run.mask(9)
     with pytest.raises(InputError, match="no layer 3; hidden layers are 1 to 2"):
         finished_run.mask(0, 3)
+    assert finished_run.mask(np.int64(2)) == finished_run.mask(2)
+    for level in (True, 1.0, "1", [1]):
+        with pytest.raises(InputError, match=r"level is .*: give a whole number; finished levels are"):
+            finished_run.torch(level)
     assert finished_run.mask(2, 2).array.shape == (10, 12)
 
 

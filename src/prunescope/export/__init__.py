@@ -44,7 +44,7 @@ def export(
     if path.is_dir():
         raise InputError(f"{path}: is a folder; give a file name, such as {path / f'network{ENDINGS[to]}'}")
     if _is_own(run, path):
-        raise InputError(f"{path}: is a file of the run itself; give another name")
+        raise InputError(f"{path}: is a file of a run directory; give another name")
     writer = _writer(to)
     network = exported(run, level, form)
     with advising(path, "--out"):
@@ -72,7 +72,8 @@ def _writer(to: str) -> Callable[[Exported], bytes]:
 
 
 def _is_own(run: Run, path: Path) -> bool:
-    """Return whether a path is where a file of the run directory is, or will be."""
+    """Return whether a path is where a file of the run directory, or of another one, is or will be."""
     file, own = path.resolve(), run.path.resolve()  # A link is followed where the file is written, too.
     names = {*OWN_FILES, *(f"{name}.safetensors" for name in OWN_ARRAYS)}
-    return file.name in names and own in (file.parent, file.parent.parent)
+    places = (file.parent, file.parent.parent)
+    return file.name in names and (own in places or any((place / "run.json").is_file() for place in places))

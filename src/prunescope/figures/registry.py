@@ -324,6 +324,6 @@ def find_figure(figure_id: str) -> FigureSpec:
         return FIGURES[figure_id]
     found = figures()
     if figure_id not in found:
-        near = did_you_mean(figure_id, found, "it is none of them")
+        near = did_you_mean(str(figure_id), found, "it is none of them")
         raise InputError(f"unknown figure {figure_id!r}: {near} (prunescope list --figures names them all)")
     return found[figure_id]

@@ -62,12 +62,15 @@ def given_masks(prune: Prune, hidden: Sequence[int], seed: int) -> GivenMasks:
     """
     place = mask_place(prune).at(seed)
     found = _of_file(place, len(hidden)) if place.level is None else _of_run(place, place.level)
-    check_shapes(found, (found.ticket.masks[0].n_in, *hidden))
+    check_shapes(found, (None, *hidden))
     return found
 
 
-def check_shapes(given: GivenMasks, sizes: Sequence[int]) -> None:
-    """Raise InputError, which names the layer and both shapes, unless the masks belong to the sizes (n0, …) of layers."""
+def check_shapes(given: GivenMasks, sizes: Sequence[int | None]) -> None:
+    """Raise InputError, which names the layer and both shapes, unless the masks belong to the sizes (n0, …) of layers.
+
+    n0 is None where the data are not known yet. A mask that keeps nothing is refused, since no network has such a layer.
+    """
     masks, where = given.ticket.masks, f"prune.masks: {given.place}"
     if len(masks) != len(sizes) - 1:
         named = ", ".join(given.names[:4]) + ", …" * (len(masks) > 4)
@@ -75,14 +78,18 @@ def check_shapes(given: GivenMasks, sizes: Sequence[int]) -> None:
             f"{where} holds {_counted(len(masks), 'mask')} ({named}); the network has "
             f"{_counted(len(sizes) - 1, 'hidden layer')}, each of which needs one, and its output layer stays whole"
         )
-    for number, (mask, name, shape) in enumerate(
-        zip(masks, given.names, ((n_out, n_in) for n_in, n_out in pairwise(sizes)), strict=True), 1
-    ):
-        if (found := (mask.n_out, mask.n_in)) != shape:
-            turned = "; it is the other way round, a mask is [n_out, n_in]" if found == shape[::-1] else ""
+    shapes = ((n_out, n_in) for n_in, n_out in pairwise(sizes))
+    for number, (mask, name, (n_out, n_in)) in enumerate(zip(masks, given.names, shapes, strict=True), 1):
+        if mask.n_out != n_out or mask.n_in != (n_in or mask.n_in):
+            turned = (mask.n_in, mask.n_out) == (n_out, n_in or mask.n_out)
             raise InputError(
-                f"{where}: {name} is {found[0]}x{found[1]}; layer {number} of the network is "
-                f"{shape[0]}x{shape[1]}{turned}"
+                f"{where}: {name} is {mask.n_out}x{mask.n_in}; layer {number} of the network "
+                f"{f'is {n_out}x{n_in}' if n_in else f'has {n_out} units'}"
+                f"{'; it may be the other way round, a mask is [n_out, n_in]' if turned else ''}"
+            )
+        if not mask.density:
+            raise InputError(
+                f"{where}: {name} keeps no weight: layer {number} of the network needs at least one"
             )
 
 

@@ -222,9 +222,10 @@ class Run:
         levels = self.levels
         if not levels:
             raise InputError(f"{self.path}: no level is finished yet")
-        if level is not None and level not in levels:
-            raise InputError(f"{self.path}: no level {level}; finished levels are {levels}")
-        return levels[-1] if level is None else level
+        if level is None:
+            return levels[-1]
+        self._check_level(level)
+        return level
 
     def _has_table(self) -> bool:
         """Return whether levels.parquet is there; raise InputError where it was and is not any more."""
@@ -301,7 +302,9 @@ class Run:
         return masks[layer - 1]
 
     def _check_level(self, level: int) -> None:
-        """Raise InputError for a level that is not finished."""
+        """Raise InputError for a level that is not finished, and for what is no whole number."""
+        if isinstance(level, bool) or not isinstance(level, (int, np.integer)):
+            raise InputError(f"level is {level!a}: give a whole number; finished levels are {self.levels}")
         if level not in self.levels:
             raise InputError(f"{self.path}: no level {level}; finished levels are {self.levels}")
 

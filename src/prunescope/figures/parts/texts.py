@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import re
 import warnings
 from collections.abc import Callable, Iterator
@@ -44,7 +45,13 @@ def quiet_about_glyphs() -> Iterator[None]:
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Glyph .* missing from")
         warnings.filterwarnings("ignore", message="Matplotlib currently does not support")
-        yield
+        formulas = logging.getLogger("matplotlib.mathtext")  # which logs what other texts warn of
+        before = formulas.level
+        formulas.setLevel(logging.ERROR)
+        try:
+            yield
+        finally:
+            formulas.setLevel(before)
 
 
 def _drawable_labels(labels: Callable[..., str]) -> Callable[..., str]:
@@ -52,8 +59,10 @@ def _drawable_labels(labels: Callable[..., str]) -> Callable[..., str]:
 
 
 def _is_formula(content: str) -> bool:
+    """Return whether matplotlib can draw a text with dollar signs as it is."""
     try:
-        MathTextParser("path").parse(content)
+        for line in content.split("\n"):  # each is a text of its own when it is drawn
+            MathTextParser("path").parse(line)
     except ValueError:
         return False
     return True

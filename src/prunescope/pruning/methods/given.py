@@ -45,8 +45,8 @@ def _check(experiment: Experiment) -> None:
 
 
 def _is_missing(place: MaskPlace) -> bool:
-    """Return whether the masks are of a run that does not exist yet."""
-    return place.level is not None and not (place.path / "run.json").is_file()
+    """Return whether the masks are of a run that does not exist yet: nothing is at its place."""
+    return place.level is not None and not place.path.exists()
 
 
 def _inputs(experiment: Experiment, seed: int) -> dict[str, str]:
