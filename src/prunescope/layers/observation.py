@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -16,7 +15,7 @@ from prunescope.layers.sources import Selection, layers_of
 from prunescope.layers.stacks import FieldsOf
 from prunescope.layers.unstructured import named_patterns
 from prunescope.mask import ImageShape
-from prunescope.observables.threads import in_order, using_threads
+from prunescope.observables.threads import in_order, using_cores
 from prunescope.runs.directory import Run
 from prunescope.tensors import Order, ReadingOptions, Zeros, shown
 
@@ -54,7 +53,7 @@ def observe(
     hints = LayerHints(heads, patch, tokens, pixels)
     layers = layers_of(source, Selection(level, layer, shape, ReadingOptions(zeros, order), hints), note)
     empty: list[str] = []
-    with using_threads(os.cpu_count() or 1):
+    with using_cores():
         fields = FieldsOf(source if layer is None else None)
         measured = tuple(in_order(measure_layer, _with_weights(fields.watching(layers), empty)))
         if layer is None:

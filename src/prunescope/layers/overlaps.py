@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import get_args
@@ -12,7 +11,6 @@ from prunescope.layers.kinds import LayerMask
 from prunescope.layers.overlapped import LayerOverlap, NetworkOverlap
 from prunescope.layers.pairing import Chain, paired, resolved_chain
 from prunescope.layers.sources import Selection, layers_of
-from prunescope.observables.threads import using_threads
 from prunescope.observables.unit_matching import overlap_layers
 from prunescope.runs.directory import Run
 from prunescope.tensors import Order, ReadingOptions, Zeros, shown
@@ -53,8 +51,7 @@ def overlap(
         )
         for place, pair in enumerate(pairs)
     )
-    with using_threads(os.cpu_count() or 1):
-        found = list(overlap_layers(beside, match=match))
+    found = list(overlap_layers(beside, match=match))
     layers = tuple(
         LayerOverlap(pair.names, pair.form, stored, matched)
         for pair, (stored, matched) in zip(pairs, found, strict=True)
