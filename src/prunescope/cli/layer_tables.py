@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from prunescope.layers.observed import NOT_DEFINED
-from prunescope.layers.unstructured import WORDS
+from prunescope.layers.unstructured_quantities import UNSTRUCTURED
 from prunescope.tensors import shown
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ def _print_in_full(layer: ObservedLayer, words: tuple[str, str], every: bool) ->
     print(f"{shown(layer.name)}: {size}, weight density {layer.density:.4g}{words[1]}{patterns}")
     print(f"  {'':32}{'value':>10}{'null':>10}{'sd':>10}{'z':>8}{'shuffles':>10}")
     print(f"  {'fan in mean':32}{layer.fan_in_mean:10.3f}")
-    secondary = WORDS.keys() - NOT_DEFINED.keys()
+    secondary = UNSTRUCTURED.keys() - NOT_DEFINED.keys()
     shown_first = {name: one for name, one in layer.scalars.items() if every or name not in secondary}
     others = {name: one for name, one in layer.scalars.items() if name not in shown_first}
     telling = sorted(others, key=lambda name: -abs(others[name].z) if math.isfinite(others[name].z) else 0.0)

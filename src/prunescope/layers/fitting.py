@@ -32,8 +32,3 @@ def fitting(layer: LayerMask) -> tuple[dict[str, Scalar], Arrays]:
     found = unstructured_scalars(layer.mask, math.prod(layer.form.shape[2:]))
     plain = {name: one for name, one in found.items() if math.isfinite(one.value)}
     return known | {name: one for name, one in plain.items() if name not in known}, margins | arrays
-
-
-def fitting_scalars(layer: LayerMask) -> dict[str, Scalar]:
-    """Return the scalars that fit a layer, with their nulls, by name."""
-    return fitting(layer)[0]

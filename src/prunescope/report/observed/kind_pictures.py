@@ -36,7 +36,7 @@ class PictureWords(NamedTuple):
     labels: Mapping[int, tuple[str, ...]] = MappingProxyType({})
 
 
-WORDS = {
+PICTURES = {
     "kernel_positions": PictureWords(
         "Kernel positions",
         "The kept share of the weights at each position in the kernel, over all filters and channels.",
@@ -81,7 +81,7 @@ def kind_pictures(layer: ObservedLayer) -> list[dict[str, Any]]:
         values = np.asarray(array)
         if name in ELSEWHERE or values.dtype.kind not in "biuf" or values.size < 2:
             continue
-        words = WORDS.get(name, PictureWords(name.replace("_", " ")))
+        words = PICTURES.get(name, PictureWords(name.replace("_", " ")))
         values = values.reshape([side for side in values.shape if side > 1])
         if values.ndim > 3 or (words.counted and values.min() == values.max()):
             continue
