@@ -122,9 +122,10 @@ def print_overlap(found: NetworkOverlap) -> None:
 
 
 def _line(name: str, width: int, layer: LayerOverlap) -> str:
-    shape = "x".join(map(str, layer.form.shape))
     kept = layer.stored.kept
-    line = f"{name:{width}} {shape:>15} {kept[0]:9d} {kept[1]:9d} {_cells(layer.stored.share)}"
+    line = (
+        f"{name:{width}} {layer.form.shape_text:>15} {kept[0]:9d} {kept[1]:9d} {_cells(layer.stored.share)}"
+    )
     if layer.matched is not None:
         moved = f"{layer.moved} of {layer.form.shape[0]}"
         line += f"  {_cells(layer.matched.share)}  {moved:>12}"

@@ -25,7 +25,9 @@ from prunescope.layers.layer_names import (
 from prunescope.mask import ImageShape, Mask
 from prunescope.model import FloatArray
 from prunescope.tensors import NamedMask
+from prunescope.tensors.named_masks import silent
 from prunescope.tensors.named_tensor import Fact
+from prunescope.tensors.names import size_words
 
 Kind = Literal[
     "linear", "patches", "tokens", "convolution", "depthwise", "attention", "embedding", "recurrent"
@@ -79,6 +81,11 @@ class LayerForm:
     attention: AttentionShape | None = None
     gates: int | None = None
 
+    @property
+    def shape_text(self) -> str:
+        """The shape of the weights as 64x3x3x3."""
+        return size_words(self.shape)
+
 
 @dataclass(frozen=True, eq=False)
 class LayerMask:
@@ -99,7 +106,7 @@ def form_of(named: NamedMask, hints: LayerHints | None = None, say: Say | None =
 
     ``say``: is told what is not known of it, and which guess its shape contradicts, in lines without its name.
     """
-    about = _About(named, hints or LayerHints(), say or _silent)
+    about = _About(named, hints or LayerHints(), say or silent)
     shape = about.shape
     if about.facts_kind.startswith("embedding") or (
         not about.facts_kind and len(shape) == 2 and is_embedding(named.name)
@@ -269,7 +276,3 @@ def with_gates(named: NamedMask, hidden: tuple[int, ...]) -> NamedMask:
     if len(named.array) != n_out or n_out % n_in:
         return named
     return replace(named, facts={**named.facts, "gates": n_out // n_in})
-
-
-def _silent(line: str) -> None:
-    """Ignore a line."""

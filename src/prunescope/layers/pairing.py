@@ -85,7 +85,7 @@ def paired(
         for one, other in pairs:
             if one.form.shape != other.form.shape:
                 raise InputError(
-                    f"{shown(one.name)} is {_size(one)} in the first, {_size(other)} in the second"
+                    f"{shown(one.name)} is {one.form.shape_text} in the first, {other.form.shape_text} in the second"
                 )
     else:
         pairs = [
@@ -116,12 +116,8 @@ def bare_name(name: str) -> str:
     return ENDINGS.sub("", BEGINNINGS.sub("", name)) or name
 
 
-def _size(layer: PackedLayer) -> str:
-    return "x".join(map(str, layer.form.shape))
-
-
 def _described(layers: Sequence[PackedLayer]) -> str:
-    return f"{shown(layers[0].name)} ({_size(layers[0])})" if layers else "no layer"
+    return f"{shown(layers[0].name)} ({layers[0].form.shape_text})" if layers else "no layer"
 
 
 def resolved_chain(pairs: Sequence[NamedPair], chain: Chain, *, of_run: bool) -> Chain:

@@ -33,7 +33,7 @@ def draw_densities(observed: ObservedNetwork, chosen: Sequence[ObservedLayer] | 
             "number": range(1, len(observed) + 1),
             "layer": [layer.name for layer in observed],
             "kind": [layer.form.kind for layer in observed],
-            "shape": ["x".join(map(str, layer.form.shape)) for layer in observed],
+            "shape": [layer.form.shape_text for layer in observed],
             "kept": [layer.kept for layer in observed],
             "density": found.measured,
             "density_erk": found.erk,
