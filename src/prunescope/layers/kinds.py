@@ -25,6 +25,7 @@ from prunescope.layers.layer_names import (
 from prunescope.mask import ImageShape, Mask
 from prunescope.model import FloatArray
 from prunescope.tensors import NamedMask
+from prunescope.tensors.module_facts import GATES
 from prunescope.tensors.named_masks import silent
 from prunescope.tensors.named_tensor import Fact
 from prunescope.tensors.names import size_words
@@ -36,7 +37,6 @@ Pixels = Literal["chw", "hwc"]
 Say = Callable[[str], None]
 # Convolutions of images of at most so many channels with square, even kernels of this side or more embed patches.
 IMAGE_CHANNELS, SMALLEST_PATCH = 4, 8
-GATES = {"lstm": 4, "gru": 3, "rnn": 1}
 
 
 @dataclass(frozen=True)
