@@ -64,7 +64,7 @@ def observe(
         raise InputError(f"{where}{lines[0]}: a mask needs at least one 1")
     for line in lines:
         note(f"{line}: not measured")
-    return ObservedNetwork(_words(source), measured, tuple(notes))
+    return ObservedNetwork(_name_of(source), measured, tuple(notes))
 
 
 def _with_weights(layers: Iterator[LayerMask], empty: list[str]) -> Iterator[LayerMask]:
@@ -84,8 +84,8 @@ def measure_layer(layer: LayerMask) -> ObservedLayer:
     return ObservedLayer(layer.name, layer.form, layer.origin, layer.mask.kept, scalars, arrays, patterns)
 
 
-def _words(source: object) -> str:
-    """Return what was observed, in words."""
+def _name_of(source: object) -> str:
+    """Return what the observed network is called: the experiment of a run, the name of a file, the type of a value."""
     if isinstance(source, Run):
         return source.path.parent.name
     return Path(source).name if isinstance(source, str | Path) else type(source).__name__

@@ -77,17 +77,8 @@ def paired(
     of one name have two shapes, and where no layers belong together.
     """
     ours, theirs = ([PackedLayer.of(layer) for layer in layers] for layers in (first, second))
-    names = [[bare_name(layer.name) for layer in layers] for layers in (ours, theirs)]
-    known = dict(zip(names[1], theirs, strict=True))
-    common = set(names[0]) & known.keys()
-    if common and all(len(set(one)) == len(one) for one in names):
-        pairs = [(one, known[name]) for name, one in zip(names[0], ours, strict=True) if name in common]
-        for one, other in pairs:
-            if one.form.shape != other.form.shape:
-                raise InputError(
-                    f"{shown(one.name)} is {one.form.shape_text} in the first, {other.form.shape_text} in the second"
-                )
-    else:
+    pairs = _by_name(ours, theirs)
+    if pairs is None:
         pairs = [
             (one, other)
             for one, other in zip(ours, theirs, strict=False)
@@ -109,6 +100,27 @@ def paired(
             named = ", ".join(alone[:6] + [f"and {len(alone) - 6} more"] * (len(alone) > 6))
             say(f"without a partner in the {which}: {named}")
     return [NamedPair((one.name, other.name), one.form, (one, other)) for one, other in pairs]
+
+
+def _by_name(
+    ours: Sequence[PackedLayer], theirs: Sequence[PackedLayer]
+) -> list[tuple[PackedLayer, PackedLayer]] | None:
+    """Return the layers of the same names; None where there are none, and where two layers have one name.
+
+    Raises InputError where layers of one name have two shapes.
+    """
+    names = [[bare_name(layer.name) for layer in layers] for layers in (ours, theirs)]
+    known = dict(zip(names[1], theirs, strict=True))
+    common = set(names[0]) & known.keys()
+    if not common or any(len(set(one)) < len(one) for one in names):
+        return None
+    pairs = [(one, known[name]) for name, one in zip(names[0], ours, strict=True) if name in common]
+    for one, other in pairs:
+        if one.form.shape != other.form.shape:
+            raise InputError(
+                f"{shown(one.name)} is {one.form.shape_text} in the first, {other.form.shape_text} in the second"
+            )
+    return pairs
 
 
 def bare_name(name: str) -> str:

@@ -11,6 +11,7 @@ from matplotlib.colors import AsinhNorm
 from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 from matplotlib.ticker import FixedLocator, FuncFormatter
+from numpy.typing import NDArray
 
 from prunescope.figures.layers.densities import NAMED, layer_axis
 from prunescope.figures.layers.names import short_names
@@ -53,22 +54,20 @@ def draw_ranking(observed: ObservedNetwork, chosen: Sequence[ObservedLayer] | No
     for edge in np.arange(0.5, len(names) - 1):
         axes.axhline(edge, color="white", lw=0.6)
     if len(layers) <= WRITTEN:
-        for (row, column), value in np.ndenumerate(z):
-            if math.isfinite(value):
-                dark = abs(math.asinh(value)) > 0.6 * math.asinh(top)
-                axes.text(
-                    column,
-                    row,
-                    _written(value),
-                    ha="center",
-                    va="center",
-                    fontsize=5,
-                    color="white" if dark else INK,
-                )
+        _write_z(axes, z, top)
     elif len(layers) > NAMED:
         _mark_farthest(axes, layers)
     _colour_bar(figure, image, axes, top)
     return Drawing(figure, table, notes=_notes(layers))
+
+
+def _write_z(axes: Axes, z: NDArray[np.float64], top: float) -> None:
+    """Write each z into its cell."""
+    for (row, column), value in np.ndenumerate(z):
+        if math.isfinite(value):
+            dark = abs(math.asinh(value)) > 0.6 * math.asinh(top)
+            colour = "white" if dark else INK
+            axes.text(column, row, _written(value), ha="center", va="center", fontsize=5, color=colour)
 
 
 def farthest_quantities(layers: Sequence[ObservedLayer]) -> list[str]:
