@@ -7,7 +7,8 @@ import pytest
 
 from prunescope.layers.embedding import rank_correlation
 from prunescope.layers.fitting import fitting
-from prunescope.layers.kinds import LayerHints, as_layer
+from prunescope.layers.kinds import LayerHints
+from prunescope.layers.layer_masks import as_layer
 from prunescope.layers.quantities import QUANTITIES, quantity
 from prunescope.observables import measure
 from prunescope.randomness import generator

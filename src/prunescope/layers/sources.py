@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import NoReturn
 
 from prunescope.errors import InputError
-from prunescope.layers.kinds import LayerForm, LayerHints, LayerMask, as_first, as_layer, with_gates
+from prunescope.layers.kinds import LayerForm, LayerHints, LayerMask
+from prunescope.layers.layer_masks import as_first, as_layer, with_gates
 from prunescope.mask import ImageShape
 from prunescope.runs.directory import Run
 from prunescope.tensors import NamedMask, ReadingOptions, named_masks, shown
