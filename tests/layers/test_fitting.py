@@ -5,7 +5,6 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from prunescope.layers.embedding import rank_correlation
 from prunescope.layers.fitting import fitting
 from prunescope.layers.kinds import LayerHints
 from prunescope.layers.layer_masks import as_layer
@@ -161,14 +160,11 @@ def test_a_sparse_gate_is_found():
     np.testing.assert_allclose(arrays["gates"], mask.reshape(4, 32, 32).mean(axis=(1, 2)))
 
 
-def test_the_rank_correlation_is_spearmans_and_finds_an_order():
-    counts = RNG.integers(0, 20, 200)
-    found = rank_correlation(counts)
-    ranks = [np.mean(np.flatnonzero(np.sort(counts) == count)) for count in counts]
-    assert found.value == pytest.approx(np.corrcoef(np.arange(200), ranks)[0, 1])
-    assert (found.null_mean, found.null_sd) == (0.0, pytest.approx(1 / np.sqrt(199)))
-    assert rank_correlation(np.sort(counts)).z > 10
-    assert np.isnan(rank_correlation(np.full(5, 3)).value)
+def test_the_order_of_tokens_is_their_rank_correlation_with_what_is_kept_of_them():
+    chance = np.linspace(0.9, 0.1, 200)[:, np.newaxis]
+    scalars, _ = fit("wte", RNG.random((200, 30)) < chance)
+    assert scalars["token_order"].value < -0.9
+    assert scalars["token_order"].z < -10
 
 
 def test_dead_kernels_are_found_in_groups():

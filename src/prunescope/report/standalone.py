@@ -5,8 +5,27 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from importlib import resources
+from pathlib import Path
+
+from prunescope.errors import InputError
+from prunescope.files import advising, check_writable, write_text
+
+
+def write_page(out: Path, make: Callable[[], str], what: str) -> Path:
+    """Write the HTML that ``make`` returns to a file, and return its path.
+
+    ``what``: what the page is called where it cannot be written. Raises InputError for a folder, and where the file cannot
+    be written, which is asked before the page is made, because that takes its time.
+    """
+    if out.is_dir():
+        raise InputError(f"{out}: is a folder; give the {what} a file name, such as {out / 'report.html'}")
+    with advising(out, "--out"):
+        out.parent.mkdir(parents=True, exist_ok=True)
+        check_writable(out)
+        write_text(out, make())
+    return out
 
 
 def render(
