@@ -43,8 +43,7 @@ EVERY_KIND = {
 
 @pytest.mark.parametrize("case", EVERY_KIND)
 def test_random_masks_of_every_kind_lie_near_their_nulls_and_every_scalar_has_words(case):
-    scalars, arrays = fit(*EVERY_KIND[case], HINTS)
-    assert {"fan_in", "fan_out"} <= set(arrays)
+    scalars, _ = fit(*EVERY_KIND[case], HINTS)
     for name, scalar in scalars.items():
         assert not abs(scalar.z) > 5, name  # there are hundreds of them, and variances have long tails
         assert quantity(name).meaning, name
