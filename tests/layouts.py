@@ -16,7 +16,7 @@ def library(name: str) -> ModuleType:
     reason = f"{name} is not installed: pip install --no-deps -r requirements-layouts.lock"
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        if name == "torchvision" and not _DEFINED:
+        if name in ("torchvision", "transformers") and not _DEFINED:  # transformers imports torchvision
             _define_operators()
         return pytest.importorskip(name, reason=reason)
 

@@ -222,11 +222,21 @@ def tensor_tile(tensor: Any) -> Tile:
 
     Raises InputError for a tensor of another shape, and for one whose values are not there or cannot be read.
     """
+    values = dense_tensor(tensor, check_shape)
+    return lambda rows, columns: to_numpy(values[rows, columns])
+
+
+def dense_tensor(tensor: Any, check: Callable[[tuple[int, ...]], None]) -> Any:
+    """Return a tensor of torch, of any layout, as a dense one without gradients.
+
+    ``check``: raises InputError for a shape that no mask has. Raises InputError for a tensor whose values are not there
+    or cannot be read.
+    """
     if tensor.is_nested:
         raise InputError(
             "a nested tensor is no mask, which has 2 axes [n_out, n_in]: save tensor.to_padded_tensor(0)"
         )
-    check_shape(tuple(tensor.shape))
+    check(tuple(tensor.shape))
     values = tensor.detach()
     if values.is_meta:
         raise InputError(
@@ -239,7 +249,7 @@ def tensor_tile(tensor: Any) -> Tile:
         if needed > LARGE_BYTES:
             check_memory(needed, f"a sparse tensor of {'x'.join(map(str, values.shape))} as an array")
         values = read_torch(values.to_dense)
-    return lambda rows, columns: to_numpy(values[rows, columns])
+    return values
 
 
 NOT_BINARY = "a mask must hold only 0 and 1"

@@ -11,6 +11,7 @@ import pytest
 from prunescope.analysis.comparison import compare
 from prunescope.experiment import Experiment, Prune
 from prunescope.runs.columns import schema
+from prunescope.runs.record import RunRecord
 
 TABLES, SEEDS, LEVELS, RATE = 500, 4, 18, 0.3
 NOISE = 0.004
@@ -29,6 +30,10 @@ class SimulatedRun:
     about: dict = field(default_factory=dict)
     data: dict = field(default_factory=dict)
     split_rule: str = "source order"
+
+    @property
+    def record(self) -> RunRecord:
+        return RunRecord(name=IMP.name, identity=IMP.identity, seed=self.seed, status=self.status)
 
     @property
     def path(self) -> Path:

@@ -84,7 +84,9 @@ def test_a_source_that_is_not_there_and_a_folder_without_a_model(refused, masks)
     folder.mkdir()
     (folder / "config.json").write_text("{}")
     for verb in ("observe", "report"):
-        assert "holds no model such as model.safetensors, nor a run" in refused(verb, folder)
+        assert "holds no model such as model.safetensors; it is no run directory either" in refused(
+            verb, folder
+        )
 
 
 def test_figures_of_a_mask_file(succeed, refused, masks):

@@ -53,6 +53,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
                 pixels = rng.integers(0, 256, (20, 20, 3), dtype=np.uint8)
                 Image.fromarray(pixels).save(folder / f"{number}.png")
     np.save(tmp_path / "MASK.npy", rng.random((8, 3 * 32 * 32)) < 0.01)
+    np.savez(tmp_path / "MASKS.npz", first=rng.random((8, 48)) < 0.3, second=rng.random((6, 8)) < 0.5)
     return tmp_path
 
 

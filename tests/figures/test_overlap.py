@@ -81,6 +81,6 @@ def test_of_many_layers_the_farthest_from_chance_are_drawn(tmp_path, monkeypatch
     with rc_context(STYLE):
         drawing = overlap_drawing(overlap(tmp_path / "a.npz", tmp_path / "b.npz", match=False))
     labels = [text.get_text() for text in drawing.figure.axes[0].get_yticklabels()]
-    assert [label.split()[0] for label in labels] == ["alike", f"…{names[2][-31:]}"]
+    assert [label.split()[0] for label in labels] == ["alike", f"…{names[2][-33:]}"]
     assert "2 of 3 layers" in drawing.notes[1]
     assert len(drawing.data) == 3

@@ -5,9 +5,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from prunescope.layers.embedding import rank_correlation
 from prunescope.layers.fitting import fitting
-from prunescope.layers.kinds import LayerHints, as_layer
+from prunescope.layers.kinds import LayerHints
+from prunescope.layers.layer_masks import as_layer
 from prunescope.layers.quantities import QUANTITIES, quantity
 from prunescope.observables import measure
 from prunescope.randomness import generator
@@ -43,8 +43,7 @@ EVERY_KIND = {
 
 @pytest.mark.parametrize("case", EVERY_KIND)
 def test_random_masks_of_every_kind_lie_near_their_nulls_and_every_scalar_has_words(case):
-    scalars, arrays = fit(*EVERY_KIND[case], HINTS)
-    assert {"fan_in", "fan_out"} <= set(arrays)
+    scalars, _ = fit(*EVERY_KIND[case], HINTS)
     for name, scalar in scalars.items():
         assert not abs(scalar.z) > 5, name  # there are hundreds of them, and variances have long tails
         assert quantity(name).meaning, name
@@ -160,14 +159,11 @@ def test_a_sparse_gate_is_found():
     np.testing.assert_allclose(arrays["gates"], mask.reshape(4, 32, 32).mean(axis=(1, 2)))
 
 
-def test_the_rank_correlation_is_spearmans_and_finds_an_order():
-    counts = RNG.integers(0, 20, 200)
-    found = rank_correlation(counts)
-    ranks = [np.mean(np.flatnonzero(np.sort(counts) == count)) for count in counts]
-    assert found.value == pytest.approx(np.corrcoef(np.arange(200), ranks)[0, 1])
-    assert (found.null_mean, found.null_sd) == (0.0, pytest.approx(1 / np.sqrt(199)))
-    assert rank_correlation(np.sort(counts)).z > 10
-    assert np.isnan(rank_correlation(np.full(5, 3)).value)
+def test_the_order_of_tokens_is_their_rank_correlation_with_what_is_kept_of_them():
+    chance = np.linspace(0.9, 0.1, 200)[:, np.newaxis]
+    scalars, _ = fit("wte", RNG.random((200, 30)) < chance)
+    assert scalars["token_order"].value < -0.9
+    assert scalars["token_order"].z < -10
 
 
 def test_dead_kernels_are_found_in_groups():

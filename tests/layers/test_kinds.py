@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from prunescope.errors import InputError
-from prunescope.layers.kinds import LayerHints, as_first, as_layer, form_of, with_gates
+from prunescope.layers.kinds import LayerHints, form_of
+from prunescope.layers.layer_masks import as_first, as_layer, with_gates
 from prunescope.layers.layer_names import plain_name
 from prunescope.tensors import NamedMask
 

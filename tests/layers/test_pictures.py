@@ -5,24 +5,11 @@ import pytest
 
 from prunescope.layers.histograms import count_histogram
 from prunescope.layers.kinds import LayerForm, LayerMask
-from prunescope.layers.pictures import block_shares, drawn_arrays, mask_picture
+from prunescope.layers.pictures import drawn_arrays, mask_picture
 from prunescope.mask import Mask
 from prunescope.observables import locality
-from reference.shares import slow_block_shares
 
 RNG = np.random.default_rng(3)
-
-
-@pytest.mark.parametrize("shape", [(7, 5), (40, 9), (9, 40), (33, 70)])
-def test_blocks_hold_the_shares_of_their_weights(shape):
-    array = RNG.random(shape) < 0.3
-    np.testing.assert_allclose(block_shares(array, 8), slow_block_shares(array, 8))
-
-
-def test_rows_that_are_added_up_in_parts_give_the_same_shares(monkeypatch):
-    array = RNG.random((50, 30)) < 0.3
-    monkeypatch.setattr("prunescope.layers.pictures.AT_ONCE", 60)
-    np.testing.assert_allclose(block_shares(array, 4), slow_block_shares(array, 4))
 
 
 def test_a_small_mask_is_shown_weight_by_weight_and_a_large_one_by_blocks():

@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch import nn
 
-from prunescope.layers.kinds import as_layer
+from prunescope.layers.layer_masks import as_layer
 from prunescope.layers.observation import measure_layer
 from prunescope.layers.stacks import UNKNOWN_ORDER, FieldsOf, stack_of
 from prunescope.observables import effective_receptive_fields

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from prunescope.layers.unstructured import WORDS, named_patterns, unstructured_scalars
+from prunescope.layers.unstructured import named_patterns, unstructured_scalars
+from prunescope.layers.unstructured_quantities import UNSTRUCTURED
 from prunescope.mask import Mask
 from prunescope.randomness import generator
 
@@ -18,16 +19,16 @@ def random_mask(n_out, n_in, density, seed=0):
 )
 def test_random_masks_lie_near_their_nulls(n_out, n_in, density):
     found = unstructured_scalars(random_mask(n_out, n_in, density))
-    assert list(found) == list(WORDS)
+    assert list(found) == list(UNSTRUCTURED)
     far = {name: scalar.z for name, scalar in found.items() if abs(scalar.z) >= 4}
     assert far == {}
     assert sum(np.isfinite(scalar.z) for scalar in found.values()) > 25
 
 
 def test_what_is_said_of_each_scalar():
-    titles = [words.title for words in WORDS.values()]
+    titles = [words.title for words in UNSTRUCTURED.values()]
     assert len(set(titles)) == len(titles)
-    for words in WORDS.values():
+    for words in UNSTRUCTURED.values():
         assert words.meaning.endswith(".")
         assert words.null.endswith(".")
 
@@ -41,7 +42,7 @@ def test_the_same_mask_has_the_same_scalars():
 @pytest.mark.parametrize("density", [0, 0.4, 1])
 def test_masks_of_few_weights_and_of_all(shape, density):
     found = unstructured_scalars(Mask(generator(1, "test").random(shape) < density))
-    assert list(found) == list(WORDS)
+    assert list(found) == list(UNSTRUCTURED)
     for scalar in found.values():
         assert np.isnan(scalar.value) or np.isfinite(scalar.null_mean) or scalar.shuffles is None
 

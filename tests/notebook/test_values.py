@@ -19,7 +19,6 @@ import prunescope as ps
 from prunescope import _views
 from prunescope.layers.quantities import quantity
 from prunescope.notebook.pictures import LARGEST, matrix_uri, node_uri
-from prunescope.observables.downscaling import block_means
 from prunescope.pruning.running import run
 from stored_runs import write_run
 
@@ -83,16 +82,6 @@ def test_a_large_mask_is_shown_by_blocks():
     assert pixels.shape == (LARGEST, 2 * LARGEST)
     assert 0.5 < brightest <= 1
     assert pixels[: LARGEST // 2 - 1].min() > 0 == pixels[LARGEST // 2 + 1 :].max()
-
-
-def test_block_means_are_those_of_a_loop():
-    array = np.random.default_rng(2).random((7, 11))
-    means = block_means(array, 3, 4)
-    rows, columns = np.arange(3) * 7 // 3, np.arange(4) * 11 // 4
-    for i, (top, bottom) in enumerate(zip(rows, [*rows[1:], 7], strict=True)):
-        for j, (left, right) in enumerate(zip(columns, [*columns[1:], 11], strict=True)):
-            assert means[i, j] == pytest.approx(array[top:bottom, left:right].mean())
-    np.testing.assert_array_equal(block_means(array, 100, 100), array)
 
 
 @pytest.mark.parametrize(

@@ -1,12 +1,10 @@
 """prunescope.observables.layer_densities: run with `pytest tests/observables/test_layer_densities.py`."""
 
-from itertools import permutations
-
 import numpy as np
 import pytest
 
 from prunescope.errors import InputError
-from prunescope.observables.layer_densities import compare_densities, erdos_renyi_kernel, rank_correlation
+from prunescope.observables.layer_densities import compare_densities, erdos_renyi_kernel
 
 
 def test_kernel_densities_worked_out():
@@ -49,18 +47,6 @@ def test_distances_count_what_would_have_to_move():
     assert (found.overall, found.erk) == (0.2, (pytest.approx(0.2),) * 2)
     assert found.uniform_distance == found.erk_distance == pytest.approx(10 / 40)
     assert np.isnan(found.depth_correlation.value)
-
-
-def test_rank_correlation_against_all_permutations():
-    one, other = np.array([0.3, 0.1, 0.1, 0.9, 0.5]), np.array([1.0, 5, 2, 4, 4])
-    every = [rank_correlation(one[list(order)], other).value for order in permutations(range(5))]
-    found = rank_correlation(one, other)
-    # Mean ranks 3, 1.5, 1.5, 5, 4 and 1, 5, 2, 3.5, 3.5.
-    ranks = np.corrcoef([3, 1.5, 1.5, 5, 4], [1, 5, 2, 3.5, 3.5])[0, 1]
-    assert found.value == pytest.approx(ranks)
-    assert np.mean(every) == pytest.approx(found.null_mean, abs=1e-12)
-    assert np.std(every) == pytest.approx(found.null_sd)
-    assert np.isnan(rank_correlation(one, np.full(5, 0.1)).value)
 
 
 @pytest.mark.parametrize(

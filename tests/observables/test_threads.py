@@ -4,10 +4,11 @@ import threading
 
 import numpy as np
 import pytest
+from threadpoolctl import threadpool_info
 
 from prunescope.mask import Mask
 from prunescope.observables import locality, measure
-from prunescope.observables.threads import in_order, using_threads
+from prunescope.observables.threads import in_order, using_cores, using_threads
 
 
 @pytest.mark.parametrize("threads", [0, 1, 3])
@@ -43,6 +44,18 @@ def test_without_a_block_it_is_the_callers_thread_and_the_number_ends_with_the_b
     with using_threads(2):
         assert threading.current_thread() not in set(in_order(here, range(4)))
     assert set(in_order(here, range(4))) == {threading.current_thread()}
+
+
+def test_products_of_matrices_use_one_thread_while_cores_are_shared():
+    def blas_threads():
+        return [one["num_threads"] for one in threadpool_info() if one["user_api"] == "blas"]
+
+    before = blas_threads()
+    with using_cores():
+        inside = blas_threads()
+    assert inside == [1] * len(before)
+    assert inside
+    assert blas_threads() == before
 
 
 @pytest.mark.parametrize("most", [0, 1])

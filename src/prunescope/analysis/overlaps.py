@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -14,7 +13,7 @@ from prunescope.analysis.curves import over_seeds
 from prunescope.analysis.groups import Group
 from prunescope.errors import InputError
 from prunescope.observables.measure import Scalar
-from prunescope.observables.threads import in_order, using_threads
+from prunescope.observables.threads import in_order, using_cores
 from prunescope.observables.unit_matching import LayerPair, overlap_layers
 from prunescope.runs.directory import Run
 
@@ -113,7 +112,7 @@ def overlap_table(compared: Sequence[ComparedLevels]) -> polars.DataFrame:
 
     ``pairs`` is their number. What is not defined is null. docs/science.md, "Overlap" and "Matched units".
     """
-    with using_threads(os.cpu_count() or 1):
+    with using_cores():
         rows = [row for part in in_order(_rows, compared) for row in part]
     table = polars.DataFrame(
         rows, schema_overrides=dict.fromkeys(VALUES, polars.Float64), infer_schema_length=None

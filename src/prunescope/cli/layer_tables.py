@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from prunescope.layers.observed import NOT_DEFINED
-from prunescope.layers.unstructured import WORDS
+from prunescope.layers.unstructured_quantities import UNSTRUCTURED
 from prunescope.tensors import shown
 
 if TYPE_CHECKING:
@@ -43,15 +43,15 @@ def _print_in_full(layer: ObservedLayer, words: tuple[str, str], every: bool) ->
     units, inputs = layer.form.shape[0], math.prod(layer.form.shape[1:])
     size = f"{units} units, {inputs} inputs{words[0]}"
     if layer.form.kind != "linear":
-        size = f"{layer.form.kind} {'x'.join(map(str, layer.form.shape))}"
+        size = f"{layer.form.kind} {layer.form.shape_text}"
     patterns = "".join(f"; {name}" for name in layer.patterns)
     print(f"{shown(layer.name)}: {size}, weight density {layer.density:.4g}{words[1]}{patterns}")
     print(f"  {'':32}{'value':>10}{'null':>10}{'sd':>10}{'z':>8}{'shuffles':>10}")
     print(f"  {'fan in mean':32}{layer.fan_in_mean:10.3f}")
-    secondary = WORDS.keys() - NOT_DEFINED.keys()
+    secondary = UNSTRUCTURED.keys() - NOT_DEFINED.keys()
     shown_first = {name: one for name, one in layer.scalars.items() if every or name not in secondary}
     others = {name: one for name, one in layer.scalars.items() if name not in shown_first}
-    telling = sorted(others, key=lambda name: -abs(others[name].z) if math.isfinite(others[name].z) else 0.0)
+    telling = sorted(others, key=lambda name: -others[name].distance)
     for name, scalar in (shown_first | {name: others[name] for name in telling[:TELLING]}).items():
         print(f"  {name.replace('_', ' '):32}{_cells(scalar)}{_shuffles(scalar):>10}")
     if len(others) > TELLING:
@@ -66,8 +66,7 @@ def _print_ranked(layers: Sequence[ObservedLayer]) -> None:
     for layer in layers[:RANKED]:
         name = shown(layer.name)
         short = name if len(name) <= width else f"…{name[1 - width :]}"
-        shape = "x".join(map(str, layer.form.shape))
-        line = f"{short:{width}}  {layer.form.kind:12}{shape:>16}{layer.density:9.4f}  "
+        line = f"{short:{width}}  {layer.form.kind:12}{layer.form.shape_text:>16}{layer.density:9.4f}  "
         if layer.farthest is not None:
             quantity, scalar = layer.farthest
             line += f"{quantity.replace('_', ' '):32}{_cells(scalar)}"

@@ -139,18 +139,20 @@ def _of_run(
 
 def parsed_shape(text: str) -> ImageShape:
     """Return the shape that a text as 3x32x32 says; raise InputError for another text."""
-    parts = text.lower().split("x")
-    if len(parts) != 3 or not all(is_whole(part) and len(part) < 10 and int(part) > 0 for part in parts):
-        given = text if len(text) <= 60 else f"{text[:60]}…"
-        raise InputError(f"--shape is {given!r}: give CxHxW, as in 3x32x32")
-    channels, height, width = map(int, parts)
+    channels, height, width = _sizes(text, 3, "--shape", "CxHxW, as in 3x32x32")
     return channels, height, width
 
 
 def parsed_grid(text: str) -> tuple[int, int]:
     """Return the grid that a text as 14x14 says; raise InputError for another text."""
+    height, width = _sizes(text, 2, "--tokens", "HxW, as in 14x14")
+    return height, width
+
+
+def _sizes(text: str, count: int, option: str, form: str) -> list[int]:
+    """Return the sizes in a text such as 14x14; raise InputError, which names the option, unless they are so many."""
     parts = text.lower().split("x")
-    if len(parts) != 2 or not all(is_whole(part) and len(part) < 10 and int(part) > 0 for part in parts):
+    if len(parts) != count or not all(is_whole(one) and len(one) < 10 and int(one) > 0 for one in parts):
         given = text if len(text) <= 60 else f"{text[:60]}…"
-        raise InputError(f"--tokens is {given!r}: give HxW, as in 14x14")
-    return int(parts[0]), int(parts[1])
+        raise InputError(f"{option} is {given!r}: give {form}")
+    return [int(one) for one in parts]

@@ -79,12 +79,12 @@ def overlap_command(
 def _only_run(text: str) -> str:
     """Return the run that a folder holds, with its level where one is told; anything else as it is."""
     from prunescope.cli.found import is_run, one_run_at
+    from prunescope.layers.overlaps import split_level
 
-    before, at, after = text.rpartition("@")
-    told = bool(at) and is_whole(after) and not Path(text).exists()
-    place = Path(before if told else text)
+    place, level = split_level(text)
     if place.is_dir() and not is_run(place) and any(place.rglob("run.json")):
-        return f"{one_run_at(place).path}{f'@{after}' if told else ''}"
+        run = one_run_at(place).path
+        return str(run) if level is None else f"{run}@{level}"
     return text
 
 
@@ -122,9 +122,10 @@ def print_overlap(found: NetworkOverlap) -> None:
 
 
 def _line(name: str, width: int, layer: LayerOverlap) -> str:
-    shape = "x".join(map(str, layer.form.shape))
     kept = layer.stored.kept
-    line = f"{name:{width}} {shape:>15} {kept[0]:9d} {kept[1]:9d} {_cells(layer.stored.share)}"
+    line = (
+        f"{name:{width}} {layer.form.shape_text:>15} {kept[0]:9d} {kept[1]:9d} {_cells(layer.stored.share)}"
+    )
     if layer.matched is not None:
         moved = f"{layer.moved} of {layer.form.shape[0]}"
         line += f"  {_cells(layer.matched.share)}  {moved:>12}"

@@ -81,7 +81,7 @@ def figure_command(
     for source in runs or ():
         if is_elsewhere(source):
             raise InputError(
-                f"{source} is no run: figures of masks from elsewhere are {', '.join(LAYER_FIGURES)}"
+                f"{source}: not a run directory; figures of masks from elsewhere are {', '.join(LAYER_FIGURES)}"
             )
     if layers is not None or said != OfElsewhere():
         raise InputError(f"--layers, --shape, … are for the figures {', '.join(LAYER_FIGURES)}")
@@ -148,7 +148,9 @@ def report_command(
     said = OfElsewhere(shape, zeros, order, heads, patch, tokens, pixels)
     elsewhere = [source for source in sources if is_elsewhere(source)]
     if elsewhere and len(sources) > 1:
-        raise InputError(f"{elsewhere[0]} is no run: a page shows runs, or one file or folder of masks")
+        raise InputError(
+            f"{elsewhere[0]}: not a run directory; a page shows runs, or one file or folder of masks"
+        )
     if elsewhere:
         [source] = elsewhere
         beside = source if source.is_dir() else source.parent

@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
+from prunescope.figures.layers.names import short_names
 from prunescope.figures.parts.drawing import Drawing, write
 from prunescope.figures.parts.style import BLUE, FAINT, PAGE, VERMILION
 from prunescope.figures.plots import finished, in_style
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
 
 # So many layers are drawn, those farthest from chance; the data hold all.
 MOST_LAYERS = 40
-LONGEST = 32
 ROW, AROUND = 0.2, 1.0  # inches: of a layer, and of what is above and below all of them
 
 
@@ -54,7 +54,7 @@ def overlap_drawing(overlap: NetworkOverlap) -> Drawing:
     for side, (prefix, colour, _) in enumerate(sides):
         shift = 0.18 * (2 * side - 1) if matched else 0.0
         _draw_points(axes, rows, prefix, colour, np.arange(len(rows)) + shift)
-    names = [_short(overlap[place].name) for place in places]
+    names = short_names(overlap[place].name for place in places)
     axes.set_yticks(np.arange(len(rows)), [f"{a}  {b}" for a, b in zip(names, rows["shape"], strict=True)])
     axes.set_ylim(len(rows) - 0.5, -0.5)
     axes.set_xlim(0, None)
@@ -81,10 +81,6 @@ def _draw_points(axes: Axes, rows: polars.DataFrame, prefix: str, colour: str, y
     axes.barh(y, mean + 2 * spread - low, left=low, height=0.3, color=colour, alpha=0.25, lw=0)
     axes.vlines(mean, y - 0.15, y + 0.15, color=colour, lw=1)
     axes.plot(share, y, "o", color=colour, ms=3.5, zorder=3, clip_on=False)
-
-
-def _short(name: str) -> str:
-    return name if len(name) <= LONGEST else f"…{name[1 - LONGEST :]}"
 
 
 def _notes(overlap: NetworkOverlap, drawn: int) -> tuple[str, ...]:

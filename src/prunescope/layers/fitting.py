@@ -1,4 +1,4 @@
-"""Which scalars fit which kind of layer, and what figures draw of it."""
+"""Which scalars fit which kind of layer, and what figures draw of that kind."""
 
 from __future__ import annotations
 
@@ -24,16 +24,10 @@ OF_KIND: dict[str, Fit] = {
 
 
 def fitting(layer: LayerMask) -> tuple[dict[str, Scalar], Arrays]:
-    """Return the scalars that fit a layer, with their nulls, and what figures draw of it, each by name."""
+    """Return the scalars that fit a layer, with their nulls, and what figures draw of its kind, each by name."""
     fit = convolution_fit if len(layer.form.shape) > 2 else OF_KIND.get(layer.form.kind)
     scalars, arrays = fit(layer) if fit else ({}, {})
-    margins = {"fan_in": layer.mask.fan_in, "fan_out": layer.mask.fan_out}
     known = measured_scalars(layer) | output_scalars(layer) | scalars
     found = unstructured_scalars(layer.mask, math.prod(layer.form.shape[2:]))
     plain = {name: one for name, one in found.items() if math.isfinite(one.value)}
-    return known | {name: one for name, one in plain.items() if name not in known}, margins | arrays
-
-
-def fitting_scalars(layer: LayerMask) -> dict[str, Scalar]:
-    """Return the scalars that fit a layer, with their nulls, by name."""
-    return fitting(layer)[0]
+    return known | {name: one for name, one in plain.items() if name not in known}, arrays

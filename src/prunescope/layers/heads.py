@@ -37,7 +37,7 @@ def attention_shape(
     ``heads``: what the user says. ``say``: is told, in a line, what is not known, and which number does not fit.
     """
     n_out, n_in = named.array.shape
-    number = heads or _fact(named, "heads", "num_heads", "num_attention_heads")
+    number = heads or _fact(named, "heads")
     parts = _equal_parts(part, n_out, n_in)
     if part == "qkv" and n_in == 3 * n_out:
         say(f"it has {n_out} outputs and {n_in} inputs: it may be transposed, --order io says so")
@@ -49,7 +49,7 @@ def attention_shape(
         counts: tuple[int, ...] = (number,)
         size = lines // number
     else:
-        size = _fact(named, "head_size", "head_dim") or (parts[0] if parts else n_in) // number
+        size = _fact(named, "head_size") or (parts[0] if parts else n_in) // number
         counts = _counts(part, named, number, size)
     if size < 1 or not counts or sum(counts) * size != lines:
         say(f"its {lines} {'inputs' if part == 'out' else 'outputs'} do not belong to {number} equal heads")
@@ -63,7 +63,7 @@ def _counts(part: str, named: NamedMask, number: int, size: int) -> tuple[int, .
     if size < 1:
         return ()
     all_heads = len(named.array) // size
-    given = _fact(named, "kv_heads", "key_value_heads", "num_key_value_heads")
+    given = _fact(named, "kv_heads")
     if part in ("k", "v"):
         return (given or all_heads,)
     if part == "kv":
@@ -78,10 +78,7 @@ def _equal_parts(part: str, n_out: int, n_in: int) -> tuple[int, ...]:
     return (n_in,) * count if count > 1 and n_out == count * n_in else ()
 
 
-def _fact(named: NamedMask, *names: str) -> int | None:
-    """Return the first of some facts that is a number above 0."""
-    for name in names:
-        value = named.facts.get(name)
-        if isinstance(value, int) and value > 0:
-            return value
-    return None
+def _fact(named: NamedMask, name: str) -> int | None:
+    """Return a fact that is a number above 0."""
+    value = named.facts.get(name)
+    return value if isinstance(value, int) and value > 0 else None

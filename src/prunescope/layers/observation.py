@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -16,7 +15,7 @@ from prunescope.layers.sources import Selection, layers_of
 from prunescope.layers.stacks import FieldsOf
 from prunescope.layers.unstructured import named_patterns
 from prunescope.mask import ImageShape
-from prunescope.observables.threads import in_order, using_threads
+from prunescope.observables.threads import in_order, using_cores
 from prunescope.runs.directory import Run
 from prunescope.tensors import Order, ReadingOptions, Zeros, shown
 
@@ -54,7 +53,7 @@ def observe(
     hints = LayerHints(heads, patch, tokens, pixels)
     layers = layers_of(source, Selection(level, layer, shape, ReadingOptions(zeros, order), hints), note)
     empty: list[str] = []
-    with using_threads(os.cpu_count() or 1):
+    with using_cores():
         fields = FieldsOf(source if layer is None else None)
         measured = tuple(in_order(measure_layer, _with_weights(fields.watching(layers), empty)))
         if layer is None:
@@ -65,7 +64,7 @@ def observe(
         raise InputError(f"{where}{lines[0]}: a mask needs at least one 1")
     for line in lines:
         note(f"{line}: not measured")
-    return ObservedNetwork(_words(source), measured, tuple(notes))
+    return ObservedNetwork(_name_of(source), measured, tuple(notes))
 
 
 def _with_weights(layers: Iterator[LayerMask], empty: list[str]) -> Iterator[LayerMask]:
@@ -85,8 +84,8 @@ def measure_layer(layer: LayerMask) -> ObservedLayer:
     return ObservedLayer(layer.name, layer.form, layer.origin, layer.mask.kept, scalars, arrays, patterns)
 
 
-def _words(source: object) -> str:
-    """Return what was observed, in words."""
+def _name_of(source: object) -> str:
+    """Return what the observed network is called: the experiment of a run, the name of a file, the type of a value."""
     if isinstance(source, Run):
         return source.path.parent.name
     return Path(source).name if isinstance(source, str | Path) else type(source).__name__

@@ -54,7 +54,12 @@ class ObservedLayer:
     def farthest(self) -> tuple[str, Scalar] | None:
         """The scalar that lies farthest from its null, by |z|, with its name; None where no scalar has a z."""
         known = [(name, one) for name, one in self.scalars.items() if math.isfinite(one.z)]
-        return max(known, key=lambda entry: abs(entry[1].z), default=None)
+        return max(known, key=lambda entry: entry[1].distance, default=None)
+
+    @property
+    def distance(self) -> float:
+        """The largest |z| of the scalars, 0 where none has one."""
+        return max((one.distance for one in self.scalars.values()), default=0.0)
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,7 +101,7 @@ class ObservedNetwork(Sequence[ObservedLayer]):
     @property
     def ranked(self) -> list[ObservedLayer]:
         """The layers by their distance from their null, the farthest first."""
-        return sorted(self.layers, key=lambda layer: -abs(layer.farthest[1].z) if layer.farthest else 0.0)
+        return sorted(self.layers, key=lambda layer: -layer.distance)
 
     @property
     def table(self) -> polars.DataFrame:
@@ -107,10 +112,10 @@ class ObservedNetwork(Sequence[ObservedLayer]):
             {
                 "layer": layer.name,
                 "kind": layer.form.kind,
-                "shape": "x".join(map(str, layer.form.shape)),
+                "shape": layer.form.shape_text,
                 "density": layer.density,
                 "quantity": name,
-                **numbers(one),
+                **one.to_dict(),
             }
             for layer in self.layers
             for name, one in layer.scalars.items()
@@ -146,7 +151,7 @@ class ObservedNetwork(Sequence[ObservedLayer]):
                 "patterns": list(layer.patterns),
                 "fan_in_mean": layer.fan_in_mean,
                 **(NOT_DEFINED if layer.form.kind == "linear" else {}),
-                **{name: numbers(one) for name, one in layer.scalars.items()},
+                **{name: one.to_dict() for name, one in layer.scalars.items()},
             }
             for layer in self.layers
         ]
@@ -166,15 +171,7 @@ TABLE_SCHEMA = {
 }
 
 
-def numbers(scalar: Scalar) -> dict[str, float | int | None]:
-    """Return a scalar as plain numbers; None for nan, which JSON lacks."""
-    entries = {name: getattr(scalar, name) for name in ("value", "null_mean", "null_sd", "z")}
-    return {name: x if math.isfinite(x) else None for name, x in entries.items()} | {
-        "shuffles": scalar.shuffles
-    }
-
-
 # These are always among the entries of a linear layer, as in earlier versions, with None where they are not defined.
 NOT_DEFINED: dict[str, dict[str, float | int | None]] = {
-    entry.name: numbers(Scalar()) for entry in fields(Observables) if entry.type in ("Scalar", Scalar)
+    entry.name: Scalar().to_dict() for entry in fields(Observables) if entry.type in ("Scalar", Scalar)
 }

@@ -11,7 +11,6 @@ import numpy as np
 
 from prunescope._views import html_of, view
 from prunescope.layers.kinds import LayerForm
-from prunescope.layers.observed import numbers
 from prunescope.layers.pairing import Chain, bare_name
 from prunescope.observables.measure import Scalar
 from prunescope.observables.overlap import MaskOverlap
@@ -46,7 +45,7 @@ class LayerOverlap:
     def distance(self) -> float:
         """The larger |z| of the shares as stored and after matching; 0 where neither has one."""
         scalars = [self.stored.share, *([self.matched.share] if self.matched else [])]
-        return max((abs(one.z) for one in scalars if math.isfinite(one.z)), default=0.0)
+        return max(one.distance for one in scalars)
 
     @property
     def moved(self) -> int | None:
@@ -126,15 +125,15 @@ def _entry(layer: LayerOverlap) -> dict[str, Any]:
         "kept": list(stored.kept),
         "shared": stored.shared,
         "jaccard": _plain(stored.jaccard),
-        "share": numbers(stored.share),
-        "share_at_fan_in": numbers(stored.share_at_fan_in),
+        "share": stored.share.to_dict(),
+        "share_at_fan_in": stored.share_at_fan_in.to_dict(),
         "matched": None,
     }
     if matched is not None:
         entry["matched"] = {
             "shared": matched.shared,
             "jaccard": _plain(matched.jaccard),
-            "share": numbers(matched.share),
+            "share": matched.share.to_dict(),
             "units": matched.sampled or layer.form.shape[0],
             "moved_units": layer.moved,
             "order": matched.order.tolist(),
@@ -148,7 +147,7 @@ def _row(layer: LayerOverlap) -> dict[str, Any]:
     row = {
         "layer": layer.names[0],
         "layer_of_second": layer.names[1],
-        "shape": "x".join(map(str, layer.form.shape)),
+        "shape": layer.form.shape_text,
         "kept_first": stored.kept[0],
         "kept_second": stored.kept[1],
         "shared": stored.shared,
@@ -165,7 +164,7 @@ def _row(layer: LayerOverlap) -> dict[str, Any]:
 
 def _columns(prefix: str, scalar: Scalar) -> dict[str, float | int | None]:
     """Return the columns of a share and its null."""
-    found = numbers(scalar)
+    found = scalar.to_dict()
     return {f"{prefix}{name}": found[key] for name, key in SHARE_COLUMNS.items()}
 
 

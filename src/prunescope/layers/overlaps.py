@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import get_args
 
+from prunescope.digits import is_whole
 from prunescope.errors import InputError
 from prunescope.layers.kinds import LayerMask
 from prunescope.layers.overlapped import LayerOverlap, NetworkOverlap
 from prunescope.layers.pairing import Chain, paired, resolved_chain
 from prunescope.layers.sources import Selection, layers_of
-from prunescope.observables.threads import using_threads
 from prunescope.observables.unit_matching import overlap_layers
 from prunescope.runs.directory import Run
 from prunescope.tensors import Order, ReadingOptions, Zeros, shown
@@ -53,14 +52,13 @@ def overlap(
         )
         for place, pair in enumerate(pairs)
     )
-    with using_threads(os.cpu_count() or 1):
-        found = list(overlap_layers(beside, match=match))
+    found = list(overlap_layers(beside, match=match))
     layers = tuple(
         LayerOverlap(pair.names, pair.form, stored, matched)
         for pair, (stored, matched) in zip(pairs, found, strict=True)
     )
     notes += _of_matching(layers, stands) if match else []
-    return NetworkOverlap((_words(*first), _words(*second)), layers, stands, tuple(notes))
+    return NetworkOverlap((_told_apart(*first), _told_apart(*second)), layers, stands, tuple(notes))
 
 
 Source = tuple[object, int | None]
@@ -71,7 +69,7 @@ def _both(a: object, b: object, levels: int | tuple[int, int] | None) -> tuple[S
     given = levels if isinstance(levels, tuple) else (levels, levels)
     if len(given) != 2:
         raise InputError(f"levels are {given}: give one for both, or two")
-    (first, own), (second, other) = at_level(a), at_level(b)
+    (first, own), (second, other) = _at_level(a), _at_level(b)
     wanted = [told if told is not None else level for told, level in zip((own, other), given, strict=True)]
     sources = first, second
     for source, level in zip(sources, wanted, strict=True):
@@ -91,14 +89,19 @@ def _both(a: object, b: object, levels: int | tuple[int, int] | None) -> tuple[S
     return (first, wanted[0]), (second, wanted[1])
 
 
-def at_level(source: object) -> Source:
+def split_level(text: str) -> tuple[Path, int | None]:
+    """Return the path and the level that a text as ``PATH@LEVEL`` names; all of what exists is a path."""
+    before, at, after = text.rpartition("@")
+    if at and is_whole(after) and not Path(text).exists():
+        return Path(before), int(after)
+    return Path(text), None
+
+
+def _at_level(source: object) -> Source:
     """Return a source and its level: the run of a directory, of ``PATH@LEVEL`` too; None where no level is told."""
     if not isinstance(source, str | Path):
         return source, None
-    path, level = Path(source), None
-    before, at, after = str(source).rpartition("@")
-    if at and after.isdecimal() and not path.exists():
-        path, level = Path(before), int(after)
+    path, level = split_level(str(source))
     if path.is_dir() and any((path / name).is_file() for name in ("run.json", "experiment.toml")):
         return Run(path), level
     if level is not None:
@@ -117,8 +120,8 @@ def _layers(source: Source, reading: ReadingOptions, say: Callable[[str], None])
         yield LayerMask(f"layer {number}", layer.mask, layer.form, layer.origin)
 
 
-def _words(source: object, level: int | None) -> str:
-    """Return what was compared, in words."""
+def _told_apart(source: object, level: int | None) -> str:
+    """Return the name of what was compared, with what tells it apart from another of the same name."""
     if isinstance(source, Run):
         return f"{source.path.parent.name}/{source.path.name}, level {source.finished_level(level)}"
     return (

@@ -77,17 +77,8 @@ def paired(
     of one name have two shapes, and where no layers belong together.
     """
     ours, theirs = ([PackedLayer.of(layer) for layer in layers] for layers in (first, second))
-    names = [[bare_name(layer.name) for layer in layers] for layers in (ours, theirs)]
-    known = dict(zip(names[1], theirs, strict=True))
-    common = set(names[0]) & known.keys()
-    if common and all(len(set(one)) == len(one) for one in names):
-        pairs = [(one, known[name]) for name, one in zip(names[0], ours, strict=True) if name in common]
-        for one, other in pairs:
-            if one.form.shape != other.form.shape:
-                raise InputError(
-                    f"{shown(one.name)} is {_size(one)} in the first, {_size(other)} in the second"
-                )
-    else:
+    pairs = _by_name(ours, theirs)
+    if pairs is None:
         pairs = [
             (one, other)
             for one, other in zip(ours, theirs, strict=False)
@@ -111,17 +102,34 @@ def paired(
     return [NamedPair((one.name, other.name), one.form, (one, other)) for one, other in pairs]
 
 
+def _by_name(
+    ours: Sequence[PackedLayer], theirs: Sequence[PackedLayer]
+) -> list[tuple[PackedLayer, PackedLayer]] | None:
+    """Return the layers of the same names; None where there are none, and where two layers have one name.
+
+    Raises InputError where layers of one name have two shapes.
+    """
+    names = [[bare_name(layer.name) for layer in layers] for layers in (ours, theirs)]
+    known = dict(zip(names[1], theirs, strict=True))
+    common = set(names[0]) & known.keys()
+    if not common or any(len(set(one)) < len(one) for one in names):
+        return None
+    pairs = [(one, known[name]) for name, one in zip(names[0], ours, strict=True) if name in common]
+    for one, other in pairs:
+        if one.form.shape != other.form.shape:
+            raise InputError(
+                f"{shown(one.name)} is {one.form.shape_text} in the first, {other.form.shape_text} in the second"
+            )
+    return pairs
+
+
 def bare_name(name: str) -> str:
     """Return the name of a layer without that of the tensor that holds its mask: ``fc1`` of ``fc1.weight_mask``."""
     return ENDINGS.sub("", BEGINNINGS.sub("", name)) or name
 
 
-def _size(layer: PackedLayer) -> str:
-    return "x".join(map(str, layer.form.shape))
-
-
 def _described(layers: Sequence[PackedLayer]) -> str:
-    return f"{shown(layers[0].name)} ({_size(layers[0])})" if layers else "no layer"
+    return f"{shown(layers[0].name)} ({layers[0].form.shape_text})" if layers else "no layer"
 
 
 def resolved_chain(pairs: Sequence[NamedPair], chain: Chain, *, of_run: bool) -> Chain:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -10,14 +9,13 @@ from numpy.typing import NDArray
 
 from prunescope.layers.kinds import LayerMask
 from prunescope.layers.spatial import unit_inputs
-from prunescope.mask import BoolArray, Mask
+from prunescope.mask import Mask
+from prunescope.observables.downscaling import block_means
 from prunescope.observables.locality import locality
 from prunescope.observables.receptive_fields import most_connected
 
 # The most rows and columns of the picture of a mask, and the most units whose masks are kept as images.
 PICTURE_SIDE, UNITS = 256, 32
-# About so many weights are added up at once.
-AT_ONCE = 1 << 22
 
 
 def drawn_arrays(layer: LayerMask) -> dict[str, NDArray[Any]]:
@@ -48,27 +46,6 @@ def drawn_arrays(layer: LayerMask) -> dict[str, NDArray[Any]]:
 
 def mask_picture(mask: Mask, side: int = PICTURE_SIDE) -> tuple[NDArray[np.uint8], float]:
     """Return the kept share of each block of weights as uint8, 255 for the largest share, and that share."""
-    shares = block_shares(mask.array, side)
+    shares = block_means(mask.array, side, side)
     white = float(shares.max())
     return np.rint(shares * (255 / white if white else 0.0)).astype(np.uint8), white
-
-
-def block_shares(array: BoolArray, side: int) -> NDArray[np.float64]:
-    """Return the shares of True in blocks of an array [R, C], at most ``side`` rows and columns of nearly equal blocks."""
-    rows, columns = array.shape
-    tops, lefts = _edges(rows, side), _edges(columns, side)
-    bytes_ = array.view(np.uint8)
-    sums = np.empty((len(tops) - 1, len(lefts) - 1))
-    few = max(1, AT_ONCE // columns)
-    for block, (top, bottom) in enumerate(pairwise(tops)):
-        counts = np.zeros(columns, np.int64)
-        for start in range(top, bottom, few):
-            counts += bytes_[start : min(start + few, bottom)].sum(axis=0, dtype=np.int32)
-        sums[block] = np.add.reduceat(counts, lefts[:-1])
-    return np.asarray(sums / np.outer(np.diff(tops), np.diff(lefts)))
-
-
-def _edges(size: int, side: int) -> NDArray[np.int64]:
-    """Return where blocks of a side begin, and its end."""
-    blocks = min(size, side)
-    return np.arange(blocks + 1, dtype=np.int64) * size // blocks

@@ -6,23 +6,12 @@ Definitions are in docs/science.md, "Scalars" and "Kinds of layers".
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
-from prunescope.layers.unstructured import WORDS
+from prunescope.layers.layer_quantity import EACH_INPUT, EACH_UNIT, LayerQuantity
+from prunescope.layers.unstructured_quantities import UNSTRUCTURED
 
-
-@dataclass(frozen=True)
-class LayerQuantity:
-    """What a scalar is called, one sentence of what it is, and one of its null, "" where it has none."""
-
-    title: str
-    meaning: str
-    null: str = ""
-
-
-EACH_UNIT = "Each unit keeps its fan-in, at uniform positions."
 EACH_FILTER = "Each filter keeps its number of weights, at uniform positions."
-ANYWHERE = "As many weights lie anywhere in the layer."
 
 _SPATIAL = {
     "locality": LayerQuantity(
@@ -45,12 +34,7 @@ _SPATIAL = {
     ),
 }
 
-_OF_ANY_LAYER = {
-    "fan_in_variance_ratio": LayerQuantity(
-        "fan-in variance",
-        "The variance of the fan-in over units, divided by the binomial one.",
-        ANYWHERE,
-    ),
+_OF_WEIGHTS = {
     "scaled_participation": LayerQuantity(
         "scaled participation",
         "How unequal a unit's kept weights are: 1 where all are equally strong, its fan-in where one has all strength.",
@@ -64,7 +48,7 @@ _OUTPUTS = {
         words.meaning.replace("unit's inputs", "input's outputs").replace(
             "pairs of inputs", "pairs of outputs"
         ),
-        words.null and "Each input keeps its fan-out, at uniform positions.",
+        words.null and EACH_INPUT,
     )
     for name, words in _SPATIAL.items()
 }
@@ -146,9 +130,7 @@ _EMBEDDINGS = {
     ),
 }
 
-_UNSTRUCTURED = {name: LayerQuantity(*words) for name, words in WORDS.items()}
-
-QUANTITIES = _SPATIAL | _OUTPUTS | _CONVOLUTIONS | _GROUPS | _EMBEDDINGS | _UNSTRUCTURED | _OF_ANY_LAYER
+QUANTITIES = _SPATIAL | _OUTPUTS | _CONVOLUTIONS | _GROUPS | _EMBEDDINGS | UNSTRUCTURED | _OF_WEIGHTS
 
 # What units and inputs are called in layers of some kinds.
 CALLED = {

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import NoReturn
 
 from prunescope.errors import InputError
-from prunescope.layers.kinds import LayerForm, LayerHints, LayerMask, as_first, as_layer, with_gates
+from prunescope.layers.kinds import LayerForm, LayerHints, LayerMask
+from prunescope.layers.layer_masks import as_first, as_layer, with_gates
 from prunescope.mask import ImageShape
 from prunescope.runs.directory import Run
 from prunescope.tensors import NamedMask, ReadingOptions, named_masks, shown
@@ -76,9 +77,8 @@ def layers_of(
     if wanted.shape is not None and misfit is not None and not taken:
         _refuse_shape(source, *misfit, wanted.shape)
     if say is not None:
-        for line, names_of_it in told.items():
-            others = f" and {len(names_of_it) - 1} more" if len(names_of_it) > 1 else ""
-            say(f"{shown(names_of_it[0])}{others}: {line}")
+        for line in _summed_up(told):
+            say(line)
     if not found:
         names = ", ".join(known[:6] + ["…"] * (len(known) > 6))
         where = f"{source}: " if isinstance(source, str | Path) else ""
@@ -107,6 +107,13 @@ def _unused(hints: LayerHints, kinds: set[str]) -> list[str]:
         for name, given, kind, none in uses
         if given is not None and kind not in kinds
     ]
+
+
+def _summed_up(told: dict[str, list[str]]) -> Iterator[str]:
+    """Yield what is not known of layers, a line for each of it; ``told``: names of layers by what is not known of them."""
+    for line, names in told.items():
+        others = f" and {len(names) - 1} more" if len(names) > 1 else ""
+        yield f"{shown(names[0])}{others}: {line}"
 
 
 def _with_gates(masks: Iterator[NamedMask]) -> Iterator[NamedMask]:

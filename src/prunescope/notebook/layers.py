@@ -57,15 +57,11 @@ def _ranked(network: ObservedNetwork) -> str:
     titles = ["layer", "kind", "shape", "density", "farthest from its null", *TITLES[1:]]
     rows = []
     for layer in network.ranked[:ROWS]:
-        facts = [text(layer.name), text(layer.form.kind), _shape(layer), f"{layer.density:.4f}"]
+        facts = [text(layer.name), text(layer.form.kind), layer.form.shape_text, f"{layer.density:.4f}"]
         farthest = layer.farthest
         rows.append(facts + (_cells(layer, farthest[0]) if farthest else [""] * len(TITLES)))
     return table(titles, rows)
 
 
 def _size(layer: ObservedLayer) -> str:
-    return f"{layer.form.kind}, {_shape(layer)}, density {layer.density:.4g}"
-
-
-def _shape(layer: ObservedLayer) -> str:
-    return "x".join(map(str, layer.form.shape))
+    return f"{layer.form.kind}, {layer.form.shape_text}, density {layer.density:.4g}"

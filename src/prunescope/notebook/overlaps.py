@@ -23,9 +23,16 @@ def overlap_html(network: NetworkOverlap) -> str:
 def _rows(layer: LayerOverlap) -> list[list[str]]:
     """Return the row of a layer's masks as they are, and that of its masks after the matching of units, if there is one."""
     stored, matched = layer.stored, layer.matched
-    shape = "x".join(map(str, layer.form.shape))
     kept = " and ".join(f"{count:,}" for count in stored.kept)
-    rows = [[text(layer.name), shape, kept, f"{stored.shared:,}", *scalar_cells("share", stored.share)]]
+    rows = [
+        [
+            text(layer.name),
+            layer.form.shape_text,
+            kept,
+            f"{stored.shared:,}",
+            *scalar_cells("share", stored.share),
+        ]
+    ]
     if matched is not None:
         cells = scalar_cells("share, units matched", matched.share)
         rows.append(["", "", "", f"{matched.shared:,}", *cells])

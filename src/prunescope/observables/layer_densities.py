@@ -7,14 +7,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from prunescope.errors import InputError
 from prunescope.observables.measure import Scalar
-from prunescope.observables.null_moments import Moments
-
-# A rank correlation of fewer layers says nothing.
-FEWEST_LAYERS = 3
+from prunescope.observables.rank_correlation import rank_correlation
 
 
 @dataclass(frozen=True)
@@ -85,26 +81,3 @@ def erdos_renyi_kernel(shapes: Sequence[Sequence[int]], density: float) -> tuple
             return tuple(np.where(dense, 1.0, scale * raw).tolist())
         dense |= over
     return (1.0,) * len(weights)
-
-
-def rank_correlation(one: NDArray[np.float64], other: NDArray[np.float64]) -> Scalar:
-    """Return Spearman's correlation of two numbers of each layer, ties at their mean rank, float64 [layers].
-
-    Over all permutations of the layers its mean is 0 and its sd exactly 1/√(layers - 1). nan for fewer than three
-    layers, and where one of the two does not vary.
-    """
-    if len(one) < FEWEST_LAYERS:
-        return Scalar()
-    ranks = [_ranks(values) - (len(one) + 1) / 2 for values in (one, other)]
-    scale = math.sqrt(float(ranks[0] @ ranks[0]) * float(ranks[1] @ ranks[1]))
-    if not scale:
-        return Scalar()
-    return Scalar.exactly(float(ranks[0] @ ranks[1]) / scale, Moments(0.0, 1 / math.sqrt(len(one) - 1)))
-
-
-def _ranks(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the ranks 1 … n of values, the mean of their ranks for those that are equal to 12 digits."""
-    # Densities that a formula gives to equal layers may differ in their last digits.
-    scale = float(np.abs(values).max()) or 1.0
-    _, place, count = np.unique(np.round(values / scale, 12), return_inverse=True, return_counts=True)
-    return (np.cumsum(count) - (count - 1) / 2)[place]

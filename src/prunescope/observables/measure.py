@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from dataclasses import dataclass, fields
 from typing import Any
@@ -52,6 +53,17 @@ class Scalar:
         """The number of standard deviations of the null by which the value lies above the null's mean."""
         return (self.value - self.null_mean) / self.null_sd if self.null_sd > 0 else NAN
 
+    @property
+    def distance(self) -> float:
+        """|z|, 0 where there is no z."""
+        return abs(self.z) if math.isfinite(self.z) else 0.0
+
+    def to_dict(self) -> dict[str, float | int | None]:
+        """Return plain numbers, {value, null_mean, null_sd, z, shuffles}; None for nan, which JSON lacks."""
+        entries = {name: getattr(self, name) for name in ("value", "null_mean", "null_sd", "z")}
+        plain = {name: x if np.isfinite(x) else None for name, x in entries.items()}
+        return plain | {"shuffles": self.shuffles}
+
     @classmethod
     def against(cls, value: float, null: list[float]) -> Scalar:
         """Return the scalar of a value and the values of its null.
@@ -100,9 +112,7 @@ class Observables:
         for field in fields(self):
             scalar = getattr(self, field.name)
             if isinstance(scalar, Scalar):
-                entries = {name: getattr(scalar, name) for name in ("value", "null_mean", "null_sd", "z")}
-                plain = {name: x if np.isfinite(x) else None for name, x in entries.items()}
-                result[field.name] = plain | {"shuffles": scalar.shuffles}
+                result[field.name] = scalar.to_dict()
         return result
 
 

@@ -21,14 +21,7 @@ def write_report(runs: Sequence[Run], out: Path) -> Path:
     """
     if not runs:
         raise InputError("a report needs at least one run; none given")
-    from prunescope.files import advising, check_writable, write_text
     from prunescope.report.page import html
-    from prunescope.report.place import check_page_place
+    from prunescope.report.standalone import write_page
 
-    out = Path(out)
-    check_page_place(out, "report")
-    with advising(out, "--out"):
-        out.parent.mkdir(parents=True, exist_ok=True)
-        check_writable(out)  # Before the page is made, which takes its time.
-        write_text(out, html(list(runs)))
-    return out
+    return write_page(Path(out), lambda: html(list(runs)), "report")

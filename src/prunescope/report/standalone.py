@@ -5,8 +5,26 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from importlib import resources
+from pathlib import Path
+
+from prunescope.files import advising, check_writable, write_text
+from prunescope.report.place import check_page_place
+
+
+def write_page(out: Path, make: Callable[[], str], what: str) -> Path:
+    """Write the HTML that ``make`` returns to a file, and return its path.
+
+    ``what``: what the page is called where it cannot be written. Raises InputError for a folder, for a file that is no
+    page, and where the file cannot be written, which is asked before the page is made, because that takes its time.
+    """
+    check_page_place(out, what)
+    with advising(out, "--out"):
+        out.parent.mkdir(parents=True, exist_ok=True)
+        check_writable(out)
+        write_text(out, make())
+    return out
 
 
 def render(

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 
 from prunescope.errors import InputError
+from prunescope.mask import NOT_BINARY
 from prunescope.tensors.kept_entries import binary_values, kept_entries
 from prunescope.tensors.mask_names import check_together, is_no_weight, masks_of_others, stored_masks
 from prunescope.tensors.named_mask import NamedMask, ReadingOptions
-from prunescope.tensors.named_tensor import NOT_BINARY, NamedTensor, TensorSource, check_axes
+from prunescope.tensors.named_tensor import NamedTensor, TensorSource, check_axes
 from prunescope.tensors.names import shortened, shown, size_words
 from prunescope.tensors.orders import as_named_mask, told_order
 from prunescope.tensors.weights import WeightsTaken, masks_of_weights

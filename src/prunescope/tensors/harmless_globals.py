@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from prunescope.errors import InputError
-from prunescope.tensors.named_tensor import NOT_BINARY
+from prunescope.mask import NOT_BINARY
 
 
 class Inert:

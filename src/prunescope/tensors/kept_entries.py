@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from prunescope.errors import InputError
-from prunescope.mask import BoolArray
-from prunescope.tensors.named_tensor import NOT_BINARY, NamedTensor, check_axes, quiet
+from prunescope.mask import NOT_BINARY, BoolArray
+from prunescope.tensors.named_tensor import NamedTensor, check_axes, quiet
 from prunescope.tensors.zeros import ZeroCensus
 
 # So many entries tell nearly every tensor of weights from a mask.

@@ -19,11 +19,6 @@ NUMBERS = {
     "heads": ("num_attention_heads", "n_head", "num_heads", "n_heads"),
     "kv_heads": ("num_key_value_heads", "n_head_kv"),
     "head_size": ("head_dim",),
-    "hidden_size": ("hidden_size", "n_embd", "d_model"),
-    "vocabulary": ("vocab_size",),
-    "patch_size": ("patch_size",),
-    "image_size": ("image_size",),
-    "channels": ("num_channels",),
 }
 WORDS = {"model_type": ("model_type",)}
 # A model of several models has a configuration of each, for the tensors whose names have such a word.
@@ -87,15 +82,9 @@ def _facts(config: Mapping[str, object]) -> dict[str, Fact]:
     return facts
 
 
-def _number(value: object) -> int | tuple[int, ...] | None:
-    """Return a positive whole number, or a few of them; None for anything else."""
-    if type(value) is int and 0 < value < 1 << 31:
-        return value
-    if isinstance(value, list) and 0 < len(value) <= 3:
-        numbers = [_number(one) for one in value]
-        if all(type(one) is int for one in numbers):
-            return tuple(one for one in numbers if isinstance(one, int))
-    return None
+def _number(value: object) -> int | None:
+    """Return a positive whole number; None for anything else."""
+    return value if type(value) is int and 0 < value < 1 << 31 else None
 
 
 def _compression(config: Mapping[str, object]) -> str:

@@ -58,7 +58,7 @@ def file_of_folder(folder: Path, suffixes: tuple[str, ...]) -> Path:
         return found[0]
     if not found:
         raise InputError(
-            f"{folder}: is a directory, not a file, and holds no model such as model.safetensors, nor a run"
+            f"{folder}: is a directory, not a file, and holds no model such as model.safetensors; it is no run directory either"
         )
     names = ", ".join(shortened([shown(path.name) for path in found], others="more"))
     raise InputError(f"{folder}: several files that may be its model ({names}); give one of them")

@@ -41,7 +41,6 @@ def layer_facts(module: Any) -> Facts:
                     "kind": kind,
                     "gates": GATES.get(kind),
                     "heads": heads_of(module),
-                    "padding_row": _padding(module),
                 }
             )
     return {}
@@ -59,7 +58,7 @@ def around(modules: list[Any]) -> Facts:
         heads = heads_of(module)
         if heads is not None:
             shared = _first(module, KEY_HEADS) or _first(getattr(module, "config", None), KEY_HEADS)
-            return _known({"heads": heads, "key_value_heads": shared})
+            return _known({"heads": heads, "kv_heads": shared})
     return {}
 
 
@@ -85,12 +84,6 @@ def _convolution(module: Any, name: str) -> Facts:
     if getattr(module, "transposed", False) is True:
         facts["transposed"] = True
     return facts
-
-
-def _padding(module: Any) -> int | None:
-    """Return the row of an embedding that is padding."""
-    row = getattr(module, "padding_idx", None)
-    return row if isinstance(row, int) else None
 
 
 def _known(facts: dict[str, Fact | None]) -> Facts:

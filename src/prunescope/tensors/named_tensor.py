@@ -13,8 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from prunescope.errors import InputError
-from prunescope.mask import LARGE_BYTES, TILE_ENTRIES
+from prunescope.mask import LARGE_BYTES, NOT_BINARY, TILE_ENTRIES, check_shape
 from prunescope.memory import check_memory
+from prunescope.tensors.names import size_words
 
 Order = Literal["auto", "oi", "io"]
 # What a torch module, or a configuration beside a file, says of a layer: a number, a few of them or a word.
@@ -22,8 +23,6 @@ Fact = int | str | bool | tuple[int, ...]
 Facts = Mapping[str, Fact]
 # Returns rows start to stop of a tensor as an array [rows, entries of a row].
 Rows = Callable[[int, int], NDArray[Any]]
-
-NOT_BINARY = "a mask must hold only 0 and 1"
 
 
 @dataclass(frozen=True, eq=False)
@@ -112,10 +111,12 @@ def check_numbers(dtype: np.dtype[Any]) -> None:
 
 def check_axes(shape: tuple[int, ...], *, only_matrices: bool = False) -> None:
     """Raise InputError where an array of this shape is no mask, or where its mask does not fit into memory."""
-    if len(shape) != 2 and (only_matrices or len(shape) < 2):
-        axes = "2 axes [n_out, n_in]" if only_matrices else "2 axes [n_out, n_in] or more"
-        raise InputError(f"a mask must have {axes}, got shape {tuple(shape)}")
+    if only_matrices:
+        check_shape(shape)
+        return
+    if len(shape) < 2:
+        raise InputError(f"a mask must have 2 axes [n_out, n_in] or more, got shape {tuple(shape)}")
     if 0 in shape:
         raise InputError(f"a mask must have at least one entry, got shape {tuple(shape)}")
     if math.prod(shape) > LARGE_BYTES:
-        check_memory(math.prod(shape), f"a mask of {'x'.join(map(str, shape))}")
+        check_memory(math.prod(shape), f"a mask of {size_words(shape)}")

@@ -8,11 +8,8 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from prunescope.errors import InputError
-from prunescope.mask import LARGE_BYTES, read_torch, to_numpy
-from prunescope.memory import check_memory
+from prunescope.mask import dense_tensor, to_numpy
 from prunescope.tensors.named_tensor import Facts, NamedTensor, Order, Rows, check_axes
-from prunescope.tensors.names import size_words
 
 
 def named_tensor_of(name: str, tensor: Any, order: Order = "auto", facts: Facts | None = None) -> NamedTensor:
@@ -36,25 +33,8 @@ def tensor_rows(tensor: Any) -> Rows:
 
     Raises InputError for a tensor of less than 2 axes, and for one whose values are not there or cannot be read.
     """
-    if tensor.is_nested:
-        raise InputError(
-            "a nested tensor is no mask, which has 2 axes [n_out, n_in]: save tensor.to_padded_tensor(0)"
-        )
-    shape = tuple(tensor.shape)
-    check_axes(shape)
-    values = tensor.detach()
-    if values.is_meta:
-        raise InputError(
-            "a tensor on the device meta has no values: save it from the device it was computed on"
-        )
-    if values.is_quantized:
-        raise InputError("a quantized tensor is no mask: save tensor.dequantize() != 0")
-    if str(values.layout) != "torch.strided":
-        needed = math.prod(shape) * values.element_size()
-        if needed > LARGE_BYTES:
-            check_memory(needed, f"a sparse tensor of {size_words(shape)} as an array")
-        values = read_torch(values.to_dense)
-    width = math.prod(shape[1:])
+    values = dense_tensor(tensor, check_axes)
+    width = math.prod(values.shape[1:])
 
     def rows(start: int, stop: int) -> NDArray[Any]:
         return to_numpy(values[start:stop]).reshape(stop - start, width)

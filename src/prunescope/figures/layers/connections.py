@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import polars
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from prunescope.figures.layers.names import short_names
@@ -69,7 +71,7 @@ def histogram_table(layer: ObservedLayer, side: str) -> polars.DataFrame:
     )
 
 
-def _legend(axes: object) -> tuple[list[object], list[str]]:
+def _legend(axes: Axes) -> tuple[list[Any], list[str]]:
     """Return the entries of a legend, the layer's own first as "kept"."""
-    entries, labels = axes.get_legend_handles_labels()  # type: ignore[attr-defined]
+    entries, labels = axes.get_legend_handles_labels()
     return entries, ["kept" if label == "trained" else label for label in labels]

@@ -14,7 +14,7 @@ from prunescope.figures.layers.names import short_names
 from prunescope.figures.parts.drawing import Drawing
 from prunescope.figures.parts.style import INK, MUTED, PAGE, PALETTE
 from prunescope.layers import ObservedLayer, ObservedNetwork
-from prunescope.observables.layer_densities import compare_densities
+from prunescope.observables.layer_densities import LayerDensities, compare_densities
 
 # The names of so many layers fit below the axis; of more their numbers are written.
 NAMED = 40
@@ -28,18 +28,7 @@ def draw_densities(observed: ObservedNetwork, chosen: Sequence[ObservedLayer] | 
     Colours are kinds of layers. Data: a row a layer. ``chosen`` layers alone are drawn, of densities of all of them.
     """
     found = compare_densities([layer.form.shape for layer in observed], [layer.kept for layer in observed])
-    table = polars.DataFrame(
-        {
-            "number": range(1, len(observed) + 1),
-            "layer": [layer.name for layer in observed],
-            "kind": [layer.form.kind for layer in observed],
-            "shape": ["x".join(map(str, layer.form.shape)) for layer in observed],
-            "kept": [layer.kept for layer in observed],
-            "density": found.measured,
-            "density_erk": found.erk,
-            "density_uniform": [found.overall] * len(observed),
-        }
-    )
+    table = _table(observed, found)
     if chosen is not None:
         wanted = {id(layer) for layer in chosen}
         table = table.filter(polars.Series([id(layer) in wanted for layer in observed]))
@@ -66,6 +55,22 @@ def draw_densities(observed: ObservedNetwork, chosen: Sequence[ObservedLayer] | 
     moved = f"{100 * found.erk_distance:.2g} % of the kept weights would have to move to another layer for Erdős–Rényi"
     return Drawing(
         figure, table, notes=(f"{moved} densities, {100 * found.uniform_distance:.2g} % for uniform ones.",)
+    )
+
+
+def _table(observed: ObservedNetwork, found: LayerDensities) -> polars.DataFrame:
+    """Return a row a layer: what it is, and its density beside the others."""
+    return polars.DataFrame(
+        {
+            "number": range(1, len(observed) + 1),
+            "layer": [layer.name for layer in observed],
+            "kind": [layer.form.kind for layer in observed],
+            "shape": [layer.form.shape_text for layer in observed],
+            "kept": [layer.kept for layer in observed],
+            "density": found.measured,
+            "density_erk": found.erk,
+            "density_uniform": [found.overall] * len(observed),
+        }
     )
 
 

@@ -9,7 +9,9 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import AsinhNorm
 from matplotlib.figure import Figure
+from matplotlib.image import AxesImage
 from matplotlib.ticker import FixedLocator, FuncFormatter
+from numpy.typing import NDArray
 
 from prunescope.figures.layers.densities import NAMED, layer_axis
 from prunescope.figures.layers.names import short_names
@@ -52,22 +54,20 @@ def draw_ranking(observed: ObservedNetwork, chosen: Sequence[ObservedLayer] | No
     for edge in np.arange(0.5, len(names) - 1):
         axes.axhline(edge, color="white", lw=0.6)
     if len(layers) <= WRITTEN:
-        for (row, column), value in np.ndenumerate(z):
-            if math.isfinite(value):
-                dark = abs(math.asinh(value)) > 0.6 * math.asinh(top)
-                axes.text(
-                    column,
-                    row,
-                    _written(value),
-                    ha="center",
-                    va="center",
-                    fontsize=5,
-                    color="white" if dark else INK,
-                )
+        _write_z(axes, z, top)
     elif len(layers) > NAMED:
         _mark_farthest(axes, layers)
     _colour_bar(figure, image, axes, top)
-    return Drawing(figure, table, notes=_notes(observed, layers))
+    return Drawing(figure, table, notes=_notes(layers))
+
+
+def _write_z(axes: Axes, z: NDArray[np.float64], top: float) -> None:
+    """Write each z into its cell."""
+    for (row, column), value in np.ndenumerate(z):
+        if math.isfinite(value):
+            dark = abs(math.asinh(value)) > 0.6 * math.asinh(top)
+            colour = "white" if dark else INK
+            axes.text(column, row, _written(value), ha="center", va="center", fontsize=5, color=colour)
 
 
 def farthest_quantities(layers: Sequence[ObservedLayer]) -> list[str]:
@@ -76,13 +76,13 @@ def farthest_quantities(layers: Sequence[ObservedLayer]) -> list[str]:
     for layer in layers:
         for name, scalar in layer.scalars.items():
             if math.isfinite(scalar.z):
-                far[name] = max(far.get(name, 0.0), abs(scalar.z))
+                far[name] = max(far.get(name, 0.0), scalar.distance)
     return sorted(far, key=lambda name: -far[name])[:MOST_QUANTITIES]
 
 
 def _mark_farthest(axes: Axes, layers: Sequence[ObservedLayer]) -> None:
     """Write the names of the layers that lie farthest from chance above the map, with a line to their columns."""
-    ranked = sorted(range(len(layers)), key=lambda place: -_distance(layers[place]))[:MARKED]
+    ranked = sorted(range(len(layers)), key=lambda place: -layers[place].distance)[:MARKED]
     shorts = short_names([layer.name for layer in layers])
     rows = axes.get_ylim()[0] + 0.5
     step = max(0.75, rows / 14)  # a line of small type
@@ -96,10 +96,6 @@ def _mark_farthest(axes: Axes, layers: Sequence[ObservedLayer]) -> None:
         axes.text(place, height, text, ha="left" if left else "right", va="center", fontsize=5.5)
 
 
-def _distance(layer: ObservedLayer) -> float:
-    return abs(layer.farthest[1].z) if layer.farthest else 0.0
-
-
 def _written(z: float) -> str:
     if abs(z) < 0.05:
         return "0.0"  # It has no side.
@@ -107,8 +103,8 @@ def _written(z: float) -> str:
     return text.replace("-", "\u2212")
 
 
-def _colour_bar(figure: Figure, image: object, axes: object, top: float) -> None:
-    bar = figure.colorbar(image, ax=axes, pad=0.01, fraction=0.03, label="z")  # type: ignore[arg-type]
+def _colour_bar(figure: Figure, image: AxesImage, axes: Axes, top: float) -> None:
+    bar = figure.colorbar(image, ax=axes, pad=0.01, fraction=0.03, label="z")
     steps = [10.0**power for power in range(1, 7) if 10.0**power <= top] or [LEAST_Z]
     steps = steps[-3:]
     bar.ax.yaxis.set_major_locator(FixedLocator([*(-step for step in reversed(steps)), 0, *steps]))
@@ -117,7 +113,7 @@ def _colour_bar(figure: Figure, image: object, axes: object, top: float) -> None
     bar.outline.set_visible(False)
 
 
-def _notes(observed: ObservedNetwork, layers: Sequence[ObservedLayer]) -> tuple[str, ...]:
+def _notes(layers: Sequence[ObservedLayer]) -> tuple[str, ...]:
     known = {name for layer in layers for name, one in layer.scalars.items() if math.isfinite(one.z)}
     left = len(known) - MOST_QUANTITIES
     more = f" {left} more quantities lie nearer to their nulls and are in the data." if left > 0 else ""

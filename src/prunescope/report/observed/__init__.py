@@ -15,14 +15,7 @@ def write_layers_page(observed: ObservedNetwork, out: Path) -> Path:
     The page loads nothing from the network and can be opened from the file system. Raises InputError where the file
     cannot be written, and where it is there and no page.
     """
-    from prunescope.files import advising, check_writable, write_text
     from prunescope.report.observed.page import layers_html
-    from prunescope.report.place import check_page_place
+    from prunescope.report.standalone import write_page
 
-    out = Path(out)
-    check_page_place(out)
-    with advising(out, "--out"):
-        out.parent.mkdir(parents=True, exist_ok=True)
-        check_writable(out)  # Before the page is made, which takes its time.
-        write_text(out, layers_html(observed))
-    return out
+    return write_page(Path(out), lambda: layers_html(observed), "page")

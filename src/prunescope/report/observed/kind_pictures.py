@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from prunescope.layers import ObservedLayer
+from prunescope.observables.downscaling import block_means
 from prunescope.report import encoding
 from prunescope.report.encoding import number
 
@@ -36,7 +37,7 @@ class PictureWords(NamedTuple):
     labels: Mapping[int, tuple[str, ...]] = MappingProxyType({})
 
 
-WORDS = {
+PICTURES = {
     "kernel_positions": PictureWords(
         "Kernel positions",
         "The kept share of the weights at each position in the kernel, over all filters and channels.",
@@ -81,7 +82,7 @@ def kind_pictures(layer: ObservedLayer) -> list[dict[str, Any]]:
         values = np.asarray(array)
         if name in ELSEWHERE or values.dtype.kind not in "biuf" or values.size < 2:
             continue
-        words = WORDS.get(name, PictureWords(name.replace("_", " ")))
+        words = PICTURES.get(name, PictureWords(name.replace("_", " ")))
         values = values.reshape([side for side in values.shape if side > 1])
         if values.ndim > 3 or (words.counted and values.min() == values.max()):
             continue
@@ -117,10 +118,10 @@ def _histogram(values: NDArray[Any], counted: tuple[str, str]) -> dict[str, Any]
 def _drawn(values: NDArray[np.float64]) -> dict[str, Any]:
     """Return an array [bars], [rows, columns] or [maps, rows, columns] as the page's script draws it."""
     if values.ndim == 1:
-        shown = _means(values[None, :], MOST_BARS)[0]
+        shown = block_means(values[None, :], 1, MOST_BARS)[0]
         return {"bars": encoding.numbers(shown, 4), "count": len(values)}
     maps = values[None] if values.ndim == 2 else values[:MOST_MAPS]
-    small = np.stack([_means(one, LARGEST_SIDE) for one in maps])
+    small = np.stack([block_means(one, LARGEST_SIDE, LARGEST_SIDE) for one in maps])
     finite = small[np.isfinite(small)]
     low, high = (float(finite.min()), float(finite.max())) if finite.size else (0.0, 0.0)
     found = {
@@ -139,14 +140,3 @@ def _drawn(values: NDArray[np.float64]) -> dict[str, Any]:
         "low": number(low, 4),
         "data": encoding.octets(encoding.levels_of_256(filled, low, high)),
     }
-
-
-def _means(values: NDArray[np.float64], side: int) -> NDArray[np.float64]:
-    """Return the means of blocks of an array [R, C], at most ``side`` rows and columns of them."""
-    for axis in (0, 1):
-        size = values.shape[axis]
-        if size > side:
-            edges = np.arange(side + 1) * size // side
-            sums = np.add.reduceat(values, edges[:-1], axis=axis)
-            values = sums / (np.diff(edges)[:, None] if axis == 0 else np.diff(edges))
-    return values

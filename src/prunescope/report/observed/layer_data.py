@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from prunescope.layers import ObservedLayer, ObservedNetwork
 from prunescope.layers.histograms import count_histogram
+from prunescope.observables.downscaling import block_means
 from prunescope.observables.layer_densities import compare_densities
 from prunescope.report import encoding
 from prunescope.report.encoding import number, numbers
@@ -103,14 +104,8 @@ def _picture(arrays: Any, *, small: bool) -> dict[str, Any]:
 
 def _halved(picture: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], float]:
     """Return a picture with the means of two rows and columns each, scaled to 255 again, and the factor of its white."""
-    means = picture.astype(np.float64)
-    for axis in (0, 1):
-        size = means.shape[axis]
-        if size > SMALL_SIDE:
-            starts = np.arange(0, size, 2)
-            widths = np.diff([*starts, size])
-            sums = np.add.reduceat(means, starts, axis=axis)
-            means = sums / (widths[:, None] if axis == 0 else widths)
+    rows, columns = (size if size <= SMALL_SIDE else -(-size // 2) for size in picture.shape)
+    means = block_means(picture, rows, columns)
     top = float(means.max()) or 1.0
     return np.rint(means * (255 / top)).astype(np.uint8), top / 255
 

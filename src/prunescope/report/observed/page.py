@@ -6,7 +6,7 @@ import math
 from collections import Counter
 
 from prunescope.analysis.formats import percent
-from prunescope.layers import ObservedLayer, ObservedNetwork
+from prunescope.layers import ObservedNetwork
 from prunescope.report.observed.layer_data import network_data
 from prunescope.report.observed.wording import counted, for_reading, ratio, signed, words_of
 from prunescope.report.standalone import as_script, render
@@ -82,7 +82,7 @@ def facts(observed: ObservedNetwork, erk_distance: float) -> list[dict[str, str]
         }
     )
     if len(observed) > 1:
-        far = sum(_far(layer) for layer in observed)
+        far = sum(layer.distance >= FAR for layer in observed)
         found += [
             {
                 "value": f"{far} of {len(observed)}",
@@ -95,10 +95,6 @@ def facts(observed: ObservedNetwork, erk_distance: float) -> list[dict[str, str]
             },
         ]
     return found
-
-
-def _far(layer: ObservedLayer) -> bool:
-    return layer.farthest is not None and abs(layer.farthest[1].z) >= FAR
 
 
 def _range(observed: ObservedNetwork) -> str:
