@@ -92,6 +92,7 @@ def observed_elsewhere(source: Path, said: OfElsewhere, layer: str | None = None
     Raises InputError for options that are not known, and for a source without masks.
     """
     from prunescope.layers.observation import observe
+    from prunescope.layers.observed import of_tokens
 
     said.check()
 
@@ -111,7 +112,7 @@ def observed_elsewhere(source: Path, said: OfElsewhere, layer: str | None = None
         pixels=said.pixels,  # type: ignore[arg-type]
         say=say,
     )
-    if shape is None:
+    if shape is None and not of_tokens(observed):
         print(
             "prunescope: --shape is not given: where inputs lie, as locality needs, is not known",
             file=sys.stderr,

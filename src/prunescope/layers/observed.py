@@ -175,3 +175,14 @@ TABLE_SCHEMA = {
 NOT_DEFINED: dict[str, dict[str, float | int | None]] = {
     entry.name: Scalar().to_dict() for entry in fields(Observables) if entry.type in ("Scalar", Scalar)
 }
+
+
+def of_tokens(observed: ObservedNetwork) -> bool:
+    """Return whether a network takes tokens, as far as its layers tell, so that no layer has pixels as inputs.
+
+    It has attention or embeddings, and the inputs of its first layer are as many as the outputs of another one.
+    """
+    kinds = {layer.form.kind for layer in observed.layers}
+    inputs = observed.layers[0].form.shape[1]
+    others = {layer.form.shape[0] for layer in observed.layers[1:]}
+    return not kinds.isdisjoint(("attention", "embedding")) and inputs in others

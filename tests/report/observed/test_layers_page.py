@@ -50,6 +50,12 @@ def test_without_a_shape_the_page_says_what_it_would_show():
     assert "3x8x8" in advice
     assert "--shape CxHxW" in advice
     assert shape_advice(_observed(shape=(3, 8, 8), first=mask)) == ""
+    observed = _observed(first=mask)
+    inputs = mask.shape[1]
+    for n_out, words in ((inputs, ""), (inputs + 1, advice)):
+        second = observed_layer("second", RNG.random((n_out, 6)) < 0.5, None)
+        second = replace(second, form=replace(second.form, kind="attention"))
+        assert shape_advice(replace(observed, layers=(observed[0], second))) == words
 
 
 @pytest.mark.parametrize(

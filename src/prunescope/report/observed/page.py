@@ -7,6 +7,7 @@ from collections import Counter
 
 from prunescope.analysis.formats import percent
 from prunescope.layers import ObservedNetwork
+from prunescope.layers.observed import of_tokens
 from prunescope.report.observed.layer_data import network_data
 from prunescope.report.observed.wording import counted, for_reading, ratio, signed, words_of
 from prunescope.report.standalone import as_script, render
@@ -103,8 +104,8 @@ def _range(observed: ObservedNetwork) -> str:
 
 
 def shape_advice(observed: ObservedNetwork) -> str:
-    """Return what could be seen if the shape of the network's inputs were known; "" where it is."""
-    if any(layer.form.inputs is not None for layer in observed):
+    """Return what could be seen if the shape of the network's inputs were known; "" where it is, or where they are tokens."""
+    if any(layer.form.inputs is not None for layer in observed) or of_tokens(observed):
         return ""
     first = observed[0]
     if first.form.kind != "linear":

@@ -81,7 +81,7 @@ function histogramFigure(title, label, what, { start, width, lines, expected, me
     const x = { low: start - width / 2, high: start + width * (lines.length - 0.5), label };
     const powers = [1, 10, 100, 1e3, 1e4, 1e5].filter((v) => v <= high);
     x.ticks = roundTicks(x.low, x.high, 5).filter(Number.isInteger);
-    p.axes(x, { low, high, log: true, ticks: powers.length > 1 ? powers : logTicks(1, high), format: (v) => (v >= 1e4 ? `${v / 1e3}k` : String(v)) });
+    p.axes(x, { low, high, log: true, ticks: powers.length > 1 ? powers : logTicks(1, high).filter(Number.isInteger), format: (v) => (v >= 1e4 ? `${v / 1e3}k` : String(v)) });
     lines.forEach((count, k) => {
       if (!count) return;
       const left = p.x(start + width * k - width / 2), right = p.x(start + width * k + width / 2);
