@@ -378,3 +378,9 @@ def test_run_json_is_parsed_once_and_again_when_it_is_replaced(writer, monkeypat
     path.write_text("[]")
     with pytest.raises(InputError, match="damaged"):
         _ = run.status
+
+
+@pytest.mark.parametrize("seed", ["1", 1.5, True, None])
+def test_a_seed_that_is_no_whole_number_is_refused_before_anything_is_written(seed, small_run, tmp_path):
+    with pytest.raises(InputError, match=r"seed is .*; it must be a whole number of at least 0"):
+        run_path(small_run(), seed, tmp_path)

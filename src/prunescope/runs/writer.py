@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from prunescope.errors import CORRECTABLE, FULL, InputError, described
 from prunescope.experiment import Experiment, load
 from prunescope.files import append_text, remove_leftovers, write_bytes, write_text
@@ -124,7 +126,9 @@ class RunWriter(Run):
 
 
 def run_path(experiment: Experiment, seed: int, out: str | Path) -> Path:
-    """Return the path ``<out>/<name>-<identity>/seed-<N>``; raise InputError for a seed that is negative or beyond 64 bits."""
+    """Return the path ``<out>/<name>-<identity>/seed-<N>``; raise InputError unless the seed is whole, 0 or more, of 64 bits."""
+    if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)):
+        raise InputError(f"seed is {seed!a}; it must be a whole number of at least 0")
     if seed < 0:
         raise InputError(f"seed is {seed}; it must be 0 or more")
     if seed >= SEEDS:  # Tables hold seeds as numbers of 64 bits.
