@@ -18,6 +18,7 @@ from prunescope.errors import InputError
 from prunescope.files import replacing, write_text
 from prunescope.mask import Mask
 from prunescope.model import Ticket, initial
+from prunescope.pruning.running import run
 from prunescope.runs.arrays import read_arrays, write_arrays
 from prunescope.runs.checkpoint import Checkpoint
 from prunescope.runs.directory import Run, is_done, is_in_use
@@ -384,3 +385,8 @@ def test_run_json_is_parsed_once_and_again_when_it_is_replaced(writer, monkeypat
 def test_a_seed_that_is_no_whole_number_is_refused_before_anything_is_written(seed, small_run, tmp_path):
     with pytest.raises(InputError, match=r"seed is .*; it must be a whole number of at least 0"):
         run_path(small_run(), seed, tmp_path)
+
+
+def test_a_seed_may_be_a_whole_number_of_numpy(small_run, tmp_path):
+    made = run(small_run(prune={"levels": 0}), seed=np.int64(4), out=tmp_path)
+    assert (type(made.seed), made.seed) == (int, 4)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterable
+from operator import index
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -33,6 +35,8 @@ def run(
     was begun with. Raises InputError for wrong input, for other data and for a run directory in use by another process, and
     Interrupted, after everything is saved, on Ctrl-C, SIGTERM or SIGHUP.
     """
+    with contextlib.suppress(TypeError):  # What is no whole number is refused where the directory is named.
+        seed = index(seed)  # NumPy's whole numbers cannot be written as JSON
     if not isinstance(experiment, Experiment):
         experiment = load(experiment, overrides)
     elif overrides:
