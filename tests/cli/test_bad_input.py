@@ -87,10 +87,10 @@ USAGE = {
     ("run", "cifar10", "data.root=/no/such"): "data.root=/no/such: no such file or folder",
     ("run", "cifar10", "data.root=/no/such", "--dry-run"): "data.root=/no/such: no such file or folder",
     ("run", "cifar10", "--dry-run", "run.device=tpu9"): "run.device is 'tpu9'",
-    ("show", "/no/such"): "/no/such: not a run directory",
+    ("show", "/no/such"): "/no/such: no such file or folder",
     ("observe", "/no/such.npy"): "/no/such.npy: no such file",
-    ("report", "/no/such"): "/no/such: not a run directory",
-    ("figure", "1a", "/no/such"): "/no/such: not a run directory",
+    ("report", "/no/such"): "/no/such: no such file or folder",
+    ("figure", "1a", "/no/such"): "/no/such: no such file or folder",
     ("data", "info", "/no/such"): "/no/such",
 }
 
