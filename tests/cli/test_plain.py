@@ -173,7 +173,7 @@ def test_a_wrong_path_is_said_without_escape_sequences(tmp_path, capfd):
     with pytest.raises(SystemExit) as ended:
         main(["show", str(tmp_path / "\x1b[2J")])
     assert ended.value.code == 2
-    assert r"\x1b[2J: not a run directory" in capfd.readouterr().err
+    assert r"\x1b[2J: no such file or folder" in capfd.readouterr().err
 
 
 def test_a_name_that_is_too_long_is_refused_in_one_line(tmp_path, capfd):
