@@ -24,7 +24,7 @@ def runs_at(places: Iterable[Path]) -> list[Run]:
     out. Raises InputError for a place without a run.
     """
     from prunescope.analysis.tables import find_runs
-    from prunescope.runs.directory import Run
+    from prunescope.runs.directory import Run, is_run
 
     found: dict[Path, Run] = {}
     named = list(places)
@@ -104,13 +104,10 @@ def level_of(place: Path, level: int | None) -> tuple[Run, int]:
     return run, run.finished_level(level)
 
 
-def is_run(place: Path) -> bool:
-    """Return whether ``place`` is itself a run directory, or was meant to be one."""
-    return any((place / name).is_file() for name in ("run.json", "experiment.toml"))
-
-
 def is_elsewhere(place: Path) -> bool:
     """Return whether ``place`` is a file, or a folder of files, that holds no run."""
+    from prunescope.runs.directory import is_run
+
     if is_run(place) or not place.exists():
         return False
     if place.is_file():

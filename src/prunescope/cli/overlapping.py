@@ -78,8 +78,9 @@ def overlap_command(
 
 def _only_run(text: str) -> str:
     """Return the run that a folder holds, with its level where one is told; anything else as it is."""
-    from prunescope.cli.found import is_run, one_run_at
+    from prunescope.cli.found import one_run_at
     from prunescope.layers.overlaps import split_level
+    from prunescope.runs.directory import is_run
 
     place, level = split_level(text)
     if place.is_dir() and not is_run(place) and any(place.rglob("run.json")):

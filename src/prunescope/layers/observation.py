@@ -11,7 +11,7 @@ from prunescope.layers.fitting import fitting
 from prunescope.layers.kinds import LayerHints, LayerMask, Pixels
 from prunescope.layers.observed import ObservedLayer, ObservedNetwork
 from prunescope.layers.pictures import drawn_arrays
-from prunescope.layers.sources import Selection, layers_of
+from prunescope.layers.sources import Selection, layers_of, place_of
 from prunescope.layers.stacks import FieldsOf
 from prunescope.layers.unstructured import named_patterns
 from prunescope.mask import ImageShape
@@ -60,8 +60,7 @@ def observe(
             measured = fields.added_to(measured, note)
     lines = [f"{shown(name)} keeps no weight" for name in empty]
     if not measured:
-        where = f"{source}: " if isinstance(source, str | Path) else ""
-        raise InputError(f"{where}{lines[0]}: a mask needs at least one 1")
+        raise InputError(f"{place_of(source)}{lines[0]}: a mask needs at least one 1")
     for line in lines:
         note(f"{line}: not measured")
     return ObservedNetwork(_name_of(source), measured, tuple(notes))

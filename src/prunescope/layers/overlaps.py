@@ -13,7 +13,7 @@ from prunescope.layers.overlapped import LayerOverlap, NetworkOverlap
 from prunescope.layers.pairing import Chain, paired, resolved_chain
 from prunescope.layers.sources import Selection, layers_of
 from prunescope.observables.unit_matching import overlap_layers
-from prunescope.runs.directory import Run
+from prunescope.runs.directory import Run, is_run
 from prunescope.tensors import Order, ReadingOptions, Zeros, shown
 
 
@@ -102,7 +102,7 @@ def _at_level(source: object) -> Source:
     if not isinstance(source, str | Path):
         return source, None
     path, level = split_level(str(source))
-    if path.is_dir() and any((path / name).is_file() for name in ("run.json", "experiment.toml")):
+    if is_run(path):
         return Run(path), level
     if level is not None:
         raise InputError(f"{path}: not a run directory, and a level is of runs")

@@ -81,8 +81,14 @@ def layers_of(
             say(line)
     if not found:
         names = ", ".join(known[:6] + ["…"] * (len(known) > 6))
-        where = f"{source}: " if isinstance(source, str | Path) else ""
-        raise InputError(f"{where}no layer {shown(str(wanted.layer))}; it holds {len(known)} ({names})")
+        raise InputError(
+            f"{place_of(source)}no layer {shown(str(wanted.layer))}; it holds {len(known)} ({names})"
+        )
+
+
+def place_of(source: object) -> str:
+    """Return the beginning of a message about a source: its path and a colon, "" for what is no file."""
+    return f"{source}: " if isinstance(source, str | Path) else ""
 
 
 def _other_channels(form: LayerForm, images: ImageShape | None) -> list[str]:
@@ -141,7 +147,7 @@ def _refuse_shape(source: object, name: str, axes: tuple[int, ...], shape: Image
     """Raise InputError for a first mask [n_out, n_in] that is not of images of a shape."""
     n_out, n_in = axes
     size = math.prod(shape)
-    where = f"{source}: " if isinstance(source, str | Path) else ""
+    where = place_of(source)
     raise InputError(
         f"{where}{shown(name)} has {n_in} inputs; --shape {'x'.join(map(str, shape))} holds {size}: "
         + (
@@ -158,12 +164,12 @@ def _of_run(run: Run, wanted: Selection) -> Iterator[LayerMask]:
         raise InputError("--shape is for mask files: a run knows the shape of its inputs")
     count = len(run.experiment.network.hidden)
     numbers = range(1, count + 1) if wanted.layer is None else [_number(run, wanted.layer)]
-    for number in numbers:
-        mask = run.mask(level, number)
+    masks = [(number, run.mask(level, number)) for number in numbers]
+    trained = run.model(level).layers
+    for number, mask in masks:
         spatial = number == 1 and run.experiment.data.geometry != "none"
         form = LayerForm("linear", (mask.n_out, mask.n_in), run.shape if spatial else None)
-        weights = run.model(level).layers[number - 1].weight
-        yield LayerMask(f"level {level}, layer {number}", mask, form, "mask", weights)
+        yield LayerMask(f"level {level}, layer {number}", mask, form, "mask", trained[number - 1].weight)
 
 
 def _number(run: Run, layer: int | str) -> int:

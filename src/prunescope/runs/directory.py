@@ -395,6 +395,11 @@ def _which(path: Path) -> tuple[int, ...] | None:
     return entry.st_mtime_ns, entry.st_size, entry.st_dev, entry.st_ino
 
 
+def is_run(path: Path) -> bool:
+    """Return whether ``path`` is itself a run directory, or was meant to be one."""
+    return any((path / name).is_file() for name in ("run.json", "experiment.toml"))
+
+
 def is_done(path: Path) -> bool:
     """Return whether a run directory's run is done; False where there is none. Raises InputError when it is damaged."""
     if not (path / "run.json").is_file():

@@ -28,19 +28,7 @@ WHOLE = (
     "flax_model.msgpack",
 )
 
-# What the directory of a run holds.
-OF_RUNS = ("run.json", "experiment.toml")
-
 Opener = Callable[[Path], AbstractContextManager[TensorSource]]
-
-
-def holds_model(folder: Path) -> bool:
-    """Return whether a folder holds files of a model, and is no run of this package."""
-    if any((folder / name).exists() for name in OF_RUNS):
-        return False
-    return any((folder / name).exists() for name in WHOLE) or any(
-        path.suffix.lower() in SHARDS and not path.name.startswith(".") for path in folder.iterdir()
-    )
 
 
 def file_of_folder(folder: Path, suffixes: tuple[str, ...]) -> Path:
