@@ -224,6 +224,7 @@ def test_readers_name_damaged_masks_levels_and_layers(refused, copied):
     assert "no level 9; finished levels are [0, 1, 2, 3]" in refused("observe", path, "--level", 9)
     assert "no layer 3; hidden layers are 1 to 2" in refused("observe", path, "--layer", 3)
     assert "--shape is for mask files" in refused("observe", path, "--shape", "3x6x6")
+    assert "a run knows its own" in refused("observe", path, "--zeros", "always")
     damage(path / "level-003" / "masks.safetensors", "flipped")
     assert "masks.safetensors: damaged" in refused("observe", path)
     damage(path / "run.json", "truncated")

@@ -49,7 +49,7 @@ def observe_command(
     said = OfElsewhere(shape, zeros, order, heads, patch, tokens, pixels)
     said.check()
     if source.is_dir() and not is_elsewhere(source):
-        observed, words = _of_run(source, level, layer, shape)
+        observed, words = _of_run(source, level, layer, said)
     else:
         if level is not None:
             raise InputError("--level is for runs: a mask file has none")
@@ -84,6 +84,11 @@ class OfElsewhere:
         for name, count in (("heads", self.heads), ("patch", self.patch)):
             if count is not None and count < 1:
                 raise InputError(f"--{name} is {count}: give a number above 0")
+
+    def check_of_run(self) -> None:
+        """Raise InputError where something is said of a run, which knows its own layers."""
+        if self != OfElsewhere():
+            raise InputError("--shape, --zeros, --order, … are for masks from elsewhere: a run knows its own")
 
 
 def observed_elsewhere(source: Path, said: OfElsewhere, layer: str | None = None) -> ObservedNetwork:
@@ -121,15 +126,16 @@ def observed_elsewhere(source: Path, said: OfElsewhere, layer: str | None = None
 
 
 def _of_run(
-    source: Path, level: int | None, layer: str | None, shape: str | None
+    source: Path, level: int | None, layer: str | None, said: OfElsewhere
 ) -> tuple[ObservedNetwork, tuple[str, str]]:
     """Return what is measured of a level of a run, what its inputs are in brackets, and the level's density in words."""
     from prunescope.analysis.inputs import size
     from prunescope.cli.found import one_run_at
     from prunescope.layers.observation import observe
 
-    if shape is not None:
+    if said.shape is not None:
         raise InputError("--shape is for mask files: a run knows the shape of its inputs")
+    said.check_of_run()
     run = one_run_at(source)
     level, layer = run.finished_level(level), layer or "1"
     observed = observe(run, level=level, layer=layer)

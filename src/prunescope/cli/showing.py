@@ -101,7 +101,7 @@ def _draw_layers(
 ) -> None:
     """Draw a figure of the layers of one source; ``chosen``: the level of a run, and the layers."""
     from prunescope.cli.found import is_elsewhere, one_run_at
-    from prunescope.cli.observing import OfElsewhere, observed_elsewhere
+    from prunescope.cli.observing import observed_elsewhere
     from prunescope.figures.layers import draw_layers
     from prunescope.layers.observation import observe
 
@@ -112,9 +112,8 @@ def _draw_layers(
         )
     if is_elsewhere(sources[0]):
         observed = observed_elsewhere(sources[0], said)
-    elif said != OfElsewhere():
-        raise InputError("--shape, --zeros, --order, … are for masks from elsewhere: a run knows its own")
     else:
+        said.check_of_run()
         if levels is not None and len(levels) > 1:
             raise InputError(f"figure {figure} shows one level, --levels names {len(levels)}")
         observed = observe(one_run_at(sources[0]), level=levels[0] if levels else None)
@@ -158,8 +157,7 @@ def report_command(
         check_page_place(out)
         print(observed_elsewhere(source, said).write_page(out))
         return
-    if said != OfElsewhere():
-        raise InputError("--shape, --zeros, --order, … are for masks from elsewhere: a run knows its own")
+    said.check_of_run()
     path, shown = without_damaged(
         runs_at(sources), lambda chosen: write_report(chosen, out or sources[0] / "report.html")
     )
