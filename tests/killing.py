@@ -1,16 +1,16 @@
-"""A process that kills itself at a chosen moment while it writes, in place of one that is killed by chance.
+"""What is in a folder at every moment at which its writer could be killed, in place of one that is killed by chance.
 
-``python killing.py RUN IMAGES FOLDER`` lets each writer of WRITERS be killed before every opening and every renaming of a
-temporary file in turn, tries again after each, and then meet a full disk. It prints what was there as JSON. All of it is
-done in forks of this process, which has imported everything and started no thread.
+``python killing.py RUN IMAGES FOLDER`` copies the folder of each writer of WRITERS before every opening and every renaming
+of a temporary file, which is what a process that is killed there leaves: what it has not written yet is in its own memory.
+It then lets the writer try again in each copy, and meet a full disk. It prints what was there as JSON. One process does
+it all: a fork of one that has threads, as Polars starts them, may wait for ever for a lock that a thread held.
 """
 
 from __future__ import annotations
 
 import json
-import os
 import resource
-import signal
+import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -28,7 +28,7 @@ from prunescope.report import page as report_page
 from prunescope.report import write_report
 from prunescope.runs.directory import Run
 
-OLD = b"what was there"
+OLD = b"<html>what was there</html>"  # Pages replace nothing but pages.
 CHANGING = "prepared.json"  # It holds the date.
 
 
@@ -69,35 +69,36 @@ Writer = Callable[[Path, Path, Path], None]
 WRITERS: tuple[Writer, ...] = (figure, report, table, page, prepared, sheet)
 
 
-def forked(work: Callable[[], None]) -> int:
-    """Do ``work`` in a fork of this process; return 0, 1 where it failed, or a negative number: that of a signal."""
-    process = os.fork()
-    if process == 0:
-        code = 1
+class Moments:
+    """Copies of a folder, each as it was when a temporary file below it was about to be opened or renamed."""
+
+    def __init__(self) -> None:
+        self._folder: Path | None = None
+        self._copies: list[Path] = []
+        sys.addaudithook(self._hook)
+
+    def of(self, work: Callable[[], None], folder: Path) -> list[Path]:
+        """Do ``work``, which writes below a folder; return the copies, which are beside it."""
+        self._copies = []
+        self._folder = folder
         try:
             work()
-            code = 0
         finally:
-            os._exit(code)
-    return os.waitstatus_to_exitcode(os.waitpid(process, 0)[1])
+            self._folder = None
+        return self._copies
 
-
-def kill_at(moment: int) -> None:
-    """Let this process be killed before the opening or renaming of a temporary file that has this number, from 0."""
-    left = moment
-
-    def hook(event: str, arguments: tuple[object, ...]) -> None:
-        nonlocal left
+    def _hook(self, event: str, arguments: tuple[object, ...]) -> None:
         # "w" begins to write, "r+" syncs what was written.
-        if event == "os.rename" or (event == "open" and arguments[1] in ("w", "r+")):
-            path = str(arguments[0])
-            if ".tmp" not in path and ".partial" not in path:
-                return
-            if left == 0:
-                os.kill(os.getpid(), signal.SIGKILL)
-            left -= 1
-
-    sys.addaudithook(hook)
+        if event != "os.rename" and (event != "open" or arguments[1] not in ("w", "r+")):
+            return
+        path, folder = str(arguments[0]), self._folder
+        if folder is None or (".tmp" not in path and ".partial" not in path):
+            return
+        self._folder = None  # Copying opens files itself.
+        copy = folder.with_name(f"{folder.name}-{len(self._copies)}")
+        shutil.copytree(folder, copy)
+        self._copies.append(copy)
+        self._folder = folder
 
 
 def contents(folder: Path) -> dict[str, bytes]:
@@ -106,69 +107,56 @@ def contents(folder: Path) -> dict[str, bytes]:
     return {name: b"" if f.name == CHANGING else f.read_bytes() for name, f in files.items()}
 
 
-def moments(writer: Writer, run: Path, images: Path, folder: Path) -> list[dict[str, object]]:
-    """Kill a writer at each of its moments; return what was there then and after the next try, for each."""
-    name, found = writer.__name__, []
-    whole = folder / f"whole-{name}"
+def moments(writer: Writer, run: Path, images: Path, folder: Path, hook: Moments) -> list[dict[str, object]]:
+    """Return what a writer that is killed at each of its moments leaves, and what its next try makes of it."""
+    name = writer.__name__
+    whole, out = folder / f"whole-{name}", folder / name
     whole.mkdir()
-    assert forked(lambda: writer(whole, run, images)) == 0
+    writer(whole, run, images)
     new = contents(whole)
-    while True:
-        out = folder / f"{name}-{len(found)}"
-        out.mkdir()
-        for file in new if name != "prepared" else ():
-            (out / file).write_bytes(OLD)
-
-        def killed(out: Path = out) -> None:
-            kill_at(len(found))
-            writer(out, run, images)
-
-        code = forked(killed)
-        if code == 0:
-            return found
-        there = {file: data for file, data in contents(out).items() if not file.startswith(".")}
+    out.mkdir()
+    for file in new if name != "prepared" else ():
+        (out / file).write_bytes(OLD)
+    found = []
+    for left in hook.of(lambda: writer(out, run, images), out):
+        there = {file: data for file, data in contents(left).items() if not file.startswith(".")}
         states = [
             "old" if there.get(file) == OLD else "new" if there.get(file) == data else "missing"
             for file, data in new.items()
         ]
-        again = forked(lambda out=out: writer(out, run, images))
-        found.append({"code": code, "states": states, "again": again, "whole": contents(out) == new})
+        writer(left, run, images)
+        found.append({"states": states, "whole": contents(left) == new})
+    return found
 
 
 def full(writer: Writer, run: Path, images: Path, folder: Path) -> list[dict[str, object]]:
     """Let a writer meet a disk that takes no byte, or all but the last one; return what was said and what is there."""
     name, found = writer.__name__, []
-    sizes = [len(data) for data in contents(folder / f"whole-{name}").values()]
-    for limit in (0, max(sizes) - 1):
-        out, told = folder / f"{name}-{limit}-bytes", folder / f"{name}-{limit}.json"
+    whole = contents(folder / f"whole-{name}")
+    hard = resource.getrlimit(resource.RLIMIT_FSIZE)[1]
+    for limit in (0, max(map(len, whole.values())) - 1):
+        out = folder / f"{name}-{limit}-bytes"
         out.mkdir()
-        for file in contents(folder / f"whole-{name}") if name != "prepared" else ():
+        for file in whole if name != "prepared" else ():
             (out / file).write_bytes(OLD)
-        before = contents(out)
-        told.touch()
-        with told.open("r+") as notes:
-
-            def limited(out: Path = out, limit: int = limit, write: int = notes.fileno()) -> None:
-                hard = resource.getrlimit(resource.RLIMIT_FSIZE)[1]
-                resource.setrlimit(resource.RLIMIT_FSIZE, (limit, hard))
-                try:
-                    writer(out, run, images)
-                except OSError as error:
-                    resource.setrlimit(resource.RLIMIT_FSIZE, (hard, hard))
-                    os.write(write, json.dumps([error.errno, str(error.filename)]).encode())
-
-            code = forked(limited)
-            notes.seek(0)
-            said = json.loads(notes.read())
-        found.append({"code": code, "said": said, "out": str(out), "kept": contents(out) == before})
+        before, said = contents(out), None
+        resource.setrlimit(resource.RLIMIT_FSIZE, (limit, hard))
+        try:
+            writer(out, run, images)
+        except OSError as error:
+            said = [error.errno, str(error.filename)]
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (hard, hard))
+        found.append({"said": said, "out": str(out), "kept": contents(out) == before})
     return found
 
 
 if __name__ == "__main__":
     run, images, folder = map(Path, sys.argv[1:])
+    hook = Moments()
     made = {
         writer.__name__: {
-            "killed": moments(writer, run, images, folder),
+            "killed": moments(writer, run, images, folder, hook),
             "full": full(writer, run, images, folder),
         }
         for writer in WRITERS
