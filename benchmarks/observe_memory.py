@@ -1,10 +1,12 @@
 """Observe a large model that was made up, and tell how much memory that takes and how long.
 
-    python benchmarks/observe_memory.py [--gigabytes 4] [--shards 1] [--width 4096] [--layer NUMBER] [--folder FOLDER]
+    python benchmarks/observe_memory.py [--gigabytes 4 | --square COUNT] [--shards 1] [--width 4096] [--layer NUMBER]
+                                        [--page] [--folder FOLDER]
 
-The model is one of linear layers of WIDTH × WIDTH and WIDTH × 4 WIDTH in bf16, half of each pruned at random. It is written
-in the format safetensors to a temporary folder, in so many shards with their index, and removed afterwards. The numbers
-are those of the process `prunescope observe MODEL --json`: the largest resident set, and seconds of wall-clock time.
+The model is one of linear layers of WIDTH × WIDTH and WIDTH × 4 WIDTH in bf16 (with --square of so many of WIDTH × WIDTH),
+half of each pruned at random. It is written in the format safetensors to a temporary folder, in so many shards with their
+index, and removed afterwards. The numbers are those of the process `prunescope observe MODEL --json`, with --page also its
+page: the largest resident set, and seconds of wall-clock time.
 """
 
 from __future__ import annotations
@@ -34,15 +36,23 @@ def main() -> None:
     """Write the model, observe it and print what that took, as JSON."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--gigabytes", type=float, default=4.0)
+    parser.add_argument("--square", type=int, metavar="COUNT", help="number of layers of WIDTH × WIDTH")
     parser.add_argument("--shards", type=int, default=1)
     parser.add_argument("--width", type=int, default=4096)
     parser.add_argument("--layer", help="the number of the only layer to measure; without it, all are")
+    parser.add_argument("--page", action="store_true", help="write the page too")
     parser.add_argument("--folder", type=Path, help="where the temporary folder is made")
     asked = parser.parse_args()
-    layers = layers_of(asked.gigabytes, asked.width)
+    layers = (
+        layers_of(asked.gigabytes, asked.width)
+        if asked.square is None
+        else squares(asked.square, asked.width)
+    )
     with tempfile.TemporaryDirectory(dir=asked.folder) as name:
         source = written(Path(name), layers, asked.shards)
-        print(json.dumps({"layers": len(layers), **observed(source, asked.layer)}))
+        options = ["--layer", asked.layer] if asked.layer else []
+        options += ["--page", str(Path(name) / "page.html")] if asked.page else []
+        print(json.dumps({"layers": len(layers), **observed(source, options)}))
 
 
 def layers_of(gigabytes: float, width: int) -> Layers:
@@ -54,6 +64,11 @@ def layers_of(gigabytes: float, width: int) -> Layers:
         layers[f"model.layers.{len(layers)}.{kind}_proj.weight"] = shape
         left -= BYTES * math.prod(shape)
     return layers
+
+
+def squares(count: int, width: int) -> Layers:
+    """Return names and shapes of so many layers of as many outputs as inputs."""
+    return {f"layers.{number}.weight": (width, width) for number in range(count)}
 
 
 def written(folder: Path, layers: Layers, shards: int) -> Path:
@@ -97,13 +112,11 @@ def pieces(seed: int, count: int) -> Iterator[NDArray[np.uint16]]:
         yield drawn * rng.integers(0, 2, size, np.uint16, endpoint=False)
 
 
-def observed(source: Path, layer: str | None) -> dict[str, float]:
+def observed(source: Path, options: list[str]) -> dict[str, float]:
     """Return what observing a model took: GB of memory at most, and seconds."""
     command = [*MAIN, "observe", str(source), "--json"]
     start = time.perf_counter()
-    done = subprocess.run(
-        [*command, *(("--layer", layer) if layer else ())], stdout=subprocess.PIPE, check=True
-    )
+    done = subprocess.run([*command, *options], stdout=subprocess.PIPE, check=True)
     seconds = time.perf_counter() - start
     peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
     return {
