@@ -1,5 +1,6 @@
 """These tests check what is refused before a run starts, and that it is refused before any image is read."""
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -104,3 +105,16 @@ def test_notes_outlive_a_rotation(write_folder):
     Image.fromarray(np.zeros((4, 4, 3), np.uint8)).save(root / "loose.png")
     opened = open_dataset(Data(source="folder", root=str(root), size=4, rotate=20.0, validation=2), 0)
     assert opened.notes == ("left out: 1 file beside the class folders in folder",)
+
+
+def test_images_in_the_cache_that_an_earlier_version_did_not_count_are_named_by_their_folder(
+    small_npz, tmp_path
+):
+    data = Data(source="npz", root=str(small_npz))
+    open_dataset(data, 0, cache=tmp_path)
+    (manifest,) = tmp_path.glob("*/prepared.json")
+    content = json.loads(manifest.read_text())
+    del content["validation_images_in_training"]
+    manifest.write_text(json.dumps(content))
+    told = f"that prepared them: prunescope data info {manifest.parent} counts them"
+    assert [note for note in open_dataset(data, 0, cache=tmp_path).notes if note.endswith(told)]

@@ -366,7 +366,7 @@ def test_a_folder_that_an_earlier_version_prepared_says_what_it_may_have_wrong(w
     (found.path / "prepared.json").write_text(json.dumps(content))
     wrong, uncounted = open_dataset(Data(source="parquet", root=str(found.path), validation=6), 0).notes
     assert "which read 16-bit, float and transparent pictures and turned ones wrongly" in wrong
-    assert "prunescope data info counts them" in uncounted
+    assert f"prunescope data info {found.path} counts them" in uncounted
 
 
 def test_sixteen_bits_keep_their_brightness(tmp_path):

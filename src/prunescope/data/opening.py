@@ -166,8 +166,8 @@ def _reader_notes(data: experiment.Data, prepared: Prepared) -> tuple[str, ...]:
             )
     if not prepared.is_counted:
         notes.append(
-            "whether validation images are also training images was not counted by the version that prepared "
-            f"{data.root}: prunescope data info counts them"
+            "whether validation images are also training images was not counted by the version that prepared them: "
+            f"prunescope data info {prepared.path} counts them"
         )
     return tuple(notes)
 
