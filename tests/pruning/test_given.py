@@ -19,7 +19,7 @@ from prunescope.runs.arrays import read_arrays
 from prunescope.runs.directory import Run
 from prunescope.runs.reporting import Reporter
 from prunescope.runs.writer import run_path
-from prunescope.sweep.planning import Job
+from prunescope.sweep.job import Job
 from prunescope.training.loop import Evaluation
 
 SIZES = (108, 12, 10, 3)
