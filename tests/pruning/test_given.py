@@ -10,7 +10,7 @@ import pytest
 
 import tiny
 from native.problems import needs_kernels
-from prunescope.analysis.groups import by_replicates
+from prunescope.analysis.replicates import by_replicates
 from prunescope.errors import InputError
 from prunescope.experiment.mask_place import MaskPlace
 from prunescope.model import Ticket, initial
