@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 import prunescope.training
+import tiny
 from prunescope.experiment import Experiment
-from prunescope.runs import trial
+from prunescope.runs.trials import level_ends
 from prunescope.training.torch import device
 from prunescope.training.torch.device_engine import DeviceEngine, Execution
 from prunescope.training.torch.torch_passes import TorchPasses
@@ -22,12 +23,12 @@ class Card:
         monkeypatch.setattr(device, "device_name", lambda name: "a card")
         monkeypatch.setattr(device, "free_memory", lambda name: self.free)
         monkeypatch.setattr(prunescope.training, "make_engine", self.engine)
-        real = trial._one_end
+        real = level_ends._one_end
 
         def one_end(setting, *rest):
             real(replace(setting, experiment=on_cpu(setting.experiment)), *rest)
 
-        monkeypatch.setattr(trial, "_one_end", one_end)
+        monkeypatch.setattr(level_ends, "_one_end", one_end)
 
     def engine(self, experiment, mean, live_pixels, update_rule="kept"):
         self.captures.append(Recorder())
@@ -54,3 +55,8 @@ class Recorder:
 def on_cpu(experiment: Experiment) -> Experiment:
     """Return the experiment on the CPU."""
     return experiment.model_copy(update={"run": experiment.run.model_copy(update={"device": "cpu"})})
+
+
+def with_card(**sections) -> Experiment:
+    """Return a tiny experiment on the device ``card``."""
+    return tiny.experiment(run={"device": "card", "threads": 1}, **sections)

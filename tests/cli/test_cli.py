@@ -100,7 +100,7 @@ def test_progress_goes_to_stderr_as_plain_lines(toml, tmp_path, capsys):
 def test_a_dry_run_plans_every_preset_and_writes_nothing(succeed, preset, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("PRUNESCOPE_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr("prunescope.runs.trial.MEASURED_STEPS", 1)
+    monkeypatch.setattr("prunescope.runs.trials.steps.MEASURED_STEPS", 1)
     plan = succeed("run", preset, "--dry-run", "--seed", "4")
     for word in ("[train]", "steps = ", "identity ", "time ", "memory ", "disk ", f"{preset}-"):
         assert word in plan
@@ -109,7 +109,7 @@ def test_a_dry_run_plans_every_preset_and_writes_nothing(succeed, preset, tmp_pa
 
 
 def test_the_plan_of_the_papers_experiment_counts_its_steps(succeed, monkeypatch):
-    monkeypatch.setattr("prunescope.runs.trial.MEASURED_STEPS", 1)
+    monkeypatch.setattr("prunescope.runs.trials.steps.MEASURED_STEPS", 1)
     plan = succeed("run", "paper/main", "prune.levels=20", "--dry-run")
     assert "21, 2,100,000 steps in all" in plan
     weights = 3072 * 1024 + 1024 * 1024 * 2 + 1024 * 1000 + 3 * 1024 + 1000

@@ -55,7 +55,7 @@ def test_the_memory_and_the_steps_of_a_card_are_in_the_plan(said, monkeypatch):
 
 
 def test_checkpoints_of_large_networks_are_in_the_plan(said, monkeypatch):
-    monkeypatch.setattr("prunescope.runs.trial.MEASURED_STEPS", 1)
+    monkeypatch.setattr("prunescope.runs.trials.steps.MEASURED_STEPS", 1)
     _, stdout, _ = said("run", "paper/main", "prune.levels=20", "--dry-run")
     assert "disk        about 0.23 GB, and 0.15 GB while a level is trained; " in stdout
 

@@ -66,7 +66,7 @@ def test_a_run_that_is_stopped_outside_training_says_so_and_goes_on(toml, tmp_pa
 PLACES = {
     "prunescope.cli.entry._invoked": ("list",),
     "prunescope.pruning.running.estimate": ("run", "TOML", "--dry-run"),
-    "prunescope.sweep.scheduler._open_data": ("sweep", "TOML", "--seeds", "2", "--out", "OUT"),
+    "prunescope.sweep.execution.open_data": ("sweep", "TOML", "--seeds", "2", "--out", "OUT"),
     "prunescope.report.page.html": ("report", "RUN", "--out", "OUT/report.html"),
     "prunescope.figures.parts.drawing._write_data": ("figure", "1a", "RUN", "--out", "OUT"),
     "prunescope.analysis.tables.write_bytes": ("table", "RUN", "--out", "OUT/runs.parquet"),

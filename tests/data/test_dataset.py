@@ -36,6 +36,15 @@ def test_fields_of_a_dataset(opened, images, planes):
     assert len(opened(validation=100).heldout) == 0
 
 
+def test_the_first_images_are_a_view_with_their_labels(opened):
+    images = opened(validation=4).validation
+    few = images.first(3)
+    np.testing.assert_array_equal(few.pixels, images.pixels[:3])
+    np.testing.assert_array_equal(few.labels, images.labels[:3])
+    assert np.shares_memory(few.pixels, images.pixels)
+    assert len(images.first(9)) == 4
+
+
 def test_a_batch_carries_the_mapped_array_itself(opened, planes, images):
     dataset = opened()
     batch = dataset.draw(1, 2, 3, 50)

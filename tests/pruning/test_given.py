@@ -10,7 +10,7 @@ import pytest
 
 import tiny
 from native.problems import needs_kernels
-from prunescope.analysis.groups import by_replicates
+from prunescope.analysis.replicates import by_replicates
 from prunescope.errors import InputError
 from prunescope.experiment.mask_place import MaskPlace
 from prunescope.model import Ticket, initial
@@ -19,7 +19,7 @@ from prunescope.runs.arrays import read_arrays
 from prunescope.runs.directory import Run
 from prunescope.runs.reporting import Reporter
 from prunescope.runs.writer import run_path
-from prunescope.sweep.planning import Job
+from prunescope.sweep.job import Job
 from prunescope.training.loop import Evaluation
 
 SIZES = (108, 12, 10, 3)

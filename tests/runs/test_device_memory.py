@@ -7,7 +7,7 @@ import torch
 import tiny
 from prunescope.model import initial, layer_sizes
 from prunescope.runs.device_memory import BLOCK_STEPS, DeviceImages, device_bytes, on_device
-from prunescope.runs.trial import random_ticket
+from prunescope.runs.trials.random_masks import random_ticket
 from prunescope.training.torch.device_engine import DeviceEngine, Execution
 from prunescope.training.torch.torch_passes import TorchPasses
 

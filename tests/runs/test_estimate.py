@@ -6,17 +6,17 @@ import numpy as np
 import pytest
 
 import tiny
-from cards import Card, on_cpu
+from cards import on_cpu, with_card
 from prunescope.data import prepare
 from prunescope.errors import InputError
 from prunescope.pruning.methods.progressive import ASSUMED_DEEPER_LEVELS
 from prunescope.pruning.running import estimate, run
 from prunescope.pruning.traits import ASSUMED_LEVELS
-from prunescope.runs import clock
 from prunescope.runs import estimate as module
 from prunescope.runs.sample_images import sample_images
-from prunescope.runs.trial import DENSITIES, END_DENSITIES, Pieces, crowding, measured_pieces, methods_work
-from prunescope.training.torch.device_engine import DeviceEngine
+from prunescope.runs.trials.level_ends import END_DENSITIES
+from prunescope.runs.trials.pieces import Pieces
+from prunescope.runs.trials.steps import DENSITIES
 
 PIECES = Pieces(
     step=tuple(0.5 + 9.5 * u for u in DENSITIES),  # what the kept weights cost, 10 s when dense
@@ -35,18 +35,6 @@ def pieces(monkeypatch):
     monkeypatch.setattr(module, "methods_work", lambda *of: (0.0, 0.0))
     monkeypatch.setattr(module, "_pieces", {})
     monkeypatch.setattr(module, "_samples", {})
-
-
-@pytest.fixture
-def ticks(monkeypatch):
-    """A clock that goes on by a second each time it is read, so that whatever is timed takes one."""
-    now = [0.0]
-
-    def tick():
-        now[0] += 1
-        return now[0]
-
-    monkeypatch.setattr(clock, "now", tick)
 
 
 def an_experiment(hidden=(10, 8), **prune):
@@ -128,42 +116,6 @@ def test_images_that_cannot_be_opened_are_assumed_and_said(pieces):
     assert "nowhere: no such file or folder" in text
 
 
-def test_every_piece_is_timed(ticks):
-    experiment = tiny.experiment(prune={"levels": 1})
-    sample = sample_images(experiment.data)
-    found = measured_pieces(experiment, sample, "kept")
-    assert found.step == (1,) * len(DENSITIES)
-    assert found.end == (1,) * len(END_DENSITIES)
-    images = min(len(sample.dataset.validation), 1000)
-    assert found.image == pytest.approx([1 / images] * len(DENSITIES))
-    assert found.scored_heldout == 2  # at the end and at the best step
-    assert found.scored_validation > 2  # ablations too
-    assert (found.level_start, found.saving) == (0, 0)
-
-
-@pytest.mark.parametrize(
-    ("prune", "before", "inside"),
-    [
-        ({}, 1, 0),
-        ({"method": "synflow", "density": 0.1, "rounds": 12}, 3, 0),  # measured with 4 of its rounds
-        ({"method": "snip", "density": 0.1, "score_images": 5000}, 5, 0),  # with 1000 images
-        ({"method": "snip", "density": 0.1, "score_images": 50}, 1, 0),
-        ({"method": "rigl", "density": 0.1, "update_every": 10}, 1, 1),
-    ],
-)
-def test_what_methods_do_besides_training_is_timed(ticks, prune, before, inside, monkeypatch):
-    from prunescope.pruning.running import _facts
-
-    experiment = tiny.experiment(prune=prune)
-    found = methods_work(experiment, sample_images(experiment.data), _facts(experiment))
-    assert found == (pytest.approx(before), pytest.approx(inside))
-
-
-def test_runs_at_a_time_are_not_faster_than_one():
-    experiment = tiny.experiment()
-    assert crowding(experiment, sample_images(experiment.data), 2, "kept") >= 1
-
-
 def test_memory_of_images_in_memory_counts(pieces):
     few = tiny.experiment(data={"source": "nlgp", "validation": 10, "heldout": 10})
     many = few.model_copy(update={"data": few.data.model_copy(update={"heldout": 1010})})
@@ -182,48 +134,6 @@ def test_no_such_device_is_refused_before_images_are_read(monkeypatch):
     monkeypatch.setattr(module, "sample_images", lambda data: pytest.fail("images were read"))
     with pytest.raises(InputError, match=r"run.device is 'xpu:99'"):
         estimate(tiny.experiment(run={"device": "xpu:99"}))
-
-
-@pytest.fixture
-def card(monkeypatch):
-    """A machine with a card."""
-    return Card(monkeypatch)
-
-
-def with_card(**sections):
-    return tiny.experiment(run={"device": "card", "threads": 1}, **sections)
-
-
-def test_steps_on_a_device_are_timed_in_blocks_that_are_waited_for_once(card, ticks):
-    experiment = with_card(prune={"levels": 1})
-    sample = sample_images(experiment.data)
-    found = measured_pieces(experiment, sample, "kept")
-    steps = card.captures[0]
-    assert steps.captures == 2 * len(DENSITIES)  # the steps of a level, and the scoring of images
-    # A hundred steps take one tick, and so does drawing them, which is done meanwhile.
-    assert found.step == pytest.approx([1 / 100] * len(DENSITIES))
-    # So long a time is not measured a fourth time; images are scored twice.
-    assert steps.replays == (100 * 3 + 2) * len(DENSITIES)
-    assert found.image == pytest.approx([1 / len(sample.dataset.validation)] * len(DENSITIES))
-    assert found.level_start == 1
-    assert found.end == (1,) * len(END_DENSITIES)
-    assert found.end_images == len(sample.dataset.validation)
-    assert found.saving >= 1
-
-
-def test_no_block_that_is_timed_goes_beyond_an_evaluation(card, ticks, monkeypatch):
-    blocks = []
-    monkeypatch.setattr(DeviceEngine, "steps", lambda self, batches: blocks.append(len(batches)))
-    experiment = with_card(train={"eval_every": 40}, prune={"levels": 1})
-    measured_pieces(experiment, sample_images(experiment.data), "kept")
-    assert set(blocks) == {40, 20}
-
-
-def test_an_engine_of_single_steps_waits_for_its_batches(card, ticks, monkeypatch):
-    monkeypatch.setattr(DeviceEngine, "block", 1)
-    experiment = with_card(prune={"levels": 1})
-    found = measured_pieces(experiment, sample_images(experiment.data), "kept")
-    assert found.step == pytest.approx([1 / 100 + 1 / 100] * len(DENSITIES))
 
 
 def test_what_a_device_does_before_steps_and_for_checkpoints_counts(pieces, card, monkeypatch):

@@ -6,7 +6,6 @@ import prunescope.memory
 from prunescope.errors import InputError
 from prunescope.experiment import load
 from prunescope.runs.fits import check_fits, check_space, least_inputs
-from prunescope.runs.trial import TIMED_WORK, timed
 
 STREAM = ("data.source=nlgp", "data.flip=false")
 
@@ -58,17 +57,3 @@ def test_inputs_are_known_where_the_source_tells():
     assert least_inputs(load("quickstart", [*STREAM, "data.size=8", "data.channels=3"]).data) == 192
     assert least_inputs(load("quickstart", ["data.source=imagenet32"]).data) == 3072
     assert least_inputs(load("quickstart", ["data.source=npz"]).data) == 1
-
-
-def test_times_of_a_huge_network_are_those_of_a_small_one_in_proportion():
-    usual = timed(load("paper/main"), 3072, 1000)
-    assert (usual.experiment, usual.step, usual.image, usual.assumed) == (load("paper/main"), 1, 1, ())
-    huge = load("quickstart", ["network.hidden=[100000,100000]", "train.batch=1000000"])
-    small = timed(huge, 3072, 10)
-    hidden, batch = small.experiment.network.hidden, small.experiment.train.batch
-    weights = 3072 * hidden[0] + hidden[0] * hidden[1] + hidden[1] * 10
-    assert weights * batch <= TIMED_WORK
-    whole = 3072 * 10**5 + 10**10 + 10**6
-    assert small.image == pytest.approx(whole / weights)
-    assert small.step == pytest.approx(whole * 10**6 / (weights * batch))
-    assert "in proportion" in small.assumed[0]

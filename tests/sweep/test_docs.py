@@ -21,8 +21,8 @@ def blocks(language):
 def here(tmp_path, monkeypatch):
     """A folder with methods.toml and runs of two experiments, one of them called random."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("prunescope.runs.trial.MEASURED_STEPS", 1)
-    monkeypatch.setattr("prunescope.runs.trial.CROWDED_SECONDS", 0)
+    monkeypatch.setattr("prunescope.runs.trials.steps.MEASURED_STEPS", 1)
+    monkeypatch.setattr("prunescope.runs.trials.crowding.CROWDED_SECONDS", 0)
     (tmp_path / "methods.toml").write_text(blocks("toml")[0])
     small = {"shape": (1, 6, 6), "hidden": (8, 6), "levels": 7}
     for seed in (0, 1):

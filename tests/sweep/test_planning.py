@@ -1,27 +1,20 @@
-"""prunescope.sweep.planning, capacity and status: run with `pytest tests/sweep/test_planning.py`."""
+"""prunescope.sweep.planning, with job_costs and run_shares: run with `pytest tests/sweep/test_planning.py`."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import pytest
 from filelock import FileLock
 
 import tiny
+from planned_runs import planned
 from prunescope.errors import InputError
 from prunescope.experiment import Place
 from prunescope.pruning.running import run
 from prunescope.runs.reporting import Reporter
 from prunescope.sweep import Job, plan
-from prunescope.sweep.capacity import Capacity, cuda_devices, machine_capacity
-from prunescope.sweep.planning import (
-    Costs,
-    ExecutionOptions,
-    Plan,
-    PlannedRun,
-    _crowding,
-    check_disk,
-    runs_a_card,
-)
-from prunescope.sweep.ray.cluster import Cluster, Node
+from prunescope.sweep.job_costs import Costs
+from prunescope.sweep.planning import Plan, _crowding, check_disk
+from prunescope.sweep.run_shares import runs_a_card
 from prunescope.sweep.status import SweepStatus
 
 
@@ -92,17 +85,6 @@ def test_a_job_given_twice_is_planned_once(some_done):
     assert len(plan([*jobs, jobs[0]], out).runs) == 4
 
 
-def planned(path, *seconds, memory=1, **place):
-    """A new run whose levels take so long and that needs so much."""
-    cost = plan([Job(tiny.experiment(), 0)], "nowhere").runs[0].estimate
-    job = Job(tiny.experiment(run={"threads": 0, **place}), 0)
-    cost = replace(
-        cost, level_seconds=seconds, memory_bytes=memory, disk_bytes=10**9, levels=len(seconds) - 1
-    )
-    cost = replace(cost, starting=0.0, preparing=0.0, checkpoint_bytes=0)
-    return PlannedRun(job, path, "new", 0, cost.seconds, cost)
-
-
 def test_the_time_of_a_plan_is_that_of_the_longest_first(tmp_path):
     found = Plan(tmp_path, tuple(planned(tmp_path / str(s), s) for s in (1, 2, 3, 4, 5)))
     assert [found.seconds(n) for n in (1, 2, 5, 9)] == [15, 8, 5, 5]
@@ -131,18 +113,6 @@ def test_starting_counts_for_every_run_and_preparing_for_each_data_set(tmp_path)
     assert status.all_left() == 5
     status.started(runs[0])
     assert status.updated(runs[0], {"event": "stepped", "level": 0, "step": 1, "steps": 2}).left == 0.5
-
-
-def test_the_pace_of_runs_that_are_done_is_kept(tmp_path, monkeypatch):
-    now = [100.0]
-    monkeypatch.setattr("prunescope.sweep.status.time.monotonic", lambda: now[0])
-    runs = tuple(planned(tmp_path / str(n), 10.0) for n in range(2))
-    status = SweepStatus(Plan(tmp_path, runs), slots=1)
-    status.started(runs[0])
-    status.updated(runs[0], {"event": "level_started", "level": 0, "step": 0, "steps": 30})
-    now[0] += 30  # three times as long as was estimated
-    status.ended(runs[0], "done", "")
-    assert status.all_left() == 30
 
 
 def test_what_a_checkpoint_holds_of_a_level_is_not_left(some_done):
@@ -211,136 +181,6 @@ def test_what_a_run_took_on_a_cpu_says_nothing_of_a_card(some_done):
         assert len(costs._taken) == known
 
 
-@dataclass
-class Occupant:
-    """What Capacity reads of a worker."""
-
-    planned: PlannedRun
-    threads: int = 1
-    device: str | None = None
-
-
-def test_runs_share_cores_and_memory(tmp_path):
-    one, big = planned(tmp_path / "1", 1, memory=4), planned(tmp_path / "2", 1, memory=8)
-    capacity = Capacity(cores=3, memory=12)
-    assert capacity.has_space(one, [Occupant(one), Occupant(one)])
-    assert not replace(capacity, threads=2).has_space(one, [Occupant(one), Occupant(one)])
-    assert not capacity.has_space(one, [Occupant(one)] * 3)
-    assert capacity.has_space(big, [Occupant(one)])
-    assert not capacity.has_space(big, [Occupant(one), Occupant(one)])
-    assert Capacity(1, 0, threads=4).has_space(big, [])  # a run that is alone always fits
-    assert not Capacity(9, 99, at_once=1).has_space(one, [Occupant(one)])
-
-
-def test_slots_are_as_many_as_fit(tmp_path):
-    runs = tuple(planned(tmp_path / str(n), 1, memory=4) for n in range(5))
-    found = Plan(tmp_path, runs)
-    assert Capacity(4, 100).slots(found) == 4
-    assert Capacity(4, 100, threads=2).slots(found) == 2
-    assert Capacity(4, 9).slots(found) == 2
-    assert Capacity(1, 1, threads=8).slots(found) == 1
-    assert Capacity(4, 9, at_once=9).slots(found) == 5
-
-
-def test_cuda_devices_are_dealt_out(tmp_path):
-    run = planned(tmp_path / "1", 1, device="cuda")
-    capacity = Capacity(cores=1, memory=1, devices=("0", "3"))
-    first = Occupant(run, device=capacity.device(run, []))
-    assert first.device == "0"
-    assert capacity.has_space(run, [first])
-    second = Occupant(run, device=capacity.device(run, [first]))
-    assert second.device == "3"
-    assert not capacity.has_space(run, [first, second])
-    assert capacity.device(run, [second]) == "0"
-    assert Capacity(2, 99).device(planned(tmp_path / "2", 1), []) is None
-
-
-def test_a_run_gets_the_cores_and_the_share_of_a_device_that_it_asks_for(tmp_path):
-    wide = planned(tmp_path / "1", 1, cpus=3)
-    assert Capacity(4, 99).slots(Plan(tmp_path, (wide, wide))) == 1
-    assert Capacity(6, 99).has_space(wide, [Occupant(wide)])
-    assert not Capacity(5, 99).has_space(wide, [Occupant(wide)])
-    half = planned(tmp_path / "2", 1, device="cuda", gpus=0.5)
-    capacity = Capacity(cores=1, memory=1, devices=("0",))
-    assert capacity.has_space(half, [Occupant(half, device="0")])
-    assert not capacity.has_space(half, [Occupant(half, device="0")] * 2)
-    assert capacity.slots(Plan(tmp_path, (half,) * 9)) == 2
-
-
-def test_runs_on_a_card_that_they_name_share_it_with_the_others(tmp_path):
-    second = planned(tmp_path / "1", 1, device="cuda:1")
-    capacity = Capacity(cores=9, memory=99, devices=("0", "3"))
-    assert capacity.device(second, []) is None  # It sees all of them, and its own number is the right one.
-    assert not capacity.has_space(second, [Occupant(second)])
-    other = planned(tmp_path / "2", 1, device="cuda")
-    assert capacity.device(other, [Occupant(second)]) == "0"
-    assert capacity.has_space(other, [Occupant(second)])
-    assert not capacity.has_space(second, [Occupant(other, device="3")])
-    assert capacity.has_space(second, [Occupant(other, device="0")])
-    assert not capacity.has_space(other, [Occupant(second), Occupant(other, device="0")])
-
-
-def test_shares_of_a_device_add_up(tmp_path):
-    tenth = planned(tmp_path / "1", 1, device="cuda", gpus=0.1)
-    capacity = Capacity(cores=1, memory=1, devices=("0",))
-    assert capacity.has_space(tenth, [Occupant(tenth, device="0")] * 9)
-    assert not capacity.has_space(tenth, [Occupant(tenth, device="0")] * 10)
-    most = planned(tmp_path / "2", 1, device="cuda", gpus=0.6)
-    assert replace(capacity, devices=("0", "1", "2")).slots(Plan(tmp_path, (most,) * 9)) == 3
-
-
-def test_a_run_with_no_share_of_a_device_goes_by_cores(tmp_path):
-    none = planned(tmp_path / "1", 1, device="cuda", gpus=0)
-    capacity = Capacity(cores=2, memory=99, devices=("0",))
-    assert capacity.has_space(none, [Occupant(none, device="0")])
-    assert not capacity.has_space(none, [Occupant(none, device="0")] * 2)
-
-
-@pytest.mark.parametrize("device", ["cuda", "cuda:3", "gpu"])
-def test_a_device_that_is_not_here_is_refused_with_the_run_that_wants_it(tmp_path, device):
-    runs = (planned(tmp_path / "1", 1), planned(tmp_path / "2", 1, device=device))
-    with pytest.raises(InputError) as error:
-        machine_capacity(Plan(tmp_path, runs), ExecutionOptions())
-    assert str(error.value).startswith(f"{tmp_path / '2'}: run.device is '{device}': ")
-
-
-def test_a_cluster_chooses_the_cards_itself(tmp_path):
-    node = Node("a", "10.0.0.1", cpus=4, gpus=2, memory=9e9)
-    first, second = (
-        Plan(tmp_path, (planned(tmp_path / place, 1, device=place),)) for place in ("cuda:0", "cuda:1")
-    )
-    assert Cluster((node,), local=False).capacity(first, ExecutionOptions()).devices == ("0", "1")
-    with pytest.raises(InputError, match=r"cuda:1: run\.device is cuda:1 and Ray gives each run its card"):
-        Cluster((node,), local=False).capacity(second, ExecutionOptions())
-    with pytest.raises(InputError, match="no node has a GPU"):
-        Cluster((replace(node, gpus=0),), local=False).capacity(first, ExecutionOptions())
-
-
-@pytest.mark.parametrize(
-    ("named", "count", "devices"),
-    [
-        (None, 2, ["0", "1"]),
-        ("", 0, []),
-        ("-1", 0, []),
-        ("0,0", 0, []),  # CUDA takes none where one is there twice.
-        ("3", 1, ["3"]),
-        (" 0, 2 ", 2, ["0", "2"]),
-        ("0,1,", 2, ["0", "1"]),
-        ("1,-1,0", 1, ["1"]),  # CUDA takes those before the first that is wrong.
-        ("0,9", 1, ["0"]),
-        ("GPU-5ebe9af1", 1, ["GPU-5ebe9af1"]),
-        ("MIG-c7d4fb8a,MIG-0e0b2b5f", 1, ["MIG-c7d4fb8a"]),  # One process sees one MIG instance.
-        ("x", 0, []),
-    ],
-)
-def test_the_devices_that_this_process_may_use(monkeypatch, named, count, devices):
-    monkeypatch.setattr("torch.cuda.device_count", lambda: count)
-    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
-    if named is not None:
-        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", named)
-    assert cuda_devices() == devices
-
-
 def test_runs_of_other_machines_are_estimated_without_their_cards(images_file, tmp_path):
     fields = {"data": {"root": str(images_file)}, "train": {"steps": 6, "eval_every": 6, "precision": "tf32"}}
     jobs = [Job(tiny.experiment(run={"device": "cuda:999"}, prune={"levels": 1}, **fields), 0)]
@@ -349,36 +189,3 @@ def test_runs_of_other_machines_are_estimated_without_their_cards(images_file, t
     [run] = plan(jobs, tmp_path, here=False).runs
     assert run.seconds > 0
     assert run.job.experiment.run.device == "cuda:999"
-
-
-def test_the_status_counts_and_tells_the_time_left(tmp_path):
-    runs = tuple(planned(tmp_path / str(n), 5.0, 2.0, 1.0) for n in range(3))
-    status = SweepStatus(Plan(tmp_path, runs), slots=2)
-    assert status.all_left() == 16
-    state = status.started(runs[0])
-    status.updated(runs[0], {"event": "stepped", "level": 0, "step": 6, "steps": 30})
-    assert state.left == pytest.approx(7)
-    status.updated(runs[0], {"event": "level_finished", "level": 0, "levels": 1})
-    assert state.left == 3
-    status.ended(runs[0], "retry", "killed by signal 9")
-    assert status.counts == {"waiting": 3}
-    status.ended(runs[0], "done", "")
-    status.ended(runs[1], "failed", "no")
-    assert status.counts == {"done": 1, "failed": 1, "waiting": 1}
-    assert status.all_left() == 8
-
-
-def test_the_time_left_goes_by_the_pace_of_levels_that_get_cheaper(tmp_path, monkeypatch):
-    now = [100.0]
-    monkeypatch.setattr("prunescope.sweep.status.time.monotonic", lambda: now[0])
-    run = planned(tmp_path / "0", 50.0, 20.0, 10.0)
-    status = SweepStatus(Plan(tmp_path, (run,)), slots=1)
-    status.started(run)
-    now[0] += 30  # images are read
-    status.updated(run, {"event": "level_started", "level": 0, "step": 15, "steps": 30})  # resumed inside
-    now[0] += 50  # twice as long as was estimated
-    status.updated(run, {"event": "level_finished", "level": 0, "levels": 1})
-    assert status.all_left() == pytest.approx(60)
-    now[0] += 40
-    status.updated(run, {"event": "level_finished", "level": 1, "levels": 2})
-    assert status.all_left() == pytest.approx(20)

@@ -9,7 +9,6 @@ import pytest
 from filelock import FileLock
 
 import tiny
-from prunescope.errors import InputError
 from prunescope.sweep import Job, executor, scheduler
 from prunescope.sweep.capacity import Capacity
 from prunescope.sweep.planning import Plan, PlannedRun, plan
@@ -207,7 +206,7 @@ def stopped(folder, recorder):
     """Do a run in a ``Busy`` process with signals received; return the scheduler."""
     local = executor.LocalExecutor(Capacity(9, 10**12, at_once=1))
     keeper = scheduler.Scheduler(a_plan(folder, {"a": 2, "b": 1}), local, None, recorder)
-    with scheduler._signals(keeper):
+    with scheduler.receiving_signals(keeper):
         keeper.run()
     return keeper
 
@@ -246,33 +245,3 @@ def test_a_second_signal_ends_the_wait_for_what_does_not_end_when_a_sweep_breaks
     with pytest.raises(RuntimeError, match="broken"):
         stopped(tmp_path, Broken())
     assert len(kills) == 1
-
-
-def test_keywords_of_earlier_versions_warn_and_others_are_refused(tmp_path):
-    with (
-        pytest.warns(DeprecationWarning, match="jobs_at_once"),
-        pytest.raises(InputError, match="--jobs is 0"),
-    ):
-        scheduler.execute([Job(tiny.experiment(), 0)], tmp_path, jobs_at_once=0)
-    with pytest.raises(TypeError, match="'at_once'"):
-        scheduler.execute([], tmp_path, at_once=1)
-
-
-def test_a_limit_below_one_is_refused_even_where_nothing_is_left_to_run(tmp_path):
-    with pytest.raises(InputError, match="--jobs is 0; it must be 1 or more"):
-        scheduler.execute([], tmp_path, scheduler.ExecutionOptions(at_once=0))
-
-
-def test_what_a_method_lacks_is_refused_before_any_data_is_opened(tmp_path):
-    (tmp_path / "no.npz").write_text("no images")
-    root = str(tmp_path / "no.npz")
-    lacking = tiny.experiment(data={"root": root}, prune={"method": "snip", "levels": None})
-    with pytest.raises(InputError, match=r"prune\.density"):
-        scheduler.execute([Job(lacking, 0)], tmp_path)
-
-
-def test_a_root_that_is_missing_is_refused_before_anything_is_measured(tmp_path, monkeypatch):
-    monkeypatch.setattr(scheduler, "plan", lambda *_: pytest.fail("planned"))
-    missing = tiny.experiment(data={"root": "/no/such.npz"})
-    with pytest.raises(InputError, match=r"/no/such\.npz: no such file or folder"):
-        scheduler.execute([Job(missing, 0)], tmp_path)

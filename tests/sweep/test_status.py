@@ -7,10 +7,13 @@ import pytest
 from rich.console import Console
 
 import tiny
+from planned_runs import planned
 from prunescope.cli.progress import z_text
 from prunescope.cli.sweep_progress import SweepLines, SweepLive
 from prunescope.sweep import Job, plan
 from prunescope.sweep.capacity import Capacity
+from prunescope.sweep.planning import Plan
+from prunescope.sweep.status import SweepStatus
 from prunescope.sweep.worker import _row
 from stored_runs import write_run
 
@@ -27,14 +30,14 @@ FINISHED = {
 
 
 @pytest.fixture
-def planned(tmp_path):
+def some_planned(tmp_path):
     return plan([Job(tiny.experiment(train={"lr": lr}), 0) for lr in (0.1, 0.2)], tmp_path)
 
 
-def test_lines_say_what_each_run_does(planned, capsys):
+def test_lines_say_what_each_run_does(some_planned, capsys):
     lines = SweepLines()
-    lines.planned(planned, Capacity(2, 10**12))
-    first, second = planned.runs
+    lines.planned(some_planned, Capacity(2, 10**12))
+    first, second = some_planned.runs
     lines.started(first, 17)
     lines.updated(first, {"event": "level_started", "level": 3, "step": 0, "steps": 30})
     lines.updated(first, {"event": "evaluated", "level": 3, "accuracy": 0.8, "images": 4000})
@@ -51,12 +54,12 @@ def test_lines_say_what_each_run_does(planned, capsys):
     assert failed.endswith("seed 0: failed, why")
 
 
-def test_the_table_shows_the_runs_that_are_on(planned):
+def test_the_table_shows_the_runs_that_are_on(some_planned):
     live = SweepLive()
     live._live.console.file = io.StringIO()
-    live.planned(planned, Capacity(2, 10**12))
+    live.planned(some_planned, Capacity(2, 10**12))
     try:
-        first, second = planned.runs
+        first, second = some_planned.runs
         live.started(first, 1)
         live.updated(first, FINISHED)
         live.updated(first, {"event": "tracker", "text": "wandb failed [5]"})
@@ -82,3 +85,48 @@ def test_a_worker_tells_of_exact_nulls(tmp_path):
     assert z_text(_row(rows)) == f" (z {round(_row(rows)['locality_z'])})"
     earlier = [{name: value for name, value in row.items() if name != "null_shuffles"} for row in rows]
     assert z_text(_row(earlier)).endswith(", 20 shuffles)")
+
+
+def test_the_pace_of_runs_that_are_done_is_kept(tmp_path, monkeypatch):
+    now = [100.0]
+    monkeypatch.setattr("prunescope.sweep.status.time.monotonic", lambda: now[0])
+    runs = tuple(planned(tmp_path / str(n), 10.0) for n in range(2))
+    status = SweepStatus(Plan(tmp_path, runs), slots=1)
+    status.started(runs[0])
+    status.updated(runs[0], {"event": "level_started", "level": 0, "step": 0, "steps": 30})
+    now[0] += 30  # three times as long as was estimated
+    status.ended(runs[0], "done", "")
+    assert status.all_left() == 30
+
+
+def test_the_status_counts_and_tells_the_time_left(tmp_path):
+    runs = tuple(planned(tmp_path / str(n), 5.0, 2.0, 1.0) for n in range(3))
+    status = SweepStatus(Plan(tmp_path, runs), slots=2)
+    assert status.all_left() == 16
+    state = status.started(runs[0])
+    status.updated(runs[0], {"event": "stepped", "level": 0, "step": 6, "steps": 30})
+    assert state.left == pytest.approx(7)
+    status.updated(runs[0], {"event": "level_finished", "level": 0, "levels": 1})
+    assert state.left == 3
+    status.ended(runs[0], "retry", "killed by signal 9")
+    assert status.counts == {"waiting": 3}
+    status.ended(runs[0], "done", "")
+    status.ended(runs[1], "failed", "no")
+    assert status.counts == {"done": 1, "failed": 1, "waiting": 1}
+    assert status.all_left() == 8
+
+
+def test_the_time_left_goes_by_the_pace_of_levels_that_get_cheaper(tmp_path, monkeypatch):
+    now = [100.0]
+    monkeypatch.setattr("prunescope.sweep.status.time.monotonic", lambda: now[0])
+    run = planned(tmp_path / "0", 50.0, 20.0, 10.0)
+    status = SweepStatus(Plan(tmp_path, (run,)), slots=1)
+    status.started(run)
+    now[0] += 30  # images are read
+    status.updated(run, {"event": "level_started", "level": 0, "step": 15, "steps": 30})  # resumed inside
+    now[0] += 50  # twice as long as was estimated
+    status.updated(run, {"event": "level_finished", "level": 0, "levels": 1})
+    assert status.all_left() == pytest.approx(60)
+    now[0] += 40
+    status.updated(run, {"event": "level_finished", "level": 1, "levels": 2})
+    assert status.all_left() == pytest.approx(20)

@@ -12,7 +12,7 @@ from typing import Any
 import polars
 
 from prunescope.analysis.curves import dense_accuracies
-from prunescope.analysis.groups import Group, by_replicates, groups, place_notes, replicates, same_data
+from prunescope.analysis.groups import Group, groups, place_notes, replicates
 from prunescope.analysis.quantities import (
     NEAR,
     Facts,
@@ -22,6 +22,7 @@ from prunescope.analysis.quantities import (
     fitted_gains,
     quantities,
 )
+from prunescope.analysis.replicates import by_replicates, same_data
 from prunescope.analysis.statistics import Difference, Spread, difference, spread
 from prunescope.analysis.tables import field_values
 from prunescope.errors import InputError, did_you_mean

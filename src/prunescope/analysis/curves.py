@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 import polars
 
-from prunescope.analysis.groups import Group, same_data
+from prunescope.analysis.groups import Group
+from prunescope.analysis.replicates import same_data
 from prunescope.errors import InputError
 from prunescope.runs.columns import shown_on
 from prunescope.runs.directory import Run

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from statistics import fmean
@@ -18,8 +18,14 @@ from prunescope.analysis.image_counts import ImageKind, stored_images
 from prunescope.analysis.inputs import inputs_of
 from prunescope.analysis.labels import labels
 from prunescope.analysis.methods import stored_labels
+from prunescope.analysis.replicates import (
+    PLACES,
+    by_replicates,
+    first_of_each_seed,
+    replicate_notes,
+    told_apart,
+)
 from prunescope.errors import InputError
-from prunescope.experiment.mask_place import SEED
 from prunescope.runs.directory import Run
 
 # The densities 4 %, 1 % and 0.3 % of the paper's figures, as multiples of the best one. A run that ends before the
@@ -206,84 +212,9 @@ def groups(runs: Sequence[Run]) -> list[Group]:
     for name, own in zip(names, found.values(), strict=True):
         twins.setdefault(name, []).append(own)
     return [
-        replicates(f"{name}{_of_data(own, twins[name])}", own)
+        replicates(f"{name}{told_apart(own, twins[name])}", own)
         for name, own in zip(names, found.values(), strict=True)
     ]
-
-
-def _of_data(own: Sequence[Run], alike: Sequence[Sequence[Run]]) -> str:
-    """Return what tells a group from others with the same label: its data set, its images and its split, as far as needed."""
-    said, others = "", list(alike)
-    for text in (_set_name, _images, _split_rule, _split, _inputs):
-        told = {text(runs[0]) for runs in others}
-        if len(told) > 1:
-            said += f", {text(own[0])}"
-            others = [runs for runs in others if text(runs[0]) == text(own[0])]
-    return said
-
-
-def _set_name(run: Run) -> str:
-    return run.experiment.data.set_name or run.experiment.data.source
-
-
-def _images(run: Run) -> str:
-    return f"images {str(run.data.get('fingerprint') or 'unknown')[:8]}"
-
-
-def _split_rule(run: Run) -> str:
-    return {"source order": "validation images in the order of the source"}.get(
-        run.split_rule or "", f"{run.split_rule} validation images"
-    )
-
-
-def _split(run: Run) -> str:
-    return f"split {str(run.data.get('split') or 'unknown')[:8]}"
-
-
-def _inputs(run: Run) -> str:
-    named = (f"{name} {digest[:8]}" for name, digest in _given(run))
-    return ", ".join(named) or "nothing given"
-
-
-def _given(run: Run) -> list[tuple[str, str]]:
-    """Return what a run's method read beside the images and its seed does not decide: the field's name and the digest."""
-    stored = run.record.inputs or {}
-    return [
-        (name, digest) for name, digest in sorted(stored.items()) if SEED not in run.experiment.prune.masks
-    ]
-
-
-def by_replicates(runs: Sequence[Run]) -> dict[tuple[str, str, str], list[Run]]:
-    """Return runs by their identity, the fingerprint of their images, with that of given masks, and their split.
-
-    Runs of earlier versions stored no split. They are grouped with the others of the same fingerprint and the same
-    ``Dataset.split_rule`` while these agree.
-    """
-    splits: dict[tuple[str, str, str | None], set[str]] = {}
-    found: list[tuple[tuple[str, str, str | None], str, Run]] = []
-    for run in runs:
-        images, split = str(run.data.get("fingerprint") or ""), str(run.data.get("split") or "")
-        images = " ".join([images, *(digest for _, digest in _given(run))])
-        key = (run.experiment.identity, images, run.split_rule)
-        found.append((key, split, run))
-        splits.setdefault(key, set()).add(split)
-    grouped: dict[tuple[str, str, str], list[Run]] = {}
-    for key, split, run in found:
-        several = len(splits[key] - {""}) > 1
-        identity, images, rule = key
-        grouped.setdefault((identity, images, split if several else str(rule)), []).append(run)
-    return grouped
-
-
-def same_data(run: Run) -> str:
-    """Return a text that runs on the same data share: images and task, how they were split, and the section ``data``.
-
-    It is empty for runs that stored no fingerprint, whose data are not known. Given the fingerprint and the section
-    ``data``, the split follows from its rule, which runs of earlier versions have too.
-    """
-    fingerprint = run.data.get("fingerprint")
-    fields = run.experiment.data.model_dump_json(exclude={"root", "name"})
-    return f"{fingerprint} {run.split_rule} {fields}" if fingerprint else ""
 
 
 def replicates(label: str, runs: Sequence[Run]) -> Group:
@@ -292,31 +223,7 @@ def replicates(label: str, runs: Sequence[Run]) -> Group:
     What was noted of their data when they were opened is among the notes, each line once.
     """
     taken, notes = first_of_each_seed(runs)
-    notes += dict.fromkeys(
-        f"{_set_name(run)}: {note}" for run in taken for note in run.data.get("notes") or ()
-    )
-    for what, of in _PLACES.items():
-        texts = {run.seed: text for run in taken if (text := of(run))}
-        told = sorted(set(texts.values()))
-        if len(told) > 1:
-            notes.append(
-                f"{label}: seeds were run on different {what} ({', '.join(told)}), alike within rounding"
-            )
-        elif told and " then " in told[0]:
-            each = "each seed" if len(texts) > 1 else f"seed {taken[0].seed}"
-            notes.append(f"{label}: {each} was run on the {what} {told[0]}, alike within rounding")
-    return Group(label, tuple(taken), tuple(notes))
-
-
-def first_of_each_seed(runs: Sequence[Run]) -> tuple[list[Run], list[str]]:
-    """Return the first of the replicates of each seed, and for each other one a note that it is not taken."""
-    by_seed: dict[int, Run] = {}
-    notes = []
-    for run in runs:
-        first = by_seed.setdefault(run.seed, run)
-        if first.path.resolve() != run.path.resolve():
-            notes.append(f"{run.path}: seed {run.seed} is there twice; {first.path} is taken")
-    return list(by_seed.values()), notes
+    return Group(label, tuple(taken), (*notes, *replicate_notes(label, taken)))
 
 
 def place_notes(groups: Sequence[Group]) -> list[str]:
@@ -325,26 +232,13 @@ def place_notes(groups: Sequence[Group]) -> list[str]:
     for what in ("engines", "devices"):
         by_place: dict[str, list[str]] = {}
         for group in groups:
-            found = sorted({text for run in group.runs if (text := _PLACES[what](run))})
+            found = sorted({text for run in group.runs if (text := PLACES[what](run))})
             if found:
                 by_place.setdefault(", ".join(found), []).append(group.label)
         if len(by_place) > 1:
             told = "; ".join(f"{place}: {', '.join(dict.fromkeys(own))}" for place, own in by_place.items())
             notes.append(f"groups were run on different {what} ({told}), alike within rounding")
     return notes
-
-
-def _version(run: Run, package: str) -> str:
-    return str((run.about.get("versions") or {}).get(package) or "")
-
-
-# What may differ between replicates: it changes results within the rounding of float32.
-_PLACES: dict[str, Callable[[Run], str]] = {
-    "engines": lambda run: " then ".join(run.about.get("engines") or [run.about.get("engine") or ""]),
-    "devices": lambda run: " then ".join(run.about.get("devices") or [run.experiment.run.device]),
-    "versions of prunescope": lambda run: _version(run, "prunescope"),
-    "versions of torch": lambda run: _version(run, "torch"),
-}
 
 
 def one_group(runs: Sequence[Run], figure: str) -> Group:

@@ -14,7 +14,7 @@ from typing import Any, Literal, Union, get_args, get_origin
 
 import polars
 
-from prunescope.analysis.groups import by_replicates, first_of_each_seed
+from prunescope.analysis.replicates import by_replicates, first_of_each_seed
 from prunescope.errors import InputError, damaged, first_line
 from prunescope.experiment import Experiment
 from prunescope.experiment.dotted import dotted_values, fields

@@ -30,14 +30,10 @@ def run_bench(
     """
     parts = checked_parts(parts)
     threads = checked_threads(threads)
-    import torch
+    from prunescope.training.torch.threads import torch_threads
 
-    before = torch.get_num_threads()
-    torch.set_num_threads(threads)
-    try:
+    with torch_threads(threads):
         return _measure(sizes, parts, threads, quick, say)
-    finally:
-        torch.set_num_threads(before)
 
 
 def checked_parts(parts: Sequence[str]) -> tuple[str, ...]:

@@ -86,8 +86,8 @@ def print_plan(jobs: Sequence[Job], out: Path, options: ExecutionOptions) -> Non
     """Print every run with its state, and the time, memory and disk that those left to do will take."""
     from prunescope.runs.same_data import Fingerprints
     from prunescope.sweep import plan
+    from prunescope.sweep.checks import check_devices, check_methods, check_roots
     from prunescope.sweep.planning import check_disk
-    from prunescope.sweep.scheduler import check_devices, check_methods, check_roots
 
     options.check()
     check_roots(jobs, options)
@@ -183,7 +183,7 @@ def _needs(planned: Plan, capacity: Capacity) -> list[str]:
 def _on_cards(planned: Plan, slots: int) -> list[str]:
     """Return what the largest run takes of a device's memory, and as many of them as share one."""
     from prunescope.analysis.formats import gigabytes
-    from prunescope.sweep.planning import runs_a_card
+    from prunescope.sweep.run_shares import runs_a_card
 
     found = [(run, run.estimate.device) for run in planned.todo if run.estimate and run.estimate.device]
     if not found:

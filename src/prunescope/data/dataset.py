@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any, Protocol
 
@@ -41,6 +41,10 @@ class Images:
 
     def __len__(self) -> int:
         return len(self.labels)
+
+    def first(self, count: int) -> Images:
+        """Return the first ``count`` images, or all."""
+        return replace(self, pixels=self.pixels[:count], labels=self.labels[:count])
 
 
 class Sampler(Protocol):

@@ -15,19 +15,12 @@ from prunescope.runs.expected import Expected
 from prunescope.runs.fits import check_fits
 from prunescope.runs.sample_images import SampleImages, sample_images
 from prunescope.runs.stored_bytes import StoredImages, StoredLevels, stored_bytes
-from prunescope.runs.trial import (
-    DENSITIES,
-    DEVICE_STEPS,
-    END_DENSITIES,
-    END_IMAGES,
-    MethodFacts,
-    Pieces,
-    Timed,
-    crowding,
-    measured_pieces,
-    methods_work,
-    timed,
-)
+from prunescope.runs.trials.crowding import crowding
+from prunescope.runs.trials.level_ends import END_DENSITIES, END_IMAGES
+from prunescope.runs.trials.method_work import MethodFacts, methods_work
+from prunescope.runs.trials.pieces import Pieces, measured_pieces
+from prunescope.runs.trials.scaled_down import Timed, timed
+from prunescope.runs.trials.steps import DENSITIES, DEVICE_STEPS
 from prunescope.training import engine_note
 from prunescope.training.state import MOMENTS
 

@@ -7,21 +7,21 @@ from typing import TYPE_CHECKING
 from prunescope import _lazy
 
 if TYPE_CHECKING:
-    from prunescope.sweep.planning import ExecutionOptions as ExecutionOptions
-    from prunescope.sweep.planning import Job as Job
+    from prunescope.sweep.execution import Results as Results
+    from prunescope.sweep.execution import execute as execute
+    from prunescope.sweep.job import Job as Job
+    from prunescope.sweep.options import ExecutionOptions as ExecutionOptions
     from prunescope.sweep.planning import Plan as Plan
     from prunescope.sweep.planning import plan as plan
-    from prunescope.sweep.scheduler import Results as Results
-    from prunescope.sweep.scheduler import execute as execute
 
 __getattr__, __dir__, __all__ = _lazy.attach(
     __name__,
     {
-        "ExecutionOptions": "planning",
-        "Job": "planning",
+        "ExecutionOptions": "options",
+        "Job": "job",
         "Plan": "planning",
-        "Results": "scheduler",
-        "execute": "scheduler",
+        "Results": "execution",
+        "execute": "execution",
         "plan": "planning",
     },
 )

@@ -12,7 +12,10 @@ from prunescope.errors import InputError
 from prunescope.experiment.device import DeviceName, read_device
 from prunescope.memory import available_memory
 from prunescope.runs.machine import cores
-from prunescope.sweep.planning import ExecutionOptions, Job, Plan, PlannedRun, cpus_of, gpus_of
+from prunescope.sweep.job import Job
+from prunescope.sweep.options import ExecutionOptions
+from prunescope.sweep.planning import Plan, PlannedRun
+from prunescope.sweep.run_shares import cpus_of, gpus_of
 from prunescope.training import check_place
 
 ROUNDING = 1e-9  # Shares of a device, such as ten of 0.1, add up to 1 within this.

@@ -17,7 +17,8 @@ from typing import IO, Any, Generic, Protocol, TypeVar, cast
 
 from prunescope.experiment import Experiment
 from prunescope.sweep.capacity import Capacity
-from prunescope.sweep.planning import PlannedRun, threads_of
+from prunescope.sweep.planning import PlannedRun
+from prunescope.sweep.run_shares import threads_of
 from prunescope.sweep.status import Event
 
 # -P: a torch.py in the working directory is not torch

@@ -1,243 +1,27 @@
-"""Execute jobs: start each run when there is capacity for it, and decide what happens when one ends."""
+"""The scheduler starts each run when there is capacity for it, and decides what happens when one ends."""
 
 from __future__ import annotations
 
 import contextlib
-import os
 import time
-import warnings
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from prunescope.errors import InputError
-from prunescope.experiment import Data, Experiment
-from prunescope.pruning import find_traits
-from prunescope.pruning.traits import check_requirements
-from prunescope.runs.directory import Run, is_done, is_in_use
-from prunescope.runs.same_data import Fingerprints
+from prunescope.experiment import Experiment
+from prunescope.runs.directory import Run, is_in_use
 from prunescope.signals import receiving
-from prunescope.sweep.capacity import check_places, machine_capacity
-from prunescope.sweep.executor import Executor, LocalExecutor
-from prunescope.sweep.planning import ExecutionOptions, Job, Plan, PlannedRun, check_disk, pinned, plan
-from prunescope.sweep.status import SweepReporter, silent
-
-if TYPE_CHECKING:
-    from prunescope.data import Dataset
-    from prunescope.sweep.ray.cluster import Cluster
+from prunescope.sweep.checks import is_surely_done
+from prunescope.sweep.executor import Executor
+from prunescope.sweep.planning import Plan, PlannedRun
+from prunescope.sweep.run_shares import pinned
+from prunescope.sweep.status import SweepReporter
 
 RETRIES = 2
 TICK = 0.2  # seconds after which the clock and the signals are checked again
 RETRY_LOCK = 1.0  # seconds until a directory that another process holds is tried again
-# What execute's options were called in version 0.1, before there was ExecutionOptions.
-EARLIER_OPTIONS = {"jobs_at_once": "at_once", "threads": "threads", "ray": "ray", "track": "trackers"}
-
-
-@dataclass(frozen=True)
-class Results:
-    """The outcome of a sweep.
-
-    ``done`` are the directories of finished runs in the order of their jobs, ``failed`` the error message of each run that
-    failed by its directory. ``retries`` counts the processes that were killed and whose runs were started again.
-    """
-
-    done: tuple[Path, ...] = ()
-    failed: dict[Path, str] = field(default_factory=dict)
-    retries: int = 0
-
-
-def execute(
-    jobs: Iterable[Job],
-    out: str | Path,
-    options: ExecutionOptions | None = None,
-    reporter: SweepReporter = silent,
-    **earlier: Any,
-) -> Results:
-    """Run ``jobs`` below the folder ``out``, each in a process of its own, as ``options`` say.
-
-    Done runs are taken as they are and interrupted ones go on. A run that fails does not stop the others. A run whose
-    process is killed is tried again twice; on a Ray cluster, which says where and when each run goes, a lost node is like a
-    killed process. A tracker that fails is reported and its run goes on. ``earlier`` are the keywords of version 0.1
-    (jobs_at_once, threads, ray, track), which warn.
-
-    Raises InputError before any work for whatever is wrong with the jobs or the options, and Interrupted after Ctrl-C,
-    SIGTERM or SIGHUP, when every run has saved its state.
-    """
-    options = _with_earlier(options or ExecutionOptions(), earlier)
-    options.check()
-    check_trackers(options)
-    jobs = list(jobs)
-    check_roots(jobs, options)
-    check_devices(jobs, out, options)
-    fingerprints = Fingerprints(reporter.preparing)
-    if options.ray is None:
-        return _execute(plan(jobs, Path(out), options.threads, fingerprints), options, reporter, None)
-    from prunescope.sweep.ray.cluster import check_address, connected
-
-    check_address(options.ray, Path(out))
-    with connected(options.ray) as cluster:
-        known = fingerprints if cluster.local else None  # Those of nodes may be on them alone.
-        planned = plan(jobs, Path(out).absolute(), options.threads, known, options.cluster_address is None)
-        return _execute(planned, options, reporter, cluster)
-
-
-def _with_earlier(options: ExecutionOptions, earlier: dict[str, Any]) -> ExecutionOptions:
-    """Return ``options`` with what was given under the keywords of version 0.1; raise TypeError for any other keyword."""
-    for name, value in earlier.items():
-        if name not in EARLIER_OPTIONS:
-            raise TypeError(f"execute() got an unexpected keyword argument {name!r}")
-        current = EARLIER_OPTIONS[name]
-        warnings.warn(
-            f"execute({name}=…) is now execute(…, ExecutionOptions({current}=…)): the old keyword goes with the next version",
-            DeprecationWarning,
-            stacklevel=3,
-        )
-        changed: dict[str, Any] = {current: tuple(value) if name == "track" else value}
-        options = replace(options, **changed)
-    return options
-
-
-def check_roots(jobs: Iterable[Job], options: ExecutionOptions) -> None:
-    """Raise InputError for a ``data.root`` that is not there; the data of a cluster may be on its nodes alone."""
-    from prunescope.data.prepared.preparation import check_root
-
-    if options.cluster_address is None:
-        for data in dict.fromkeys(job.experiment.data for job in jobs):
-            check_root(data)
-
-
-def check_devices(jobs: Iterable[Job], out: str | Path, options: ExecutionOptions) -> None:
-    """Raise InputError for a run that is not done and whose device is not here; a cluster's nodes have their own."""
-    if options.cluster_address is None:
-        check_places((job, path) for job in jobs if not _is_done(path := job.path(out)))
-
-
-def check_trackers(options: ExecutionOptions) -> None:
-    """Raise InputError for a tracker that cannot be fed.
-
-    That is an unknown tracker, one whose package is missing, or a folder that the nodes of a cluster may read differently.
-    """
-    if not options.trackers:
-        return
-    from prunescope.runs.reporting import silent
-    from prunescope.track import Destination, tracked
-
-    tracked(silent, options.trackers)
-    if options.cluster_address is None:
-        return
-    for to in map(Destination.read, options.trackers):
-        if not (to.out.is_absolute() if to.out else to.name != "tensorboard"):
-            given = f"{to.name}={to.out}" if to.out else to.name
-            raise InputError(
-                f"--track {given}: with --ray {options.ray} give a whole path, as in --track {to.name}=/shared/{to.name}"
-            )
-
-
-def _execute(
-    planned: Plan, options: ExecutionOptions, reporter: SweepReporter, cluster: Cluster | None
-) -> Results:
-    from prunescope.runs.driver import Interrupted
-
-    failed, retries = {}, 0
-    notes = _DataNotes(reporter)
-    check_methods(planned)
-    if cluster is None or cluster.local:
-        _check_finished(planned, reporter, notes)
-    elif len(planned.todo) < len(planned.runs):
-        reporter.note(
-            "finished runs are not compared with their data, which may be on the cluster's nodes alone"
-        )
-    if planned.todo:
-        capacity = cluster.capacity(planned, options) if cluster else machine_capacity(planned, options)
-        check_disk(planned)
-        reporter.planned(planned, capacity)
-        _make_folder(planned.out)
-        with contextlib.ExitStack() as stack:
-            if cluster is None or cluster.local:
-                _open_data(planned, reporter, notes)
-            executor: Executor[Any]
-            if cluster is None:
-                executor = LocalExecutor(capacity, options.trackers)
-            else:
-                executor = stack.enter_context(cluster.executor(planned, options, reporter))
-            scheduler = Scheduler(planned, executor, options.threads, reporter)
-            with _signals(scheduler):
-                scheduler.run()
-        if scheduler.stopping:
-            raise Interrupted
-        failed, retries = scheduler.failed, scheduler.retries
-    done = tuple(run.path for run in planned.runs if run.path not in failed)
-    return Results(done, failed, retries)
-
-
-def _make_folder(out: Path) -> None:
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(f"{out}: cannot write there ({error.strerror}); choose another --out") from None
-    if not os.access(out, os.W_OK):
-        raise InputError(f"{out}: cannot write there; choose another --out")
-
-
-def check_methods(planned: Plan) -> None:
-    """Raise InputError for a run that lacks what its method needs, before any data is opened."""
-    for experiment in {run.job.experiment_key: run.job.experiment for run in planned.todo}.values():
-        check_requirements(experiment, find_traits(experiment.prune.method))
-
-
-class _DataNotes:
-    """The notes of data sets, which all runs of a set share: each is reported once."""
-
-    def __init__(self, reporter: SweepReporter) -> None:
-        self._reporter = reporter
-        self._said: set[str] = set()
-
-    def report(self, dataset: Dataset, data: Data) -> None:
-        """Report what is noted of a data set and was not reported yet."""
-        for note in dataset.notes:
-            line = f"{data.set_name or data.source}: {note}"
-            if line not in self._said:
-                self._said.add(line)
-                self._reporter.note(line)
-
-
-def _is_done(path: Path) -> bool:
-    """Return whether a run directory's run is done; a damaged one is not, and says so when it is tried."""
-    try:
-        return is_done(path)
-    except InputError:
-        return False
-
-
-def _check_finished(planned: Plan, reporter: SweepReporter, notes: _DataNotes) -> None:
-    """Raise InputError for a finished run whose data are not those that its job names."""
-    from prunescope.data import open_dataset
-    from prunescope.runs.same_data import check, described
-
-    known: dict[tuple[Data, str | None], dict[str, Any]] = {}
-    for planned_run in planned.runs:
-        if planned_run.status == "done":
-            run, data = Run(planned_run.path), planned_run.job.experiment.data
-            key = (data, run.split_rule)
-            if key not in known:
-                dataset = open_dataset(data, run.seed, progress=reporter.preparing, split_rule=run.split_rule)
-                known[key] = described(dataset)
-                notes.report(dataset, data)
-            check(run, known[key])
-
-
-def _open_data(planned: Plan, reporter: SweepReporter, notes: _DataNotes) -> None:
-    """Open each data set once, so that bad data is reported before any work and workers find it prepared."""
-    from prunescope.data import open_dataset
-
-    seen: set[Data] = set()
-    for run in planned.todo:
-        data = run.job.experiment.data
-        if data not in seen:
-            seen.add(data)
-            notes.report(open_dataset(data, run.job.seed, progress=reporter.preparing), data)
 
 
 class Scheduler:
@@ -293,7 +77,7 @@ class Scheduler:
             if not self._may_start(run):
                 continue
             self._waiting.remove(run)
-            if _is_done(run.path):  # another process has finished it since the plan was made
+            if is_surely_done(run.path):  # another process has finished it since the plan was made
                 self._reporter.ended(run, "done", "")
                 continue
             self._executor.submit(run, self._resumable(run), self._plan.out)
@@ -342,7 +126,7 @@ class Scheduler:
 
     def _decide(self, run: PlannedRun, code: int, message: str) -> None:
         """Decide what happens to a run that ended: code 1 is its own failure, any other was done to its process."""
-        if code == 0 or _is_done(run.path):
+        if code == 0 or is_surely_done(run.path):
             self._reporter.ended(run, "done", "")
         elif self.stopping:
             self._reporter.ended(run, "stopped", "")
@@ -359,7 +143,7 @@ class Scheduler:
 
 
 @contextlib.contextmanager
-def _signals(scheduler: Scheduler) -> Iterator[None]:
+def receiving_signals(scheduler: Scheduler) -> Iterator[None]:
     """Let the first SIGINT, SIGTERM or SIGHUP save and stop every run while the block runs, and a second one kill them.
 
     Signals are left alone outside the main thread, as in a notebook's worker thread. SIGHUP stays ignored under nohup.

@@ -18,7 +18,7 @@ from prunescope.experiment.overrides import formatted, parsed_axis
 from prunescope.experiment.toml import read_toml
 from prunescope.experiment.wording import shown
 from prunescope.pruning.running import unread_fields
-from prunescope.sweep.planning import Job, check_distinct
+from prunescope.sweep.job import Job, check_distinct
 
 Settings = dict[str, Any]  # values of fields by dotted name, as TOML has them
 MOST_RUNS = 10_000  # of one sweep, for which it is planned within a minute

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from prunescope.data.raw import Chunk, Labels, Progress, Raw, Split, rows_at_once, to_planes
 from prunescope.data.sources import folder_layout, kinds, pictures
 from prunescope.data.sources.folder_layout import LeftOut
-from prunescope.data.sources.npz import held_out
+from prunescope.data.sources.held_out import held_out
 from prunescope.errors import InputError
 
 READER = 2  # to be increased when the same files give other images

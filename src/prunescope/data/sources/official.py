@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from prunescope.data.raw import Chunk, Labels, Raw, Split, checked_labels
 from prunescope.data.sources import pickles
 from prunescope.data.sources.labels import check_size, listed, whole_numbers
-from prunescope.data.sources.npz import headers, load_arrays
+from prunescope.data.sources.npz_archive import headers, load_arrays
 from prunescope.errors import InputError, shortened
 
 CLASSES = 1000

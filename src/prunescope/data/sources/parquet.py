@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 from prunescope import experiment
 from prunescope.data.raw import Chunk, Labels, Raw, Split, check_class_name, rows_at_once, to_planes
 from prunescope.data.sources import parquet_files
-from prunescope.data.sources.npz import chosen_keys, held_out
+from prunescope.data.sources.held_out import held_out
+from prunescope.data.sources.npz_keys import chosen_keys
 from prunescope.data.sources.parquet_labels import class_numbers
 from prunescope.data.sources.parquet_table import ParquetTable, image_column, label_column
 from prunescope.data.sources.pictures import Tally, eight_bits, is_grey, open_image, without_warnings

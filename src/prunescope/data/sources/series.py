@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from prunescope import experiment
 from prunescope.data.raw import Chunk, Raw, Split
-from prunescope.data.sources.npz import NpzSplit, chosen_keys, read_splits
+from prunescope.data.sources.npz_keys import chosen_keys
+from prunescope.data.sources.npz_parts import NpzSplit, read_splits
 from prunescope.errors import InputError
 from prunescope.mask import ImageShape
 

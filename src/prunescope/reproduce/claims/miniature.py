@@ -13,7 +13,7 @@ import numpy as np
 import polars
 
 from prunescope.analysis import best_levels
-from prunescope.analysis.groups import same_data
+from prunescope.analysis.replicates import same_data
 from prunescope.reproduce.claims.measured_quantity import MeasuredQuantity, Sample
 from prunescope.runs.directory import Run
 

@@ -19,7 +19,8 @@ from prunescope.experiment.device import read_device
 from prunescope.memory import available_memory
 from prunescope.runs.machine import cores
 from prunescope.sweep.capacity import Capacity
-from prunescope.sweep.planning import LOCAL_RAY, ExecutionOptions, Plan
+from prunescope.sweep.options import LOCAL_RAY, ExecutionOptions
+from prunescope.sweep.planning import Plan
 from prunescope.sweep.ray.liveness import LivenessLock
 from prunescope.sweep.ray.node import UNFIT, SweepContext, versions
 from prunescope.sweep.status import Event, SweepReporter

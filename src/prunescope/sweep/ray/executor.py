@@ -12,9 +12,10 @@ from ray.exceptions import RayError, RayTaskError, RuntimeEnvSetupError
 
 from prunescope.experiment import Experiment
 from prunescope.sweep.executor import Executor, Request
-from prunescope.sweep.planning import PlannedRun, cpus_of, gpus_of
+from prunescope.sweep.planning import PlannedRun
 from prunescope.sweep.ray.liveness import LivenessLock
 from prunescope.sweep.ray.node import SweepContext, serve
+from prunescope.sweep.run_shares import cpus_of, gpus_of
 from prunescope.sweep.status import Event
 
 AHEAD = 256  # runs that Ray is given at once, to choose from
