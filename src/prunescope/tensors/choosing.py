@@ -12,7 +12,7 @@ from prunescope.tensors.named_mask import NamedMask, ReadingOptions
 from prunescope.tensors.named_tensor import NamedTensor, TensorSource, check_axes
 from prunescope.tensors.names import shortened, shown, size_words
 from prunescope.tensors.orders import as_named_mask, told_order
-from prunescope.tensors.weights import WeightsTaken, masks_of_weights
+from prunescope.tensors.weights import WeightsTaken, masks_of_weights, not_finite_lines
 
 Say = Callable[[str], None]
 
@@ -54,16 +54,19 @@ def _chosen(
         lines += _of_other_parameters(source.tensors, {mask.name for mask, _ in stored})
         if not fit:
             raise source.error(f"no mask inside ({_why_none(source.tensors, lines)})")
+        not_finite: dict[str, int] = {}
         for mask, weight in fit:
             check_together(source, mask, weight)
-            yield _stored_mask(source, mask, options)
+            yield _stored_mask(source, mask, options, not_finite)
+        # First, because of many lines only the first are said.
+        lines[:0] = not_finite_lines(not_finite)
         return
     chosen, rest, reasons = (
         _binary(source, unfit) if options.zeros != "always" else ([], source.tensors, unfit)
     )
     if chosen:
         for tensor in chosen:
-            yield _stored_mask(source, tensor, options)
+            yield _stored_mask(source, tensor, options, {})
         lines += _worded(source, reasons)
         return
     taken = WeightsTaken()
@@ -79,12 +82,16 @@ def _chosen(
     lines += taken.lines()
 
 
-def _stored_mask(source: TensorSource, tensor: NamedTensor, options: ReadingOptions) -> NamedMask:
+def _stored_mask(
+    source: TensorSource, tensor: NamedTensor, options: ReadingOptions, not_finite: dict[str, int]
+) -> NamedMask:
+    """Return a mask, or what a sparse tensor keeps, and note in ``not_finite`` how many of its values are NaN or infinite."""
     try:
-        kept = kept_entries(tensor, others=False).array
+        found = kept_entries(tensor, others=tensor.is_sparse)
     except InputError as error:
         raise source.error(f"{shown(tensor.name)}: {error}") from None
-    return as_named_mask(source, tensor, kept, "mask", options.order)
+    not_finite[tensor.name] = found.not_finite
+    return as_named_mask(source, tensor, found.array, "mask", options.order)
 
 
 def _unfit(tensor: NamedTensor, only_matrices: bool) -> str | None:

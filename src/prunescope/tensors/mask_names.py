@@ -53,7 +53,7 @@ def _weight_of(one: NamedTensor, by_name: dict[str, NamedTensor]) -> tuple[Named
     """Return the weight that a mask belongs to, or None for it, in a tuple; None where the tensor is called no mask."""
     name, own = one.name, last_word(one.name)
     prefix = name[: len(name) - len(own)]
-    if one.is_mask:
+    if one.is_mask or one.is_sparse:
         return (None,)
     inside = _OF_PARAMETRIZATION.match(name)
     if inside:

@@ -64,7 +64,8 @@ def _named(name: str, value: Any) -> NamedTensor:
     if is_tensor(value):
         return named_tensor_of(name, value)
     if is_sparse_matrix(value):
-        return NamedTensor(name, tuple(value.shape), "bool", partial(_sparse_rows, value), is_mask=True)
+        begin = partial(_sparse_rows, value)
+        return NamedTensor(name, tuple(value.shape), str(value.dtype), begin, is_sparse=True)
     value = np.asarray(value)  # as of JAX
     return NamedTensor(name, value.shape, value.dtype.name, partial(_array_rows, value))
 
@@ -76,7 +77,7 @@ def _array_rows(array: Any) -> Rows:
 
 
 def _sparse_rows(matrix: Any) -> Rows:
-    """Return what gives which entries of the rows of a sparse matrix are stored and not 0."""
+    """Return what gives the rows of a sparse matrix, with 0 in place of what is not stored."""
     check_axes(tuple(matrix.shape))
     rows = matrix.tocsr()
-    return lambda start, stop: rows[start:stop].toarray() != 0
+    return lambda start, stop: rows[start:stop].toarray()

@@ -33,7 +33,8 @@ class NamedTensor:
     returns what gives its rows (of the first axis; the other axes are one); whoever asks for the rows in order, once each,
     gets them without reading anything twice. It raises InputError where the tensor cannot be read as numbers.
     ``order``: the order of its axes, where the source knows it, else "auto". ``facts``: what the source says of it.
-    ``is_mask``: whether its layout says that it is a mask.
+    ``is_mask``: whether its layout says that it is a mask. ``is_sparse``: whether it is stored as its entries that are not
+    0, which are those that are kept.
     """
 
     name: str
@@ -43,6 +44,7 @@ class NamedTensor:
     order: Order = "auto"
     facts: Facts = field(default_factory=dict)
     is_mask: bool = False
+    is_sparse: bool = False
 
     @property
     def size(self) -> int:
