@@ -115,7 +115,7 @@ def test_weights_that_are_not_finite_are_kept_and_said(make):
 
 
 def test_weights_of_many_tensors_that_are_not_finite_are_one_line():
-    _, said = read({f"fc{number}.weight": ODD for number in range(9)} | {"fc9.weight": WEIGHTS})
+    _, said = read({f"fc{number}.weight": ODD.copy() for number in range(9)} | {"fc9.weight": WEIGHTS})
     assert [line for line in said if "NaN" in line] == [
         "weights that are NaN or infinite are taken as kept: 3 of fc0.weight, 3 of fc1.weight, 3 of fc2.weight, "
         "3 of fc3.weight, 3 of fc4.weight, 3 of fc5.weight, and 3 more"

@@ -7,11 +7,18 @@ from collections.abc import Callable, Iterator, Sequence
 from prunescope.errors import InputError
 from prunescope.mask import NOT_BINARY
 from prunescope.tensors.kept_entries import binary_values, kept_entries
-from prunescope.tensors.mask_names import check_together, is_no_weight, masks_of_others, stored_masks
+from prunescope.tensors.mask_names import (
+    check_together,
+    is_embedding,
+    is_no_weight,
+    masks_of_others,
+    stored_masks,
+)
 from prunescope.tensors.named_mask import NamedMask, ReadingOptions
 from prunescope.tensors.named_tensor import NamedTensor, TensorSource, check_axes
 from prunescope.tensors.names import shortened, shown, size_words
 from prunescope.tensors.orders import as_named_mask, told_order
+from prunescope.tensors.ties import Ties
 from prunescope.tensors.weights import WeightsTaken, masks_of_weights, not_finite_lines
 
 Say = Callable[[str], None]
@@ -31,7 +38,8 @@ def chosen_masks(
     # What is said at the end of what was left out.
     lines: list[str] = []
     for found in _chosen(source, options, lines, only_matrices):
-        shapes.append(found.array.shape)
+        if not is_embedding(found.name, found.facts):  # whose rows are no outputs
+            shapes.append(found.array.shape)
         yield found
     told = told_order(shapes, options.order)
     for line in [*shortened(lines), *([told] if told else [])]:
@@ -42,7 +50,7 @@ def _chosen(
     source: TensorSource, options: ReadingOptions, lines: list[str], only_matrices: bool
 ) -> Iterator[NamedMask]:
     unfit = {one.name: why for one in source.tensors if (why := _unfit(one, only_matrices))}
-    stored = stored_masks(source.tensors)
+    stored, ties = stored_masks(source.tensors), Ties(source.tensors)
     if stored:
         fit = [(mask, weight) for mask, weight in stored if mask.name not in unfit]
         for mask, _ in stored:
@@ -59,7 +67,7 @@ def _chosen(
             check_together(source, mask, weight)
             yield _stored_mask(source, mask, options, not_finite)
         # First, because of many lines only the first are said.
-        lines[:0] = not_finite_lines(not_finite)
+        lines[:0] = not_finite_lines(not_finite) + ties.lines({mask.name for mask, _ in fit})
         return
     chosen, rest, reasons = (
         _binary(source, unfit) if options.zeros != "always" else ([], source.tensors, unfit)
@@ -67,11 +75,12 @@ def _chosen(
     if chosen:
         for tensor in chosen:
             yield _stored_mask(source, tensor, options, {})
-        lines += _worded(source, reasons)
+        lines += ties.lines({one.name for one in chosen}) + _worded(source, reasons)
         return
     taken = WeightsTaken()
     weights = [one for one in rest if one.name not in unfit and not is_no_weight(one.name)]
-    yield from masks_of_weights(source, weights, options, taken)
+    once = weights if options.each_name else list(ties.once(weights))
+    yield from masks_of_weights(source, once, options, taken)
     if not taken.names:
         others = {name: why for name, why in reasons.items() if name not in taken.seen}
         if len(taken.seen) > 2:  # a network, whose biases nobody takes for masks
@@ -79,7 +88,7 @@ def _chosen(
         raise source.error(
             f"no mask inside ({_why_none(source.tensors, taken.reasons() + _worded(source, others))})"
         )
-    lines += taken.lines()
+    lines += [*taken.lines(), *ties.lines(taken.names)]
 
 
 def _stored_mask(

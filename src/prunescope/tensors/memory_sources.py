@@ -21,6 +21,7 @@ from prunescope.tensors.named_tensor import (
     check_axes,
     check_numbers,
 )
+from prunescope.tensors.ties import place_of_array
 from prunescope.tensors.torch_tensors import named_tensor_of
 
 ALONE = "mask"  # the name of what has none
@@ -60,14 +61,15 @@ def is_matrix(value: object) -> bool:
 
 def _named(name: str, value: Any) -> NamedTensor:
     if isinstance(value, Mask):
-        value = value.array
+        return NamedTensor(name, value.array.shape, "bool", partial(_array_rows, value.array))
     if is_tensor(value):
         return named_tensor_of(name, value)
     if is_sparse_matrix(value):
         begin = partial(_sparse_rows, value)
         return NamedTensor(name, tuple(value.shape), str(value.dtype), begin, is_sparse=True)
     value = np.asarray(value)  # as of JAX
-    return NamedTensor(name, value.shape, value.dtype.name, partial(_array_rows, value))
+    rows, place = partial(_array_rows, value), place_of_array(value)
+    return NamedTensor(name, value.shape, value.dtype.name, rows, place=place)
 
 
 def _array_rows(array: Any) -> Rows:

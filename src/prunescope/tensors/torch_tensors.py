@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from prunescope.mask import dense_tensor, to_numpy
 from prunescope.tensors.named_tensor import Facts, NamedTensor, Order, Rows, check_axes
+from prunescope.tensors.ties import place_of_tensor
 
 
 def named_tensor_of(name: str, tensor: Any, order: Order = "auto", facts: Facts | None = None) -> NamedTensor:
@@ -20,7 +21,7 @@ def named_tensor_of(name: str, tensor: Any, order: Order = "auto", facts: Facts 
     if not tensor.is_nested and str(tensor.layout) != "torch.strided":
         # What a sparse tensor does not store is pruned.
         return NamedTensor(name, shape, dtype, begin, order, facts or {}, is_sparse=True)
-    return NamedTensor(name, shape, dtype, begin, order, facts or {})
+    return NamedTensor(name, shape, dtype, begin, order, facts or {}, place=place_of_tensor(tensor))
 
 
 def tensor_rows(tensor: Any) -> Rows:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from prunescope.errors import InputError
 from prunescope.mask import NOT_BINARY
 from prunescope.tensors.kept_entries import kept_entries
+from prunescope.tensors.mask_names import is_embedding
 from prunescope.tensors.named_mask import NamedMask, ReadingOptions
 from prunescope.tensors.named_tensor import NamedTensor, TensorSource
 from prunescope.tensors.names import last_word, shortened, shown, size_words
@@ -101,7 +102,7 @@ def masks_of_weights(
         if found.not_finite:
             taken.not_finite[tensor.name] = found.not_finite
         facts = {**source.facts.get(tensor.name.rpartition(".")[0], {}), **tensor.facts}
-        embeds = facts.get("kind") == "embedding" or "emb" in tensor.name.lower()
+        embeds = is_embedding(tensor.name, facts)
         verdict = census.verdict(is_embedding=embeds) if options.zeros == "auto" else options.zeros
         if verdict in ("pruned", "always"):
             taken.names.append(tensor.name)
