@@ -92,6 +92,52 @@ def test_weights_with_zeros():
     assert read(dense, zeros="always")[0]["mask"].array.all()
 
 
+ODD = np.where(FIRST, RNG.normal(size=(5, 12)), 0)
+ODD[tuple(np.argwhere(FIRST)[:3].T)] = np.nan, np.inf, -np.inf
+
+
+@pytest.mark.filterwarnings("ignore:Sparse CSR tensor support is in beta")
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda weights: weights,
+        torch.tensor,
+        lambda weights: torch.tensor(weights).to(torch.bfloat16),
+        lambda weights: torch.tensor(weights).to_sparse(),
+        lambda weights: torch.tensor(weights).to_sparse_csr(),
+        scipy.sparse.csr_array,
+    ],
+)
+def test_weights_that_are_not_finite_are_kept_and_said(make):
+    found, said = read(make(ODD))
+    np.testing.assert_array_equal(found["mask"].array, FIRST)
+    assert said[-1] == "weights that are NaN or infinite are taken as kept: 3 of mask"
+
+
+def test_weights_of_many_tensors_that_are_not_finite_are_one_line():
+    _, said = read({f"fc{number}.weight": ODD.copy() for number in range(9)} | {"fc9.weight": WEIGHTS})
+    assert [line for line in said if "NaN" in line] == [
+        "weights that are NaN or infinite are taken as kept: 3 of fc0.weight, 3 of fc1.weight, 3 of fc2.weight, "
+        "3 of fc3.weight, 3 of fc4.weight, 3 of fc5.weight, and 3 more"
+    ]
+    # Of what is left out there is nothing to say: none of it is kept.
+    dense = np.where(RNG.random((5, 12)) < 0.1, np.nan, 1.5)
+    assert not any("NaN" in line for line in read({"fc1.weight": WEIGHTS, "fc2.weight": dense})[1])
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_a_mask_that_is_not_finite_is_refused(value):
+    odd = FIRST.astype(np.float32)
+    odd[tuple(np.argwhere(FIRST)[0])] = value
+    assert refusal({"fc.weight_mask": odd}) == "fc.weight_mask: a mask must hold only 0 and 1"
+    assert refusal({"masks": {"fc": odd}}) == "masks.fc: a mask must hold only 0 and 1"
+    assert "a mask must hold only 0 and 1 (5x12 of float32, 1 of them NaN or infinite)" in refusal(odd)
+    _, said = read({"a": odd, "b": FIRST.astype(np.float32)})
+    assert said == ["a: a mask must hold only 0 and 1"]
+    with pytest.raises(InputError, match="a mask must hold only 0 and 1"):
+        Mask(odd)
+
+
 def test_zeros_of_weights_beside_masks_do_not_count():
     found, _ = read({"a.weight_mask": FIRST, "a.weight": RNG.normal(size=(5, 12)), "b.weight": WEIGHTS})
     assert list(found) == ["a.weight_mask"]

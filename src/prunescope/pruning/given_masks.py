@@ -144,13 +144,14 @@ def _of_file(place: MaskPlace, hidden: int) -> GivenMasks:
 
 def _read(path: Path) -> tuple[list[tuple[str, Mask]], list[str]]:
     """Return the masks in a file with their names, in the order of layers, and lines on what else it holds."""
-    from prunescope.tensors import named_masks, shown  # slow to import, and lists of methods need none of it
+    # Slow to import, and lists of methods need none of it.
+    from prunescope.tensors import ReadingOptions, named_masks, shown
     from prunescope.tensors.names import size_words
 
     notes: list[str] = []
     masks = []
     try:
-        for named in named_masks(path, say=notes.append):
+        for named in named_masks(path, ReadingOptions(each_name=True), notes.append):
             if named.array.ndim != 2:
                 shape = size_words(named.array.shape)
                 raise InputError(f"{path}: {shown(named.name)} is {shape}; layers of the network are linear")

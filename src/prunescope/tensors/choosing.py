@@ -7,12 +7,19 @@ from collections.abc import Callable, Iterator, Sequence
 from prunescope.errors import InputError
 from prunescope.mask import NOT_BINARY
 from prunescope.tensors.kept_entries import binary_values, kept_entries
-from prunescope.tensors.mask_names import check_together, is_no_weight, masks_of_others, stored_masks
+from prunescope.tensors.mask_names import (
+    check_together,
+    is_embedding,
+    is_no_weight,
+    masks_of_others,
+    stored_masks,
+)
 from prunescope.tensors.named_mask import NamedMask, ReadingOptions
 from prunescope.tensors.named_tensor import NamedTensor, TensorSource, check_axes
 from prunescope.tensors.names import shortened, shown, size_words
 from prunescope.tensors.orders import as_named_mask, told_order
-from prunescope.tensors.weights import WeightsTaken, masks_of_weights
+from prunescope.tensors.ties import Ties
+from prunescope.tensors.weights import WeightsTaken, masks_of_weights, not_finite_lines
 
 Say = Callable[[str], None]
 
@@ -31,7 +38,8 @@ def chosen_masks(
     # What is said at the end of what was left out.
     lines: list[str] = []
     for found in _chosen(source, options, lines, only_matrices):
-        shapes.append(found.array.shape)
+        if not is_embedding(found.name, found.facts):  # whose rows are no outputs
+            shapes.append(found.array.shape)
         yield found
     told = told_order(shapes, options.order)
     for line in [*shortened(lines), *([told] if told else [])]:
@@ -42,7 +50,7 @@ def _chosen(
     source: TensorSource, options: ReadingOptions, lines: list[str], only_matrices: bool
 ) -> Iterator[NamedMask]:
     unfit = {one.name: why for one in source.tensors if (why := _unfit(one, only_matrices))}
-    stored = stored_masks(source.tensors)
+    stored, ties = stored_masks(source.tensors), Ties(source.tensors)
     if stored:
         fit = [(mask, weight) for mask, weight in stored if mask.name not in unfit]
         for mask, _ in stored:
@@ -54,21 +62,25 @@ def _chosen(
         lines += _of_other_parameters(source.tensors, {mask.name for mask, _ in stored})
         if not fit:
             raise source.error(f"no mask inside ({_why_none(source.tensors, lines)})")
+        not_finite: dict[str, int] = {}
         for mask, weight in fit:
             check_together(source, mask, weight)
-            yield _stored_mask(source, mask, options)
+            yield _stored_mask(source, mask, options, not_finite)
+        # First, because of many lines only the first are said.
+        lines[:0] = not_finite_lines(not_finite) + ties.lines({mask.name for mask, _ in fit})
         return
     chosen, rest, reasons = (
         _binary(source, unfit) if options.zeros != "always" else ([], source.tensors, unfit)
     )
     if chosen:
         for tensor in chosen:
-            yield _stored_mask(source, tensor, options)
-        lines += _worded(source, reasons)
+            yield _stored_mask(source, tensor, options, {})
+        lines += ties.lines({one.name for one in chosen}) + _worded(source, reasons)
         return
     taken = WeightsTaken()
     weights = [one for one in rest if one.name not in unfit and not is_no_weight(one.name)]
-    yield from masks_of_weights(source, weights, options, taken)
+    once = weights if options.each_name else list(ties.once(weights))
+    yield from masks_of_weights(source, once, options, taken)
     if not taken.names:
         others = {name: why for name, why in reasons.items() if name not in taken.seen}
         if len(taken.seen) > 2:  # a network, whose biases nobody takes for masks
@@ -76,15 +88,19 @@ def _chosen(
         raise source.error(
             f"no mask inside ({_why_none(source.tensors, taken.reasons() + _worded(source, others))})"
         )
-    lines += taken.lines()
+    lines += [*taken.lines(), *ties.lines(taken.names)]
 
 
-def _stored_mask(source: TensorSource, tensor: NamedTensor, options: ReadingOptions) -> NamedMask:
+def _stored_mask(
+    source: TensorSource, tensor: NamedTensor, options: ReadingOptions, not_finite: dict[str, int]
+) -> NamedMask:
+    """Return a mask, or what a sparse tensor keeps, and note in ``not_finite`` how many of its values are NaN or infinite."""
     try:
-        kept = kept_entries(tensor, others=False).array
+        found = kept_entries(tensor, others=tensor.is_sparse)
     except InputError as error:
         raise source.error(f"{shown(tensor.name)}: {error}") from None
-    return as_named_mask(source, tensor, kept, "mask", options.order)
+    not_finite[tensor.name] = found.not_finite
+    return as_named_mask(source, tensor, found.array, "mask", options.order)
 
 
 def _unfit(tensor: NamedTensor, only_matrices: bool) -> str | None:

@@ -19,10 +19,10 @@ PROBE = 1 << 12
 
 @dataclass(frozen=True, eq=False)
 class KeptEntries:
-    """Which entries of a tensor are not 0, bool in the tensor's shape, and whether all of these are 1."""
+    """Which entries of a tensor are not 0, bool in the tensor's shape, and how many of these are NaN or infinite."""
 
     array: BoolArray
-    only_ones: bool
+    not_finite: int
 
 
 def kept_entries(
@@ -35,19 +35,21 @@ def kept_entries(
     """
     check_axes(tensor.shape)
     kept: BoolArray = np.empty((tensor.shape[0], tensor.size // tensor.shape[0]), np.bool_)
-    only_ones, top = True, 0
+    only_ones, not_finite, top = True, 0, 0
     with quiet():
         for part in tensor.parts():
             place = kept[top : top + len(part)]
             with np.errstate(invalid="ignore"):  # a signalling nan would warn
                 np.not_equal(part, 0, out=place)
                 only_ones = only_ones and _has_only_ones(part, place)
+                if part.dtype.kind in "fc" and not only_ones:
+                    not_finite += part.size - int(np.count_nonzero(np.isfinite(part)))
                 if census is not None:
                     census.add(part, place)
             if not (only_ones or others):
                 raise InputError(NOT_BINARY)
             top += len(part)
-    return KeptEntries(kept.reshape(tensor.shape), only_ones)
+    return KeptEntries(kept.reshape(tensor.shape), not_finite)
 
 
 def binary_values(tensor: NamedTensor) -> Literal["mixed", "whole", "other"]:

@@ -11,6 +11,7 @@ from prunescope.tensors.jax_layouts import in_layouts_of_jax
 from prunescope.tensors.model_config import ModelConfig
 from prunescope.tensors.named_tensor import NamedTensor, TensorSource
 from prunescope.tensors.names import shown
+from prunescope.tensors.ties import tied_by_configuration
 
 # The names of weights of which several are packed into one number, as of compressed-tensors, GPTQ and AWQ.
 PACKED = frozenset({"weight_packed", "qweight"})
@@ -28,7 +29,7 @@ def in_its_layout(source: TensorSource, config: ModelConfig) -> TensorSource:
         plain, packed = _without_packed(uncompressed(source.tensors))
     except InputError as error:
         raise source.error(str(error)) from None
-    tensors = in_layouts_of_jax(plain)
+    tensors = in_layouts_of_jax(tied_by_configuration(plain) if config.tied else plain)
     inputs_first = config.inputs_first or _has_conv1d(tensors)
     known = [_with_facts(tensor, config, inputs_first=inputs_first) for tensor in tensors]
     notes = [*source.notes]

@@ -26,7 +26,7 @@ def load_masks(
     """
     path = Path(path)
     with opened_path(path) as source:
-        found = chosen_masks(source, ReadingOptions(), say or silent, only_matrices=True)
+        found = chosen_masks(source, ReadingOptions(each_name=True), say or silent, only_matrices=True)
         masks = [(named.name, Mask.owning(named.array)) for named in found]
     if layer is None:
         return masks

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from prunescope.tensors.named_tensor import NamedTensor, TensorSource
+from prunescope.tensors.named_tensor import Facts, NamedTensor, TensorSource
 from prunescope.tensors.names import SUFFIX, last_word, shown, size_words
 
 # What parts of dotted names call that which is no weight of a layer: the state of an optimizer, buffers, positions.
@@ -22,6 +22,11 @@ _OF_PARAMETRIZATION = re.compile(r"(^|.*\.)parametrizations\.(\w+)\.\d+\.(\w*mas
 def is_no_weight(name: str) -> bool:
     """Return whether a name says that a tensor is no weight of a layer."""
     return NO_WEIGHTS.search(name) is not None
+
+
+def is_embedding(name: str, facts: Facts) -> bool:
+    """Return whether a tensor is a table of embeddings, by its name and by what is known of its layer."""
+    return facts.get("kind") == "embedding" or re.search(r"emb|(^|\.)wte\.", name.lower()) is not None
 
 
 def stored_masks(tensors: Sequence[NamedTensor]) -> list[tuple[NamedTensor, NamedTensor | None]]:
@@ -53,7 +58,7 @@ def _weight_of(one: NamedTensor, by_name: dict[str, NamedTensor]) -> tuple[Named
     """Return the weight that a mask belongs to, or None for it, in a tuple; None where the tensor is called no mask."""
     name, own = one.name, last_word(one.name)
     prefix = name[: len(name) - len(own)]
-    if one.is_mask:
+    if one.is_mask or one.is_sparse:
         return (None,)
     inside = _OF_PARAMETRIZATION.match(name)
     if inside:

@@ -21,6 +21,7 @@ from prunescope.tensors.named_tensor import (
     check_axes,
     check_numbers,
 )
+from prunescope.tensors.ties import place_of_array
 from prunescope.tensors.torch_tensors import named_tensor_of
 
 ALONE = "mask"  # the name of what has none
@@ -60,13 +61,15 @@ def is_matrix(value: object) -> bool:
 
 def _named(name: str, value: Any) -> NamedTensor:
     if isinstance(value, Mask):
-        value = value.array
+        return NamedTensor(name, value.array.shape, "bool", partial(_array_rows, value.array))
     if is_tensor(value):
         return named_tensor_of(name, value)
     if is_sparse_matrix(value):
-        return NamedTensor(name, tuple(value.shape), "bool", partial(_sparse_rows, value), is_mask=True)
+        begin = partial(_sparse_rows, value)
+        return NamedTensor(name, tuple(value.shape), str(value.dtype), begin, is_sparse=True)
     value = np.asarray(value)  # as of JAX
-    return NamedTensor(name, value.shape, value.dtype.name, partial(_array_rows, value))
+    rows, place = partial(_array_rows, value), place_of_array(value)
+    return NamedTensor(name, value.shape, value.dtype.name, rows, place=place)
 
 
 def _array_rows(array: Any) -> Rows:
@@ -76,7 +79,7 @@ def _array_rows(array: Any) -> Rows:
 
 
 def _sparse_rows(matrix: Any) -> Rows:
-    """Return what gives which entries of the rows of a sparse matrix are stored and not 0."""
+    """Return what gives the rows of a sparse matrix, with 0 in place of what is not stored."""
     check_axes(tuple(matrix.shape))
     rows = matrix.tocsr()
-    return lambda start, stop: rows[start:stop].toarray() != 0
+    return lambda start, stop: rows[start:stop].toarray()

@@ -36,12 +36,14 @@ INPUTS_FIRST = frozenset({"gpt2", "openai-gpt", "imagegpt", "decision_transforme
 class ModelConfig:
     """What a configuration says: ``whole``, of all layers, ``parts``, of those of one part of the model.
 
-    ``compression``: the format of compressed-tensors or of another quantisation, "" where nothing is said of it.
+    ``compression``: the format of compressed-tensors or of another quantisation, "" where nothing is said of it. ``tied``:
+    whether it ties the output layer to the embedding.
     """
 
     whole: Facts = field(default_factory=dict)
     parts: Mapping[str, Facts] = field(default_factory=dict)
     compression: str = ""
+    tied: bool = False
 
     @property
     def inputs_first(self) -> bool:
@@ -66,7 +68,8 @@ def read_config(folder: Path) -> ModelConfig:
         return ModelConfig()
     found = read_object(path, LARGEST_CONFIG)
     parts = {name: _facts(part) for name in set(PARTS.values()) if isinstance(part := found.get(name), dict)}
-    return ModelConfig(_facts(found), parts, _compression(found))
+    tied = found.get("tie_word_embeddings") is True
+    return ModelConfig(_facts(found), parts, _compression(found), tied)
 
 
 def _facts(config: Mapping[str, object]) -> dict[str, Fact]:

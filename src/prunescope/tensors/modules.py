@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -22,7 +23,8 @@ def is_module(value: object) -> bool:
 def module_source(module: Any) -> TensorSource:
     """Return the tensors of a module: parameters, buffers, masks that are kept as attributes, parametrized weights."""
     found: list[NamedTensor] = []
-    seen: set[int] = set()
+    # Where in ``found`` a tensor is, by its identity.
+    places: dict[int, int] = {}
     modules = dict(module.named_modules())
     for name, inner in modules.items():
         if PARAMETRIZATIONS in name.split("."):
@@ -35,9 +37,12 @@ def module_source(module: Any) -> TensorSource:
             facts.pop("heads", None)
         prefix = f"{name}." if name else ""
         for own, tensor in _tensors_of(inner):
-            if id(tensor) not in seen:
-                seen.add(id(tensor))
-                found.append(named_tensor_of(f"{prefix}{own}", tensor, axes_order(inner), facts))
+            if id(tensor) in places:
+                first = found[places[id(tensor)]]
+                found[places[id(tensor)]] = replace(first, also=(*first.also, f"{prefix}{own}"))
+                continue
+            places[id(tensor)] = len(found)
+            found.append(named_tensor_of(f"{prefix}{own}", tensor, axes_order(inner), facts))
         for own, weight in _parametrized(inner):
             found.append(NamedTensor(f"{prefix}{own}", *weight, axes_order(inner), facts))
     return TensorSource("", found)

@@ -18,11 +18,13 @@ class ReadingOptions:
 
     ``zeros``: whether a weight that is exactly 0 counts as pruned ("auto": where a tensor has more zeros than chance).
     ``order``: the order of the axes of weights, "oi" [n_out, n_in, …] as in torch, "io" […, n_in, n_out] as in JAX and
-    TensorFlow, or "auto", by the names and shapes of the source.
+    TensorFlow, or "auto", by the names and shapes of the source. ``each_name``: whether weights of several names that are
+    one are read under each of them, and not under the first alone.
     """
 
     zeros: Zeros = "auto"
     order: Order = "auto"
+    each_name: bool = False
 
     def __post_init__(self) -> None:
         for name, kinds in (("zeros", Zeros), ("order", Order)):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Hashable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -33,7 +33,9 @@ class NamedTensor:
     returns what gives its rows (of the first axis; the other axes are one); whoever asks for the rows in order, once each,
     gets them without reading anything twice. It raises InputError where the tensor cannot be read as numbers.
     ``order``: the order of its axes, where the source knows it, else "auto". ``facts``: what the source says of it.
-    ``is_mask``: whether its layout says that it is a mask.
+    ``is_mask``: whether its layout says that it is a mask. ``is_sparse``: whether it is stored as its entries that are not
+    0, which are those that are kept. ``place``: equal for tensors that are one, None where nothing is known of that;
+    ``also``: other names that it has, which are not among those of the source.
     """
 
     name: str
@@ -43,6 +45,9 @@ class NamedTensor:
     order: Order = "auto"
     facts: Facts = field(default_factory=dict)
     is_mask: bool = False
+    is_sparse: bool = False
+    place: Hashable = None
+    also: tuple[str, ...] = ()
 
     @property
     def size(self) -> int:

@@ -16,6 +16,7 @@ from prunescope.tensors.msgpack_file import msgpack_source
 from prunescope.tensors.named_tensor import TensorSource, quiet
 from prunescope.tensors.names import shown
 from prunescope.tensors.numpy_files import npy_source, npz_source
+from prunescope.tensors.raw_pickles import refuse_pickle
 from prunescope.tensors.safetensors_file import safetensors_source
 from prunescope.tensors.torch_file import torch_source
 
@@ -29,6 +30,9 @@ READERS: dict[str, Reader] = {
     ".msgpack": msgpack_source,
     **dict.fromkeys((".pt", ".pth", ".bin", ".ckpt", ".tar"), torch_source),
 }
+
+# Readers of formats whose first bytes are numbers, which may be those of a pickle too.
+OF_BYTES = (safetensors_source, msgpack_source)
 
 
 @contextmanager
@@ -50,6 +54,8 @@ def _opened_file(path: Path) -> Generator[TensorSource]:
     reader = READERS.get(path.suffix.lower())
     with _one_line(path), ExitStack() as open_files:
         file = open_files.enter_context(open_regular(path))
+        if reader not in OF_BYTES:
+            refuse_pickle(path, file)
         if reader is None:
             suffix = path.suffix or "no suffix"
             raise InputError(f"{path}: cannot read masks from {suffix}; use {', '.join(READERS)}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Generator
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import BinaryIO
@@ -23,6 +24,12 @@ def safetensors_source(path: Path, file: BinaryIO) -> Generator[TensorSource]:
     header = read_safetensors_header(file)
     notes = header.notes
     tensors = [_tensor(path, name, stored, notes.get(name, "")) for name, stored in header.tensors.items()]
+    # safetensors.torch.save_model leaves out tensors that are others, and notes which.
+    also: dict[str, tuple[str, ...]] = {}
+    for name, note in notes.items():
+        if note in header.tensors and name not in header.tensors:
+            also[note] = (*also.get(note, ()), name)
+    tensors = [replace(one, also=also[one.name]) if one.name in also else one for one in tensors]
     yield TensorSource(str(path), sorted(tensors, key=lambda tensor: natural(tensor.name)))
 
 

@@ -27,16 +27,18 @@ def is_of_scipy(archive: zipfile.ZipFile) -> bool:
 
 
 def scipy_tensor(path: Path, archive: zipfile.ZipFile) -> NamedTensor:
-    """Return the matrix in a file as a tensor of bool: which of its entries are stored and not 0.
+    """Return the matrix in a file as a sparse tensor.
 
     Raises InputError for a file that is no matrix of 2 axes, and for one that does not fit into memory.
     """
-    size = 0
+    size, kind = 0, "float64"
     for record in archive.infolist():
         with archive.open(record) as part:
             axes, _, dtype = read_header(part)
         if dtype.hasobject:
             raise InputError(f"{path}: refused, it holds pickled objects")
+        if record.filename == "data.npy":
+            kind = dtype.name
         needed = math.prod(axes) * dtype.itemsize
         if needed > record.file_size:
             raise InputError(f"{path}: damaged ({shown(record.filename)} is shorter than its header says)")
@@ -49,7 +51,7 @@ def scipy_tensor(path: Path, archive: zipfile.ZipFile) -> NamedTensor:
     if shape.shape != (2,) or shape.dtype.kind not in "iu" or shape.min() < 0:
         raise InputError(f"{path}: a mask must have 2 axes [n_out, n_in], this sparse array has {shape.size}")
     found = int(shape[0]), int(shape[1])
-    return NamedTensor(path.stem, found, "bool", partial(_stored_rows, path, found), is_mask=True)
+    return NamedTensor(path.stem, found, kind, partial(_stored_rows, path, found), is_sparse=True)
 
 
 def _stored_rows(path: Path, shape: tuple[int, int]) -> Rows:
@@ -62,4 +64,4 @@ def _stored_rows(path: Path, shape: tuple[int, int]) -> Rows:
     if hasattr(matrix, "check_format"):
         matrix.check_format(full_check=True)
     rows: Any = matrix.tocsr()
-    return lambda start, stop: rows[start:stop].toarray() != 0
+    return lambda start, stop: rows[start:stop].toarray()

@@ -61,7 +61,8 @@ def _is_leaf(value: object) -> bool:
 
 def _named(name: str, value: Any) -> NamedTensor:
     if isinstance(value, InertArray):
-        return NamedTensor(name, value.shape, value.dtype_name, partial(_array_rows, value))
+        rows = partial(_array_rows, value)
+        return NamedTensor(name, value.shape, value.dtype_name, rows, place=id(value))
     return named_tensor_of(name, value)
 
 

@@ -10,22 +10,18 @@ from numpy.typing import NDArray
 
 from prunescope.mask import dense_tensor, to_numpy
 from prunescope.tensors.named_tensor import Facts, NamedTensor, Order, Rows, check_axes
+from prunescope.tensors.ties import place_of_tensor
 
 
 def named_tensor_of(name: str, tensor: Any, order: Order = "auto", facts: Facts | None = None) -> NamedTensor:
     """Return a tensor of torch as a named tensor."""
     shape = () if tensor.is_nested else tuple(tensor.shape)
     dtype = str(tensor.dtype).removeprefix("torch.")
+    begin = partial(tensor_rows, tensor)
     if not tensor.is_nested and str(tensor.layout) != "torch.strided":
         # What a sparse tensor does not store is pruned.
-        begin = partial(_stored_rows, tensor)
-        return NamedTensor(name, shape, "bool", begin, order, facts or {}, is_mask=True)
-    return NamedTensor(name, shape, dtype, partial(tensor_rows, tensor), order, facts or {})
-
-
-def _stored_rows(tensor: Any) -> Rows:
-    rows = tensor_rows(tensor)
-    return lambda start, stop: rows(start, stop) != 0
+        return NamedTensor(name, shape, dtype, begin, order, facts or {}, is_sparse=True)
+    return NamedTensor(name, shape, dtype, begin, order, facts or {}, place=place_of_tensor(tensor))
 
 
 def tensor_rows(tensor: Any) -> Rows:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from prunescope.errors import InputError
+from prunescope.mask import NOT_BINARY
 from prunescope.tensors.kept_entries import kept_entries
+from prunescope.tensors.mask_names import is_embedding
 from prunescope.tensors.named_mask import NamedMask, ReadingOptions
 from prunescope.tensors.named_tensor import NamedTensor, TensorSource
 from prunescope.tensors.names import last_word, shortened, shown, size_words
@@ -25,12 +27,16 @@ SENTENCES = {
 
 @dataclass
 class WeightsTaken:
-    """The names of the weights whose zeros are pruned, and of the others by what their zeros are."""
+    """The names of the weights whose zeros are pruned, and of the others by what their zeros are.
+
+    ``not_finite``: how many entries of a tensor are NaN or infinite, by the names of those that have some.
+    """
 
     names: list[str] = field(default_factory=list)
     left_out: dict[str, list[NamedTensor]] = field(default_factory=dict)
     unread: list[str] = field(default_factory=list)
     zeros: dict[str, int] = field(default_factory=dict)
+    not_finite: dict[str, int] = field(default_factory=dict)
 
     @property
     def seen(self) -> set[str]:
@@ -41,6 +47,7 @@ class WeightsTaken:
         """Return what is to be said of a source in which some weights are pruned."""
         return [
             f"no mask inside: the weights that are not 0 are taken as kept, of {_some(self.names)}",
+            *not_finite_lines({name: self.not_finite.get(name, 0) for name in self.names}),
             *self._by_kind(),
             *self.unread,
         ]
@@ -66,6 +73,8 @@ class WeightsTaken:
     def _reason(self, kind: str, tensor: NamedTensor) -> str:
         size = f"{size_words(tensor.shape)} of {tensor.dtype}"
         count = self.zeros.get(tensor.name, 0)
+        if odd := self.not_finite.get(tensor.name, 0):
+            return f"{shown(tensor.name)}: {NOT_BINARY} ({size}, {odd} of them NaN or infinite)"
         if kind == "rounding":
             return (
                 f"{shown(tensor.name)} holds other numbers beside 0, and as many zeros as rounding to few values may "
@@ -86,19 +95,34 @@ def masks_of_weights(
             continue
         census = ZeroCensus(tensor.size)
         try:
-            kept = kept_entries(tensor, census=census).array
+            found = kept_entries(tensor, census=census)
         except InputError as error:
             taken.unread.append(f"{shown(tensor.name)}: {error}")
             continue
+        if found.not_finite:
+            taken.not_finite[tensor.name] = found.not_finite
         facts = {**source.facts.get(tensor.name.rpartition(".")[0], {}), **tensor.facts}
-        embeds = facts.get("kind") == "embedding" or "emb" in tensor.name.lower()
+        embeds = is_embedding(tensor.name, facts)
         verdict = census.verdict(is_embedding=embeds) if options.zeros == "auto" else options.zeros
         if verdict in ("pruned", "always"):
             taken.names.append(tensor.name)
-            yield as_named_mask(source, tensor, kept, "zeros", options.order)
+            yield as_named_mask(source, tensor, found.array, "zeros", options.order)
             continue
         taken.zeros[tensor.name] = census.zeros
         taken.left_out.setdefault(verdict, []).append(tensor)
+
+
+def not_finite_lines(counts: Mapping[str, int]) -> list[str]:
+    """Return what is to be said of weights that are NaN or infinite: one line, or none where there are none.
+
+    ``counts``: how many of them are kept, by the names of tensors.
+    """
+    some = [f"{count} of {shown(name)}" for name, count in counts.items() if count]
+    if not some:
+        return []
+    return [
+        f"weights that are NaN or infinite are taken as kept: {', '.join(shortened(some, 6, others='more'))}"
+    ]
 
 
 def _may_be_weights(tensor: NamedTensor) -> bool:
