@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from prunescope.cli import main
-from prunescope.cli.observing import parsed_grid
+from prunescope.cli.elsewhere import parsed_grid
 from prunescope.errors import InputError
 from prunescope.observables import measure
 

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from prunescope.cli.options import AsJson, ExperimentName, Overrides
+from prunescope.cli.options import AsJson, ExperimentName, Overrides, PreparedFolder
 from prunescope.errors import InputError
 
 
@@ -33,7 +33,7 @@ def prepare_command(
 
 
 def info_command(
-    folder: Annotated[Path, typer.Argument(help="a prepared folder")],
+    folder: PreparedFolder,
     sheet: Annotated[Path | None, typer.Option(help="also draw a sheet of samples, a PNG")] = None,
     json: AsJson = False,
 ) -> None:
@@ -43,7 +43,7 @@ def info_command(
     print_data(folder, sheet, as_json=json)
 
 
-def verify_command(folder: Annotated[Path, typer.Argument(help="a prepared folder")]) -> None:
+def verify_command(folder: PreparedFolder) -> None:
     """Check a prepared folder against its checksums."""
     from prunescope.data import verify
 

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from prunescope.cli.options import AsJson
+from prunescope.cli.options import AsJson, SomeRuns
 from prunescope.errors import InputError
 
 
@@ -22,9 +22,7 @@ def table_command(
 
 
 def compare_command(
-    places: Annotated[
-        list[Path], typer.Argument(help="run directories, or folders of them", metavar="RUN...")
-    ],
+    places: SomeRuns,
     by: Annotated[
         list[str] | None, typer.Option(help="group by this field, as train.lr; several are allowed")
     ] = None,
@@ -46,7 +44,7 @@ def compare_command(
 
 
 def track_command(
-    runs: Annotated[list[Path], typer.Argument(help="run directories, or folders of them", metavar="RUN...")],
+    runs: SomeRuns,
     to: Annotated[str, typer.Option(help="tensorboard, wandb, mlflow or trackio")],
     out: Annotated[
         Path | None, typer.Option(help="folder to write to; ./tensorboard, or the tracker's own choice")

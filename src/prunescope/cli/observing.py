@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, get_args
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from prunescope.cli import options
-from prunescope.digits import is_whole
 from prunescope.errors import InputError
 
 if TYPE_CHECKING:
+    from prunescope.cli.elsewhere import OfElsewhere
     from prunescope.layers import ObservedNetwork
-    from prunescope.mask import ImageShape
 
 
 def observe_command(
@@ -40,6 +38,7 @@ def observe_command(
     json: options.AsJson = False,
 ) -> None:
     """Measure masks: fan-in, locality and what else fits a layer, each number against its null."""
+    from prunescope.cli.elsewhere import OfElsewhere, observed_elsewhere
     from prunescope.cli.found import is_elsewhere
     from prunescope.cli.layer_tables import print_observed
     from prunescope.report.place import check_page_place
@@ -60,71 +59,6 @@ def observe_command(
     print_observed(observed, words, as_json=json, every=layer is not None)
 
 
-@dataclass(frozen=True)
-class OfElsewhere:
-    """What a command line says of masks from elsewhere, by the names of its options."""
-
-    shape: str | None = None
-    zeros: str = "auto"
-    order: str = "auto"
-    heads: int | None = None
-    patch: int | None = None
-    tokens: str | None = None
-    pixels: str = "chw"
-
-    def check(self) -> None:
-        """Raise InputError for a value that an option does not take."""
-        from prunescope.layers.kinds import Pixels
-        from prunescope.tensors import Order, Zeros
-
-        for name, kinds in (("zeros", Zeros), ("order", Order), ("pixels", Pixels)):
-            known = get_args(kinds)
-            if (value := getattr(self, name)) not in known:
-                raise InputError(f"--{name} is {value!r}: give {', '.join(known[:-1])} or {known[-1]}")
-        for name, count in (("heads", self.heads), ("patch", self.patch)):
-            if count is not None and count < 1:
-                raise InputError(f"--{name} is {count}: give a number above 0")
-
-    def check_of_run(self) -> None:
-        """Raise InputError where something is said of a run, which knows its own layers."""
-        if self != OfElsewhere():
-            raise InputError("--shape, --zeros, --order, … are for masks from elsewhere: a run knows its own")
-
-
-def observed_elsewhere(source: Path, said: OfElsewhere, layer: str | None = None) -> ObservedNetwork:
-    """Return what is measured of a file or folder of masks or weights; what was left out is said on stderr.
-
-    Raises InputError for options that are not known, and for a source without masks.
-    """
-    from prunescope.layers.observation import observe
-    from prunescope.layers.observed import of_tokens
-
-    said.check()
-
-    def say(line: str) -> None:
-        print(f"prunescope: {source}: {line}", file=sys.stderr)
-
-    shape = None if said.shape is None else parsed_shape(said.shape)
-    observed = observe(
-        source,
-        layer=layer,
-        shape=shape,
-        zeros=said.zeros,  # type: ignore[arg-type]
-        order=said.order,  # type: ignore[arg-type]
-        heads=said.heads,
-        patch=said.patch,
-        tokens=None if said.tokens is None else parsed_grid(said.tokens),
-        pixels=said.pixels,  # type: ignore[arg-type]
-        say=say,
-    )
-    if shape is None and not of_tokens(observed):
-        print(
-            "prunescope: --shape is not given: where inputs lie, as locality needs, is not known",
-            file=sys.stderr,
-        )
-    return observed
-
-
 def _of_run(
     source: Path, level: int | None, layer: str | None, said: OfElsewhere
 ) -> tuple[ObservedNetwork, tuple[str, str]]:
@@ -142,24 +76,3 @@ def _of_run(
     u = float(run.table.filter(level=level)["nominal_density"][0])
     special = layer == "1" and run.experiment.data.geometry != "image" and run.data
     return observed, (f" ({size(run)})" if special else "", f"; u of the level {u:.4g}")
-
-
-def parsed_shape(text: str) -> ImageShape:
-    """Return the shape that a text as 3x32x32 says; raise InputError for another text."""
-    channels, height, width = _sizes(text, 3, "--shape", "CxHxW, as in 3x32x32")
-    return channels, height, width
-
-
-def parsed_grid(text: str) -> tuple[int, int]:
-    """Return the grid that a text as 14x14 says; raise InputError for another text."""
-    height, width = _sizes(text, 2, "--tokens", "HxW, as in 14x14")
-    return height, width
-
-
-def _sizes(text: str, count: int, option: str, form: str) -> list[int]:
-    """Return the sizes in a text such as 14x14; raise InputError, which names the option, unless they are so many."""
-    parts = text.lower().split("x")
-    if len(parts) != count or not all(is_whole(one) and len(one) < 10 and int(one) > 0 for one in parts):
-        given = text if len(text) <= 60 else f"{text[:60]}…"
-        raise InputError(f"{option} is {given!r}: give {form}")
-    return [int(one) for one in parts]

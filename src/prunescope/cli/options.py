@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -17,6 +18,13 @@ Trackers = Annotated[
     list[str] | None,
     typer.Option(help="feed tensorboard, wandb, mlflow or trackio; NAME=FOLDER; several are allowed"),
 ]
+RunsFolder = Annotated[Path, typer.Option(help="folder of run directories")]
+SomeRuns = Annotated[list[Path], typer.Argument(help="run directories, or folders of them", metavar="RUN...")]
+AtOnce = Annotated[
+    int | None, typer.Option(help="runs at once; as many as there is capacity for unless told")
+]
+DryRun = Annotated[bool, typer.Option(help="print the plan and an estimate; run nothing")]
+PreparedFolder = Annotated[Path, typer.Argument(help="a prepared folder")]
 AsJson = Annotated[bool, typer.Option("--json", help="print JSON")]
 
 # What is said of masks from elsewhere.

@@ -49,7 +49,7 @@ def overlap_command(
     out: Annotated[Path | None, typer.Option(help="folder to draw a figure of the layers into")] = None,
 ) -> None:
     """Compare the masks of two networks: which weights both keep, layer by layer, against chance."""
-    from prunescope.cli.observing import OfElsewhere
+    from prunescope.cli.elsewhere import OfElsewhere
     from prunescope.layers.overlaps import overlap
 
     OfElsewhere(zeros=zeros, order=order).check()

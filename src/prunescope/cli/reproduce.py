@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from prunescope.cli.options import AtOnce, DryRun, RunsFolder
 from prunescope.errors import InputError
 
 if TYPE_CHECKING:
@@ -25,15 +26,13 @@ def reproduce_command(
         list[str] | None,
         typer.Option(help="images: FOLDER, SOURCE=FOLDER or photographs; again for imagenet64=FOLDER"),
     ] = None,
-    out: Annotated[Path, typer.Option(help="folder of run directories")] = Path("runs"),
+    out: RunsFolder = Path("runs"),
     drawn: Annotated[Path, typer.Option("--figures", help="folder to draw into")] = Path("figures"),
     seeds: Annotated[
         int | None, typer.Option(help="N: seeds 0 to N-1 of each experiment; as the scale has it unless told")
     ] = None,
-    jobs: Annotated[
-        int | None, typer.Option(help="runs at once; as many as there is capacity for unless told")
-    ] = None,
-    dry_run: Annotated[bool, typer.Option(help="print the plan and an estimate; run nothing")] = False,
+    jobs: AtOnce = None,
+    dry_run: DryRun = False,
 ) -> None:
     """Run what figures of the paper need and is missing, and draw them; all --scale mini is one page."""
     from prunescope.cli.sweep import make_reporter

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from prunescope.cli.options import ExperimentName, Overrides, Trackers
+from prunescope.cli.options import DryRun, ExperimentName, Overrides, RunsFolder, Trackers
 from prunescope.cli.plain import own_streams, shown
 
 
@@ -17,9 +17,9 @@ def run_command(
     experiment: ExperimentName,
     overrides: Overrides = None,
     seed: Annotated[int, typer.Option(help="0, 1, 2 …; each is a run of its own")] = 0,
-    out: Annotated[Path, typer.Option(help="folder of run directories")] = Path("runs"),
+    out: RunsFolder = Path("runs"),
     track: Trackers = None,
-    dry_run: Annotated[bool, typer.Option(help="print the plan and an estimate; run nothing")] = False,
+    dry_run: DryRun = False,
 ) -> None:
     """Run an experiment with one seed; resume it, or say that it is done. Prints the run directory."""
     from prunescope.experiment import load

@@ -13,7 +13,7 @@ from prunescope.digits import is_whole
 from prunescope.errors import InputError
 
 if TYPE_CHECKING:
-    from prunescope.cli.observing import OfElsewhere
+    from prunescope.cli.elsewhere import OfElsewhere
     from prunescope.runs.directory import Run
 
 
@@ -69,8 +69,8 @@ def figure_command(
     pixels: options.PixelOrder = "chw",
 ) -> None:
     """Draw a figure from stored runs, or of the layers of masks from elsewhere (layers-…), as PDF and PNG with its data."""
+    from prunescope.cli.elsewhere import OfElsewhere
     from prunescope.cli.found import is_elsewhere, runs_at, without_damaged
-    from prunescope.cli.observing import OfElsewhere
     from prunescope.figures import draw
     from prunescope.figures.layers import LAYER_FIGURES
 
@@ -100,8 +100,8 @@ def _draw_layers(
     chosen: tuple[list[int] | None, list[int] | None],
 ) -> None:
     """Draw a figure of the layers of one source; ``chosen``: the level of a run, and the layers."""
+    from prunescope.cli.elsewhere import observed_elsewhere
     from prunescope.cli.found import is_elsewhere, one_run_at
-    from prunescope.cli.observing import observed_elsewhere
     from prunescope.figures.layers import draw_layers
     from prunescope.layers.observation import observe
 
@@ -139,8 +139,8 @@ def report_command(
     pixels: options.PixelOrder = "chw",
 ) -> None:
     """Write one HTML page to explore runs with, level by level, or the layers of masks from elsewhere."""
+    from prunescope.cli.elsewhere import OfElsewhere, observed_elsewhere
     from prunescope.cli.found import is_elsewhere, runs_at, without_damaged
-    from prunescope.cli.observing import OfElsewhere, observed_elsewhere
     from prunescope.report import write_report
     from prunescope.report.place import check_page_place
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from prunescope.cli.options import Trackers
+from prunescope.cli.options import AtOnce, DryRun, RunsFolder, Trackers
 
 if TYPE_CHECKING:
     from prunescope.sweep import ExecutionOptions, Job, Plan, Results
@@ -32,10 +32,8 @@ def sweep_command(
         ),
     ] = None,
     seeds: Annotated[int | None, typer.Option(help="N: seeds 0 to N-1 of each experiment")] = None,
-    out: Annotated[Path, typer.Option(help="folder of run directories")] = Path("runs"),
-    jobs: Annotated[
-        int | None, typer.Option(help="runs at once; as many as there is capacity for unless told")
-    ] = None,
+    out: RunsFolder = Path("runs"),
+    jobs: AtOnce = None,
     threads: Annotated[int | None, typer.Option(min=1, help="threads of a run; run.threads, else 1")] = None,
     ray: Annotated[
         str | None,
@@ -44,7 +42,7 @@ def sweep_command(
         ),
     ] = None,
     track: Trackers = None,
-    dry_run: Annotated[bool, typer.Option(help="print the plan and an estimate; run nothing")] = False,
+    dry_run: DryRun = False,
 ) -> None:
     """Run a grid of experiments and seeds, many at once; resume what was begun. Prints the run directories."""
     from prunescope.sweep import ExecutionOptions

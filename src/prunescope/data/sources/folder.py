@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from prunescope.data.raw import Chunk, Labels, Progress, Raw, Split, rows_at_once, to_planes
-from prunescope.data.sources import folder_layout, kinds, pictures
-from prunescope.data.sources.folder_layout import LeftOut
+from prunescope.data.sources import folder_layout, folder_pictures, kinds, pictures
+from prunescope.data.sources.folder_pictures import LeftOut
 from prunescope.data.sources.held_out import held_out
 from prunescope.errors import InputError
 
@@ -72,10 +72,10 @@ def _list(root: Path, classes: list[str], left: LeftOut) -> Listing:
     """Return the pictures of every class; raise InputError for a class that has none."""
     paths: list[Path] = []
     labels: list[int] = []
-    folder_layout.count_loose(root, left)
+    folder_pictures.count_loose(root, left)
     for label, name in enumerate(classes):
         own = LeftOut()
-        found = folder_layout.pictures_below(root / name, own)
+        found = folder_pictures.pictures_below(root / name, own)
         if not found:
             kinds.check(root / name, "folder")
             there = f" (in it: {own})" if str(own) else ""
@@ -90,12 +90,12 @@ def _list(root: Path, classes: list[str], left: LeftOut) -> Listing:
 def _validation(root: Path, classes: list[str], left: LeftOut) -> Listing:
     """Return the pictures of the validation part, whose classes are folders or lines of val_annotations.txt."""
     numbers = {name: label for label, name in enumerate(classes)}
-    names = folder_layout.folders(root)
+    names = folder_pictures.folders(root)
     if not set(names) & set(classes) and set(names) <= {"images"}:
         pairs = folder_layout.annotated(root)
     else:
-        folder_layout.count_loose(root, left)
-        pairs = [(name, path) for name in names for path in folder_layout.pictures_below(root / name, left)]
+        folder_pictures.count_loose(root, left)
+        pairs = [(name, path) for name in names for path in folder_pictures.pictures_below(root / name, left)]
     unknown = sorted(({name for name, _ in pairs} | set(names) - {"images"}) - set(classes))
     if unknown:
         raise InputError(f"{root / unknown[0]}: not a class of the training images")

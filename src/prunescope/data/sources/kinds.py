@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 
-from prunescope.data.sources import folder_layout, idx
+from prunescope.data.sources import folder_pictures, idx
 from prunescope.errors import InputError
 
 _AS_NPZ = "save its arrays with numpy.savez(FILE, images=…, labels=…) and read that with data.source=npz"
@@ -99,7 +99,7 @@ def _idx(root: Path) -> bool:
 def _folder(root: Path) -> bool:
     """Return whether an image lies two or more folders deep, among the first entries."""
     return any(
-        path.suffix.lower() in folder_layout.SUFFIXES for depth in (2, 3, 4) for path in _some(root, depth)
+        path.suffix.lower() in folder_pictures.SUFFIXES for depth in (2, 3, 4) for path in _some(root, depth)
     )
 
 
