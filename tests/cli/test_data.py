@@ -37,5 +37,9 @@ def test_images_in_both_parts_and_what_is_left_out_are_said(tmp_path, capsys):
     stdout, _ = run(capsys, "data", "info", folder)
     assert "validation_images_in_training: 1" in stdout.splitlines()
     assert "  note: left out: 1 file .txt" in stdout.splitlines()
+    assert "  files: 16" in stdout.splitlines()
+    assert "    … 10 more: --json lists all" in stdout.splitlines()
+    assert stdout.count(".png") == 6
     stdout, _ = run(capsys, "data", "info", folder, "--json")
     assert json.loads(stdout)["validation_images_in_training"] == 1
+    assert len(json.loads(stdout)["provenance"]["files"]) == 16

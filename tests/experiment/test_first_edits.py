@@ -90,11 +90,25 @@ def test_the_step_to_rewind_to_follows_fewer_steps():
     assert found.identity == load("quickstart", ["train.steps=100", "prune.rewind_step=10"]).identity
 
 
-@pytest.mark.parametrize("steps", [200, 500, 5000])
+@pytest.mark.parametrize("steps", [1000, 2000, 5000])
 def test_a_step_to_rewind_to_that_fits_stays(steps):
     found, said = resolved("quickstart", f"train.steps={steps}")
     assert found.prune.rewind_step == 200
     assert not any("rewind" in line for line in said)
+
+
+@pytest.mark.parametrize(("steps", "share", "kept"), [(200, 100, 20), (500, 40, 50), (999, 20, 100)])
+def test_a_step_to_rewind_to_that_fits_but_is_late_stays_and_is_said(steps, share, kept):
+    found, said = resolved("quickstart", f"train.steps={steps}")
+    assert found.prune.rewind_step == 200
+    assert (
+        f"prune.rewind_step stays 200, {share}% of train.steps={steps} in place of 10% of 2000: "
+        f"prune.rewind_step={kept} keeps the share"
+    ) in said
+    for settled in ("prune.rewind_step=200", "prune.rewind=false"):
+        assert not any(
+            "rewind" in line for line in resolved("quickstart", f"train.steps={steps}", settled)[1]
+        )
 
 
 def test_a_step_to_rewind_to_that_is_set_does_not_follow():

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from prunescope.runs.directory import Run
     from prunescope.runs.estimate import Estimate
 
+FILES = 12  # source files of a folder of images that are listed one by one
+
 
 def print_plan(experiment: Experiment, seed: int, out: Path) -> None:
     """Print the resolved experiment, its identity, and an estimate of time, memory and disk."""
@@ -256,8 +258,11 @@ def _lines(facts: dict[str, Any], indent: str = "") -> list[str]:
         if isinstance(value, dict):
             lines += [f"{indent}{key}:", *_lines(value, indent + "  ")]
         elif isinstance(value, list) and value and isinstance(value[0], dict):
-            lines.append(f"{indent}{key}:")
-            lines += [f"{indent}  {'  '.join(map(str, entry.values()))}" for entry in value]
+            shown = value if len(value) <= FILES else value[: FILES // 2]
+            lines.append(f"{indent}{key}: {len(value)}")
+            lines += [f"{indent}  {'  '.join(map(str, entry.values()))}" for entry in shown]
+            if len(shown) < len(value):
+                lines.append(f"{indent}  … {len(value) - len(shown)} more: --json lists all")
         elif key == "notes":
             lines += [f"{indent}note: {note}" for note in value]
         elif isinstance(value, list) and len(value) > 12:

@@ -18,7 +18,8 @@ def follow_steps(fields: dict[str, Any], given: Mapping[str, Any], steps_before:
     ``fields``: the nested fields of a preset or file with the overrides ``given`` applied; ``steps_before``: the
     steps that the preset or file sets itself, None for the default. Where an override, or a file
     that leaves ``prune.rewind_step`` out, sets fewer steps than there are before the step to rewind to, this step
-    becomes the same share of the steps that it was before. Nothing follows a value that the user has set.
+    becomes the same share of the steps that it was before. Where it still fits, it stays, and a line names a share that
+    is more than twice what it was. Nothing follows a value that the user has set.
     """
     train, prune = fields.get("train", {}), fields.get("prune", {})
     if not isinstance(train, dict) or not isinstance(prune, dict):
@@ -32,12 +33,18 @@ def follow_steps(fields: dict[str, Any], given: Mapping[str, Any], steps_before:
         _default(Train, "steps") if steps_before is None or "train.steps" not in given else steps_before
     )
     fixed = "prune.rewind_step" in given or ("rewind_step" in prune and "train.steps" not in given)
-    if before is not None and of and not fixed and before > _latest(steps, prune):
-        prune["rewind_step"] = min(max(1, round(before * steps / of)), max(0, _latest(steps, prune)))
+    latest = _latest(steps, prune)
+    if before is not None and of and not fixed and before > latest:
+        prune["rewind_step"] = min(max(1, round(before * steps / of)), max(0, latest))
         fields["prune"] = prune
         notes.append(
             f"prune.rewind_step is {prune['rewind_step']} in place of {before}, the same share of train.steps={steps} "
             f"as of {of}: set it to choose another"
+        )
+    elif before and of and not fixed and latest != math.inf and 2 * steps < of:
+        notes.append(
+            f"prune.rewind_step stays {before}, {before / steps:.0%} of train.steps={steps} in place of {before / of:.0%} of "
+            f"{of}: prune.rewind_step={max(1, round(before * steps / of))} keeps the share"
         )
     if (
         "train.steps" in given
