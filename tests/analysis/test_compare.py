@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from commands import called
 from level_tables import write
 from prunescope.analysis import compare, find_runs
 from prunescope.analysis.quantities import quantities
@@ -166,11 +167,8 @@ def shown(capsys):
     """``prunescope compare``; returns stdout and stderr."""
 
     def command(*arguments):
-        capsys.readouterr()
-        with pytest.raises(SystemExit) as left:
-            main(["compare", *map(str, arguments)])
-        stdout, stderr = capsys.readouterr()
-        assert left.value.code == 0, stderr
+        code, stdout, stderr = called(capsys, "compare", *arguments)
+        assert code == 0, stderr
         return stdout, stderr
 
     return command

@@ -14,25 +14,6 @@ from prunescope.runs.directory import Run
 
 
 @pytest.fixture
-def refused(capsys):
-    """Run a command that must be refused; returns its one line."""
-
-    def command(*arguments):
-        capsys.readouterr()
-        with pytest.raises(SystemExit) as left:
-            main([str(a) for a in arguments])
-        stdout, stderr = capsys.readouterr()
-        assert left.value.code == 2, stderr
-        assert stdout == ""
-        *progress, line = stderr.splitlines()
-        assert line.startswith("prunescope: ")
-        assert not any("prunescope:" in text or "Traceback" in text for text in progress)
-        return line
-
-    return command
-
-
-@pytest.fixture
 def toml(small_run, tmp_path):
     path = tmp_path / "tiny.toml"
     path.write_text(small_run().to_toml())

@@ -17,28 +17,6 @@ from prunescope.runs.directory import Run
 from stored_runs import write_run
 
 
-@pytest.fixture
-def succeed(capsys):
-    """Run a command that must succeed; returns stdout."""
-
-    def command(*arguments):
-        capsys.readouterr()
-        with pytest.raises(SystemExit) as left:
-            main([str(a) for a in arguments])
-        stdout, stderr = capsys.readouterr()
-        assert left.value.code == 0, stderr
-        return stdout
-
-    return command
-
-
-@pytest.fixture
-def toml(small_run, tmp_path):
-    path = tmp_path / "tiny.toml"
-    path.write_text(small_run(prune={"levels": 1}).to_toml())
-    return path
-
-
 def test_help_loads_nothing_heavy():
     code = (
         "import sys; from prunescope.cli import main\n"

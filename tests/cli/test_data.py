@@ -3,19 +3,15 @@
 import json
 
 import numpy as np
-import pytest
 from PIL import Image
 
-from prunescope.cli import main
+from commands import called
 
 
 def run(capsys, *arguments):
     """Run a command that must succeed; return stdout and stderr."""
-    capsys.readouterr()
-    with pytest.raises(SystemExit) as left:
-        main([str(argument) for argument in arguments])
-    stdout, stderr = capsys.readouterr()
-    assert left.value.code == 0, stderr
+    code, stdout, stderr = called(capsys, *arguments)
+    assert code == 0, stderr
     return stdout, stderr
 
 

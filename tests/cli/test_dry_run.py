@@ -1,9 +1,11 @@
 """What ``--dry-run`` says of a run on a device: run with `pytest tests/cli/test_dry_run.py`."""
 
+from functools import partial
+
 import pytest
 
 from cards import Card
-from prunescope.cli import main
+from commands import called
 
 SMALL = (
     "network.hidden=[12]",
@@ -19,13 +21,7 @@ SMALL = (
 def said(capsys):
     """Run a command; returns its exit code, stdout and stderr."""
 
-    def command(*arguments):
-        capsys.readouterr()
-        with pytest.raises(SystemExit) as left:
-            main([str(argument) for argument in arguments])
-        return left.value.code, *capsys.readouterr()
-
-    return command
+    return partial(called, capsys)
 
 
 @pytest.mark.parametrize("verb", [("run",), ("sweep",), ("reproduce",)])

@@ -3,42 +3,7 @@
 import numpy as np
 import pytest
 
-from prunescope.cli import main
-
 RNG = np.random.default_rng(6)
-
-
-def _left(capsys, arguments):
-    """The exit code of a command, and what it printed to stdout and stderr."""
-    capsys.readouterr()
-    with pytest.raises(SystemExit) as left:
-        main([str(argument) for argument in arguments])
-    return left.value.code, *capsys.readouterr()
-
-
-@pytest.fixture
-def succeed(capsys):
-    """Run a command that must succeed; returns stdout."""
-
-    def command(*arguments):
-        code, stdout, stderr = _left(capsys, arguments)
-        assert code == 0, stderr
-        return stdout
-
-    return command
-
-
-@pytest.fixture
-def refused(capsys):
-    """Run a command that must be refused; returns the line that says why."""
-
-    def command(*arguments):
-        code, stdout, stderr = _left(capsys, arguments)
-        assert (code, stdout) == (2, ""), stderr
-        assert "Traceback" not in stderr
-        return stderr.splitlines()[-1]
-
-    return command
 
 
 @pytest.fixture
@@ -96,7 +61,8 @@ def test_figures_of_a_mask_file(succeed, refused, masks):
         f"figure-layers-densities.{ending}" for ending in ("pdf", "png", "csv")
     ]
     assert "figures of masks from elsewhere are layers-densities" in refused("figure", "1a", masks)
-    assert "no layer 7; it has 2" in refused("figure", "layers-ranking", masks, "--layers", "7", "--out", out)
+    ranking = ("figure", "layers-ranking", masks, "--shape", "3x4x4", "--out", out)
+    assert "no layer 7; it has 2" in refused(*ranking, "--layers", "7")
     assert "needs one run, or one file" in refused("figure", "layers-ranking", masks, masks)
 
 

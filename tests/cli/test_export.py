@@ -1,9 +1,11 @@
 """The verb export: run with `pytest tests/cli/test_export.py`."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 
-from prunescope.cli import main
+import commands
 from stored_runs import write_run
 
 
@@ -16,13 +18,7 @@ def run(tmp_path):
 def called(capsys):
     """Do a command line; returns exit code, stdout, stderr."""
 
-    def command(*arguments):
-        capsys.readouterr()
-        with pytest.raises(SystemExit) as left:
-            main(["export", *map(str, arguments)])
-        return left.value.code, *capsys.readouterr()
-
-    return command
+    return partial(commands.called, capsys, "export")
 
 
 def test_the_path_is_printed_and_what_it_takes_said_on_stderr(run, called, tmp_path):

@@ -2,11 +2,12 @@
 
 import json
 import shutil
+from functools import partial
 from pathlib import Path
 
 import pytest
 
-from prunescope.cli import main
+from commands import called
 from prunescope.runs.arrays import read_arrays, write_arrays
 
 
@@ -36,14 +37,7 @@ def seeds(folder):
 def call(capsys):
     """Run a command; returns exit code, stdout and stderr."""
 
-    def command(*arguments):
-        capsys.readouterr()
-        with pytest.raises(SystemExit) as left:
-            main([str(a) for a in arguments])
-        stdout, stderr = capsys.readouterr()
-        return left.value.code or 0, stdout, stderr
-
-    return command
+    return partial(called, capsys)
 
 
 def test_a_folder_with_one_run_is_that_run(call, folder):

@@ -1,11 +1,12 @@
 """The options of `observe` for kinds of layers: run with `pytest tests/cli/test_observing_kinds.py`."""
 
 import json
+from functools import partial
 
 import numpy as np
 import pytest
 
-from prunescope.cli import main
+import commands
 from prunescope.cli.elsewhere import parsed_grid
 from prunescope.errors import InputError
 from prunescope.observables import measure
@@ -17,12 +18,7 @@ RNG = np.random.default_rng(0)
 def called(capsys):
     """Do a command line; returns exit code, stdout, stderr."""
 
-    def command(*arguments):
-        with pytest.raises(SystemExit) as left:
-            main(["observe", *map(str, arguments)])
-        return left.value.code, *capsys.readouterr()
-
-    return command
+    return partial(commands.called, capsys, "observe")
 
 
 def test_options_say_what_a_file_does_not(called, tmp_path):

@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from prunescope.cli import main
+from commands import called
 from prunescope.layers import overlap
 from reference.overlaps import ragged
 from stored_runs import write_run
@@ -21,10 +21,7 @@ def runs(tmp_path_factory):
 
 def verb(capsys, *words):
     """Exit status, stdout and stderr of `prunescope overlap`."""
-    with pytest.raises(SystemExit) as ended:
-        main(["overlap", *map(str, words)])
-    printed = capsys.readouterr()
-    return ended.value.code or 0, printed.out, printed.err
+    return called(capsys, "overlap", *words)
 
 
 def test_a_table_of_two_runs(runs, capsys):

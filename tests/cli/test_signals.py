@@ -14,13 +14,6 @@ LAST = "prunescope: interrupted; run the same command to go on"
 
 
 @pytest.fixture
-def toml(small_run, tmp_path):
-    path = tmp_path / "tiny.toml"
-    path.write_text(small_run(prune={"levels": 1}).to_toml())
-    return path
-
-
-@pytest.fixture
 def stopped(monkeypatch, capsys):
     """Send this process a signal where a function is called, and run a command; returns the code."""
 

@@ -13,7 +13,7 @@ import polars
 import pytest
 import torch
 
-from prunescope.cli import main
+from commands import succeeded
 from prunescope.data import open_dataset
 from prunescope.errors import InputError
 from prunescope.experiment import load
@@ -38,17 +38,9 @@ def runs(tmp_path):
     return shutil.copytree(HERE / "runs", tmp_path / "runs")
 
 
-def printed(capsys, *command):
-    capsys.readouterr()
-    with pytest.raises(SystemExit) as left:
-        main(list(map(str, command)))
-    assert not left.value.code
-    return capsys.readouterr().out
-
-
 @pytest.mark.parametrize("name", SHOWN)
 def test_they_are_shown_as_before(name, capsys):
-    assert json.loads(printed(capsys, "show", HERE / "runs" / name, "--json")) == SHOWN[name]
+    assert json.loads(succeeded(capsys, "show", HERE / "runs" / name, "--json")) == SHOWN[name]
 
 
 @pytest.mark.parametrize("name", SHOWN)
@@ -66,7 +58,7 @@ def test_their_columns_are_those_of_the_registry(name):
 )
 def test_they_compare_as_before_but_for_the_corrections(file, options, capsys):
     before = json.loads((HERE / file).read_text("utf-8"))
-    now = json.loads(printed(capsys, "compare", HERE / "runs", *options, "--json"))
+    now = json.loads(succeeded(capsys, "compare", HERE / "runs", *options, "--json"))
     assert now["groups"] == before["groups"]
     assert now["baseline"] == before["baseline"]
     rows = {(row["quantity"], row["group"]): row for row in now["rows"]}
@@ -83,7 +75,7 @@ def test_they_compare_as_before_but_for_the_corrections(file, options, capsys):
 
 
 def test_they_are_tabulated(capsys, tmp_path):
-    printed(capsys, "table", HERE / "runs", "--out", tmp_path / "all.parquet")
+    succeeded(capsys, "table", HERE / "runs", "--out", tmp_path / "all.parquet")
     table = polars.read_parquet(tmp_path / "all.parquet")
     rows = sum(len(level["layers"]) for run in SHOWN.values() for level in run["levels"])
     assert table.height == rows
@@ -101,7 +93,7 @@ def test_they_are_drawn(figure, tmp_path):
 
 def test_they_have_a_page(capsys, tmp_path):
     page = Path(
-        printed(capsys, "report", HERE / "runs" / FINISHED[0], "--out", tmp_path / "page.html").strip()
+        succeeded(capsys, "report", HERE / "runs" / FINISHED[0], "--out", tmp_path / "page.html").strip()
     )
     assert "after each level the smallest 50 % of the weights left are pruned" in page.read_text("utf-8")
 
@@ -117,7 +109,7 @@ def test_the_stopped_one_goes_on_from_its_checkpoint(runs, capsys):
     assert before.status == "interrupted"
     untouched = {path: path.read_bytes() for path in before.path.glob("level-*/*")}
     evaluations = before.metrics
-    path = Path(printed(capsys, "run", HERE / "imp.toml", "--seed", 2, "--out", runs).splitlines()[-1])
+    path = Path(succeeded(capsys, "run", HERE / "imp.toml", "--seed", 2, "--out", runs).splitlines()[-1])
     after = Run(path)
     assert path == before.path
     assert (after.status, after.levels) == ("done", [0, 1, 2, 3, 4])
@@ -134,7 +126,7 @@ def test_the_stopped_one_goes_on_from_its_checkpoint(runs, capsys):
 def test_a_finished_one_is_left_as_it_is(runs, capsys):
     done = runs / FINISHED[0]
     before = {path: path.read_bytes() for path in done.rglob("*") if path.is_file() and path.name != ".lock"}
-    printed(capsys, "run", HERE / "imp.toml", "--seed", 0, "--out", runs)
+    succeeded(capsys, "run", HERE / "imp.toml", "--seed", 0, "--out", runs)
     assert {path: path.read_bytes() for path in before} == before
 
 

@@ -23,6 +23,12 @@ PROGRESSIVE = (
 )
 
 
+@pytest.fixture
+def coarse(monkeypatch):
+    """Draw coarse pictures, for tests that read numbers alone; fine ones take time."""
+    monkeypatch.setattr("prunescope.figures.parts.drawing.PNG_DPI", 20)
+
+
 @pytest.fixture(scope="session")
 def seeds(tmp_path_factory):
     """Three seeds of one experiment."""

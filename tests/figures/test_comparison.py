@@ -4,6 +4,7 @@ import numpy as np
 import polars
 import pytest
 
+from figures.drawn import drawn_arrays
 from prunescope.analysis.groups import FigureOptions, groups
 from prunescope.errors import InputError
 from prunescope.figures import draw
@@ -12,14 +13,10 @@ from prunescope.runs.writer import open_run
 from reference.locality import pair_counts
 from stored_runs import write_run
 
+pytestmark = pytest.mark.usefixtures("coarse")
+
 SMALL = {"shape": (3, 8, 8), "hidden": (20, 12)}
 SNIP = {"prune": {"method": "snip", "density": (0.01, 0.1)}}
-
-
-@pytest.fixture(autouse=True)
-def _coarse(monkeypatch):
-    """Draw coarse pictures, because only the numbers are read here and fine ones take time."""
-    monkeypatch.setattr("prunescope.figures.parts.drawing.PNG_DPI", 20)
 
 
 @pytest.fixture(scope="module")
@@ -41,11 +38,6 @@ def snip(tmp_path_factory):
     """Levels 1 and 2, the sparser first; no dense network."""
     out = tmp_path_factory.mktemp("snip")
     return [write_run(out, seed=seed, changes=SNIP, densities=[0.01, 0.1], **SMALL) for seed in range(2)]
-
-
-def _arrays(figure, runs, out, **wish):
-    with np.load(draw(figure, runs, out, **wish)[-1]) as file:
-        return dict(file)
 
 
 def _accuracy(run, level):
@@ -76,7 +68,7 @@ def test_methods_without_a_dense_level_take_that_of_the_same_training(whole, hal
 
 
 def test_all_stand_at_the_sparsest_u_that_all_reach(whole, half, tmp_path):
-    arrays = _arrays("5", [*whole, *half], tmp_path)
+    arrays = drawn_arrays("5", [*whole, *half], tmp_path)
     assert arrays["columns_experiment"].tolist() == ["all the data", "50 % of the data"]
     assert arrays["columns_level"].tolist() == [8, 8]
     for k, runs in enumerate((whole, half)):
@@ -88,14 +80,14 @@ def test_all_stand_at_the_sparsest_u_that_all_reach(whole, half, tmp_path):
         nodes = arrays[f"column{k}_nodes"]
         assert masks[0].fan_in[nodes].tolist() == sorted(masks[0].fan_in, reverse=True)[:12]
         np.testing.assert_array_equal(arrays[f"column{k}_masks"].reshape(12, -1), masks[0].array[nodes])
-    only = _arrays("13", [*whole, *half], tmp_path, levels=[3])
+    only = drawn_arrays("13", [*whole, *half], tmp_path, levels=[3])
     assert only["sheets_level"].tolist() == [3, 3]
     with pytest.raises(InputError, match="no level 12; finished levels of 50 % of the data are"):
         draw("5", [*whole, *half], tmp_path, levels=[12])
 
 
 def test_methods_are_compared_at_their_own_densities(whole, snip, tmp_path):
-    arrays = _arrays("14", [*snip, *whole], tmp_path)
+    arrays = drawn_arrays("14", [*snip, *whole], tmp_path)
     assert arrays["columns_experiment"].tolist() == ["IMP", "IMP", "SNIP", "SNIP"]
     # 0.7^6 = 11.8 % and 0.7^12 = 1.4 % are nearest; SNIP's denser level is its second
     assert arrays["columns_level"].tolist() == [6, 12, 2, 1]
@@ -104,7 +96,7 @@ def test_methods_are_compared_at_their_own_densities(whole, snip, tmp_path):
 
 
 def test_the_same_nodes_under_each_method(whole, snip, tmp_path):
-    arrays = _arrays("4", [*snip, *whole], tmp_path)
+    arrays = drawn_arrays("4", [*snip, *whole], tmp_path)
     assert arrays["row_level"].tolist() == [0, 6, 12, 2, 1]
     assert arrays["nodes"].tolist() == np.argsort(-whole[0].mask(12).fan_in, kind="stable")[:10].tolist()
     for row, (run, level) in enumerate([(whole[0], 0), (whole[0], 6), (whole[0], 12), (snip[0], 2)]):
@@ -115,13 +107,13 @@ def test_the_same_nodes_under_each_method(whole, snip, tmp_path):
     expected = [_accuracy(run, 6) for run in whole]
     assert arrays["row_best_val_accuracy_mean"][1] == pytest.approx(np.mean(expected))
     assert arrays["row_best_val_accuracy_sd"][1] == pytest.approx(np.std(expected, ddof=1))
-    assert _arrays("4", whole, tmp_path, nodes=[7, 3])["nodes"].tolist() == [7, 3]
+    assert drawn_arrays("4", whole, tmp_path, nodes=[7, 3])["nodes"].tolist() == [7, 3]
     with pytest.raises(InputError, match="no node 20; first-layer nodes are 0 to 19"):
         draw("4", whole, tmp_path, nodes=[20])
 
 
 def test_same_nodes_need_a_common_seed_and_network(whole, half, tmp_path):
-    assert _arrays("4", [*whole, *half], tmp_path)["seed"] == 1
+    assert drawn_arrays("4", [*whole, *half], tmp_path)["seed"] == 1
     with pytest.raises(InputError, match="needs a seed that all experiments have"):
         draw("4", [whole[0], half[1]], tmp_path)
     other = write_run(tmp_path / "other", levels=2, shape=(3, 8, 8), hidden=(10,))
@@ -130,7 +122,7 @@ def test_same_nodes_need_a_common_seed_and_network(whole, half, tmp_path):
 
 
 def test_training_curves_are_the_stored_evaluations(whole, tmp_path):
-    arrays = _arrays("6", whole, tmp_path)
+    arrays = drawn_arrays("6", whole, tmp_path)
     best = int(np.argmax([np.mean([_accuracy(run, level) for run in whole]) for level in range(13)]))
     for level in (0, best):
         for step in (500, 2000):
@@ -142,7 +134,7 @@ def test_training_curves_are_the_stored_evaluations(whole, tmp_path):
 
 
 def test_largest_gain_against_the_amount_of_data(whole, half, tmp_path):
-    arrays = _arrays("19", [*half, *whole], tmp_path)
+    arrays = drawn_arrays("19", [*half, *whole], tmp_path)
     assert arrays["largest_fraction"].tolist() == [1.0, 0.5]
     for k, (runs, levels) in enumerate(((whole, 13), (half, 9))):
         largest = [max(_accuracy(run, n) for n in range(1, levels)) - _accuracy(run, 0) for run in runs]
@@ -150,7 +142,7 @@ def test_largest_gain_against_the_amount_of_data(whole, half, tmp_path):
 
 
 def test_dense_and_best_accuracy_of_tasks(whole, half, tmp_path):
-    arrays = _arrays("18", [*whole, *half], tmp_path)
+    arrays = drawn_arrays("18", [*whole, *half], tmp_path)
     means = [np.mean([_accuracy(run, level) for run in half]) for level in range(9)]
     assert arrays["accuracy_dense_mean"][1] == pytest.approx(means[0])
     assert arrays["accuracy_best_mean"][1] == pytest.approx(max(means))
@@ -158,7 +150,7 @@ def test_dense_and_best_accuracy_of_tasks(whole, half, tmp_path):
 
 def test_sample_images_are_left_out_with_a_note_when_they_are_not_those_of_the_run(tmp_path):
     run = write_run(tmp_path / "runs", levels=3, changes={"data": {"source": "npz", "root": "/nowhere.npz"}})
-    arrays = _arrays("17", [run], tmp_path)
+    arrays = drawn_arrays("17", [run], tmp_path)
     assert "samples" not in arrays
     assert "sample images were left out: " in str(arrays["note"])
 
@@ -175,8 +167,8 @@ def test_best_of_the_pruned_levels_where_none_is_better_than_dense(tmp_path):
     group = groups([run])[0]
     assert group.best_level() == 2
     # The masks of level 2, u = 49 %, are still dense.
-    assert list(_arrays("10", [run], tmp_path / "fan-out")) == ["run0_synthetic_seed0_level4"]
-    arrays = _arrays("18", [run], tmp_path / "out")
+    assert list(drawn_arrays("10", [run], tmp_path / "fan-out")) == ["run0_synthetic_seed0_level4"]
+    arrays = drawn_arrays("18", [run], tmp_path / "out")
     assert (arrays["accuracy_dense_mean"][0], arrays["accuracy_best_mean"][0]) == (0.9, 0.6)
 
 

@@ -4,6 +4,7 @@ import numpy as np
 import polars
 import pytest
 
+from figures.drawn import drawn_arrays
 from prunescope.errors import InputError
 from prunescope.figures import draw
 from prunescope.observables import uniform_null
@@ -13,22 +14,13 @@ from prunescope.runs.writer import open_run
 from reference.locality import pair_counts
 from stored_runs import write_run
 
+pytestmark = pytest.mark.usefixtures("coarse")
+
 BEST, SHOWN = 9, [5, 9, 11]  # of write_run's curve over 12 levels: see test_choice.py
-
-
-@pytest.fixture(autouse=True)
-def _coarse(monkeypatch):
-    """Draw coarse pictures, because only the numbers are read here and fine ones take time."""
-    monkeypatch.setattr("prunescope.figures.parts.drawing.PNG_DPI", 20)
 
 
 def _table(figure, runs, out, **wish):
     return polars.read_csv(draw(figure, runs, out, **wish)[-1])
-
-
-def _arrays(figure, runs, out, **wish):
-    with np.load(draw(figure, runs, out, **wish)[-1]) as file:
-        return dict(file)
 
 
 @pytest.mark.parametrize("figure", ["1a", "levels"])
@@ -104,7 +96,7 @@ def test_no_accuracy_is_relative_to_one_of_0(seeds, tmp_path, monkeypatch):
 
 
 def test_locality_maps_are_pair_counts_over_all_seeds(seeds, tmp_path):
-    arrays = _arrays("2b", seeds, tmp_path, levels=[11])
+    arrays = drawn_arrays("2b", seeds, tmp_path, levels=[11])
     assert sorted(arrays) == ["level11_different", "level11_same"]
     same, different = np.sum([pair_counts(run.mask(11).array, run.shape) for run in seeds], axis=0)
     np.testing.assert_array_equal(arrays["level11_same"], same)
@@ -112,7 +104,7 @@ def test_locality_maps_are_pair_counts_over_all_seeds(seeds, tmp_path):
 
 
 def test_relative_locality_is_counts_over_the_uniform_null(seeds, tmp_path):
-    arrays = _arrays("g", seeds, tmp_path)
+    arrays = drawn_arrays("g", seeds, tmp_path)
     for level in SHOWN:
         same = np.sum([pair_counts(run.mask(level).array, run.shape)[0] for run in seeds], axis=0)
         expected = np.sum([uniform_null(run.mask(level).fan_in, run.shape).same for run in seeds], axis=0)
@@ -125,7 +117,7 @@ def test_relative_locality_is_counts_over_the_uniform_null(seeds, tmp_path):
 
 
 def test_most_connected_masks(seeds, tmp_path):
-    arrays = _arrays("3a", seeds, tmp_path)
+    arrays = drawn_arrays("3a", seeds, tmp_path)
     mask = seeds[0].mask(BEST)
     assert arrays["level"] == BEST
     assert (np.diff(arrays["fan_in"]) <= 0).all()
@@ -137,7 +129,7 @@ def test_chosen_nodes_keep_their_order_and_their_images(seeds, tmp_path):
     run = seeds[0]
     seen, mask = run.observations(BEST), run.mask(BEST)
     chosen = [int(seen["nodes"][5]), int(seen["nodes"][1])]
-    arrays = _arrays("3b", seeds, tmp_path, nodes=chosen)
+    arrays = drawn_arrays("3b", seeds, tmp_path, nodes=chosen)
     assert arrays["nodes"].tolist() == chosen
     np.testing.assert_array_equal(arrays["top_images"].reshape(2, 3, -1), seen["top_images"][[5, 1]])
     weight = np.where(mask.array, run.model(BEST).layers[0].weight, 0)
@@ -145,20 +137,20 @@ def test_chosen_nodes_keep_their_order_and_their_images(seeds, tmp_path):
 
 
 def test_fan_out_maps(seeds, grey, tmp_path):
-    arrays = _arrays("10", [*seeds, grey], tmp_path, levels=[3])
+    arrays = drawn_arrays("10", [*seeds, grey], tmp_path, levels=[3])
     assert list(arrays) == [f"run{k}_synthetic_seed{k}_level3" for k in range(3)] + ["run3_grey_seed0_level3"]
     counts = seeds[1].mask(3).array.sum(axis=0).reshape(seeds[1].shape)
     np.testing.assert_array_equal(arrays["run1_synthetic_seed1_level3"], counts)
 
 
 def test_fan_in_bins_cover_every_pair(seeds, tmp_path):
-    arrays = _arrays("11", seeds, tmp_path, levels=[7])
+    arrays = drawn_arrays("11", seeds, tmp_path, levels=[7])
     same, _ = pair_counts(seeds[0].mask(7).array, seeds[0].shape)
     np.testing.assert_array_equal(sum(arrays.values()), same)
 
 
 def test_deeper_masks_are_the_pixels_that_reach_a_node(seeds, tmp_path):
-    arrays = _arrays("12", seeds, tmp_path, levels=[8])
+    arrays = drawn_arrays("12", seeds, tmp_path, levels=[8])
     first, second, third = (mask.array.astype(int) for mask in seeds[0].ticket(8).masks)
     for layer, paths in ((1, first), (2, second @ first), (3, third @ second @ first)):
         nodes = arrays[f"level8_layer{layer}_nodes"]

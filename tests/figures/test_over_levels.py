@@ -14,10 +14,7 @@ from prunescope.observables import gabor_fit
 from prunescope.runs.writer import open_run
 from stored_runs import write_run
 
-
-@pytest.fixture(autouse=True)
-def _coarse(monkeypatch):
-    monkeypatch.setattr("prunescope.figures.parts.drawing.PNG_DPI", 20)
+pytestmark = pytest.mark.usefixtures("coarse")
 
 
 def _table(figure, runs, out, **wish):

@@ -14,16 +14,13 @@ from prunescope.layers import overlap
 from reference.overlaps import ragged
 from stored_runs import write_run
 
+pytestmark = pytest.mark.usefixtures("coarse")
+
 
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory):
     out = tmp_path_factory.mktemp("runs")
     return [write_run(out, seed=seed, shape=(1, 5, 5), hidden=(8, 6), levels=4) for seed in range(2)]
-
-
-@pytest.fixture(autouse=True)
-def _coarse(monkeypatch):
-    monkeypatch.setattr("prunescope.figures.parts.drawing.PNG_DPI", 20)
 
 
 def curves(axes, colour):

@@ -3,20 +3,13 @@
 import numpy as np
 import pytest
 
+from figures.drawn import drawn_arrays
 from prunescope.errors import InputError
 from prunescope.figures import draw
 from prunescope.figures.paper.progressive import Stage, stages
 from stored_runs import write_run
 
-
-@pytest.fixture(autouse=True)
-def _coarse(monkeypatch):
-    monkeypatch.setattr("prunescope.figures.parts.drawing.PNG_DPI", 20)
-
-
-def _arrays(figure, runs, out, **wish):
-    with np.load(draw(figure, runs, out, **wish)[-1]) as file:
-        return dict(file)
+pytestmark = pytest.mark.usefixtures("coarse")
 
 
 def test_stages_of_a_progressive_run(progressive):
@@ -30,7 +23,7 @@ def test_stages_of_a_progressive_run(progressive):
 
 def test_a_tolerance_moves_no_white_dot(tolerant, progressive, tmp_path):
     assert stages(tolerant) == stages(progressive)
-    assert _arrays("16", [tolerant], tmp_path)["level"] == 3
+    assert drawn_arrays("16", [tolerant], tmp_path)["level"] == 3
 
 
 def test_a_run_that_prunes_all_layers_at_once_is_refused(grey, tmp_path):
@@ -45,7 +38,7 @@ def test_a_run_that_has_pruned_nothing_is_refused(tmp_path):
 
 
 def test_the_traced_node_stands_on_what_is_kept(progressive, tmp_path):
-    data = _arrays("16", [progressive], tmp_path, nodes=[5])
+    data = drawn_arrays("16", [progressive], tmp_path, nodes=[5])
     assert data["level"] == 3  # layer 3 could not be pruned: layer 2 at the level it was left at
     assert data["layer2_kept"] == 3
     assert data["layer3_accuracies"].tolist() == [0.7, 0.5]
@@ -58,7 +51,7 @@ def test_the_traced_node_stands_on_what_is_kept(progressive, tmp_path):
 
 def test_second_layer_nodes_and_what_feeds_them(seeds, tmp_path):
     run = seeds[0]
-    data = _arrays("15", [run], tmp_path)
+    data = drawn_arrays("15", [run], tmp_path)
     assert data["level"] == 11  # the sparsest
     first, second = run.ticket(11).masks[:2]
     reached = (second.array.astype(int) @ first.array.astype(int)) > 0
@@ -79,7 +72,7 @@ def test_second_layer_nodes_and_what_feeds_them(seeds, tmp_path):
 
 
 def test_a_run_without_stored_images_of_the_second_layer(progressive, tmp_path):
-    data = _arrays("15", [progressive], tmp_path, levels=[2])
+    data = drawn_arrays("15", [progressive], tmp_path, levels=[2])
     assert "top_images" not in data
     assert data["masks"].reshape(8, -1).sum(axis=1).tolist() == [12] * 8
 

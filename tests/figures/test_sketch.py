@@ -3,24 +3,16 @@
 import numpy as np
 import pytest
 
-from prunescope.figures import draw
+from figures.drawn import drawn_arrays
 from prunescope.figures.paper.random_nodes import random_nodes
 from prunescope.figures.paper.sketch import CONNECTED, SHOWN, pairs_at
 from reference.locality import pair_counts
 
-
-@pytest.fixture(autouse=True)
-def _coarse(monkeypatch):
-    monkeypatch.setattr("prunescope.figures.parts.drawing.PNG_DPI", 20)
-
-
-def _arrays(figure, runs, out, **wish):
-    with np.load(draw(figure, runs, out, **wish)[-1]) as file:
-        return dict(file)
+pytestmark = pytest.mark.usefixtures("coarse")
 
 
 def test_the_sketch_counts_what_its_arrows_show(tmp_path):
-    data = _arrays("2a", [], tmp_path)
+    data = drawn_arrays("2a", [], tmp_path)
     assert sorted(zip(*np.nonzero(data["mask"]), strict=True)) == sorted(CONNECTED)
     assert data["same"].sum() == 7 * 6
     for dx, dy in SHOWN:
@@ -41,7 +33,7 @@ def test_random_nodes_keep_so_many_connections_each(u):
 
 
 def test_a_dense_node_falls_off_as_the_image_is_finite(tmp_path):
-    data = _arrays("9", [], tmp_path)
+    data = drawn_arrays("9", [], tmp_path)
     overlap = 32 - np.abs(np.arange(-31, 32))
     expected = 3 * np.outer(overlap, overlap)
     expected[31, 31] = 0
@@ -50,7 +42,7 @@ def test_a_dense_node_falls_off_as_the_image_is_finite(tmp_path):
 
 
 def test_the_trained_node_is_the_most_connected(seeds, tmp_path):
-    data = _arrays("9", seeds, tmp_path)
+    data = drawn_arrays("9", seeds, tmp_path)
     mask = seeds[0].mask(6)  # 0.7^6 = 0.118 is nearest to u = 0.1
     node = int(np.argmax(mask.fan_in))
     same, _ = pair_counts(mask.array[[node]], seeds[0].shape)

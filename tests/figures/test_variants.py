@@ -3,24 +3,15 @@
 import numpy as np
 import pytest
 
+from figures.drawn import drawn_arrays
 from prunescope.analysis.directions import angular_density, by_sector, isotropic
 from prunescope.analysis.groups import groups
-from prunescope.figures import draw
 from prunescope.figures.paper.variants import directions
 from prunescope.mask import Mask
 from reference.locality import pair_counts
 
+pytestmark = pytest.mark.usefixtures("coarse")
 BEST = 9  # of write_run's curve over 12 levels
-
-
-@pytest.fixture(autouse=True)
-def _coarse(monkeypatch):
-    monkeypatch.setattr("prunescope.figures.parts.drawing.PNG_DPI", 20)
-
-
-def _arrays(figure, runs, out, **wish):
-    with np.load(draw(figure, runs, out, **wish)[-1]) as file:
-        return dict(file)
 
 
 @pytest.mark.parametrize(
@@ -72,7 +63,7 @@ def test_the_axes_of_turned_images():
 
 @pytest.mark.parametrize("figure", ["20", "21", "22"])
 def test_numbers_of_a_page(figure, seeds, tmp_path):
-    data = _arrays(figure, seeds, tmp_path)
+    data = drawn_arrays(figure, seeds, tmp_path)
     assert data["level"] == BEST
     masks = [run.mask(BEST) for run in seeds]
     both = [pair_counts(mask.array, seeds[0].shape) for mask in masks]
@@ -93,8 +84,8 @@ def test_numbers_of_a_page(figure, seeds, tmp_path):
 
 @pytest.mark.parametrize("figure", ["20", "21"])
 def test_grey_images_that_are_higher_than_wide(figure, grey, tmp_path):
-    assert not _arrays(figure, [grey], tmp_path)["different"].any()
+    assert not drawn_arrays(figure, [grey], tmp_path)["different"].any()
 
 
 def test_a_level_of_ones_own(grey, tmp_path):
-    assert _arrays("22", [grey], tmp_path, levels=[3])["level"] == 3
+    assert drawn_arrays("22", [grey], tmp_path, levels=[3])["level"] == 3

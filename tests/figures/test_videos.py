@@ -12,10 +12,7 @@ from prunescope.errors import InputError
 from prunescope.figures import draw
 from prunescope.figures.parts.movie import CAPTION, HEADER, HEIGHT, HELD, LAST, WIDTH, Layout
 
-
-@pytest.fixture(autouse=True)
-def _coarse(monkeypatch):
-    monkeypatch.setattr("prunescope.figures.parts.drawing.PNG_DPI", 20)
+pytestmark = pytest.mark.usefixtures("coarse")
 
 
 def _frames(path):

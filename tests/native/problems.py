@@ -25,6 +25,7 @@ RATE = (
 FIELDS = reference.PARAMETERS
 DEAD_PIXELS = (0, 5, 40)
 needs_kernels = pytest.mark.skipif(why_not() is not None, reason=str(why_not()))
+ENGINES = ["torch", pytest.param("native", marks=needs_kernels)]
 
 
 @dataclass(frozen=True)

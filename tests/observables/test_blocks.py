@@ -8,11 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from prunescope.mask import Mask
-from prunescope.observables import shuffle_at_fan_in
 from prunescope.observables.blocks import BLOCKS, block_histogram, block_null, block_share
 from prunescope.randomness import generator
 from reference.small_masks import masks_with_fan_in
+from shuffled_nulls import check_against_shuffles
 
 MASKS = hnp.arrays(np.bool_, st.tuples(st.integers(1, 9), st.integers(1, 20)))
 
@@ -67,17 +66,11 @@ def test_moments_of_block_shares_over_all_masks_of_the_fan_ins(fan_in, n_in, blo
 
 @pytest.mark.parametrize("density", [0.06, 0.5, 0.93])
 def test_moments_of_shuffled_masks(density):
-    rng = generator(2, "test")
-    mask = Mask(rng.random((45, 61)) < density * rng.uniform(0.6, 1.07, 45)[:, np.newaxis])
-    nulls = [shuffle_at_fan_in(mask, generator(k, "test")) for k in range(300)]
-    for measure in (
+    measures = (
         lambda one: block_share(one, 4, 4),
         lambda one: block_share(one, 8, 2),
-    ):
-        found, values = measure(mask), [measure(one).value for one in nulls]
-        assert abs(np.mean(values) - found.null_mean) < 4.5 * found.null_sd / np.sqrt(len(nulls))
-        if 0.02 < found.null_mean < 0.98:
-            assert np.std(values) == pytest.approx(found.null_sd, rel=0.18)
+    )
+    check_against_shuffles(measures, density)
 
 
 def test_the_sd_of_what_has_no_float64():

@@ -7,10 +7,10 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from prunescope.mask import Mask
-from prunescope.observables import shuffle_at_fan_in
 from prunescope.observables.group_patterns import PATTERNS, groups, pattern_scalars, pattern_share
 from prunescope.randomness import generator
 from reference.small_masks import blocky, grouped, masks_with_fan_in
+from shuffled_nulls import check_against_shuffles
 
 MASKS = hnp.arrays(np.bool_, st.tuples(st.integers(1, 9), st.integers(1, 20)))
 
@@ -61,17 +61,11 @@ def test_moments_of_group_shares_over_all_masks_of_the_fan_ins(fan_in, n_in, kep
 
 @pytest.mark.parametrize("density", [0.06, 0.5, 0.93])
 def test_moments_of_shuffled_masks(density):
-    rng = generator(2, "test")
-    mask = Mask(rng.random((45, 61)) < density * rng.uniform(0.6, 1.07, 45)[:, np.newaxis])
-    nulls = [shuffle_at_fan_in(mask, generator(k, "test")) for k in range(300)]
-    for measure in (
+    measures = (
         lambda one: pattern_share(one, 2, 4),
         lambda one: pattern_share(one, 4, 8, exactly=True),
-    ):
-        found, values = measure(mask), [measure(one).value for one in nulls]
-        assert abs(np.mean(values) - found.null_mean) < 4.5 * found.null_sd / np.sqrt(len(nulls))
-        if 0.02 < found.null_mean < 0.98:
-            assert np.std(values) == pytest.approx(found.null_sd, rel=0.18)
+    )
+    check_against_shuffles(measures, density)
 
 
 def test_order_of_rows_plays_no_part_along_inputs():

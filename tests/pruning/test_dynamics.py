@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 import tiny
+from native.problems import ENGINES
 from prunescope.errors import InputError
 from prunescope.model import Ticket, initial
-from prunescope.native import why_not
 from prunescope.pruning import find_method
 from prunescope.training import make_engine
 from prunescope.training.levels import Setting
@@ -19,10 +19,6 @@ from prunescope.training.probe import Probe
 SIZES = (108, 12, 10, 3)
 WEIGHTS = (12 * 108, 10 * 12)
 STEPS = 40
-ENGINES = [
-    "torch",
-    pytest.param("native", marks=pytest.mark.skipif(why_not() is not None, reason=str(why_not()))),
-]
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import tiny
-from native.problems import needs_kernels
+from native.problems import ENGINES
 from prunescope.analysis.replicates import by_replicates
 from prunescope.errors import InputError
 from prunescope.experiment.mask_place import MaskPlace
@@ -167,7 +167,7 @@ def test_further_levels_keep_the_share_of_what_was_given(scope, biases, given, t
             assert abs(now - 0.5 * was) <= 1
 
 
-@pytest.mark.parametrize("engine", ["torch", pytest.param("native", marks=needs_kernels)])
+@pytest.mark.parametrize("engine", ENGINES)
 @pytest.mark.parametrize("at", [(1, 20), (2, 10)])
 def test_a_run_killed_inside_a_level_goes_on_to_the_same_bits(engine, at, given, tmp_path):
     place = {"engine": engine, "checkpoint_seconds": 1e-9}

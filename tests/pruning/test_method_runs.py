@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from native.problems import needs_kernels
+from native.problems import ENGINES
 from prunescope.errors import InputError
 from prunescope.pruning.running import run
 from prunescope.runs.arrays import read_arrays
@@ -37,7 +37,7 @@ class KillAt(Reporter):
             raise Killed
 
 
-@pytest.mark.parametrize("engine", ["torch", pytest.param("native", marks=needs_kernels)])
+@pytest.mark.parametrize("engine", ENGINES)
 @pytest.mark.parametrize("method", METHODS)
 def test_a_killed_run_goes_on_to_the_same_masks_and_weights(method, engine, small_run, tmp_path):
     experiment = small_run(prune={"method": method} | METHODS[method], run={"engine": engine})

@@ -2,11 +2,12 @@
 
 import json
 from dataclasses import replace
+from functools import partial
 
 import pytest
 
 import tiny
-from prunescope.cli import main
+from commands import called
 from prunescope.errors import InputError
 from prunescope.experiment import load
 from prunescope.pruning.running import run
@@ -32,13 +33,7 @@ def request_of(images_file, tmp_path_factory):
 
 @pytest.fixture
 def command(capsys):
-    def call(*arguments):
-        capsys.readouterr()
-        with pytest.raises(SystemExit) as left:
-            main([str(a) for a in arguments])
-        return left.value.code, *capsys.readouterr()
-
-    return call
+    return partial(called, capsys)
 
 
 def words(request, *more):

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 import tiny
+from native.problems import needs_kernels
 from prunescope.data import Images
 from prunescope.errors import InputError
 from prunescope.model import Ticket, initial
-from prunescope.native import why_not
 from prunescope.pruning.running import run
 from prunescope.runs import correct_images
 from prunescope.runs.arrays import read_arrays, write_arrays
@@ -27,9 +27,8 @@ METHODS = {
     "dpf": {"density": 0.2, "update_every": 4},
     "imp": {"levels": 2, "rewind_step": 5},
 }
-NATIVE = pytest.mark.skipif(why_not() is not None, reason=str(why_not()))
 CASES = [(method, "torch") for method in METHODS]
-CASES += [pytest.param(method, "native", marks=NATIVE) for method in METHODS if method != "dpf"]
+CASES += [pytest.param(method, "native", marks=needs_kernels) for method in METHODS if method != "dpf"]
 
 
 def check_sums(done):

@@ -3,11 +3,12 @@
 import os
 import signal
 import time
+from functools import partial
 
 import pytest
 import sweep_faults
 
-from prunescope.cli import main
+from commands import called
 from prunescope.runs.directory import Run
 
 
@@ -43,13 +44,7 @@ def sweep(small_run, tmp_path, capfd):
     toml = tmp_path / "tiny.toml"
     toml.write_text(small_run(prune={"levels": 1}).to_toml())
 
-    def command(*arguments):
-        capfd.readouterr()
-        with pytest.raises(SystemExit) as left:
-            main(["sweep", str(toml), *arguments, "--out", str(tmp_path / "runs")])
-        return left.value.code or 0, *capfd.readouterr()
-
-    return command
+    return partial(called, capfd, "sweep", toml, "--out", tmp_path / "runs")
 
 
 def test_a_failure_stops_no_other_is_told_at_the_end_and_exits_1(sweep, tmp_path):

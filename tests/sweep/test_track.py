@@ -4,10 +4,11 @@ import os
 import signal
 import subprocess
 import sys
+from functools import partial
 
 import pytest
 
-from prunescope.cli import main
+from commands import called
 from prunescope.errors import InputError
 from prunescope.runs.directory import Run
 from prunescope.runs.writer import run_path
@@ -64,12 +65,7 @@ def sweep(small_run, tmp_path, capfd):
     toml = tmp_path / "tiny.toml"
     toml.write_text(small_run(prune={"levels": 1}).to_toml())
 
-    def command(*arguments):
-        with pytest.raises(SystemExit) as left:
-            main(["sweep", str(toml), "--out", str(tmp_path / "runs"), *arguments])
-        return left.value.code or 0, *capfd.readouterr()
-
-    return command
+    return partial(called, capfd, "sweep", toml, "--out", tmp_path / "runs")
 
 
 def test_a_tracker_that_fails_is_one_line_and_its_run_is_done(sweep, small_run, tmp_path):

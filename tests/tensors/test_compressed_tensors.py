@@ -13,8 +13,8 @@ from safetensors.torch import save_file
 
 from layouts import library
 from prunescope.errors import InputError
-from prunescope.tensors import named_masks
 from prunescope.tensors.compressed_tensors import kept_of_metadata
+from tensors.reading import masks_in
 
 RNG = np.random.default_rng(0)
 
@@ -32,12 +32,6 @@ def weights(kept):
 
 def bits(kept):
     return torch.tensor(np.packbits(kept, axis=-1, bitorder="little"))
-
-
-def found(path):
-    """The masks in a file by their names, and what was said."""
-    said = []
-    return {mask.name: mask.array for mask in named_masks(path, say=said.append)}, said
 
 
 # What compressed-tensors 0.12.2 makes of the mask below: sparse_semi_structured_from_dense_cutlass, int16 [64, 2].
@@ -75,7 +69,7 @@ def test_bits_of_any_number_of_columns(tmp_path):
         state[f"{name}.shape"] = torch.tensor(one.shape)
         state[f"{name}.row_offsets"] = torch.zeros(5, dtype=torch.int64)
     save_file(state, tmp_path / "m.safetensors")
-    masks, _ = found(tmp_path / "m.safetensors")
+    masks, _ = masks_in(tmp_path / "m.safetensors")
     assert list(masks) == ["a.weight", "b.weight", "c.weight"]
     for name, one in kept.items():
         np.testing.assert_array_equal(masks[f"{name}.weight"], one)
@@ -97,7 +91,7 @@ def test_shapes_that_lie_are_refused(tmp_path, shape, why):
     state = {"a.compressed": weights(kept)[torch.tensor(kept)], "a.bitmask": bits(kept)}
     save_file({**state, "a.shape": torch.tensor(shape, dtype=torch.int64)}, tmp_path / "m.safetensors")
     with pytest.raises(InputError, match=rf"m\.safetensors: a\.bitmask.*{why}"):
-        found(tmp_path / "m.safetensors")
+        masks_in(tmp_path / "m.safetensors")
 
 
 def test_the_library_writes_what_is_read(tmp_path):
@@ -112,7 +106,7 @@ def test_the_library_writes_what_is_read(tmp_path):
         compressed = compressor.compress(state, compression_targets={"model.q_proj"})
         assert "model.q_proj.bitmask" in compressed
         save_file(compressed, tmp_path / "model.safetensors")
-        masks, _ = found(tmp_path / "model.safetensors")
+        masks, _ = masks_in(tmp_path / "model.safetensors")
         assert list(masks) == ["model.q_proj.weight"]
         np.testing.assert_array_equal(masks["model.q_proj.weight"], kept)
 
@@ -137,7 +131,7 @@ def test_the_library_writes_marlin_24_as_it_is_read(tmp_path):
     save_file(
         {name: tensor.contiguous() for name, tensor in compressed.items()}, tmp_path / "model.safetensors"
     )
-    masks, _ = found(tmp_path / "model.safetensors")
+    masks, _ = masks_in(tmp_path / "model.safetensors")
     np.testing.assert_array_equal(masks["q_proj.weight"], kept)
 
 
@@ -146,7 +140,7 @@ def test_packed_integers_are_left_out_by_the_name_of_their_format(tmp_path):
     save_file(state, tmp_path / "model.safetensors")
     quantisation = {"quant_method": "compressed-tensors", "format": "pack-quantized"}
     (tmp_path / "config.json").write_text(json.dumps({"quantization_config": quantisation}))
-    _, said = found(tmp_path)
+    _, said = masks_in(tmp_path)
     assert said == [
         "1 weights are packed integers of pack-quantized, which are not read: save the model dense"
     ]

@@ -11,8 +11,8 @@ import pytest
 import torch
 from safetensors.numpy import save_file
 
-from prunescope.errors import InputError
 from prunescope.tensors import named_masks
+from tensors.reading import refusal
 
 RNG = np.random.default_rng(3)
 FIRST = np.random.default_rng(0).random((6, 10)) < 0.3
@@ -24,16 +24,6 @@ INDEX = "model.safetensors.index.json"
 def found(path):
     """The masks of a source by their names, as lists."""
     return {mask.name: mask.array.tolist() for mask in named_masks(path)}
-
-
-def refusal(path):
-    """The one line with which a source is refused."""
-    with pytest.raises(InputError) as caught:
-        list(named_masks(path))
-    message = str(caught.value)
-    assert "\n" not in message
-    assert len(message) < 600
-    return message
 
 
 @pytest.fixture
@@ -81,7 +71,7 @@ def test_a_folder_with_one_file(tmp_path):
 
 def test_a_folder_without_a_model(tmp_path):
     (tmp_path / "README.md").write_text("of nothing")
-    assert refusal(tmp_path).startswith(f"{tmp_path}: is a directory, not a file, and holds no model")
+    assert refusal(tmp_path).startswith("is a directory, not a file, and holds no model")
 
 
 def test_what_is_missing_is_named(sharded):

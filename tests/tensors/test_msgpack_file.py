@@ -9,9 +9,9 @@ import struct
 import numpy as np
 import pytest
 
-from prunescope.errors import InputError
 from prunescope.tensors import named_masks
 from tensors.msgpack_writer import BFloat16, chunked, extension, packed
+from tensors.reading import masks_in, refusal
 
 RNG = np.random.default_rng(0)
 DENSE = RNG.random((10, 6)) < 0.3  # [n_in, n_out]
@@ -29,22 +29,6 @@ def written(path, value):
     return path
 
 
-def found(path, **options):
-    """The masks in a file by their names, and what was said."""
-    said = []
-    return {mask.name: mask.array for mask in named_masks(path, say=said.append)}, said
-
-
-def refusal(path):
-    """The one line with which a file is refused, without its path."""
-    with pytest.raises(InputError) as caught:
-        list(named_masks(path))
-    message = str(caught.value)
-    assert "\n" not in message
-    assert len(message) < 600
-    return message.removeprefix(f"{path}: ")
-
-
 def checkpoint():
     """Parameters as flax saves them, with the state of an optimiser, of which the zeros are no pruned weights."""
     return {
@@ -60,7 +44,7 @@ def checkpoint():
 
 
 def test_kernels_are_read_with_the_outputs_first(tmp_path):
-    masks, said = found(written(tmp_path / "m.msgpack", checkpoint()))
+    masks, said = masks_in(written(tmp_path / "m.msgpack", checkpoint()))
     assert list(masks) == ["params.Conv_0.kernel", "params.Dense_0.kernel"]
     np.testing.assert_array_equal(masks["params.Dense_0.kernel"], DENSE.T)
     np.testing.assert_array_equal(masks["params.Conv_0.kernel"], CONVOLUTION.transpose(3, 2, 0, 1))
@@ -71,7 +55,7 @@ def test_arrays_in_pieces_are_one(tmp_path):
     kernel = weights(DENSE)
     for size in (7, 59, 60):
         path = written(tmp_path / "m.msgpack", {"params": {"a": {"kernel": chunked(kernel, size)}}})
-        np.testing.assert_array_equal(found(path)[0]["params.a.kernel"], DENSE.T)
+        np.testing.assert_array_equal(masks_in(path)[0]["params.a.kernel"], DENSE.T)
 
 
 @pytest.mark.parametrize("is_packed", [False, True])
@@ -84,7 +68,7 @@ def test_masks_of_jaxpruner(tmp_path, is_packed):
     params = {name: {"kernel": np.ones(one.shape, np.float32)} for name, one in kept.items()}
     state = {"masks": masks, "inner_state": {"0": {"trace": params}}, "count": np.zeros((), np.int32)}
     path = written(tmp_path / "m.msgpack", {"opt_state": state, "params": params})
-    found_masks, _ = found(path)
+    found_masks, _ = masks_in(path)
     assert list(found_masks) == ["Conv_0.kernel", "Dense_0.kernel"]
     np.testing.assert_array_equal(found_masks["Dense_0.kernel"], DENSE.T)
     np.testing.assert_array_equal(found_masks["Conv_0.kernel"], CONVOLUTION.transpose(3, 2, 0, 1))

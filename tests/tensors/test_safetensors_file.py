@@ -10,27 +10,10 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 from safetensors.torch import save_file as save_tensors
 
-from prunescope.errors import InputError
 from prunescope.tensors import named_masks, stored_arrays
+from tensors.reading import masks_in, refusal
 
 KEPT = np.random.default_rng(0).random((6, 10)) < 0.3
-
-
-def found(path):
-    """The masks in a file by their names, and what was said."""
-    said = []
-    return {mask.name: mask.array for mask in named_masks(path, say=said.append)}, said
-
-
-def refusal(path):
-    """The one line with which a file is refused, without its path."""
-    with pytest.raises(InputError) as caught:
-        list(named_masks(path))
-    message = str(caught.value)
-    assert "\n" not in message
-    assert message.startswith(str(path))
-    assert len(message) < len(str(path)) + 300
-    return message.removeprefix(f"{path}: ")
 
 
 def written(path, header, data=b""):
@@ -51,7 +34,7 @@ def tensor(shape, start, end, kind="U8"):
 def test_weights_of_each_type_that_the_library_writes(tmp_path, dtype):
     values = torch.tensor(np.where(KEPT, np.random.default_rng(1).normal(size=KEPT.shape) + 3, 0)).to(dtype)
     save_tensors({"fc.weight": values}, tmp_path / "m.safetensors")
-    masks, _ = found(tmp_path / "m.safetensors")
+    masks, _ = masks_in(tmp_path / "m.safetensors")
     assert list(masks) == ["fc.weight"]
     np.testing.assert_array_equal(masks["fc.weight"], KEPT)
 
@@ -61,7 +44,7 @@ def test_weights_of_each_type_that_the_library_writes(tmp_path, dtype):
 )
 def test_masks_of_each_type_that_the_library_writes(tmp_path, dtype):
     save_tensors({"fc.weight_mask": torch.tensor(KEPT).to(dtype)}, tmp_path / "m.safetensors")
-    np.testing.assert_array_equal(found(tmp_path / "m.safetensors")[0]["fc.weight_mask"], KEPT)
+    np.testing.assert_array_equal(masks_in(tmp_path / "m.safetensors")[0]["fc.weight_mask"], KEPT)
 
 
 def test_only_a_few_rows_are_read_at_a_time(tmp_path, monkeypatch):
@@ -142,6 +125,6 @@ def test_types_of_less_than_a_byte_are_left_out_by_name(tmp_path):
     path = tmp_path / "m.safetensors"
     header = {"a.weight": tensor([2, 4], 0, 4, "F4"), "b.weight_mask": tensor([2, 2], 4, 8)}
     written(path, header, bytes([1, 2, 3, 4, 1, 0, 0, 1]))
-    assert found(path)[0]["b.weight_mask"].tolist() == [[True, False], [False, True]]
+    assert masks_in(path)[0]["b.weight_mask"].tolist() == [[True, False], [False, True]]
     written(path, {"a.weight": tensor([2, 4], 0, 4, "F4")}, bytes(4))
     assert "numbers of the type F4 are not read" in refusal(path)

@@ -7,21 +7,11 @@ import numpy as np
 import pytest
 import scipy.sparse
 
-from prunescope.errors import InputError
 from prunescope.tensors import named_masks
+from tensors.reading import refusal
 
 KEPT = np.random.default_rng(0).random((6, 8)) < 0.3
 WEIGHTS = np.where(KEPT, np.random.default_rng(1).normal(size=KEPT.shape), 0)
-
-
-def refusal(path):
-    """The one line with which a file is refused, without its path."""
-    with pytest.raises(InputError) as caught:
-        list(named_masks(path))
-    message = str(caught.value)
-    assert "\n" not in message
-    assert message.startswith(f"{path}: ")
-    return message.removeprefix(f"{path}: ")
 
 
 @pytest.mark.parametrize("form", ["csr", "csc", "coo", "bsr", "dia"])

@@ -15,9 +15,9 @@ import numpy as np
 import pytest
 import torch
 
-from prunescope.errors import InputError
 from prunescope.tensors import named_masks
 from prunescope.tensors.harmless_globals import HARMLESS as ALLOWED
+from tensors.reading import masks_in, refusal
 
 RNG = np.random.default_rng(0)
 FIRST, SECOND = RNG.random((5, 12)) < 0.4, RNG.random((3, 5)) < 0.6
@@ -25,24 +25,10 @@ CONV = RNG.random((4, 3, 3, 3)) < 0.5
 WEIGHTS = torch.tensor(RNG.normal(size=(40, 30)) * (RNG.random((40, 30)) < 0.3))
 
 
-def read(path):
-    """The masks in a file by name, and what is said of the rest."""
-    said = []
-    return {named.name: named.array for named in named_masks(path, say=said.append)}, said
-
-
-def refusal(path):
-    """The line with which a file is refused."""
-    with pytest.raises(InputError) as caught:
-        list(named_masks(path))
-    assert "\n" not in str(caught.value)
-    return str(caught.value)
-
-
 @pytest.mark.parametrize("name", ["m.pt", "m.pth", "m.bin", "m.ckpt", "m.pth.tar", "m.tar"])
 def test_every_suffix_that_checkpoints_have(tmp_path, name):
     torch.save({"a.weight_mask": torch.tensor(FIRST), "b.weight_mask": torch.tensor(CONV)}, tmp_path / name)
-    found, said = read(tmp_path / name)
+    found, said = masks_in(tmp_path / name)
     assert said == []
     np.testing.assert_array_equal(found["a.weight_mask"], FIRST)
     np.testing.assert_array_equal(found["b.weight_mask"], CONV)
@@ -51,7 +37,7 @@ def test_every_suffix_that_checkpoints_have(tmp_path, name):
 def test_masks_as_open_lth_saves_them(tmp_path):
     masks = {"fc_layers.0.weight": FIRST, "conv.weight": CONV, "fc.weight": np.ones((3, 5))}
     torch.save({name: torch.tensor(mask).int() for name, mask in masks.items()}, tmp_path / "mask.pth")
-    found, said = read(tmp_path / "mask.pth")
+    found, said = masks_in(tmp_path / "mask.pth")
     assert said == []
     assert list(found) == list(masks)
     for name, mask in masks.items():
@@ -69,7 +55,7 @@ def test_buffers_as_synaptic_flow_has_them(tmp_path):
         "2.running_mean": torch.zeros(4),
     }
     torch.save(state, tmp_path / "model.pt")
-    found, said = read(tmp_path / "model.pt")
+    found, said = masks_in(tmp_path / "model.pt")
     assert list(found) == ["0.weight_mask", "1.weight_mask"]
     assert said == ["0.bias_mask: a mask of other parameters than weights [n_out, n_in]"]
 
@@ -79,7 +65,7 @@ def test_buffers_as_synaptic_flow_has_them(tmp_path):
 def test_prefixes_and_dicts_around_the_state(tmp_path, prefix, around):
     state = {f"{prefix}fc.weight": WEIGHTS, f"{prefix}fc.bias": torch.zeros(40)}
     torch.save({"epoch": 3, around: state}, tmp_path / "m.pt")
-    found, _ = read(tmp_path / "m.pt")
+    found, _ = masks_in(tmp_path / "m.pt")
     np.testing.assert_array_equal(found[f"{around}.{prefix}fc.weight"], WEIGHTS.numpy() != 0)
 
 
@@ -88,9 +74,9 @@ def test_masks_beside_a_state_dict(tmp_path):
         {"state_dict": {"fc.weight": torch.randn(5, 12)}, "masks": {"fc.weight": torch.tensor(FIRST)}},
         tmp_path / "m.pt",
     )
-    assert list(read(tmp_path / "m.pt")[0]) == ["masks.fc.weight"]
+    assert list(masks_in(tmp_path / "m.pt")[0]) == ["masks.fc.weight"]
     torch.save({"fc.weight": torch.randn(5, 12), "fc.mask": torch.tensor(FIRST)}, tmp_path / "m.pt")
-    assert list(read(tmp_path / "m.pt")[0]) == ["fc.mask"]
+    assert list(masks_in(tmp_path / "m.pt")[0]) == ["fc.mask"]
 
 
 def test_the_state_of_an_optimizer_is_no_weight(tmp_path):
@@ -101,7 +87,7 @@ def test_the_state_of_an_optimizer_is_no_weight(tmp_path):
     with torch.no_grad():
         layer.weight.copy_(WEIGHTS)
     torch.save({"model": layer.state_dict(), "optimizer": optimizer.state_dict()}, tmp_path / "m.pt")
-    assert list(read(tmp_path / "m.pt")[0]) == ["model.weight"]
+    assert list(masks_in(tmp_path / "m.pt")[0]) == ["model.weight"]
 
 
 HARMLESS = {
@@ -131,7 +117,7 @@ HARMLESS = {
 def test_harmless_extras_are_tolerated(tmp_path, kind, zipped):
     state = {"extra": HARMLESS[kind], "list": [HARMLESS[kind]], "fc.weight_mask": torch.tensor(FIRST)}
     torch.save(state, tmp_path / "m.pth.tar", _use_new_zipfile_serialization=zipped)
-    found, _ = read(tmp_path / "m.pth.tar")
+    found, _ = masks_in(tmp_path / "m.pth.tar")
     assert list(found) == ["fc.weight_mask"]
     np.testing.assert_array_equal(found["fc.weight_mask"], FIRST)
 
@@ -139,12 +125,12 @@ def test_harmless_extras_are_tolerated(tmp_path, kind, zipped):
 def test_arrays_of_numpy_are_read_as_masks(tmp_path):
     masks = [FIRST, SECOND.astype(np.float32), np.asfortranarray(CONV), FIRST.astype(">i4")]
     torch.save({"masks": masks}, tmp_path / "m.pt")
-    found, _ = read(tmp_path / "m.pt")
+    found, _ = masks_in(tmp_path / "m.pt")
     assert list(found) == ["masks.0", "masks.1", "masks.2", "masks.3"]
     for mask, array in zip(masks, found.values(), strict=True):
         np.testing.assert_array_equal(array, mask)
     torch.save(FIRST, tmp_path / "m.pt")
-    assert list(read(tmp_path / "m.pt")[0]) == ["m"]
+    assert list(masks_in(tmp_path / "m.pt")[0]) == ["m"]
     torch.save({"a": np.array([["x", "y"]])}, tmp_path / "m.pt")
     assert "no mask inside (a: " in refusal(tmp_path / "m.pt")
     torch.save({"a": np.array([[object, 1]])}, tmp_path / "m.pt")
@@ -189,7 +175,7 @@ def test_what_is_put_in_place_of_a_name_does_nothing(tmp_path):
     mark = tmp_path / "mark"
     state = {"p": pathlib.Path(mark), "fc.weight_mask": torch.tensor(FIRST)}
     torch.save(state, tmp_path / "m.pt")
-    read(tmp_path / "m.pt")
+    masks_in(tmp_path / "m.pt")
     assert not mark.exists()
     left = torch.serialization.get_safe_globals()
     assert not [one for one in left if isinstance(one, tuple) and one[0] in ALLOWED.values()]
@@ -213,7 +199,7 @@ def test_an_array_whose_bytes_do_not_fit_is_left_out(tmp_path):
 def test_shapes_that_do_not_belong_together(tmp_path):
     torch.save({"fc.weight_mask": torch.ones(5, 12), "fc.weight_orig": torch.ones(12, 5)}, tmp_path / "m.pt")
     assert refusal(tmp_path / "m.pt") == (
-        f"{tmp_path / 'm.pt'}: fc.weight_mask is 5x12 and fc.weight_orig 12x5: a mask has the shape of its weight"
+        "fc.weight_mask is 5x12 and fc.weight_orig 12x5: a mask has the shape of its weight"
     )
 
 
@@ -259,7 +245,7 @@ def test_sparse_tensors_of_every_layout(tmp_path, layout):
         warnings.simplefilter("ignore")  # torch says that sparse tensors are new
         sparse = getattr(WEIGHTS, layout)(*arguments)
     torch.save({"fc.weight": sparse, "fc.bias": torch.ones(40)}, tmp_path / "m.pt")
-    found, _ = read(tmp_path / "m.pt")
+    found, _ = masks_in(tmp_path / "m.pt")
     np.testing.assert_array_equal(found["fc.weight"], WEIGHTS.numpy() != 0)
 
 

@@ -1,18 +1,15 @@
 """Whole runs of methods that change things inside a level: run with `pytest tests/training/test_dynamics_runs.py`."""
 
-import signal
-from itertools import count
-
 import kill_resume
 import pytest
 
-from prunescope.native import why_not
+from native.problems import needs_kernels
 from prunescope.pruning.running import run
 from prunescope.runs.directory import Run
 from prunescope.runs.driver import Interrupted
-from prunescope.runs.reporting import Reporter
 from prunescope.training import make_engine
 from prunescope.training.mask_changes import change
+from stopping import Stop
 
 METHODS = {
     "gradual": {"density": 0.1, "update_every": 4},
@@ -23,8 +20,7 @@ METHODS = {
     "imp": {"early_bird": 0.05, "update_every": 3, "levels": 2, "rewind_step": 13},
 }
 CASES = [(method, "torch") for method in METHODS] + [(m, "native") for m in ("gradual", "set", "rigl", "imp")]
-needs = pytest.mark.skipif(why_not() is not None, reason=str(why_not()))
-CASES = [pytest.param(*case, marks=needs if case[1] == "native" else ()) for case in CASES]
+CASES = [pytest.param(*case, marks=needs_kernels if case[1] == "native" else ()) for case in CASES]
 
 
 def fields(method, engine, optimizer="momentum"):
@@ -33,17 +29,6 @@ def fields(method, engine, optimizer="momentum"):
         "prune": {"method": method} | METHODS[method],
         "run": {"engine": engine, "threads": 1},
     }
-
-
-class Stop(Reporter):
-    """Sends this process a signal after step ``number``, counted over all levels."""
-
-    def __init__(self, number):
-        self.left = count(number, -1)
-
-    def stepped(self, level, step):
-        if next(self.left) == 1:
-            signal.raise_signal(signal.SIGTERM)
 
 
 @pytest.mark.parametrize(("method", "engine"), CASES)

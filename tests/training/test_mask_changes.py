@@ -7,6 +7,7 @@ import pytest
 
 import tiny
 from engine_cases import distance, dying_ticket, noisy
+from native.problems import ENGINES
 from prunescope.mask import Mask
 from prunescope.model import Ticket, initial
 from prunescope.native import why_not
@@ -18,10 +19,6 @@ from prunescope.training.torch.engine import TorchEngine
 
 SIZES = (108, 12, 10, 3)
 RATES = {"sgd": 0.1, "momentum": 0.02, "adam": 0.005}
-ENGINES = [
-    "torch",
-    pytest.param("native", marks=pytest.mark.skipif(why_not() is not None, reason=str(why_not()))),
-]
 
 
 @pytest.fixture(scope="module")
