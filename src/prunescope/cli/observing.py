@@ -42,10 +42,12 @@ def observe_command(
     """Measure masks: fan-in, locality and what else fits a layer, each number against its null."""
     from prunescope.cli.found import is_elsewhere
     from prunescope.cli.layer_tables import print_observed
+    from prunescope.files import check_file
     from prunescope.report.place import check_page_place
 
     if page is not None:
         check_page_place(page)
+        check_file(page, "--page")
     said = OfElsewhere(shape, zeros, order, heads, patch, tokens, pixels)
     said.check()
     if source.is_dir() and not is_elsewhere(source):
