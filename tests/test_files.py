@@ -14,6 +14,8 @@ import killing
 from prunescope.errors import InputError
 from prunescope.files import (
     append_text,
+    check_file,
+    check_folder,
     check_writable,
     open_regular,
     replacing,
@@ -143,6 +145,31 @@ def test_links_and_places_that_are_not_there_are_one_error_with_the_path(tmp_pat
     assert (tmp_path / "dangling").is_symlink()
     assert sorted(os.listdir(tmp_path / "real")) == ["below", "made"]
     assert not [name for name in os.listdir(tmp_path) if name.endswith(".tmp")]
+
+
+def test_places_are_checked_without_making_anything(tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("before")
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "loop").symlink_to(tmp_path / "loop")
+    check_file(tmp_path / "file", "--out")
+    check_file(tmp_path / "a" / "b" / "c.html", "--out")
+    check_folder(tmp_path / "folder", "--out")
+    check_folder(tmp_path / "a" / "b", "--out")
+    for place in (tmp_path / "file" / "x", tmp_path / "file" / "x" / "y", tmp_path / "loop" / "x"):
+        for check in (check_file, check_folder):
+            with pytest.raises(InputError, match=r"cannot write there \(.*\); choose another --page$"):
+                check(place, "--page")
+    with pytest.raises(InputError, match="is a directory, not a file"):
+        check_file(tmp_path / "folder", "--out")
+    with pytest.raises(InputError, match="cannot write there"):
+        check_folder(tmp_path / "file", "--out")
+    monkeypatch.setattr(os, "access", lambda path, mode: False)
+    for place in ("a", "file", "folder/x"):
+        with pytest.raises(InputError, match=r"cannot write there \(Permission denied\)"):
+            check_file(tmp_path / place, "--out")
+    with pytest.raises(InputError, match=r"cannot write there \(Permission denied\)"):
+        check_folder(tmp_path / "folder", "--out")
+    assert sorted(os.listdir(tmp_path)) == ["file", "folder", "loop"]
 
 
 def test_the_other_name_of_a_file_with_two_keeps_what_was_there(tmp_path):

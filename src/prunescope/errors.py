@@ -35,6 +35,10 @@ class InputError(ValueError):
         super().__init__("".join(map(_escaped, message)) if len(message.splitlines()) > 1 else message)
 
 
+class MissingInput(InputError):
+    """An error of a file or folder that is named and is not there."""
+
+
 def described(error: OSError) -> str:
     """Return what an OSError says in one line: the file that it is about, and what is wrong with it."""
     path = error.filename

@@ -99,6 +99,36 @@ def check_writable(path: Path) -> None:
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
 
 
+def check_file(path: Path, option: str) -> None:
+    """Raise InputError where no file can be written at ``path``, before there is something to write.
+
+    Folders on the way to it may be missing yet; none is made. ``option`` chooses the place. A full disk shows later.
+    """
+    with advising(path, option):
+        folder = Path(os.path.realpath(path)).parent
+        if folder.is_dir():
+            check_writable(path)
+        else:
+            _check_ancestor(folder)
+
+
+def check_folder(folder: Path, option: str) -> None:
+    """Raise InputError where no files can be written into ``folder``, which may be missing yet, as ``check_file`` does."""
+    with advising(folder, option):
+        _check_ancestor(Path(os.path.realpath(folder)))
+
+
+def _check_ancestor(folder: Path) -> None:
+    """Raise OSError where a folder, or the first above it that is there, is no folder that can be written into."""
+    place = folder
+    while not (place.exists() or place.is_symlink()) and place != place.parent:
+        place = place.parent
+    if not place.is_dir():
+        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(place))
+    if not os.access(place, os.W_OK | os.X_OK):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(place))
+
+
 def _check_target(path: Path) -> os.stat_result | None:
     """Return the status of the file that is at ``path``, if one is; raise an error where it may not be replaced."""
     before = _status(path)

@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 from itertools import pairwise
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from prunescope.runs.directory import Run
 from prunescope.runs.reporting import Reporter
 from prunescope.runs.writer import run_path
 from prunescope.sweep.job import Job
+from prunescope.sweep.planning import plan
 from prunescope.training.loop import Evaluation
 
 SIZES = (108, 12, 10, 3)
@@ -195,8 +197,39 @@ def test_other_masks_of_the_same_name_are_refused_inside_a_level_and_after_it(gi
     saved(path, arrays(seed=1))
     with pytest.raises(InputError, match=message):
         run(chosen, out=tmp_path)
+    path.write_bytes(b"")
+    with pytest.raises(InputError, match="damaged"):
+        run(chosen, out=tmp_path)
+
+
+def test_a_run_is_done_without_its_masks_and_one_that_is_not_is_refused(given, tmp_path):
+    path, notes = saved(tmp_path / "m.npz", arrays()), Notes()
+    chosen = given(path)
+    done = run(chosen, out=tmp_path)
+    with pytest.raises(Killed):
+        run(chosen, seed=1, out=tmp_path, reporter=KillAt(1, 20))
     path.unlink()
-    with pytest.raises(InputError, match="no such file"):
+    assert run(chosen, out=tmp_path, reporter=notes).path == done.path
+    assert notes.notes == [
+        f"prune.masks: {path}: no such file; the run is done, and was not compared with it"
+    ]
+    [planned] = plan([Job(chosen, 0)], tmp_path).runs
+    assert planned.status == "done"
+    for seed in (1, 2):  # begun, and new
+        with pytest.raises(InputError, match=r"m\.npz: no such file$"):
+            run(chosen, seed=seed, out=tmp_path)
+
+
+def test_a_run_is_done_without_the_run_that_its_masks_are_of(given, finished_run, tmp_path):
+    other = tmp_path / "a" / "seed-0"
+    shutil.copytree(finished_run.path, other)
+    chosen, notes = given(f"{tmp_path}/a/seed-{{seed}}@2"), Notes()
+    done = run(chosen, out=tmp_path)
+    shutil.rmtree(other)
+    assert run(chosen, out=tmp_path, reporter=notes).path == done.path
+    assert "is not a run directory" in notes.notes[0]
+    other.mkdir()
+    with pytest.raises(InputError, match="is not a run directory"):
         run(chosen, out=tmp_path)
 
 

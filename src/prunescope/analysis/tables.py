@@ -19,7 +19,7 @@ from prunescope.errors import InputError, damaged, first_line
 from prunescope.experiment import Experiment
 from prunescope.experiment.dotted import dotted_values, fields
 from prunescope.experiment.paths import encoded
-from prunescope.files import advising, write_bytes
+from prunescope.files import advising, check_file, write_bytes
 from prunescope.runs.directory import Run
 
 TYPES: dict[object, type[polars.DataType]] = {
@@ -105,10 +105,16 @@ def table_of(runs: Iterable[Run]) -> polars.DataFrame:
     return polars.concat(parts, how="diagonal_relaxed")
 
 
-def write_table(rows: polars.DataFrame, path: Path) -> None:
-    """Write a table to a .parquet file, whole or not at all; raises InputError for another ending of ``path``."""
+def check_table_place(path: Path) -> None:
+    """Raise InputError where no table can be written: another ending than .parquet, a place that cannot be written."""
     if path.suffix != ".parquet":
         raise InputError(f"--out is {path}: the table is written as .parquet")
+    check_file(path, "--out")
+
+
+def write_table(rows: polars.DataFrame, path: Path) -> None:
+    """Write a table to a .parquet file, whole or not at all; raises InputError for another ending of ``path``."""
+    check_table_place(path)
     buffer = io.BytesIO()
     rows.write_parquet(buffer)
     with advising(path, "--out"):

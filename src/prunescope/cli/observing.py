@@ -41,10 +41,12 @@ def observe_command(
     from prunescope.cli.elsewhere import OfElsewhere, observed_elsewhere
     from prunescope.cli.found import is_elsewhere
     from prunescope.cli.layer_tables import print_observed
+    from prunescope.files import check_file
     from prunescope.report.place import check_page_place
 
     if page is not None:
         check_page_place(page)
+        check_file(page, "--page")
     said = OfElsewhere(shape, zeros, order, heads, patch, tokens, pixels)
     said.check()
     if source.is_dir() and not is_elsewhere(source):

@@ -50,9 +50,12 @@ def overlap_command(
 ) -> None:
     """Compare the masks of two networks: which weights both keep, layer by layer, against chance."""
     from prunescope.cli.elsewhere import OfElsewhere
+    from prunescope.figures.place import OVERLAP, check_figure_place
     from prunescope.layers.overlaps import overlap
 
     OfElsewhere(zeros=zeros, order=order).check()
+    if out is not None:
+        check_figure_place(out, OVERLAP)  # before what takes its time
     found = overlap(
         _only_run(first),
         _only_run(second),

@@ -103,6 +103,7 @@ def _draw_layers(
     from prunescope.cli.elsewhere import observed_elsewhere
     from prunescope.cli.found import is_elsewhere, one_run_at
     from prunescope.figures.layers import draw_layers
+    from prunescope.figures.place import check_figure_place
     from prunescope.layers.observation import observe
 
     levels, layers = chosen
@@ -110,6 +111,7 @@ def _draw_layers(
         raise InputError(
             f"figure {figure} needs one run, or one file or folder of masks; {len(sources)} given"
         )
+    check_figure_place(out, figure)  # before what takes its time
     if is_elsewhere(sources[0]):
         observed = observed_elsewhere(sources[0], said)
     else:
@@ -141,6 +143,7 @@ def report_command(
     """Write one HTML page to explore runs with, level by level, or the layers of masks from elsewhere."""
     from prunescope.cli.elsewhere import OfElsewhere, observed_elsewhere
     from prunescope.cli.found import is_elsewhere, runs_at, without_damaged
+    from prunescope.files import check_file
     from prunescope.report import write_report
     from prunescope.report.place import check_page_place
 
@@ -155,6 +158,7 @@ def report_command(
         beside = source if source.is_dir() else source.parent
         out = out or beside / "report.html"
         check_page_place(out)
+        check_file(out, "--out")  # before what takes its time
         print(observed_elsewhere(source, said).write_page(out))
         return
     said.check_of_run()

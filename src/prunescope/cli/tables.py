@@ -14,7 +14,14 @@ from prunescope.analysis.image_counts import KINDS, ImageKind, images_text
 from prunescope.analysis.inputs import inputs_of
 from prunescope.analysis.nulls import earlier_nulls
 from prunescope.analysis.quantities import Quantity, quantities
-from prunescope.analysis.tables import FoundRuns, find_runs, table_of, without_twins, write_table
+from prunescope.analysis.tables import (
+    FoundRuns,
+    check_table_place,
+    find_runs,
+    table_of,
+    without_twins,
+    write_table,
+)
 from prunescope.errors import InputError
 from prunescope.runs.directory import Run
 
@@ -26,8 +33,11 @@ CONDITIONAL = "Intervals of accuracies are over seeds, conditional on these {0}:
 
 def print_table(place: Path, out: Path | None) -> None:
     """Write the table of all runs below ``place`` and print its path; runs that are left out are named on stderr."""
+    if out is not None:
+        check_table_place(out)  # before what takes its time
     found = find_runs([place])
     path = out or place / FILE
+    check_table_place(path)
     _say_problems(found)
     runs, notes = without_twins(found.runs)
     rows = table_of(runs)

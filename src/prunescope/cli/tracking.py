@@ -8,6 +8,7 @@ from pathlib import Path
 
 from prunescope.cli.plain import own_streams
 from prunescope.errors import InputError
+from prunescope.files import check_folder
 from prunescope.runs.directory import Run
 from prunescope.track.upload import Destination, send
 
@@ -19,6 +20,8 @@ def print_tracked(places: Sequence[Path], name: str, out: Path | None) -> None:
     """
     if out is not None and out.exists() and not out.is_dir():
         raise InputError(f"--out is {out}: it is a file; give a folder")
+    if out is not None:
+        check_folder(out, "--out")
     destination = Destination(Destination.read(name, "--to").name, out)
     destination.sink()  # a missing package is said before anything is read
     paths = _runs(places)

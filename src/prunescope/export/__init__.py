@@ -38,7 +38,7 @@ def export(
             f"masks=prune: files of {to} hold weights alone, with the masks baked in; use pt, safetensors or npz"
         )
     from prunescope.export.exported import exported
-    from prunescope.files import advising, check_writable, write_bytes
+    from prunescope.files import advising, check_file, write_bytes
 
     path = Path(out) if out is not None else run.path / f"level-{level:03d}{ENDINGS[to]}"
     if path.is_dir():
@@ -46,10 +46,10 @@ def export(
     if _is_own(run, path):
         raise InputError(f"{path}: is a file of a run directory; give another name")
     writer = _writer(to)
+    check_file(path, "--out")  # before the file is made, which takes its time
     network = exported(run, level, form)
     with advising(path, "--out"):
         path.parent.mkdir(parents=True, exist_ok=True)
-        check_writable(path)  # before the file is made, which takes its time
         write_bytes(path, writer(network))
     return path, network.sentence
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from prunescope.errors import InputError
+from prunescope.figures.place import check_figure_place, file_stem
 from prunescope.figures.registry import FIGURES, FigureSpec, figures, find_figure
 
 if TYPE_CHECKING:
@@ -38,11 +39,12 @@ def draw(
     cannot be written.
     """
     spec = _checked(figure_id, runs)
+    check_figure_place(Path(out), figure_id)
     from prunescope.figures.parts.drawing import write
     from prunescope.figures.plots import drawing, in_style
 
     with in_style():
-        return write(drawing(spec, runs, levels, nodes), Path(out), f"figure-{figure_id}")
+        return write(drawing(spec, runs, levels, nodes), Path(out), file_stem(figure_id))
 
 
 def plot(

@@ -15,6 +15,7 @@ from matplotlib.patches import Patch
 from prunescope.figures.layers.names import short_names
 from prunescope.figures.parts.drawing import Drawing, write
 from prunescope.figures.parts.style import BLUE, FAINT, PAGE, VERMILION
+from prunescope.figures.place import OVERLAP, check_figure_place, file_stem
 from prunescope.figures.plots import finished, in_style
 
 if TYPE_CHECKING:
@@ -31,8 +32,9 @@ def draw_overlap(overlap: NetworkOverlap, out: Path) -> list[Path]:
     Writes figure-overlap-layers.pdf, .png (300 dpi) and its data, .csv, into the folder ``out`` and returns their paths.
     Raises InputError when the folder cannot be written. docs/science.md, "Overlap" and "Matched units".
     """
+    check_figure_place(out, OVERLAP)
     with in_style():
-        return write(overlap_drawing(overlap), out, "figure-overlap-layers")
+        return write(overlap_drawing(overlap), out, file_stem(OVERLAP))
 
 
 def overlap_figure(overlap: NetworkOverlap) -> Figure:

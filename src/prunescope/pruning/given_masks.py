@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from prunescope.errors import InputError
+from prunescope.errors import InputError, MissingInput
 from prunescope.experiment import Prune
 from prunescope.experiment.mask_place import MaskPlace
 from prunescope.mask import Mask
@@ -57,13 +57,25 @@ def mask_place(prune: Prune) -> MaskPlace:
 def given_masks(prune: Prune, hidden: Sequence[int], seed: int) -> GivenMasks:
     """Read the masks that ``prune.masks`` names for a network with these hidden layers.
 
-    The biases are those that the run keeps at that level, and all of them for masks of a file. Raises InputError for a
-    file or a level that is not there, and for masks that do not belong to such a network.
+    The biases are those that the run keeps at that level, and all of them for masks of a file. Raises MissingInput for a
+    file or a run that is not there, and InputError for a level that is not, and for masks that do not belong to such a
+    network.
     """
     place = mask_place(prune).at(seed)
-    found = _of_file(place, len(hidden)) if place.level is None else _of_run(place, place.level)
+    try:
+        found = _of_file(place, len(hidden)) if place.level is None else _of_run(place, place.level)
+    except InputError as error:
+        raise (MissingInput(str(error)) if is_missing(place.path) else error) from None
     check_shapes(found, (None, *hidden))
     return found
+
+
+def is_missing(path: Path) -> bool:
+    """Return whether nothing is at a path; False where that cannot be known, as in a folder that may not be read."""
+    try:
+        return not path.exists()
+    except OSError:
+        return False
 
 
 def check_shapes(given: GivenMasks, sizes: Sequence[int | None]) -> None:

@@ -8,7 +8,7 @@ from operator import index
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from prunescope.errors import InputError
+from prunescope.errors import InputError, MissingInput
 from prunescope.experiment import Experiment, load
 from prunescope.experiment.overrides import parsed
 from prunescope.pruning import check_method, find_method, find_traits
@@ -55,12 +55,19 @@ def run_as_named(
     from prunescope.runs.writer import run_path
 
     name = experiment.prune.method
-    if not is_done(run_path(experiment, seed, out)):  # a finished run is only read, which needs no method
+    done = is_done(run_path(experiment, seed, out))
+    if not done:  # a finished run is only read, which needs no method
         check_method(name)
         check_requirements(experiment, find_traits(name))
     traits = find_traits(name)
     about = {"label": traits.label, "sentence": traits.sentence}
-    inputs = traits.inputs(experiment, seed)
+    try:
+        inputs = traits.inputs(experiment, seed)
+    except MissingInput as error:
+        if not done:
+            raise
+        inputs = {}
+        reporter.note(f"{error}; the run is done, and was not compared with it")
 
     def procedure(setting: Setting) -> ExplainedProcedure:
         for note in (*like_notes(setting), *given_notes(setting)):

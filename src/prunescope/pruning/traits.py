@@ -38,7 +38,8 @@ class Traits:
     fields: every field of ``prune`` that it reads beside ``method`` and ``options``; None where that is not known.
     check: raises InputError for an experiment that lacks what the method needs, before images are opened.
     inputs: a function from an experiment and a seed to the digests of what the method reads beside the images, each
-    under the name of its field. A run that was begun with others is refused.
+    under the name of its field. A run that was begun with others is refused. Where it raises MissingInput, a run that is
+    done is taken as it is.
     """
 
     label: str

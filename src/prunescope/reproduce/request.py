@@ -13,6 +13,7 @@ from prunescope.errors import InputError
 from prunescope.experiment import Experiment, load
 from prunescope.experiment.following import OWN_IMAGES
 from prunescope.experiment.loading import to_stderr
+from prunescope.files import check_file, check_folder
 from prunescope.reproduce.images import overrides_for
 from prunescope.reproduce.recipes import MINIATURE, RUN_AT, SEEDS, RequiredExperiment, recipe
 
@@ -153,6 +154,11 @@ def reproduce(
     from prunescope.sweep.status import silent
 
     options = ExecutionOptions(at_once)
+    # Before the runs, which take their time.
+    if request.miniature:
+        check_file(request.out / PAGE, "--out")
+    else:
+        check_folder(request.drawn, "--figures")
     failed = execute(missing(request), request.out, options, reporter or silent).failed
     if request.miniature:
         from prunescope.reproduce.page.writing import write_page

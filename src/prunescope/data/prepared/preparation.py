@@ -17,6 +17,7 @@ from prunescope.data.raw import Progress, Raw, check_no_root
 from prunescope.data.sources import photographs
 from prunescope.data.tasks.resolving import resolve
 from prunescope.errors import InputError
+from prunescope.files import check_folder
 
 STREAMS = ("nlgp", "nlgp-clone")
 
@@ -47,6 +48,8 @@ def prepare(
     store = Path(cache) if cache else cache_folder()
     if data.source in STREAMS:
         raise InputError(f"data.source={data.source} is drawn as it is needed: there is nothing to prepare")
+    if out is not None:
+        check_folder(Path(out), "--out")  # a set that is to be turned is prepared before it is written there
     if data.root and is_prepared(root := data.root_path):
         base = _matching(root, data)
         found = open_prepared(base)

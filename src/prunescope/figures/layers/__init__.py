@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from prunescope.errors import InputError, did_you_mean
+from prunescope.figures.place import check_figure_place, file_stem
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -52,8 +53,9 @@ def draw_layers(
     from prunescope.figures.plots import in_style
 
     figure = find_layers_figure(figure_id)
+    check_figure_place(Path(out), figure.id)
     with in_style():
-        return write(_drawing(figure, observed, layers), Path(out), f"figure-{figure.id}")
+        return write(_drawing(figure, observed, layers), Path(out), file_stem(figure.id))
 
 
 def plot_layers(

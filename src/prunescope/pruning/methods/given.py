@@ -14,7 +14,7 @@ from prunescope.errors import InputError
 from prunescope.experiment import Experiment, Prune
 from prunescope.experiment.mask_place import MaskPlace
 from prunescope.model import Model, Ticket, initial, layer_sizes
-from prunescope.pruning.given_masks import GivenMasks, check_shapes, given_masks, mask_place
+from prunescope.pruning.given_masks import GivenMasks, check_shapes, given_masks, is_missing, mask_place
 from prunescope.pruning.like import rewound_start
 from prunescope.pruning.pools import is_exhausted, prune_smallest, stopped
 from prunescope.pruning.traits import Expected, Sizes, Traits
@@ -46,7 +46,7 @@ def _check(experiment: Experiment) -> None:
 
 def _is_missing(place: MaskPlace) -> bool:
     """Return whether the masks are of a run that does not exist yet: nothing is at its place."""
-    return place.level is not None and not place.path.exists()
+    return place.level is not None and is_missing(place.path)
 
 
 def _inputs(experiment: Experiment, seed: int) -> dict[str, str]:
