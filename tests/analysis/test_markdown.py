@@ -15,4 +15,4 @@ def test_a_table_may_be_gone_on_with():
 
 
 def test_a_text_ends_no_cell_and_no_line_and_is_no_html():
-    assert in_markdown("a|b\nc <b>d") == "a\\|b c &lt;b>d"
+    assert in_markdown("a|b\n<img src=x>\u2028c") == r"a\|b &lt;img src=x> c"
