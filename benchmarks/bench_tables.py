@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+from prunescope.analysis.markdown import markdown_table
 from prunescope.bench.advice import native_factors
 from prunescope.bench.sizes import COMPETITORS
 
@@ -185,10 +186,7 @@ def _ms(seconds: float) -> str:
 
 def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """Return a Markdown table, and nothing where there are no rows."""
-    if not rows:
-        return ""
-    lines = [header, ["---"] * len(header), *rows]
-    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
+    return markdown_table(header, rows) if rows else ""
 
 
 def main(paths: Sequence[str]) -> None:

@@ -18,6 +18,7 @@ from functools import partial
 import numpy as np
 import torch
 
+from prunescope.analysis.markdown import markdown_line, markdown_table
 from prunescope.bench.problem import make_experiment, make_problem, random_mask, random_ticket
 from prunescope.bench.sizes import FULL
 from prunescope.bench.step import step_turn
@@ -63,8 +64,7 @@ def print_layer(isa: str, threads: int, repeats: int, shape: tuple[int, int]) ->
     print(
         f"\n{isa}, {threads} threads, {shape[0]}×{shape[1]}, batch {BATCH}: ms of forward / weights / inputs\n"
     )
-    print("| u | " + " | ".join(f"{width}, {'two tiles' if two else 'one'}" for width, two in blocks) + " |")
-    print("|---" * (len(blocks) + 1) + "|")
+    print(markdown_table(["u", *(f"{width}, {'two tiles' if two else 'one'}" for width, two in blocks)]))
     for density in LAYER_DENSITIES:
         mask = random_mask(*shape, density).array.view(np.uint8)
         cut = partial(kernels().Layer, isa=isa, threads=threads, mask=mask, weight=weight)
@@ -74,7 +74,7 @@ def print_layer(isa: str, threads: int, repeats: int, shape: tuple[int, int]) ->
             layer.forward(x, np.empty_like(dy))
             layer.backward(dy, np.empty_like(x), np.empty(layer.kept, np.float32))
             cells.append(" / ".join(f"{1e3 * seconds:.2f}" for seconds in layer.seconds(repeats)))
-        print(f"| {density:g} | " + " | ".join(cells) + " |", flush=True)
+        print(markdown_line([f"{density:g}", *cells]), flush=True)
 
 
 def print_steps(isa: str, threads: int, rounds: int) -> None:

@@ -22,6 +22,8 @@ from pathlib import Path
 
 import numpy as np
 
+from prunescope.analysis.markdown import markdown_line, markdown_table
+
 ESTIMATE = """
 import json, sys, time
 from prunescope.runs import clock
@@ -77,8 +79,8 @@ def main() -> None:
     parser.add_argument("--device", default="cpu")
     given = parser.parse_args()
     wall = given.wall or given.device != "cpu"
-    print("| experiment | seconds | ratio | memory, MB | ratio | disk, MB | ratio | dry run |")
-    print("|---|---|---|---|---|---|---|---|")
+    measured = [title for name in ("seconds", "memory, MB", "disk, MB") for title in (name, "ratio")]
+    print(markdown_table(["experiment", *measured, "dry run"]))
     for name in given.only:
         with tempfile.TemporaryDirectory() as folder:
             place = Place(Path(folder), given.device, wall or name == "two threads")
@@ -137,21 +139,21 @@ def row(name: str, place: Place) -> str:
     _, status, usage = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode:
-        return f"| {name} | failed: {errors.strip().splitlines()[-1]} |"
+        return markdown_line([name, f"failed: {errors.strip().splitlines()[-1]}"])
     true = time.perf_counter() - began if place.wall else usage.ru_utime + usage.ru_stime
     size = sum(path.stat().st_size for path in (folder / "runs").rglob("*") if path.is_file())
     mapped = sum(path.stat().st_size for path in (folder / "cache").rglob("*.npy"))
     cells = [
-        pair(seconds, true, 1),
-        pair(memory, 1024 * usage.ru_maxrss - mapped, 1e6),
-        pair(disk, size, 1e6),
+        *pair(seconds, true, 1),
+        *pair(memory, 1024 * usage.ru_maxrss - mapped, 1e6),
+        *pair(disk, size, 1e6),
     ]
-    return f"| {name} | {' | '.join(cells)} | {took:.1f} s |"
+    return markdown_line([name, *cells, f"{took:.1f} s"])
 
 
-def pair(estimated: float, true: float, unit: float) -> str:
+def pair(estimated: float, true: float, unit: float) -> tuple[str, str]:
     """Return two cells: both values, and their ratio."""
-    return f"{estimated / unit:.1f} → {true / unit:.1f} | {estimated / true:.2f}"
+    return f"{estimated / unit:.1f} → {true / unit:.1f}", f"{estimated / true:.2f}"
 
 
 if __name__ == "__main__":

@@ -28,6 +28,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from prunescope.analysis.markdown import markdown_table
+
 STEPS = 2000
 LEVELS, RATE = 4, 1 - 10**-0.5  # densities 1, 0.32, 0.1, 0.032, 0.01
 # Parts that happen once a step and once an evaluation; the others happen once a level.
@@ -225,14 +227,8 @@ def profiled(name: str, classes: int, threads: int, folder: Path) -> list[dict[s
 def table(rows: list[dict[str, Any]]) -> str:
     """Return the Markdown table of the levels of one size: each part as a share of the steps."""
     order = sorted({part for row in rows for part in row["seconds"]} - {"steps"})
-    lines = [
-        "| part | " + " | ".join(f"u = {row['u']:.2g}" for row in rows) + " |",
-        "|---" * (len(rows) + 1) + "|",
-    ]
     steps = [row["seconds"]["steps"] for row in rows]
-    lines.append(
-        f"| {STEPS} steps, s | " + " | ".join(f"{cpu:.1f} ({wall:.1f})" for cpu, wall in steps) + " |"
-    )
+    lines = [[f"{STEPS} steps, s", *(f"{cpu:.1f} ({wall:.1f})" for cpu, wall in steps)]]
     for part in (*order, "all of these"):
         cells = []
         for row, whole in zip(rows, steps, strict=True):
@@ -243,8 +239,8 @@ def table(rows: list[dict[str, Any]]) -> str:
             ]
             cpu, wall = (sum(both[index] for both in chosen) / whole[index] for index in (0, 1))
             cells.append(f"{100 * cpu:.2f} % ({100 * wall:.2f})")
-        lines.append(f"| {part} | " + " | ".join(cells) + " |")
-    return "\n".join(lines)
+        lines.append([part, *cells])
+    return markdown_table(["part", *(f"u = {row['u']:.2g}" for row in rows)], lines)
 
 
 def main() -> None:

@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import numpy as np
+import pytest
 
 import tiny
 from prunescope.mask import Mask
@@ -74,6 +75,31 @@ def noisy(model, seed):
             for layer in model.layers
         )
     )
+
+
+def check_restored(make, data, model, ticket):
+    """Compare an engine that takes a state over after 7 steps with one that goes on to 12: bits, and mean losses."""
+    whole, first, second = (make() for _ in range(3))
+    train(whole, data, model, ticket, 12)
+    train(first, data, model, ticket, 7)
+    second.start(model, ticket)
+    second.restore(first.state())
+    for step in range(7, 12):
+        second.step(data.draw(0, 0, step, 50))
+    assert whole.take_loss() == second.take_loss()
+    found = second.state().to_arrays()
+    for name, array in whole.state().to_arrays().items():
+        np.testing.assert_array_equal(array, found[name], err_msg=name)
+
+
+def check_scores(engine, network, data, precision):
+    """Compare the validation scores of an engine with those of the reference, float64; accuracy must be above chance."""
+    pixels = (data.validation.pixels - data.mean.astype(np.float64)) / 255
+    loss, accuracy = network.score(pixels, data.validation.labels)
+    found = engine.evaluate(data.validation)
+    assert found.loss == pytest.approx(loss, rel={"float32": 2e-5, "bf16": 0.1}[precision])
+    assert found.accuracy == pytest.approx(accuracy, abs=0 if precision == "float32" else 0.05)
+    assert accuracy > 0.5
 
 
 def train(engine, data, model, ticket, steps, batch=50):

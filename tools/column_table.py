@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from prunescope.analysis.markdown import markdown_line, markdown_table
 from prunescope.runs.columns import Column, columns
 
 PAGE = Path(__file__).parents[1] / "docs" / "columns.md"
-HEADING = "| column | type | of | unit | what it is | shown on |\n|---|---|---|---|---|---|\n"
+HEADING = markdown_table(["column", "type", "of", "unit", "what it is", "shown on"]) + "\n"
 
 
 def table() -> str:
@@ -18,7 +19,7 @@ def table() -> str:
 def _line(column: Column) -> str:
     places = ", ".join(sorted(column.on))
     cells = [f"`{column.name}`", column.kind, column.of, column.unit, column.description, places]
-    return f"| {' | '.join(cells)} |\n"
+    return f"{markdown_line(cells)}\n"
 
 
 def main() -> None:

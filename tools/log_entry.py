@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from prunescope.analysis.formats import MISSING, by_size, mean_and_sd, mean_and_sd_by_size
+from prunescope.analysis.markdown import markdown_table
 from prunescope.analysis.statistics import spread
 from prunescope.cli.found import runs_at
 from prunescope.errors import InputError
@@ -50,9 +51,8 @@ def levels(runs: Sequence[Run]) -> str:
     head = f"{ordered[0].experiment.name}, identity {identities[0]}, seeds {seeds}; n = {len(ordered)}; {seconds} s."
     tables = [run.table.filter(layer=1).sort("level").to_dicts() for run in ordered]
     common = range(min(map(len, tables)))
-    return f"{head}\n\n" + _markdown(
-        LEVELS_HEADING, (_level([table[at] for table in tables]) for at in common)
-    )
+    rows = (_level([table[at] for table in tables]) for at in common)
+    return f"{head}\n\n{markdown_table(LEVELS_HEADING, rows)}\n"
 
 
 def claims(kinds: dict[str, list[Run]], folder: Path) -> str:
@@ -63,9 +63,11 @@ def claims(kinds: dict[str, list[Run]], folder: Path) -> str:
     counts = ", ".join(f"{found.count(verdict)} {verdict}" for verdict in sorted(set(found)))
     runs = sum(map(len, kinds.values()))
     head = f"{runs} runs of {sum(map(bool, kinds.values()))} experiments. Of {len(judged)} claims: {counts}."
-    shown = _markdown(("claim", "verdict", "here, mean ± sd", "paper"), (_claim(*one) for one in judged))
-    tests = _markdown(("test", "mean ± sd", "95 % interval"), _open_tests(evidence for _, evidence in judged))
-    return f"{head}\n\n{shown}\nThe tests that are not decided:\n\n{tests}"
+    shown = markdown_table(("claim", "verdict", "here, mean ± sd", "paper"), (_claim(*one) for one in judged))
+    tests = markdown_table(
+        ("test", "mean ± sd", "95 % interval"), _open_tests(evidence for _, evidence in judged)
+    )
+    return f"{head}\n\n{shown}\n\nThe tests that are not decided:\n\n{tests}\n"
 
 
 def _seconds(run: Run) -> Iterator[float]:
@@ -120,15 +122,6 @@ def _open_tests(evidences: Iterator[Evidence]) -> Iterator[list[str]]:
                     " … ".join(ends) or test.obstacle,
                 ]
                 yield [cell.replace("|", "\\|") for cell in cells]
-
-
-def _markdown(heading: Sequence[str], rows: Iterator[list[str]]) -> str:
-    lines = [list(heading), ["---"] * len(heading), *rows]
-    return (
-        "".join(f"| {' | '.join(line)} |\n" for line in lines)
-        .replace("| --- ", "|---")
-        .replace("|--- |", "|---|")
-    )
 
 
 def main(words: Sequence[str]) -> int:

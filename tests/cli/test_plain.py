@@ -117,12 +117,6 @@ def test_verbs_print_to_every_encoding(finished_run, tmp_path, encoding):
     assert rb"\u753b: tiny" in done.stdout
 
 
-def test_names_end_no_cell_of_a_markdown_table():
-    from prunescope.cli.tables import _in_markdown
-
-    assert _in_markdown("a|b\n<img src=x>\u2028c") == r"a\|b &lt;img src=x> c"
-
-
 def test_a_figure_draws_any_text(tmp_path, recwarn):
     from matplotlib.figure import Figure
 

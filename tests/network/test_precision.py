@@ -5,7 +5,7 @@ import pytest
 import torch
 
 import tiny
-from engine_cases import distance, dying_ticket, noisy, numbers, parameters, train
+from engine_cases import check_restored, distance, dying_ticket, noisy, numbers, parameters, train
 from prunescope.model import Ticket, initial
 from prunescope.network.forward import Linear, NormalisedLinear, forward, torch_averages, torch_layers
 from prunescope.network.precision import FLOAT32, BFloat16Products, RoundedProducts, products
@@ -177,13 +177,4 @@ def test_a_restored_engine_goes_on_to_the_same_bits_in_bfloat16(data):
     sizes = (len(data.mean), 12, 10, 3)
     model, ticket = initial(sizes, "before", 0), dying_ticket(sizes)
     experiment = tiny.experiment(train={"precision": "bf16"})
-    whole, first, second = (TorchEngine(experiment, data.mean, data.live_pixels) for _ in range(3))
-    train(whole, data, model, ticket, 12)
-    train(first, data, model, ticket, 7)
-    second.start(model, ticket)
-    second.restore(first.state())
-    for step in range(7, 12):
-        second.step(data.draw(0, 0, step, 50))
-    found = second.state().to_arrays()
-    for name, array in whole.state().to_arrays().items():
-        np.testing.assert_array_equal(array, found[name], err_msg=name)
+    check_restored(lambda: TorchEngine(experiment, data.mean, data.live_pixels), data, model, ticket)

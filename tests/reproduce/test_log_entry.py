@@ -14,7 +14,7 @@ def test_levels_are_rows_of_means_and_deviations_over_seeds(runs):
     head, _, heading, rule, *rows = log_entry.levels(main[::-1]).splitlines()
     assert head.startswith(f"mini/main, identity {main[0].record.identity}, seeds 0, 1, 2; n = 3; ")
     assert heading.count("|") == rule.count("|") == len(log_entry.LEVELS_HEADING) + 1
-    assert rule == "|" + "---|" * len(log_entry.LEVELS_HEADING)
+    assert rule == "|" + " --- |" * len(log_entry.LEVELS_HEADING)
     cells = [[cell.strip() for cell in row.split("|")[1:-1]] for row in rows]
     assert [cell[:2] for cell in cells[:3]] == [["0", "100.00"], ["1", "70.00"], ["2", "49.00"]]
     last = [run.table.filter(layer=1).sort("level").to_dicts()[-1] for run in main]

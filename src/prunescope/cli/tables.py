@@ -12,6 +12,7 @@ from prunescope.analysis.comparison import Compared, Comparison, compare
 from prunescope.analysis.formats import interval, number
 from prunescope.analysis.image_counts import KINDS, ImageKind, images_text
 from prunescope.analysis.inputs import inputs_of
+from prunescope.analysis.markdown import in_markdown, markdown_table
 from prunescope.analysis.nulls import earlier_nulls
 from prunescope.analysis.quantities import Quantity, quantities
 from prunescope.analysis.tables import (
@@ -99,18 +100,11 @@ def _json(comparison: Comparison) -> str:
 
 def _markdown(comparison: Comparison) -> str:
     heading, *lines = _cells(comparison)
-    ruler = ["---", "---", *["---:"] * (len(heading) - 2)]
-    rows = ([_in_markdown(cell) for cell in line] for line in (heading, ruler, *lines))
-    table = "\n".join(f"| {' | '.join(line)} |" for line in rows)
+    heading, *lines = ([in_markdown(cell) for cell in line] for line in (heading, *lines))
+    table = markdown_table(heading, lines, right=len(heading) - 2)
     return (
         f"{table}\n\n{CONDITIONAL.format(_inputs(comparison.groups))}" if _has_interval(comparison) else table
     )
-
-
-def _in_markdown(cell: str) -> str:
-    """Return a text as a cell of a Markdown table, in which no name ends the cell or the line, or is HTML."""
-    line = " ".join(cell.splitlines())
-    return line.replace("|", "\\|").replace("<", "&lt;")
 
 
 def _text(comparison: Comparison) -> str:

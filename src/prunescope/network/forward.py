@@ -164,7 +164,7 @@ def forward(
             hidden, *batch = NormalisedLinear.apply(products, hidden, *layer.parameters, layer.live)
             statistics.append((batch[0], batch[1]))
         elif norm == "before" and averages is not None:
-            scale, offset = _evaluation_norm(layer, averages[index], layer.live)
+            scale, offset = evaluation_norm(layer.gamma, layer.beta, layer.live, averages[index])
             weight = layer.weight * scale
             hidden = torch.addmm(torch.addmv(layer.bias, layer.weight, offset), hidden, weight.T)
         elif averages is None:
@@ -178,7 +178,7 @@ def forward(
                 statistics.append((batch[0], batch[1]))
                 hidden = hidden * layer.gamma + layer.beta
             else:
-                scale, offset = _evaluation_norm(layer, averages[index], live)
+                scale, offset = evaluation_norm(layer.gamma, layer.beta, live, averages[index])
                 hidden = hidden * scale + offset
         if not last:
             hidden = hidden.relu()
@@ -187,16 +187,16 @@ def forward(
     return hidden, statistics
 
 
-def _evaluation_norm(
-    layer: TorchLayer, average: tuple[Tensor, Tensor], live: Tensor
+def evaluation_norm(
+    gamma: Tensor, beta: Tensor, live: Tensor, average: tuple[Tensor, Tensor]
 ) -> tuple[Tensor, Tensor]:
-    """Return scale and offset of the norm x · scale + offset: γ/σ and β - γ μ/σ.
+    """Return scale and offset of the norm x · scale + offset by its moving averages: γ/σ and β - γ μ/σ.
 
     1/σ is 0 where an input does not vary.
     """
     mean, variance = average
-    scale = layer.gamma * live * (variance + EPSILON).rsqrt()
-    return scale, layer.beta - scale * mean
+    scale = gamma * live * (variance + EPSILON).rsqrt()
+    return scale, beta - scale * mean
 
 
 def torch_layers(

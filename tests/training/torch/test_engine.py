@@ -7,7 +7,7 @@ import pytest
 import torch
 
 import tiny
-from engine_cases import distance, dying_ticket, numbers, parameters, train
+from engine_cases import check_restored, distance, dying_ticket, numbers, parameters, train
 from prunescope.data import Batch, Images
 from prunescope.model import Layer, Ticket, initial
 from prunescope.network.forward import forward, torch_layers
@@ -57,17 +57,7 @@ def test_a_restored_engine_goes_on_to_the_same_bits(data, optimizer, norm):
     sizes = (len(data.mean), 12, 10, 3)
     model, ticket = initial(sizes, norm, 0), dying_ticket(sizes)
     experiment = tiny.experiment(network={"norm": norm}, train={"optimizer": optimizer, "lr": 0.02})
-    whole, first, second = (TorchEngine(experiment, data.mean, data.live_pixels) for _ in range(3))
-    train(whole, data, model, ticket, 12)
-    train(first, data, model, ticket, 7)
-    second.start(model, ticket)
-    second.restore(first.state())
-    for step in range(7, 12):
-        second.step(data.draw(0, 0, step, 50))
-    assert whole.take_loss() == second.take_loss()
-    found = second.state().to_arrays()
-    for name, array in whole.state().to_arrays().items():
-        np.testing.assert_array_equal(array, found[name], err_msg=name)
+    check_restored(lambda: TorchEngine(experiment, data.mean, data.live_pixels), data, model, ticket)
 
 
 def test_loss_is_the_mean_since_the_last_evaluation(data):

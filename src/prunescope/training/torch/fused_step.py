@@ -26,7 +26,7 @@ from torch import Tensor
 
 from prunescope.experiment import Experiment
 from prunescope.model import LAYER_FIELDS, PARAMETERS, Layer, Model, Ticket
-from prunescope.network.forward import EPSILON
+from prunescope.network.forward import evaluation_norm
 from prunescope.network.precision import stored_products
 from prunescope.training.state import MOMENTS, EngineState
 from prunescope.training.torch.compact import connections, copied
@@ -150,9 +150,9 @@ class FusedStep:
                 layer.fields if model is None else layer.compact(list(vars(model.layers[index]).values()))
             )
             weight, bias, gamma, beta, average, variances = fields
-            scale = gamma * layer.live * (variances + EPSILON).rsqrt()
+            scale, shift = evaluation_norm(gamma, beta, layer.live, (average, variances))
             n = layer.varying
-            offset = torch.addmv(bias, weight, beta - scale * average)
+            offset = torch.addmv(bias, weight, shift)
             maps.append((offset, (weight[:, :n] * scale[:n]).T))
 
         first = self.layers[0]
