@@ -16,7 +16,7 @@ from stored_runs import write_run
 
 pytestmark = pytest.mark.usefixtures("coarse")
 
-BEST, SHOWN = 9, [5, 9, 11]  # of write_run's curve over 12 levels: see test_choice.py
+BEST, SHOWN = 9, [5, 9, 11]  # of write_run's curve over 12 levels: see tests/analysis/test_best_levels.py
 
 
 def _table(figure, runs, out, **wish):
