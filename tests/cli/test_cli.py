@@ -96,25 +96,6 @@ def test_progress_goes_to_stderr_as_plain_lines(toml, tmp_path, capsys):
     assert "\x1b" not in stderr
 
 
-@pytest.fixture(scope="module")
-def measured():
-    """What plans of little have measured, which no other plan may take for what it measures."""
-    return {}
-
-
-@pytest.fixture
-def little_is_measured(monkeypatch, measured):
-    """A plan times a narrower network on fewer images, as it does where an experiment is huge."""
-    monkeypatch.setattr("prunescope.runs.estimate._pieces", measured)
-    for name, value in {
-        "MEASURED_STEPS": 1,
-        "SCORED_IMAGES": 100,
-        "END_IMAGES": 100,
-        "TIMED_WEIGHTS": 200_000,
-    }.items():
-        monkeypatch.setattr(f"prunescope.runs.trial.{name}", value)
-
-
 @pytest.mark.usefixtures("little_is_measured")
 @pytest.mark.parametrize("preset", preset_names())
 def test_a_dry_run_plans_every_preset_and_writes_nothing(succeed, preset, tmp_path, monkeypatch):

@@ -12,7 +12,7 @@ from prunescope.errors import InputError
 from prunescope.pruning.methods.progressive import ASSUMED_DEEPER_LEVELS
 from prunescope.pruning.running import estimate, run
 from prunescope.pruning.traits import ASSUMED_LEVELS
-from prunescope.runs import clock
+from prunescope.runs import clock, trial
 from prunescope.runs import estimate as module
 from prunescope.runs.sample_images import sample_images
 from prunescope.runs.trial import DENSITIES, END_DENSITIES, Pieces, crowding, measured_pieces, methods_work
@@ -190,20 +190,28 @@ def card(monkeypatch):
     return Card(monkeypatch)
 
 
+@pytest.fixture
+def twenty_steps(monkeypatch):
+    """On a device so many steps are timed in one go."""
+    for place in (module, trial):
+        monkeypatch.setattr(place, "DEVICE_STEPS", 20)
+
+
 def with_card(**sections):
     return tiny.experiment(run={"device": "card", "threads": 1}, **sections)
 
 
+@pytest.mark.usefixtures("twenty_steps")
 def test_steps_on_a_device_are_timed_in_blocks_that_are_waited_for_once(card, ticks):
     experiment = with_card(prune={"levels": 1})
     sample = sample_images(experiment.data)
     found = measured_pieces(experiment, sample, "kept")
     steps = card.captures[0]
     assert steps.captures == 2 * len(DENSITIES)  # the steps of a level, and the scoring of images
-    # A hundred steps take one tick, and so does drawing them, which is done meanwhile.
-    assert found.step == pytest.approx([1 / 100] * len(DENSITIES))
+    # Twenty steps take one tick, and so does drawing them, which is done meanwhile.
+    assert found.step == pytest.approx([1 / 20] * len(DENSITIES))
     # So long a time is not measured a fourth time; images are scored twice.
-    assert steps.replays == (100 * 3 + 2) * len(DENSITIES)
+    assert steps.replays == (20 * 3 + 2) * len(DENSITIES)
     assert found.image == pytest.approx([1 / len(sample.dataset.validation)] * len(DENSITIES))
     assert found.level_start == 1
     assert found.end == (1,) * len(END_DENSITIES)
@@ -219,11 +227,12 @@ def test_no_block_that_is_timed_goes_beyond_an_evaluation(card, ticks, monkeypat
     assert set(blocks) == {40, 20}
 
 
+@pytest.mark.usefixtures("twenty_steps")
 def test_an_engine_of_single_steps_waits_for_its_batches(card, ticks, monkeypatch):
     monkeypatch.setattr(DeviceEngine, "block", 1)
     experiment = with_card(prune={"levels": 1})
     found = measured_pieces(experiment, sample_images(experiment.data), "kept")
-    assert found.step == pytest.approx([1 / 100 + 1 / 100] * len(DENSITIES))
+    assert found.step == pytest.approx([1 / 20 + 1 / 20] * len(DENSITIES))
 
 
 def test_what_a_device_does_before_steps_and_for_checkpoints_counts(pieces, card, monkeypatch):
