@@ -55,6 +55,11 @@ def pytest_collection_finish():
     gc.freeze()
 
 
+def pytest_unconfigure():
+    """Let the garbage collector find at the end what belongs to modules; Triton's would say that they leaked."""
+    gc.unfreeze()
+
+
 @pytest.fixture(autouse=True, scope="session")
 def _own_cache(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
