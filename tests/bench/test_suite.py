@@ -87,11 +87,20 @@ def test_the_sequence_is_made_of_steps_and_evaluations(results, small):
 
 
 @pytest.mark.skipif(cores() < 2, reason="needs two cores")
-def test_layers_run_on_all_threads_too(small):
+def test_layers_run_on_all_threads_too(small, monkeypatch):
+    """The processes that measure, with one thread and two, are tested in `tests/bench/test_layer.py`."""
+
+    def measured(sizes, threads, say):
+        return [{"u": u, "threads": threads} for u in sizes.layer_densities], [f"a note with {threads}"]
+
+    monkeypatch.setattr("prunescope.bench.layer.measure_layers", measured)
     found = run_bench(small, parts=["layer"], threads=2)
-    assert {row["threads"] for row in found["layer"]} == {1}
-    assert {row["threads"] for row in found["layer_threads"]} == {2}
+    densities = list(small.layer_densities)
+    assert found["layer"] == [{"u": u, "threads": 1} for u in densities]
+    assert found["layer_threads"] == [{"u": u, "threads": 2} for u in densities]
+    assert [note for note in found["notes"] if note.startswith("a note")] == ["a note with 1"]
     one_alone = run_bench(replace(small, layer_all_threads=False), parts=["layer"], threads=2)
+    assert [row["threads"] for row in one_alone["layer"]] == [1] * len(densities)
     assert one_alone["layer_threads"] == []
     torch.set_num_threads(1)
 

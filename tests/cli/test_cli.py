@@ -74,11 +74,11 @@ def test_progress_goes_to_stderr_as_plain_lines(toml, tmp_path, capsys):
     assert "\x1b" not in stderr
 
 
+@pytest.mark.usefixtures("little_is_measured")
 @pytest.mark.parametrize("preset", preset_names())
 def test_a_dry_run_plans_every_preset_and_writes_nothing(succeed, preset, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("PRUNESCOPE_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr("prunescope.runs.trials.steps.MEASURED_STEPS", 1)
     plan = succeed("run", preset, "--dry-run", "--seed", "4")
     for word in ("[train]", "steps = ", "identity ", "time ", "memory ", "disk ", f"{preset}-"):
         assert word in plan

@@ -10,6 +10,7 @@ from commands import called
 SMALL = (
     "network.hidden=[12]",
     "train.batch=20",
+    "train.eval_every=5",
     "data.validation=50",
     "data.size=8",
     "data.patches=2000",
@@ -36,6 +37,7 @@ def test_a_device_that_is_not_here_is_said_in_one_line(said, verb, tmp_path):
     assert stderr.count("\n") == 1
 
 
+@pytest.mark.usefixtures("little_is_measured")
 def test_the_memory_and_the_steps_of_a_card_are_in_the_plan(said, monkeypatch):
     card = Card(monkeypatch)
     code, stdout, stderr = said("run", "quickstart", *SMALL, "run.device=card", "--dry-run")
@@ -50,12 +52,13 @@ def test_the_memory_and_the_steps_of_a_card_are_in_the_plan(said, monkeypatch):
     assert "the images do not fit beside the rest: they stay on the host" in stdout
 
 
-def test_checkpoints_of_large_networks_are_in_the_plan(said, monkeypatch):
-    monkeypatch.setattr("prunescope.runs.trials.steps.MEASURED_STEPS", 1)
+@pytest.mark.usefixtures("little_is_measured")
+def test_checkpoints_of_large_networks_are_in_the_plan(said):
     _, stdout, _ = said("run", "paper/main", "prune.levels=20", "--dry-run")
     assert "disk        about 0.23 GB, and 0.15 GB while a level is trained; " in stdout
 
 
+@pytest.mark.usefixtures("little_is_measured")
 @pytest.mark.parametrize(
     ("free", "share", "words"),
     [

@@ -64,6 +64,7 @@ def no_settings(tmp_path, monkeypatch):
         monkeypatch.delenv(name)
 
 
+@pytest.mark.long
 def test_every_cell_runs_without_an_error_or_a_warning_and_draws(no_settings, tmp_path):
     text = NOTEBOOK.read_text("utf-8")
     for whole, small in SMALLER.items():

@@ -43,6 +43,7 @@ def words(request, *more):
     ]  # fmt: skip
 
 
+@pytest.mark.long
 def test_missing_runs_are_run_and_figures_drawn_then_nothing_is_run_again(request_of, command):
     request = request_of("1a", "2b")
     code, stdout, _ = command(*words(request, "--dry-run"))
@@ -145,6 +146,7 @@ def write_seed(run, seed):
     (run.path / "run.json").write_text(json.dumps(about | {"seed": seed}))
 
 
+@pytest.mark.long
 def test_finished_runs_of_other_images_are_not_taken(request_of, tmp_path, command, images_file):
     other = tmp_path / "elsewhere" / "tiny.npz"
     other.parent.mkdir()

@@ -25,6 +25,7 @@ def differences(whole, resumed):
     return list(kill_resume.differences(whole.path, resumed.path))
 
 
+@pytest.mark.long
 def test_killed_processes_go_on_to_the_same_bits(tmp_path):
     tally = kill_resume.kill_and_resume(tmp_path, kills=6, seed=1, steps=60, span=0.7)
     assert (tally.kills, tally.differences) == (6, ())

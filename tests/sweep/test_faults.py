@@ -12,6 +12,7 @@ from commands import called
 from prunescope.runs.directory import Run
 
 
+@pytest.mark.long
 def test_a_killed_run_and_a_killed_sweep_go_on_to_the_same_bits(tmp_path, monkeypatch):
     monkeypatch.setenv("PRUNESCOPE_CACHE", os.environ["PRUNESCOPE_CACHE"])  # put back what repeat sets
     tally = sweep_faults.repeat(tmp_path, rounds=1, seed=3, steps=60, span=0.5)
@@ -19,6 +20,7 @@ def test_a_killed_run_and_a_killed_sweep_go_on_to_the_same_bits(tmp_path, monkey
     assert tally.retries + tally.missed >= 1
 
 
+@pytest.mark.long
 def test_ctrl_c_saves_every_run_and_the_same_command_goes_on(tmp_path):
     experiment = sweep_faults.kill_resume.write_inputs(
         tmp_path, steps=10_000_000
@@ -84,6 +86,7 @@ module.TorchEngine.step = breaks
 """
 
 
+@pytest.mark.long
 def test_a_card_that_fails_ends_its_run_and_the_next_has_a_new_process(sweep, tmp_path, monkeypatch):
     (tmp_path / "site").mkdir()
     (tmp_path / "site" / "sitecustomize.py").write_text(BREAKS)  # Every worker imports it.

@@ -41,6 +41,7 @@ class Killing(SweepReporter):
             os.kill(self.pids[run.path], signal.SIGKILL)
 
 
+@pytest.mark.long
 def test_event_files_of_two_runs_hold_their_numbers_though_one_was_killed(small_run, tmp_path):
     experiment = small_run(train={"steps": 1500, "eval_every": 50}, prune={"levels": 1})
     logs = tmp_path / "logs"

@@ -11,6 +11,12 @@ from prunescope.runs.trials.steps import DENSITIES
 from prunescope.training.torch.device_engine import DeviceEngine
 
 
+@pytest.fixture
+def twenty_steps(monkeypatch):
+    """On a device so many steps are timed in one go."""
+    monkeypatch.setattr("prunescope.runs.trials.steps.DEVICE_STEPS", 20)
+
+
 def test_every_piece_is_timed(ticks):
     experiment = tiny.experiment(prune={"levels": 1})
     sample = sample_images(experiment.data)
@@ -24,16 +30,17 @@ def test_every_piece_is_timed(ticks):
     assert (found.level_start, found.saving) == (0, 0)
 
 
+@pytest.mark.usefixtures("twenty_steps")
 def test_steps_on_a_device_are_timed_in_blocks_that_are_waited_for_once(card, ticks):
     experiment = with_card(prune={"levels": 1})
     sample = sample_images(experiment.data)
     found = measured_pieces(experiment, sample, "kept")
     steps = card.captures[0]
     assert steps.captures == 2 * len(DENSITIES)  # the steps of a level, and the scoring of images
-    # A hundred steps take one tick, and so does drawing them, which is done meanwhile.
-    assert found.step == pytest.approx([1 / 100] * len(DENSITIES))
+    # Twenty steps take one tick, and so does drawing them, which is done meanwhile.
+    assert found.step == pytest.approx([1 / 20] * len(DENSITIES))
     # So long a time is not measured a fourth time; images are scored twice.
-    assert steps.replays == (100 * 3 + 2) * len(DENSITIES)
+    assert steps.replays == (20 * 3 + 2) * len(DENSITIES)
     assert found.image == pytest.approx([1 / len(sample.dataset.validation)] * len(DENSITIES))
     assert found.level_start == 1
     assert found.end == (1,) * len(END_DENSITIES)
@@ -49,8 +56,9 @@ def test_no_block_that_is_timed_goes_beyond_an_evaluation(card, ticks, monkeypat
     assert set(blocks) == {40, 20}
 
 
+@pytest.mark.usefixtures("twenty_steps")
 def test_an_engine_of_single_steps_waits_for_its_batches(card, ticks, monkeypatch):
     monkeypatch.setattr(DeviceEngine, "block", 1)
     experiment = with_card(prune={"levels": 1})
     found = measured_pieces(experiment, sample_images(experiment.data), "kept")
-    assert found.step == pytest.approx([1 / 100 + 1 / 100] * len(DENSITIES))
+    assert found.step == pytest.approx([1 / 20 + 1 / 20] * len(DENSITIES))

@@ -255,6 +255,7 @@ def test_scores_are_those_of_torch(batch, classes):
 KERNELS = {"gather", "normalise", "fold", "activate", "loss", "update", "back", "update_norm", "score"}
 
 
+@pytest.mark.long
 @pytest.mark.skipif(
     sys.platform != "linux" or platform.machine() != "x86_64",
     reason="Triton's compiler is for Linux on x86-64",
