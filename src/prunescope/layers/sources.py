@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import NoReturn
 
 from prunescope.errors import InputError
+from prunescope.layers.beside import with_facts_beside
 from prunescope.layers.kinds import LayerForm, LayerHints, LayerMask
-from prunescope.layers.layer_masks import as_first, as_layer, with_gates
+from prunescope.layers.layer_masks import as_first, as_layer
 from prunescope.mask import ImageShape
 from prunescope.runs.directory import Run
-from prunescope.tensors import NamedMask, ReadingOptions, named_masks, shown
+from prunescope.tensors import ReadingOptions, named_masks, shown
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,7 @@ def layers_of(
     taken, misfit = False, None
     told: dict[str, list[str]] = {}
     kinds: set[str] = set()
-    for number, named in enumerate(_with_gates(named_masks(source, wanted.reading, say)), 1):
+    for number, named in enumerate(with_facts_beside(named_masks(source, wanted.reading, say)), 1):
         known.append(shown(named.name))
         chosen = wanted.layer in (None, number, str(number), named.name)
         if number > 1 and taken and not chosen:
@@ -120,27 +121,6 @@ def _summed_up(told: dict[str, list[str]]) -> Iterator[str]:
     for line, names in told.items():
         others = f" and {len(names) - 1} more" if len(names) > 1 else ""
         yield f"{shown(names[0])}{others}: {line}"
-
-
-def _with_gates(masks: Iterator[NamedMask]) -> Iterator[NamedMask]:
-    """Yield named masks; those of a recurrent layer's inputs have the number of gates that its hidden weights tell.
-
-    Hidden weights come right after those of the inputs, as in torch, or before, where names are sorted.
-    """
-    hidden: dict[str, tuple[int, ...]] = {}
-    for named in masks:
-        following = None
-        if "weight_hh" in named.name:
-            hidden[named.name] = named.array.shape
-        elif "weight_ih" in named.name and "gates" not in named.facts and named.array.ndim == 2:
-            other = named.name.replace("weight_ih", "weight_hh")
-            if other not in hidden and (following := next(masks, None)) is not None:
-                hidden[following.name] = following.array.shape
-            yield with_gates(named, hidden[other]) if other in hidden else named
-            if following is not None:
-                yield following
-            continue
-        yield named
 
 
 def _refuse_shape(source: object, name: str, axes: tuple[int, ...], shape: ImageShape) -> NoReturn:
