@@ -73,6 +73,13 @@ def test_what_a_module_says_comes_before_names(kind):
     assert form_of(named(name, *shape, **facts)).kind == kind
 
 
+def test_a_bilinear_layer_of_a_module_has_no_kernel():
+    mask = named("bilinear.weight", 6, 4, 12, kind="bilinear")
+    assert form_of(mask).shape == (6, 48)
+    layer = as_layer(mask, LayerHints(images=(3, 4, 4)), takes_images=True)
+    assert (layer.form.kind, layer.form.inputs, layer.mask.array.shape) == ("linear", None, (6, 48))
+
+
 def test_names_without_those_of_parameters():
     for name in (
         "a.b.weight",

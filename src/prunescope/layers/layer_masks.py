@@ -23,7 +23,7 @@ def as_layer(
     hints = hints or LayerHints()
     form = form_of(named, hints, say)
     flat = named.array.reshape(form.shape[0], -1)
-    if takes_images and form.kind == "linear":
+    if takes_images and form.kind == "linear" and named.facts.get("kind") != "bilinear":
         form = _on_images(form, hints)
     if len(form.shape) == 2 and form.kind in ("linear", "patches") and form.inputs and hints.pixels == "hwc":
         channels, height, width = form.inputs

@@ -40,6 +40,14 @@ def shapes_beside(source: TensorSource, order: Order) -> dict[str, tuple[int, ..
     return found
 
 
+def names_of_known_order(source: TensorSource, order: Order) -> frozenset[str]:
+    """Return the names of the tensors whose order of axes the source knows; none where the user says another one."""
+    if order != "auto":
+        return frozenset()
+    whole = source.of_torch or source.order != "auto"
+    return frozenset(tensor.name for tensor in source.tensors if whole or tensor.order != "auto")
+
+
 def _order_of(source: TensorSource, tensor: NamedTensor, order: Order) -> Order:
     """Return the order of a tensor's axes: what the user says, or that of the tensor, or of its source."""
     return next((one for one in (order, tensor.order, source.order) if one != "auto"), "oi")
