@@ -7,10 +7,12 @@ import polars
 import pytest
 from PIL import Image
 
+import prunescope as ps
 from observed_layers import observed_layer
 from prunescope.errors import InputError
 from prunescope.figures.layers import LAYER_FIGURES, draw_layers, find_layers_figure
 from prunescope.figures.layers.connections import histogram_table
+from prunescope.figures.layers.kinds import draw_kinds, side_by_side
 from prunescope.figures.layers.names import short_names
 from prunescope.figures.layers.ranking import farthest_quantities
 from prunescope.layers import LayerForm, ObservedNetwork
@@ -79,6 +81,50 @@ def test_kinds_are_drawn_from_the_arrays_of_layers(observed, tmp_path):
         np.testing.assert_array_equal(data["2_heads"], observed[1].arrays["heads"])
     with pytest.raises(InputError, match="no convolution with a kernel"):
         draw_layers("kinds", observed, tmp_path, layers=[1])
+
+
+def test_kernels_of_one_and_three_axes_are_drawn():
+    masks = {
+        "volume.weight": np.random.default_rng(0).random((8, 4, 3, 3, 3)) < 0.5,
+        "line.weight": np.random.default_rng(1).random((8, 4, 7)) < 0.5,
+        "flat.weight": np.random.default_rng(2).random((8, 4, 1, 3, 5)) < 0.5,
+        "column.weight": np.random.default_rng(3).random((8, 4, 1, 7, 1)) < 0.5,
+    }
+    seen = ps.observe(masks)
+    drawn = draw_kinds(seen, list(seen))
+    shares = {
+        f"{number}_kernel_positions": one.mean(axis=(0, 1)) for number, one in enumerate(masks.values(), 1)
+    }
+    assert list(drawn.data) == list(shares)
+    for name, share in shares.items():
+        np.testing.assert_allclose(drawn.data[name], share)
+    assert drawn.notes[1:] == (
+        "Maps in one panel: the slices of a kernel along its first axis, from left to right.",
+    )
+    volume, line, flat, column = drawn.figure.axes[:4]
+    ratio = np.log(shares["1_kernel_positions"] / seen[0].density)
+    [image] = volume.images
+    np.testing.assert_allclose(np.ma.filled(image.get_array(), np.nan), side_by_side(ratio))
+    assert len(volume.patches) == 3  # a frame for each slice
+    assert [len(one.patches) for one in (line, column)] == [7, 7]
+    np.testing.assert_allclose([bar.get_height() for bar in line.patches], 100 * shares["2_kernel_positions"])
+    assert flat.images[0].get_array().shape == (3, 5)
+
+
+@pytest.mark.parametrize(
+    "shape", [(2, 2, 2), (3, 3, 3), (5, 3, 3), (16, 3, 3), (4, 1, 9), (4, 9, 2), (7, 20, 2)]
+)
+def test_slices_lie_beside_each_other_once_and_in_their_order(shape):
+    slices = np.arange(1.0, 1 + np.prod(shape)).reshape(shape)
+    whole = side_by_side(slices)
+    found = whole[np.isfinite(whole)]
+    assert sorted(found) == sorted(slices.ravel())
+    corners = [np.argwhere(whole == one[0, 0])[0] for one in slices]
+    assert corners == sorted(corners, key=tuple)
+    for (top, left), one in zip(corners, slices, strict=True):
+        np.testing.assert_array_equal(whole[top : top + shape[1], left : left + shape[2]], one)
+        assert np.isnan(whole[top : top + shape[1], left + shape[2] : left + shape[2] + 1]).all()
+        assert np.isnan(whole[top + shape[1] : top + shape[1] + 1, left : left + shape[2]]).all()
 
 
 def test_plot_returns_a_figure(observed):
