@@ -77,3 +77,23 @@ def test_figures_and_pages_of_runs_stay_theirs(succeed, refused, finished_run, m
 def test_figures_are_listed(succeed):
     listed = {line.split()[0] for line in succeed("list", "--figures").splitlines()}
     assert {"layers-densities", "layers-ranking", "layers-connections", "layers-kinds", "densities"} <= listed
+
+
+ADVICE = "--shape is not given"
+NETWORKS = {
+    "linear": ({"a": (10, 48), "b": (5, 10)}, [], True),
+    "patches": ({"a": (10, 48), "b": (5, 10)}, ["--patch", "4"], False),
+    "vit": ({"patch_embed.proj.weight": (16, 3, 4, 4), "mlp.fc1.weight": (32, 16)}, [], False),
+    "recurrent": ({"weight_hh_l0": (96, 32), "weight_ih_l0": (96, 20), "fc": (5, 32)}, [], False),
+    "volume": ({"conv": (8, 2, 3, 3, 3), "fc": (5, 8)}, [], False),
+    "encoder": ({"self_attn.in_proj_weight": (96, 32), "linear1.weight": (64, 32)}, [], False),
+}
+
+
+@pytest.mark.parametrize("network", NETWORKS)
+def test_a_shape_is_advised_where_a_linear_layer_may_take_images(network, tmp_path, capsys):
+    shapes, options, advised = NETWORKS[network]
+    np.savez(tmp_path / "masks.npz", **{name: RNG.random(shape) < 0.4 for name, shape in shapes.items()})
+    code, _, stderr = _left(capsys, ["observe", tmp_path / "masks.npz", "--json", *options])
+    assert code == 0
+    assert (ADVICE in stderr) == advised

@@ -177,3 +177,10 @@ def test_dead_kernels_are_found_in_groups():
     planted[:, :4][random(32, 4, density=0.5)] = False
     found = fitting(replace(layer, mask=as_layer(NamedMask("conv", planted)).mask))[0]
     assert found["dead_kernels"].z > 5
+
+
+def test_deviations_of_heads_of_q_and_of_k_do_not_cancel():
+    densities = {"q": (0.64, 0.08, 0.40, 0.39), "k": (0.11, 0.69, 0.42, 0.51), "v": (0.40,) * 4}
+    packed = [random(8, 32, density=density) for part in densities.values() for density in part]
+    scalars, _ = fit("attn.in_proj_weight", np.concatenate(packed), LayerHints(heads=4))
+    assert scalars["head_ratio"].z > 20

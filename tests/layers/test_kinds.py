@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from prunescope.errors import InputError
+from prunescope.layers.beside import with_gates
 from prunescope.layers.kinds import LayerHints, form_of
-from prunescope.layers.layer_masks import as_first, as_layer, with_gates
+from prunescope.layers.layer_masks import as_first, as_layer
 from prunescope.layers.layer_names import plain_name
 from prunescope.tensors import NamedMask
 
@@ -72,6 +73,13 @@ def test_what_a_module_says_comes_before_names(kind):
     assert form_of(named(name, *shape, **facts)).kind == kind
 
 
+def test_a_bilinear_layer_of_a_module_has_no_kernel():
+    mask = named("bilinear.weight", 6, 4, 12, kind="bilinear")
+    assert form_of(mask).shape == (6, 48)
+    layer = as_layer(mask, LayerHints(images=(3, 4, 4)), takes_images=True)
+    assert (layer.form.kind, layer.form.inputs, layer.mask.array.shape) == ("linear", None, (6, 48))
+
+
 def test_names_without_those_of_parameters():
     for name in (
         "a.b.weight",
@@ -97,6 +105,15 @@ def test_names_without_those_of_parameters():
         ("qkv_proj", (96, 64), {"heads": 8, "kv_heads": 2}, ((8, 2, 2), 8)),
         ("qkv_proj", (96, 64), {"heads": 8}, ((8, 2, 2), 8)),
         ("kv_proj", (32, 64), {"heads": 8}, ((2, 2), 8)),
+        ("k_proj", (16, 64), {"heads": 8, "kv_heads": 4}, ((4,), 4)),
+        ("k_proj", (32, 16), {"heads": 4, "head_size": 8}, ((4,), 8)),
+        ("k_proj", (32, 16), {"heads": 4, "query_lines": 32}, ((4,), 8)),
+        ("v_proj", (320, 768), {"heads": 8, "query_lines": 320}, ((8,), 40)),
+        ("v_proj", (320, 768), {"heads": 8}, ((8,), 40)),
+        ("v_proj", (16, 96), {"heads": 4, "query_lines": 32}, ((2,), 8)),
+        ("kv_proj", (64, 96), {"heads": 4, "query_lines": 32}, ((4, 4), 8)),
+        ("qkv_proj", (96, 48), {"heads": 4, "query_lines": 32}, ((4, 4, 4), 8)),
+        ("qkv_proj", (96, 40), {"heads": 4}, ((4, 4, 4), 8)),
     ],
 )
 def test_heads_of_projections(name, shape, facts, expected):
@@ -113,6 +130,11 @@ def test_heads_that_do_not_fit_or_are_not_known_are_told():
     q = named("attn.q_proj.weight", 64, 64)
     assert told(q) == ["how many heads it has is not known: --heads N says it"]
     assert told(q, heads=8) == []
+    assert told(named("attn.k_proj.weight", 16, 64), heads=8) == [
+        "taken as 2 heads of 8, as of 64 outputs of queries, which are not known"
+    ]
+    assert told(named("attn.k_proj.weight", 16, 64, query_lines=64), heads=8) == []
+    assert told(named("attn.k_proj.weight", 64, 24), heads=8) == []
     assert told(q, heads=7) == ["its 64 outputs do not belong to 7 equal heads"]
     assert told(named("h.0.attn.c_attn.weight", 64, 192), heads=8)[0].startswith(
         "it has 64 outputs and 192 inputs: it may be transposed"

@@ -153,3 +153,11 @@ def test_what_cannot_be_compared_is_refused_in_one_line(runs):
         with pytest.raises(InputError, match=words) as caught:
             call()
         assert "\n" not in str(caught.value)
+
+
+def test_notes_say_of_which_network_they_are(tmp_path):
+    a, b = ragged(10, 14, 0.3), ragged(10, 14, 0.3, seed=1)
+    np.savez(tmp_path / "a.npz", fc=a.array)
+    np.savez(tmp_path / "b.npz", fc=b.array, bias=np.ones(3, bool))
+    [line] = ps.overlap(tmp_path / "a.npz", tmp_path / "b.npz").notes
+    assert line.startswith("the second: bias: ")

@@ -43,12 +43,22 @@ def test_hints_that_no_layer_takes_are_told(tmp_path):
     assert [line.partition(" is given, but there is no ")[0] for line in said] == ["heads", "patch", "tokens"]
     _, said = layers(tmp_path, Selection(hints=LayerHints(patch=4)), a=random(5, 48))
     assert said == []
+    _, [line] = layers(tmp_path, Selection(hints=LayerHints(pixels="hwc")), a=random(5, 48))
+    assert line == "pixels is given, but there is no linear layer whose inputs are known to be pixels"
+    for wanted in (
+        Selection(shape=(3, 4, 4), hints=LayerHints(pixels="hwc")),
+        Selection(hints=LayerHints(patch=4, pixels="hwc")),
+    ):
+        assert layers(tmp_path, wanted, a=random(5, 48))[1] == []
 
 
 def test_a_first_convolution_of_other_channels_than_the_images_is_told(tmp_path):
-    _, [line] = layers(tmp_path, Selection(shape=(1, 8, 8)), conv=random(4, 3, 3, 3), fc=random(5, 4))
+    masks = {"conv": random(4, 3, 3, 3), "fc": random(5, 4)}
+    unused = "shape is given, but there is no linear layer that takes such images"
+    _, [first, line] = layers(tmp_path, Selection(shape=(1, 8, 8)), **masks)
+    assert first == unused
+    assert layers(tmp_path, Selection(shape=(3, 8, 8)), **masks)[1] == [unused]
     assert line == "conv: it takes 3 channels, and images of --shape 1x8x8 have 1"
-    assert layers(tmp_path, Selection(shape=(3, 8, 8)), conv=random(4, 3, 3, 3), fc=random(5, 4))[1] == []
 
 
 def test_what_is_not_known_of_many_layers_is_told_once(tmp_path):

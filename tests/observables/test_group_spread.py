@@ -5,7 +5,13 @@ from itertools import combinations, permutations, product
 import numpy as np
 import pytest
 
-from prunescope.observables.group_spread import dead_groups, dealt_scalar, share_scalar, spread_scalar
+from prunescope.observables.group_spread import (
+    dead_groups,
+    dealt_scalar,
+    share_scalar,
+    spread_scalar,
+    spread_within_scalar,
+)
 from prunescope.randomness import generator
 
 
@@ -32,6 +38,21 @@ def test_mean_and_sd_of_the_spread_are_those_of_all_placements():
         assert found.value == pytest.approx(squares(counts) / values.mean())
         assert (found.null_mean, found.shuffles) == (1.0, 0)
         assert found.null_sd == pytest.approx(values.std() / values.mean())
+
+
+def test_mean_and_sd_of_the_spread_within_units_are_those_of_all_placements():
+    def within(counts):
+        return sum(np.square(one - one.mean()).sum() for one in counts)
+
+    values = np.array([within(one) for one in PLACED])
+    for counts in PLACED[::300]:
+        found = spread_within_scalar(counts, SLOTS)
+        assert found.value == pytest.approx(within(counts) / values.mean())
+        assert (found.null_mean, found.shuffles) == (1.0, 0)
+        assert found.null_sd == pytest.approx(values.std() / values.mean())
+    one = PLACED[7][:1]
+    assert spread_within_scalar(one, SLOTS) == spread_scalar(one, SLOTS)
+    assert np.isnan(spread_within_scalar(np.zeros((2, 3), int), SLOTS).value)
 
 
 def test_mean_and_sd_of_a_groups_share_are_those_of_all_placements():

@@ -180,7 +180,7 @@ def test_what_layers_say_of_themselves():
         ),
         "embed.weight_mask": ((10, 8), {"kind": "embedding"}),
         "rnn.weight_hh_l0_mask": ((15, 5), {"kind": "gru", "gates": 3}),
-        "attention.in_proj_weight_mask": ((24, 8), {"kind": "attention", "heads": 2}),
+        "attention.in_proj_weight_mask": ((24, 8), {"kind": "attention", "heads": 2, "head_size": 4}),
         "block.query.weight_mask": ((8, 8), {"kind": "linear", "heads": 4, "kv_heads": 2}),
     }
 

@@ -229,3 +229,35 @@ def test_observe_takes_a_module_with_convolutions():
         ("2.weight_mask", "linear"),
     ]
     assert [layer.density for layer in observed] == [0.5, 0.5]
+
+
+WRONG_WAY = {"head.weight": (10, 32), "body.weight": (32, 784)}  # declared in another order than they run
+
+
+@pytest.mark.parametrize("source", ["module", "state", "file"])
+def test_the_order_of_what_torch_made_is_not_doubted(source, tmp_path):
+    state = {
+        name: torch.from_numpy(RNG.normal(size=shape) * (RNG.random(shape) < 0.5))
+        for name, shape in WRONG_WAY.items()
+    }
+    torch.save(state, tmp_path / "a.pt")
+    module = torch.nn.ModuleDict({"head": torch.nn.Linear(32, 10), "body": torch.nn.Linear(784, 32)}).double()
+    module.load_state_dict(state, strict=False)
+    said: list[str] = []
+    found = list(
+        named_masks({"module": module, "state": state, "file": tmp_path / "a.pt"}[source], say=said.append)
+    )
+    assert [one.array.shape for one in found] == list(WRONG_WAY.values())
+    assert not [line for line in said if "order" in line]
+    # Arrays of other names, of whatever library, are masks whose order is not known.
+    list(named_masks({name.partition(".")[0]: one for name, one in state.items()}, say=said.append))
+    assert "give --order io if so" in said[-1]
+
+
+def test_another_order_of_a_module_is_refused():
+    module = torch.nn.Linear(6, 4)
+    torch.nn.utils.prune.random_unstructured(module, "weight", 0.5)
+    with pytest.raises(InputError, match="order is io, but the order of a torch module's axes is known"):
+        list(named_masks(module, ReadingOptions(order="io")))
+    [one] = named_masks(module, ReadingOptions(order="oi"))
+    assert one.array.shape == (4, 6)

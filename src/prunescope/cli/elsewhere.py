@@ -52,7 +52,7 @@ def observed_elsewhere(source: Path, said: OfElsewhere, layer: str | None = None
     Raises InputError for options that are not known, and for a source without masks.
     """
     from prunescope.layers.observation import observe
-    from prunescope.layers.observed import of_tokens
+    from prunescope.layers.observed import lacks_images
 
     said.check()
 
@@ -72,7 +72,7 @@ def observed_elsewhere(source: Path, said: OfElsewhere, layer: str | None = None
         pixels=said.pixels,  # type: ignore[arg-type]
         say=say,
     )
-    if shape is None and not of_tokens(observed):
+    if shape is None and lacks_images(observed):
         print(
             "prunescope: --shape is not given: where inputs lie, as locality needs, is not known",
             file=sys.stderr,

@@ -131,7 +131,7 @@ def _line(name: str, width: int, layer: LayerOverlap) -> str:
         f"{name:{width}} {layer.form.shape_text:>15} {kept[0]:9d} {kept[1]:9d} {_cells(layer.stored.share)}"
     )
     if layer.matched is not None:
-        moved = f"{layer.moved} of {layer.form.shape[0]}"
+        moved = f"{layer.moved} of {len(layer.matched.order)}"
         line += f"  {_cells(layer.matched.share)}  {moved:>12}"
     return line
 

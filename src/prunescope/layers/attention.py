@@ -9,7 +9,12 @@ from prunescope.layers.fitted import Arrays
 from prunescope.layers.heads import AttentionShape
 from prunescope.layers.kinds import LayerMask
 from prunescope.mask import Mask
-from prunescope.observables.group_spread import dead_groups, dealt_scalar, spread_scalar
+from prunescope.observables.group_spread import (
+    dead_groups,
+    dealt_scalar,
+    spread_scalar,
+    spread_within_scalar,
+)
 from prunescope.observables.measure import Scalar
 
 Counts = NDArray[np.int64]
@@ -54,7 +59,7 @@ def _head_scalars(mask: Mask, lines: Counts, shape: AttentionShape) -> dict[str,
     counts = grouped.sum(axis=2)
     slots = shape.size * (mask.n_out if shape.part == "out" else mask.n_in)
     return {
-        "head_ratio": spread_scalar(counts, slots),
+        "head_ratio": spread_within_scalar(counts, slots),
         "head_ratio_given_lines": dealt_scalar(grouped),
         "dead_heads": dead_groups(counts, slots),
     }

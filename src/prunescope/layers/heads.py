@@ -10,6 +10,7 @@ from prunescope.layers.layer_names import plain_name
 from prunescope.tensors import NamedMask
 
 Projection = Literal["q", "k", "v", "qkv", "kv", "out"]
+PARTS = {"qkv": 3, "kv": 2}
 
 
 @dataclass(frozen=True)
@@ -45,36 +46,69 @@ def attention_shape(
         say("how many heads it has is not known: --heads N says it")
         return AttentionShape(part, parts=parts)
     lines = n_in if part == "out" else n_out
-    if part in ("q", "out"):
-        counts: tuple[int, ...] = (number,)
-        size = lines // number
-    else:
-        size = _fact(named, "head_size") or (parts[0] if parts else n_in) // number
-        counts = _counts(part, named, number, size)
-    if size < 1 or not counts or sum(counts) * size != lines:
+    size, counts = _heads_that_fit(part, named, number, lines)
+    if not counts:
         say(f"its {lines} {'inputs' if part == 'out' else 'outputs'} do not belong to {number} equal heads")
         return AttentionShape(part, parts=parts)
+    if counts[-1] < number and _is_guess(named, number):
+        say(
+            f"taken as {counts[-1]} heads of {size}, as of {number * size} outputs of queries, which are not known"
+        )
     interleaved = plain_name(named.name).split(".")[-1] == "query_key_value" and len(set(counts)) == 1
     return AttentionShape(part, counts, size, tuple(count * size for count in counts), interleaved)
 
 
+def _heads_that_fit(part: str, named: NamedMask, number: int, lines: int) -> tuple[int, tuple[int, ...]]:
+    """Return the size of heads and how many each part has; () where the lines do not belong to equal heads."""
+    if part in ("q", "out"):
+        return (lines // number, (number,)) if lines % number == 0 else (0, ())
+    for size in _sizes(part, named, number):
+        counts = _counts(part, named, number, size)
+        if counts and sum(counts) * size == lines:
+            return size, counts
+    return 0, ()
+
+
+def _sizes(part: str, named: NamedMask, number: int) -> list[int]:
+    """Return the sizes that heads may have, those first that are known best.
+
+    What a module or a configuration says comes first, then the queries beside, then queries of as many outputs as this
+    projection has inputs, and last as many heads of keys and values as of queries.
+    """
+    n_out, n_in = named.array.shape
+    found = []
+    if _fact(named, "heads") in (None, number):
+        found.append(_fact(named, "head_size") or 0)
+        if part != "qkv":
+            found.append(n_out // ((_fact(named, "kv_heads") or n_out + 1) * PARTS.get(part, 1)))
+    for lines in (_fact(named, "query_lines") or 0, n_in, n_out // PARTS.get(part, 1)):
+        found.append(lines // number if lines % number == 0 else 0)
+    return [size for size in found if size > 0]
+
+
+def _is_guess(named: NamedMask, number: int) -> bool:
+    """Return whether nothing but a projection's own shape tells the size of its heads."""
+    said = _fact(named, "head_size") if _fact(named, "heads") in (None, number) else None
+    return not (said or _fact(named, "query_lines") or _fact(named, "kv_heads"))
+
+
 def _counts(part: str, named: NamedMask, number: int, size: int) -> tuple[int, ...]:
     """Return how many heads keys and values, and queries beside them, have; () where they do not fit."""
-    if size < 1:
-        return ()
     all_heads = len(named.array) // size
     given = _fact(named, "kv_heads")
-    if part in ("k", "v"):
-        return (given or all_heads,)
-    if part == "kv":
-        return (given or all_heads // 2,) * 2
-    shared = given or (all_heads - number) // 2
-    return (number, shared, shared) if shared > 0 else ()
+    if part == "qkv":
+        shared = given or (all_heads - number) // 2
+        counts: tuple[int, ...] = (number, shared, shared)
+    else:
+        shared = given or all_heads // PARTS.get(part, 1)
+        counts = (shared,) * PARTS.get(part, 1)
+    # Heads of keys and values are those of queries, or groups of these share one.
+    return counts if 0 < shared <= number else ()
 
 
 def _equal_parts(part: str, n_out: int, n_in: int) -> tuple[int, ...]:
     """Return the lines of the parts of a packed projection whose parts all have as many as its inputs."""
-    count = {"qkv": 3, "kv": 2}.get(part, 1)
+    count = PARTS.get(part, 1)
     return (n_in,) * count if count > 1 and n_out == count * n_in else ()
 
 

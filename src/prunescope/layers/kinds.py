@@ -148,10 +148,14 @@ class _About:
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """The shape of the weights, those of stacked experts and of positions as [n_out, n_in]."""
+        """The shape of the weights, those of stacked experts, of positions and of bilinear layers as [n_out, n_in]."""
         shape = self.named.array.shape
         stacked = len(shape) == 3 and "expert" in self.named.name.lower()
         single = len(shape) == 3 and shape[0] == 1 and is_embedding(self.named.name)
+        if (
+            len(shape) == 3 and self.facts_kind == "bilinear"
+        ):  # [n_out, n_in of one, n_in of the other]: no kernel
+            return shape[0], shape[1] * shape[2]
         return (shape[0] * shape[1], shape[2]) if stacked or single else shape
 
     @property

@@ -23,7 +23,7 @@ def as_layer(
     hints = hints or LayerHints()
     form = form_of(named, hints, say)
     flat = named.array.reshape(form.shape[0], -1)
-    if takes_images and form.kind == "linear":
+    if takes_images and form.kind == "linear" and named.facts.get("kind") != "bilinear":
         form = _on_images(form, hints)
     if len(form.shape) == 2 and form.kind in ("linear", "patches") and form.inputs and hints.pixels == "hwc":
         channels, height, width = form.inputs
@@ -49,14 +49,3 @@ def as_first(named: NamedMask) -> NamedMask:
     if named.array.ndim > 2 and named.array.shape[1] == 1 and "groups" not in named.facts:
         return replace(named, facts={**named.facts, "groups": 1})
     return named
-
-
-def with_gates(named: NamedMask, hidden: tuple[int, ...]) -> NamedMask:
-    """Return the mask of a recurrent layer's inputs with the number of gates that its hidden weights have.
-
-    ``hidden``: the shape of the latter, [gates · n, n].
-    """
-    n_out, n_in = hidden[0], hidden[-1]
-    if len(named.array) != n_out or n_out % n_in:
-        return named
-    return replace(named, facts={**named.facts, "gates": n_out // n_in})

@@ -177,6 +177,15 @@ NOT_DEFINED: dict[str, dict[str, float | int | None]] = {
 }
 
 
+def lacks_images(observed: ObservedNetwork) -> bool:
+    """Return whether a network may take images into a linear layer, and their shape is not known.
+
+    Its first layer is then linear: what comes after layers of other kinds takes their outputs.
+    """
+    known = any(layer.form.inputs is not None for layer in observed)
+    return observed.layers[0].form.kind == "linear" and not known and not of_tokens(observed)
+
+
 def of_tokens(observed: ObservedNetwork) -> bool:
     """Return whether a network takes tokens, as far as its layers tell, so that no layer has pixels as inputs.
 

@@ -51,7 +51,9 @@ class LayerOverlap:
     def moved(self) -> int | None:
         """The number of units that are matched to a unit of another number."""
         return (
-            None if self.matched is None else int((self.matched.order != np.arange(self.form.shape[0])).sum())
+            None
+            if self.matched is None
+            else int((self.matched.order != np.arange(len(self.matched.order))).sum())
         )
 
 
@@ -134,7 +136,7 @@ def _entry(layer: LayerOverlap) -> dict[str, Any]:
             "shared": matched.shared,
             "jaccard": _plain(matched.jaccard),
             "share": matched.share.to_dict(),
-            "units": matched.sampled or layer.form.shape[0],
+            "units": matched.sampled or len(matched.order),
             "moved_units": layer.moved,
             "order": matched.order.tolist(),
         }
@@ -158,7 +160,7 @@ def _row(layer: LayerOverlap) -> dict[str, Any]:
     if matched is not None:
         row |= {"matched_shared": matched.shared, "matched_jaccard": _plain(matched.jaccard)}
         row |= _columns("matched_", matched.share)
-        row |= {"matched_units": matched.sampled or layer.form.shape[0], "moved_units": layer.moved}
+        row |= {"matched_units": matched.sampled or len(matched.order), "moved_units": layer.moved}
     return {name: row.get(name) for name in TABLE}
 
 

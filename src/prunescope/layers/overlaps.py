@@ -42,7 +42,9 @@ def overlap(
     first, second = _both(a, b, levels)
     reading = ReadingOptions(zeros, order)
     pairs = paired(
-        _layers(first, reading, notes.append), _layers(second, reading, notes.append), notes.append
+        _layers(first, reading, _said_of("first", notes)),
+        _layers(second, reading, _said_of("second", notes)),
+        notes.append,
     )
     stands = resolved_chain(pairs, chain, of_run=all(isinstance(one[0], Run) for one in (first, second)))
     last = len(pairs) - 1
@@ -59,6 +61,11 @@ def overlap(
     )
     notes += _of_matching(layers, stands) if match else []
     return NetworkOverlap((_told_apart(*first), _told_apart(*second)), layers, stands, tuple(notes))
+
+
+def _said_of(which: str, notes: list[str]) -> Callable[[str], None]:
+    """Return what adds a line that is said of one of the networks to the notes."""
+    return lambda line: notes.append(f"the {which}: {line}")
 
 
 Source = tuple[object, int | None]

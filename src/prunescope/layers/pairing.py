@@ -12,6 +12,7 @@ import numpy as np
 
 from prunescope.errors import InputError
 from prunescope.layers.kinds import LayerForm, LayerMask
+from prunescope.layers.packed_units import unit_rows
 from prunescope.mask import Mask
 from prunescope.observables.unit_matching import LayerPair
 from prunescope.tensors import shown
@@ -58,13 +59,14 @@ class NamedPair:
 
     @property
     def outputs(self) -> int:
-        """The number of units."""
-        return self.form.shape[0]
+        """The number of units, each of which may have several rows."""
+        rows = unit_rows(self.form)
+        return self.form.shape[0] if rows is None else len(rows)
 
     def beside(self, *, follows: bool, matched: bool) -> LayerPair:
         """Return the masks, unpacked, with how the layer stands among the others."""
         first, second = (one.mask for one in self.packed)
-        return LayerPair(first, second, follows, matched)
+        return LayerPair(first, second, follows, matched, unit_rows(self.form))
 
 
 def paired(
@@ -149,7 +151,10 @@ def resolved_chain(pairs: Sequence[NamedPair], chain: Chain, *, of_run: bool) ->
         return "none"
     if of_run:
         return "hidden"
-    branches = any(BRANCHING.search(name) for pair in pairs for name in pair.names)
+    branches = any(
+        pair.form.kind in ("attention", "recurrent") or any(map(BRANCHING.search, pair.names))
+        for pair in pairs
+    )
     return "none" if branches or len(pairs) == 1 else "outputs"
 
 

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import NoReturn
 
 from prunescope.errors import InputError
+from prunescope.layers.beside import with_facts_beside
 from prunescope.layers.kinds import LayerForm, LayerHints, LayerMask
-from prunescope.layers.layer_masks import as_first, as_layer, with_gates
+from prunescope.layers.layer_masks import as_first, as_layer
 from prunescope.mask import ImageShape
 from prunescope.runs.directory import Run
-from prunescope.tensors import NamedMask, ReadingOptions, named_masks, shown
+from prunescope.tensors import ReadingOptions, named_masks, shown
 
 
 @dataclass(frozen=True)
@@ -50,8 +51,8 @@ def layers_of(
     hints = replace(wanted.hints, images=wanted.shape)
     taken, misfit = False, None
     told: dict[str, list[str]] = {}
-    kinds: set[str] = set()
-    for number, named in enumerate(_with_gates(named_masks(source, wanted.reading, say)), 1):
+    forms: list[LayerForm] = []
+    for number, named in enumerate(with_facts_beside(named_masks(source, wanted.reading, say)), 1):
         known.append(shown(named.name))
         chosen = wanted.layer in (None, number, str(number), named.name)
         if number > 1 and taken and not chosen:
@@ -70,13 +71,12 @@ def layers_of(
             for line in unsure:
                 told.setdefault(line, []).append(named.name)
             yield layer
-        kinds.add(layer.form.kind)
-    if say is not None and wanted.layer is None:
-        for line in _unused(hints, kinds):
-            say(line)
+        forms.append(layer.form)
     if wanted.shape is not None and misfit is not None and not taken:
         _refuse_shape(source, *misfit, wanted.shape)
     if say is not None:
+        for line in _unused(hints, forms) if wanted.layer is None else ():
+            say(line)
         for line in _summed_up(told):
             say(line)
     if not found:
@@ -101,18 +101,27 @@ def _other_channels(form: LayerForm, images: ImageShape | None) -> list[str]:
     ]
 
 
-def _unused(hints: LayerHints, kinds: set[str]) -> list[str]:
-    """Return a line for each hint that no layer takes, by the kinds that there are."""
+def _unused(hints: LayerHints, forms: Sequence[LayerForm]) -> list[str]:
+    """Return a line for each hint that no layer takes, by the layers that there are."""
+    kinds = {form.kind for form in forms}
+    # A convolution has its kernel, whatever the images are.
+    has_pixels = any(len(form.shape) == 2 and form.inputs and form.kind != "tokens" for form in forms)
     uses = (
-        ("heads", hints.heads, "attention", "no projection of attention"),
-        ("patch", hints.patch, "patches", "no linear layer with the inputs of such a patch"),
-        ("tokens", hints.tokens, "tokens", "no layer that mixes so many tokens"),
+        ("heads", hints.heads is None or "attention" in kinds, "no projection of attention"),
+        (
+            "patch",
+            hints.patch is None or "patches" in kinds,
+            "no linear layer with the inputs of such a patch",
+        ),
+        ("tokens", hints.tokens is None or "tokens" in kinds, "no layer that mixes so many tokens"),
+        ("shape", hints.images is None or has_pixels, "no linear layer that takes such images"),
+        (
+            "pixels",
+            hints.pixels == "chw" or has_pixels,
+            "no linear layer whose inputs are known to be pixels",
+        ),
     )
-    return [
-        f"{name} is given, but there is {none}"
-        for name, given, kind, none in uses
-        if given is not None and kind not in kinds
-    ]
+    return [f"{name} is given, but there is {none}" for name, is_used, none in uses if not is_used]
 
 
 def _summed_up(told: dict[str, list[str]]) -> Iterator[str]:
@@ -120,27 +129,6 @@ def _summed_up(told: dict[str, list[str]]) -> Iterator[str]:
     for line, names in told.items():
         others = f" and {len(names) - 1} more" if len(names) > 1 else ""
         yield f"{shown(names[0])}{others}: {line}"
-
-
-def _with_gates(masks: Iterator[NamedMask]) -> Iterator[NamedMask]:
-    """Yield named masks; those of a recurrent layer's inputs have the number of gates that its hidden weights tell.
-
-    Hidden weights come right after those of the inputs, as in torch, or before, where names are sorted.
-    """
-    hidden: dict[str, tuple[int, ...]] = {}
-    for named in masks:
-        following = None
-        if "weight_hh" in named.name:
-            hidden[named.name] = named.array.shape
-        elif "weight_ih" in named.name and "gates" not in named.facts and named.array.ndim == 2:
-            other = named.name.replace("weight_ih", "weight_hh")
-            if other not in hidden and (following := next(masks, None)) is not None:
-                hidden[following.name] = following.array.shape
-            yield with_gates(named, hidden[other]) if other in hidden else named
-            if following is not None:
-                yield following
-            continue
-        yield named
 
 
 def _refuse_shape(source: object, name: str, axes: tuple[int, ...], shape: ImageShape) -> NoReturn:

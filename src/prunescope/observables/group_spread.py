@@ -46,6 +46,22 @@ def spread_scalar(counts: NDArray[np.int64], slots: int) -> Scalar:
     )
 
 
+def spread_within_scalar(counts: NDArray[np.int64], slots: int) -> Scalar:
+    """Return the variance over groups within each unit, summed over units, divided by that of uniform positions.
+
+    counts, slots: as for ``spread_scalar``, and so is the null. Deviations of different units do not cancel here: the
+    units are parts of a layer, whose groups do not belong together. docs/science.md, "Equal groups".
+    """
+    groups = counts.shape[1]
+    drawn = counts.sum(axis=1)
+    expected = float(placed_variances(drawn, groups, slots).sum()) * (groups - 1)
+    if expected <= 0:
+        return Scalar()
+    value = float(np.square(counts - drawn[:, np.newaxis] / groups).sum()) / expected
+    own = max(0.0, pair_variance_sum(drawn, groups * slots, slots - 1))
+    return Scalar.exactly(value, Moments(1.0, math.sqrt(own) / expected))
+
+
 def _spread_variance(
     drawn: NDArray[np.int64], variance: NDArray[np.float64], groups: int, slots: int
 ) -> float:

@@ -140,13 +140,32 @@ class LayerPair:
 
     ``follows``: whether its inputs are the units of the pair before it, so that their matching reorders them; each unit
     may stand for several inputs in a row, as the channel of a convolution does.
-    ``matched``: whether its units may be matched; those of an output layer have a meaning.
+    ``matched``: whether its units may be matched; those of an output layer have a meaning. ``rows``: the rows of each
+    unit, int64 [units, rows of a unit], where several rows are one unit; None where each row is one.
     """
 
     first: Mask
     second: Mask
     follows: bool = False
     matched: bool = True
+    rows: Order | None = None
+
+    @property
+    def units(self) -> int:
+        """The number of units."""
+        return self.first.n_out if self.rows is None else len(self.rows)
+
+    def match(self, inputs: Order | None, draws: int) -> UnitMatching:
+        """Return the matching of the units, all rows of a unit together; ``inputs``: as for ``match_units``."""
+        if self.rows is None:
+            return match_units(self.first, self.second, inputs, draws=draws)
+        first, second = (
+            Mask.owning(one.array[self.rows].reshape(self.units, -1)) for one in (self.first, self.second)
+        )
+        if inputs is not None:
+            starts = self.first.n_in * np.arange(self.rows.shape[1])
+            inputs = (starts[:, np.newaxis] + inputs).ravel()
+        return match_units(first, second, inputs, draws=draws)
 
 
 def overlap_layers(
@@ -168,10 +187,10 @@ def overlap_layers(
             yield plain, None if inputs is None else _reordered(pair, inputs)
             order = None
             continue
-        elif pair.first.n_out > MOST_UNITS:
+        elif pair.units > MOST_UNITS:
             order = None
         else:
-            found = match_units(pair.first, pair.second, inputs, draws=draws)
+            found = pair.match(inputs, draws)
             yield plain, found
             order = found.order
             continue

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 
 from prunescope.errors import InputError
 from prunescope.mask import NOT_BINARY
@@ -17,7 +18,7 @@ from prunescope.tensors.mask_names import (
 from prunescope.tensors.named_mask import NamedMask, ReadingOptions
 from prunescope.tensors.named_tensor import NamedTensor, TensorSource, check_axes
 from prunescope.tensors.names import shortened, shown, size_words
-from prunescope.tensors.orders import as_named_mask, told_order
+from prunescope.tensors.orders import as_named_mask, names_of_known_order, shapes_beside, told_order
 from prunescope.tensors.ties import Ties
 from prunescope.tensors.weights import WeightsTaken, masks_of_weights, not_finite_lines
 
@@ -37,10 +38,12 @@ def chosen_masks(
     shapes: list[tuple[int, ...]] = []
     # What is said at the end of what was left out.
     lines: list[str] = []
+    beside, known = shapes_beside(source, options.order), names_of_known_order(source, options.order)
     for found in _chosen(source, options, lines, only_matrices):
-        if not is_embedding(found.name, found.facts):  # whose rows are no outputs
+        # Rows of embeddings are no outputs, and an order that the source knows is not wrong.
+        if not is_embedding(found.name, found.facts) and found.name not in known:
             shapes.append(found.array.shape)
-        yield found
+        yield replace(found, beside=beside)
     told = told_order(shapes, options.order)
     for line in [*shortened(lines), *([told] if told else [])]:
         say(line)

@@ -22,7 +22,7 @@ from prunescope.tensors.named_tensor import (
     check_numbers,
 )
 from prunescope.tensors.ties import place_of_array
-from prunescope.tensors.torch_tensors import named_tensor_of
+from prunescope.tensors.torch_tensors import is_state_dict, named_tensor_of
 
 ALONE = "mask"  # the name of what has none
 
@@ -32,8 +32,10 @@ def source_in_memory(value: object) -> TensorSource:
     if is_module(value):
         return module_source(value)
     if isinstance(value, Mapping) or (isinstance(value, Sequence) and not is_matrix(value)):
-        found = [_named(name, leaf) for name, leaf in leaves("", value, is_array)]
-        return in_its_layout(TensorSource("", found), ModelConfig())
+        named = list(leaves("", value, is_array))
+        found = [_named(name, leaf) for name, leaf in named]
+        of_torch = all(is_tensor(leaf) for _, leaf in named) and is_state_dict(value, found)
+        return in_its_layout(TensorSource("", found, of_torch=of_torch), ModelConfig())
     own = getattr(value, "weight_mask", value)
     return TensorSource("", [_named(ALONE, own if is_array(own) else as_numbers(own))])
 

@@ -24,6 +24,7 @@ GATES = {"lstm": 4, "gru": 3, "rnn": 1}
 OF_CONVOLUTIONS = ("stride", "padding", "dilation", "groups")
 # What modules call the number of heads, and of those that keys and values share.
 HEADS = ("num_heads", "num_attention_heads", "n_heads", "n_head", "heads", "nhead")
+HEAD_SIZES = ("head_dim", "attention_head_size", "head_size")
 KEY_HEADS = ("num_key_value_heads", "n_kv_heads", "num_kv_heads", "kv_heads")
 
 
@@ -41,6 +42,7 @@ def layer_facts(module: Any) -> Facts:
                     "kind": kind,
                     "gates": GATES.get(kind),
                     "heads": heads_of(module),
+                    "head_size": _first(module, HEAD_SIZES) if kind == "attention" else None,
                 }
             )
     return {}
@@ -58,7 +60,8 @@ def around(modules: list[Any]) -> Facts:
         heads = heads_of(module)
         if heads is not None:
             shared = _first(module, KEY_HEADS) or _first(getattr(module, "config", None), KEY_HEADS)
-            return _known({"heads": heads, "kv_heads": shared})
+            size = _first(module, HEAD_SIZES) or _first(getattr(module, "config", None), HEAD_SIZES)
+            return _known({"heads": heads, "kv_heads": shared, "head_size": size})
     return {}
 
 

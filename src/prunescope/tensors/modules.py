@@ -34,7 +34,7 @@ def module_source(module: Any) -> TensorSource:
         # Of what modules around it say, its own word counts.
         facts = {**around(outer), **layer_facts(inner)} if layer_facts(inner) else {}
         if facts.get("kind") == "embedding":
-            facts.pop("heads", None)
+            facts = {name: value for name, value in facts.items() if name not in ("heads", "head_size")}
         prefix = f"{name}." if name else ""
         for own, tensor in _tensors_of(inner):
             if id(tensor) in places:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal, get_args
 
@@ -40,9 +41,11 @@ class NamedMask:
     ``array``: bool [n_out, n_in, *kernel], whatever the order in the source; True is a kept weight.
     ``origin``: "mask" for a mask that was stored, "zeros" for the weights that are not 0.
     ``facts``: what a module or a configuration says of the layer, such as kind, stride, padding, dilation, groups, heads.
+    ``beside``: the shapes of all tensors of the source by name, [n_out, n_in, *kernel], also of those that are dense.
     """
 
     name: str
     array: BoolArray
     origin: str = "mask"
     facts: Facts = field(default_factory=dict)
+    beside: Mapping[str, tuple[int, ...]] = field(default_factory=dict)

@@ -80,7 +80,8 @@ class TensorSource:
 
     ``where``: its path, which errors begin with; "" for what is in memory. ``order``: that of the axes of all its tensors
     that do not say it themselves. ``facts``: what is known of layers, by the names of their modules. ``notes``: what is
-    to be said of it, a line each.
+    to be said of it, a line each. ``of_torch``: whether it is a state dict of torch, whose axes are [n_out, n_in, …] where
+    nothing else is known.
     """
 
     where: str
@@ -88,6 +89,7 @@ class TensorSource:
     order: Order = "auto"
     facts: Mapping[str, Facts] = field(default_factory=dict)
     notes: Sequence[str] = ()
+    of_torch: bool = False
 
     def error(self, why: str) -> InputError:
         """Return the error that says what is wrong with the source."""

@@ -22,9 +22,35 @@ def as_named_mask(
     """
     module = tensor.name.rpartition(".")[0].partition(".parametrizations")[0]
     facts = {**source.facts.get(module, {}), **tensor.facts}
-    known = [one for one in (order, tensor.order, source.order) if one != "auto"]
-    array = out_in_first(kept, known[0] if known else "oi", facts)
+    array = out_in_first(kept, _order_of(source, tensor, order), facts)
     return NamedMask(tensor.name, array, origin, {k: v for k, v in facts.items() if k != "transposed"})
+
+
+def shapes_beside(source: TensorSource, order: Order) -> dict[str, tuple[int, ...]]:
+    """Return the shapes of all tensors of a source by their names, as [n_out, n_in, *kernel].
+
+    ``order``: what the user says. Those of transposed convolutions are as they are stored.
+    """
+    found = {}
+    for tensor in source.tensors:
+        shape = tensor.shape
+        if len(shape) > 1 and _order_of(source, tensor, order) == "io":
+            shape = (shape[-1], shape[-2], *shape[:-2])
+        found[tensor.name] = shape
+    return found
+
+
+def names_of_known_order(source: TensorSource, order: Order) -> frozenset[str]:
+    """Return the names of the tensors whose order of axes the source knows; none where the user says another one."""
+    if order != "auto":
+        return frozenset()
+    whole = source.of_torch or source.order != "auto"
+    return frozenset(tensor.name for tensor in source.tensors if whole or tensor.order != "auto")
+
+
+def _order_of(source: TensorSource, tensor: NamedTensor, order: Order) -> Order:
+    """Return the order of a tensor's axes: what the user says, or that of the tensor, or of its source."""
+    return next((one for one in (order, tensor.order, source.order) if one != "auto"), "oi")
 
 
 def out_in_first(array: BoolArray, order: Order, facts: Facts) -> BoolArray:

@@ -16,6 +16,7 @@ from prunescope.tensors.named_tensor import NamedTensor, Rows, TensorSource, arr
 from prunescope.tensors.names import natural
 from prunescope.tensors.safetensors_header import read_safetensors_header
 from prunescope.tensors.stored_arrays import StoredArray, stored_rows
+from prunescope.tensors.torch_tensors import is_state_dict
 
 
 @contextmanager
@@ -30,7 +31,9 @@ def safetensors_source(path: Path, file: BinaryIO) -> Generator[TensorSource]:
         if note in header.tensors and name not in header.tensors:
             also[note] = (*also.get(note, ()), name)
     tensors = [replace(one, also=also[one.name]) if one.name in also else one for one in tensors]
-    yield TensorSource(str(path), sorted(tensors, key=lambda tensor: natural(tensor.name)))
+    of_torch = notes.get("format") == "pt" and is_state_dict(header.tensors, tensors)
+    tensors.sort(key=lambda tensor: natural(tensor.name))
+    yield TensorSource(str(path), tensors, of_torch=of_torch)
 
 
 def _tensor(path: Path, name: str, stored: StoredArray, note: str) -> NamedTensor:

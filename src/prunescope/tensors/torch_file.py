@@ -18,7 +18,7 @@ from prunescope.tensors.containers import is_tensor, leaves
 from prunescope.tensors.harmless_globals import HARMLESS, InertArray
 from prunescope.tensors.named_tensor import NamedTensor, Rows, TensorSource, array_rows, check_axes
 from prunescope.tensors.names import shown
-from prunescope.tensors.torch_tensors import named_tensor_of
+from prunescope.tensors.torch_tensors import is_state_dict, named_tensor_of
 
 # The pickle of a state dict names its tensors; one of more bytes than this holds other objects, and is slow to read.
 LARGEST_PICKLE = 1 << 25
@@ -52,7 +52,8 @@ def torch_source(path: Path, file: BinaryIO) -> Generator[TensorSource]:
         yield TensorSource(str(path), [_named(path.stem, loaded)])
     else:
         found = leaves(str(path), loaded, _is_leaf)
-        yield TensorSource(str(path), [_named(name, value) for name, value in found])
+        tensors = [_named(name, value) for name, value in found]
+        yield TensorSource(str(path), tensors, of_torch=is_state_dict(loaded, tensors))
 
 
 def _is_leaf(value: object) -> bool:

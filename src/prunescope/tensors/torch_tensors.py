@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import re
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -11,6 +13,17 @@ from numpy.typing import NDArray
 from prunescope.mask import dense_tensor, to_numpy
 from prunescope.tensors.named_tensor import Facts, NamedTensor, Order, Rows, check_axes
 from prunescope.tensors.ties import place_of_tensor
+
+# What the names of weights end with in state dicts, and those of their masks by torch.nn.utils.
+OF_STATE_DICTS = re.compile(
+    r"(^|[._])weight(_mask|_orig|_[ih]h(_l[0-9]+)?(_reverse)?(_mask|_orig)?)?$|\.parametrizations\."
+)
+
+
+def is_state_dict(value: object, tensors: Sequence[NamedTensor]) -> bool:
+    """Return whether a mapping is a state dict, as far as the names tell of those of its tensors that have axes."""
+    names = [tensor.name for tensor in tensors if len(tensor.shape) > 1]
+    return isinstance(value, Mapping) and bool(names) and all(map(OF_STATE_DICTS.search, names))
 
 
 def named_tensor_of(name: str, tensor: Any, order: Order = "auto", facts: Facts | None = None) -> NamedTensor:

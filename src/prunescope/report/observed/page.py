@@ -7,7 +7,7 @@ from collections import Counter
 
 from prunescope.analysis.formats import percent
 from prunescope.layers import ObservedNetwork
-from prunescope.layers.observed import of_tokens
+from prunescope.layers.observed import lacks_images
 from prunescope.report.observed.layer_data import network_data
 from prunescope.report.observed.wording import counted, for_reading, ratio, signed, words_of
 from prunescope.report.standalone import as_script, render
@@ -105,11 +105,9 @@ def _range(observed: ObservedNetwork) -> str:
 
 def shape_advice(observed: ObservedNetwork) -> str:
     """Return what could be seen if the shape of the network's inputs were known; "" where it is, or where they are tokens."""
-    if any(layer.form.inputs is not None for layer in observed) or of_tokens(observed):
+    if not lacks_images(observed):
         return ""
     first = observed[0]
-    if first.form.kind != "linear":
-        return ""
     guess = likely_shape(math.prod(first.form.shape[1:]))
     fits = (
         f" (its {math.prod(first.form.shape[1:])} inputs would fit {'x'.join(map(str, guess))})"
