@@ -236,14 +236,12 @@ def dense_tensor(tensor: Any, check: Callable[[tuple[int, ...]], None]) -> Any:
         raise InputError(
             "a nested tensor is no mask, which has 2 axes [n_out, n_in]: save tensor.to_padded_tensor(0)"
         )
-    check(tuple(tensor.shape))
-    values = tensor.detach()
-    if values.is_meta:
-        raise InputError(
-            "a tensor on the device meta has no values: save it from the device it was computed on"
-        )
-    if values.is_quantized:
-        raise InputError("a quantized tensor is no mask: save tensor.dequantize() != 0")
+    why = why_unread(tensor)
+    if not (why and is_lazy(tensor)):
+        check(tuple(tensor.shape))
+    if why:
+        raise InputError(why)
+    values = read_torch(tensor.detach)
     if str(values.layout) != "torch.strided":
         needed = math.prod(values.shape) * values.element_size()
         if needed > LARGE_BYTES:
@@ -252,6 +250,29 @@ def dense_tensor(tensor: Any, check: Callable[[tuple[int, ...]], None]) -> Any:
     return values
 
 
+def is_lazy(tensor: Any) -> bool:
+    """Return whether a tensor of torch is the parameter or buffer of a lazy layer, which has no shape yet."""
+    return hasattr(tensor, "materialize")
+
+
+def why_unread(tensor: Any) -> str | None:
+    """Return why the values of a tensor of torch are not there or not read, by its class; None for all others."""
+    if is_lazy(tensor):
+        return "it has no values yet, as in a lazy layer: give the network its first batch before"
+    if type(tensor).__name__ == "FakeTensor":
+        return "a fake tensor has no values"
+    if hasattr(tensor, "full_tensor"):
+        return "a distributed tensor is not read: give tensor.full_tensor()"
+    if tensor.is_meta:
+        return "a tensor on the device meta has no values: load or compute them on another device first"
+    if tensor.is_quantized:
+        return "a quantized tensor is no mask: give tensor.dequantize() != 0"
+    if type(tensor).__module__.startswith("torchao.") and hasattr(tensor, "tensor_data_names"):
+        return QUANTIZED
+    return None
+
+
+QUANTIZED = "quantized weights are not read: give the network as it was before"
 NOT_BINARY = "a mask must hold only 0 and 1"
 
 
@@ -285,7 +306,9 @@ def read_torch(read: Callable[[], Any]) -> Any:
     """Return what a function of torch returns; raises InputError where torch lacks it for the tensor."""
     try:
         return read()
-    except (RuntimeError, TypeError) as error:
+    except (InputError, MemoryError):
+        raise
+    except Exception as error:  # classes of tensors beside torch's own raise whatever they like
         raise InputError(f"the tensor cannot be read as numbers ({first_line(error)})") from None
 
 
