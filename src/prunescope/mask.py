@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+import operator
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -12,6 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from prunescope._views import html_of, view
+from prunescope.digits import is_whole
 from prunescope.errors import InputError, first_line
 from prunescope.memory import check_memory
 
@@ -160,9 +162,8 @@ class Mask:
 
         ``shape``: (C, H, W) of the inputs. Raises InputError unless C·H·W = n_in.
         """
-        if len(shape) != 3:
-            raise InputError(f"shape {'x'.join(map(str, shape))} is not that of an image, (C, H, W)")
-        if min(shape) < 1 or math.prod(map(int, shape)) != self.n_in:
+        shape = image_shape(shape)
+        if math.prod(shape) != self.n_in:
             raise InputError(f"shape {'x'.join(map(str, shape))} does not hold {self.n_in} inputs")
         return self.array.reshape(self.n_out, *shape)
 
@@ -184,6 +185,27 @@ class Mask:
             raise InputError(f"{packed.size} bytes do not hold a packed {n_out}x{n_in} mask")
         check_shape((n_out, n_in))
         return cls.owning(np.unpackbits(packed, count=size).view(np.bool_).reshape(n_out, n_in))
+
+
+def image_shape(given: object) -> ImageShape:
+    """Return the shape of an image, (C, H, W), that three whole numbers or a text such as "3x32x32" say.
+
+    Raises InputError for anything else.
+    """
+    parts: object = given.lower().split("x") if isinstance(given, str) else given
+    if isinstance(given, str) and all(map(is_whole, given.lower().split("x"))):
+        parts = [int(part) for part in given.lower().split("x")]
+    try:
+        sizes = [operator.index(size) for size in parts]  # type: ignore[attr-defined]
+    except TypeError:
+        sizes = []
+    if len(sizes) != 3 or min(sizes) < 1:
+        said = "x".join(map(str, given)) if isinstance(given, list | tuple) else repr(given)
+        said = said if len(said) <= 60 else f"{said[:60]}…"
+        raise InputError(
+            f"shape {said} is not that of an image, (C, H, W): give three numbers as (3, 32, 32)"
+        )
+    return sizes[0], sizes[1], sizes[2]
 
 
 def check_shape(shape: tuple[int, ...]) -> None:
