@@ -25,6 +25,11 @@ def view(name: str) -> Callable[..., Any]:
     return found
 
 
+def text_of(name: str, value: object) -> str:
+    """Return a value as text to be printed; its repr where it is not known how, as where nothing is provided."""
+    return str(view(name)(value)) if name in _homes else repr(value)
+
+
 def html_of(name: str, value: object) -> str:
     """Return a value as HTML for a notebook; where its view fails, its repr. Nothing is ever raised.
 

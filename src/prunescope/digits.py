@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import operator
 import re
+from collections.abc import Iterable
+
+from prunescope.errors import InputError
 
 MOST_DIGITS = 18  # what 64 bits hold
 
@@ -14,3 +18,18 @@ def is_whole(text: str) -> bool:
     ``int`` refuses more than some thousand digits too.
     """
     return re.fullmatch(rf"[0-9]{{1,{MOST_DIGITS}}}", text) is not None
+
+
+def numbers_of(name: str, given: object) -> tuple[int, ...] | None:
+    """Return the whole numbers that were given, of which one may stand alone; None where none were.
+
+    ``name``: what they are called. Raises InputError for anything else.
+    """
+    if given is None:
+        return None
+    one_or_more = given if isinstance(given, Iterable) and not isinstance(given, str) else [given]
+    try:
+        return tuple(map(operator.index, one_or_more))
+    except TypeError:
+        said = repr(given) if len(repr(given)) <= 60 else f"{repr(given)[:60]}…"
+        raise InputError(f"{name} is {said}: give a whole number, or several") from None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+import operator
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -12,6 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from prunescope._views import html_of, view
+from prunescope.digits import is_whole
 from prunescope.errors import InputError, first_line
 from prunescope.memory import check_memory
 
@@ -160,9 +162,8 @@ class Mask:
 
         ``shape``: (C, H, W) of the inputs. Raises InputError unless C·H·W = n_in.
         """
-        if len(shape) != 3:
-            raise InputError(f"shape {'x'.join(map(str, shape))} is not that of an image, (C, H, W)")
-        if min(shape) < 1 or math.prod(map(int, shape)) != self.n_in:
+        shape = image_shape(shape)
+        if math.prod(shape) != self.n_in:
             raise InputError(f"shape {'x'.join(map(str, shape))} does not hold {self.n_in} inputs")
         return self.array.reshape(self.n_out, *shape)
 
@@ -184,6 +185,27 @@ class Mask:
             raise InputError(f"{packed.size} bytes do not hold a packed {n_out}x{n_in} mask")
         check_shape((n_out, n_in))
         return cls.owning(np.unpackbits(packed, count=size).view(np.bool_).reshape(n_out, n_in))
+
+
+def image_shape(given: object) -> ImageShape:
+    """Return the shape of an image, (C, H, W), that three whole numbers or a text such as "3x32x32" say.
+
+    Raises InputError for anything else.
+    """
+    parts: object = given.lower().split("x") if isinstance(given, str) else given
+    if isinstance(given, str) and all(map(is_whole, given.lower().split("x"))):
+        parts = [int(part) for part in given.lower().split("x")]
+    try:
+        sizes = [operator.index(size) for size in parts]  # type: ignore[attr-defined]
+    except TypeError:
+        sizes = []
+    if len(sizes) != 3 or min(sizes) < 1:
+        said = "x".join(map(str, given)) if isinstance(given, list | tuple) else repr(given)
+        said = said if len(said) <= 60 else f"{said[:60]}…"
+        raise InputError(
+            f"shape {said} is not that of an image, (C, H, W): give three numbers as (3, 32, 32)"
+        )
+    return sizes[0], sizes[1], sizes[2]
 
 
 def check_shape(shape: tuple[int, ...]) -> None:
@@ -236,14 +258,12 @@ def dense_tensor(tensor: Any, check: Callable[[tuple[int, ...]], None]) -> Any:
         raise InputError(
             "a nested tensor is no mask, which has 2 axes [n_out, n_in]: save tensor.to_padded_tensor(0)"
         )
-    check(tuple(tensor.shape))
-    values = tensor.detach()
-    if values.is_meta:
-        raise InputError(
-            "a tensor on the device meta has no values: save it from the device it was computed on"
-        )
-    if values.is_quantized:
-        raise InputError("a quantized tensor is no mask: save tensor.dequantize() != 0")
+    why = why_unread(tensor)
+    if not (why and is_lazy(tensor)):
+        check(tuple(tensor.shape))
+    if why:
+        raise InputError(why)
+    values = read_torch(tensor.detach)
     if str(values.layout) != "torch.strided":
         needed = math.prod(values.shape) * values.element_size()
         if needed > LARGE_BYTES:
@@ -252,6 +272,29 @@ def dense_tensor(tensor: Any, check: Callable[[tuple[int, ...]], None]) -> Any:
     return values
 
 
+def is_lazy(tensor: Any) -> bool:
+    """Return whether a tensor of torch is the parameter or buffer of a lazy layer, which has no shape yet."""
+    return hasattr(tensor, "materialize")
+
+
+def why_unread(tensor: Any) -> str | None:
+    """Return why the values of a tensor of torch are not there or not read, by its class; None for all others."""
+    if is_lazy(tensor):
+        return "it has no values yet, as in a lazy layer: give the network its first batch before"
+    if type(tensor).__name__ == "FakeTensor":
+        return "a fake tensor has no values"
+    if hasattr(tensor, "full_tensor"):
+        return "a distributed tensor is not read: give tensor.full_tensor()"
+    if tensor.is_meta:
+        return "a tensor on the device meta has no values: load or compute them on another device first"
+    if tensor.is_quantized:
+        return "a quantized tensor is no mask: give tensor.dequantize() != 0"
+    if type(tensor).__module__.startswith("torchao.") and hasattr(tensor, "tensor_data_names"):
+        return QUANTIZED
+    return None
+
+
+QUANTIZED = "quantized weights are not read: give the network as it was before"
 NOT_BINARY = "a mask must hold only 0 and 1"
 
 
@@ -285,7 +328,9 @@ def read_torch(read: Callable[[], Any]) -> Any:
     """Return what a function of torch returns; raises InputError where torch lacks it for the tensor."""
     try:
         return read()
-    except (RuntimeError, TypeError) as error:
+    except (InputError, MemoryError):
+        raise
+    except Exception as error:  # classes of tensors beside torch's own raise whatever they like
         raise InputError(f"the tensor cannot be read as numbers ({first_line(error)})") from None
 
 

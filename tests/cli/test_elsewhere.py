@@ -3,6 +3,8 @@
 import numpy as np
 import pytest
 
+from commands import called
+
 RNG = np.random.default_rng(6)
 
 
@@ -94,6 +96,6 @@ NETWORKS = {
 def test_a_shape_is_advised_where_a_linear_layer_may_take_images(network, tmp_path, capsys):
     shapes, options, advised = NETWORKS[network]
     np.savez(tmp_path / "masks.npz", **{name: RNG.random(shape) < 0.4 for name, shape in shapes.items()})
-    code, _, stderr = _left(capsys, ["observe", tmp_path / "masks.npz", "--json", *options])
+    code, _, stderr = called(capsys, "observe", tmp_path / "masks.npz", "--json", *options)
     assert code == 0
     assert (ADVICE in stderr) == advised

@@ -138,7 +138,7 @@ def test_what_two_networks_share_is_shown_as_stored_and_matched(mask):
     page = Page(found._repr_html_())
     assert page.tags.count("tr") == 1 + 2
     assert {"share", "share, units matched", f"{mask.kept} and {mask.kept}", "50"} <= set(page.texts)
-    assert "1.000" in page.texts  # once matched the masks are the same
+    assert "1.0000" in page.texts  # once matched the masks are the same
     layers = tuple(replace(found[0], names=(f"<layer {n}>", "")) for n in range(40))
     page = Page(replace(found, layers=layers, notes=("<note>",))._repr_html_())
     assert page.tags.count("tr") == 1 + 2 * 30
@@ -271,3 +271,16 @@ def test_showing_a_mask_loads_neither_matplotlib_nor_torch():
     code = "import sys, prunescope as ps; ps.Mask([[1, 0]])._repr_html_(); print(*{n.split('.')[0] for n in sys.modules})"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert not {"matplotlib", "torch"} & set(done.stdout.split())
+
+
+def test_a_value_has_the_digits_that_its_sd_needs():
+    from prunescope.notebook.scalars import scalar_cells
+    from prunescope.observables.measure import Scalar
+
+    assert scalar_cells("a", Scalar(0.49712, 0.4961, 0.000068, 50))[1:4] == [
+        "0.497120",
+        "0.496100 ± 0.000068",
+        "15.0",
+    ]
+    assert scalar_cells("a", Scalar(2.0, 1.5, 0.25, 50))[1:3] == ["2.000", "1.500 ± 0.250"]
+    assert scalar_cells("a", Scalar(2.0))[1:3] == ["2.000", "–"]

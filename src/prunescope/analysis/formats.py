@@ -123,3 +123,8 @@ def span(seconds: float) -> str:
     if hours:
         return f"{hours} h {minutes:02d} min"
     return f"{minutes} min {rest:02d} s" if minutes else f"{rest} s"
+
+
+def places_of(sd: float) -> int:
+    """Return the digits behind the point of a value beside its null of this sd: two of the sd, from 3 to 7."""
+    return min(7, max(3, 1 - math.floor(math.log10(sd)))) if 0 < sd < math.inf else 3

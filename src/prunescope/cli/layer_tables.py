@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
+from prunescope.analysis.formats import places_of
+from prunescope.cli import plain
 from prunescope.layers.observed import NOT_DEFINED
 from prunescope.layers.unstructured_quantities import UNSTRUCTURED
 from prunescope.tensors import shown
@@ -34,53 +36,80 @@ def print_observed(
         print(json.dumps(observed.to_dict(), indent=2))
     elif len(observed) <= IN_FULL:
         for layer in observed:
-            _print_in_full(layer, words, every)
+            print("\n".join(_in_full(layer, words, every)))
     else:
-        _print_ranked(observed.ranked)
+        print("\n".join(_ranked(observed.ranked)))
 
 
-def _print_in_full(layer: ObservedLayer, words: tuple[str, str], every: bool) -> None:
+def network_text(observed: ObservedNetwork) -> str:
+    """Return what ``observe`` prints of a network, and its notes below."""
+    few = len(observed) <= IN_FULL
+    lines = (
+        [line for layer in observed for line in _in_full(layer, rest="print(observed[name])")]
+        if few
+        else _ranked(observed.ranked, rest="print(observed[name])")
+    )
+    return shown_lines([*lines, *observed.notes])
+
+
+def layer_text(layer: ObservedLayer) -> str:
+    """Return what ``observe --layer`` prints of a layer: every number with its null."""
+    return shown_lines(_in_full(layer, every=True))
+
+
+def shown_lines(lines: Iterable[str]) -> str:
+    """Return lines as one text that cannot drive a terminal."""
+    return plain.shown("\n".join(lines))
+
+
+def _in_full(
+    layer: ObservedLayer, words: tuple[str, str] = ("", ""), every: bool = False, rest: str = "--layer"
+) -> Iterator[str]:
+    """Yield the lines of a layer with its numbers; ``rest``: what prints those that are not among them."""
     units, inputs = layer.form.shape[0], math.prod(layer.form.shape[1:])
     size = f"{units} units, {inputs} inputs{words[0]}"
     if layer.form.kind != "linear":
         size = f"{layer.form.kind} {layer.form.shape_text}"
     patterns = "".join(f"; {name}" for name in layer.patterns)
-    print(f"{shown(layer.name)}: {size}, weight density {layer.density:.4g}{words[1]}{patterns}")
-    print(f"  {'':32}{'value':>10}{'null':>10}{'sd':>10}{'z':>8}{'shuffles':>10}")
-    print(f"  {'fan in mean':32}{layer.fan_in_mean:10.3f}")
+    yield f"{shown(layer.name)}: {size}, weight density {layer.density:.4g}{words[1]}{patterns}"
     secondary = UNSTRUCTURED.keys() - NOT_DEFINED.keys()
     shown_first = {name: one for name, one in layer.scalars.items() if every or name not in secondary}
     others = {name: one for name, one in layer.scalars.items() if name not in shown_first}
     telling = sorted(others, key=lambda name: -others[name].distance)
-    for name, scalar in (shown_first | {name: others[name] for name in telling[:TELLING]}).items():
-        print(f"  {name.replace('_', ' '):32}{_cells(scalar)}{_shuffles(scalar):>10}")
+    printed = shown_first | {name: others[name] for name in telling[:TELLING]}
+    width = max(32, 0, *(len(name) + 1 for name in printed))
+    yield f"  {'':{width}}{'value':>10}{'null':>10}{'sd':>10}{'z':>8}{'shuffles':>10}"
+    yield f"  {'fan in mean':{width}}{layer.fan_in_mean:10.3f}"
+    for name, scalar in printed.items():
+        yield f"  {name.replace('_', ' '):{width}}{_cells(scalar)}{_shuffles(scalar):>10}"
     if len(others) > TELLING:
-        print(f"  and {len(others) - TELLING} numbers nearer to their nulls (--layer prints all)")
+        yield f"  and {len(others) - TELLING} numbers nearer to their nulls ({rest} prints all)"
 
 
-def _print_ranked(layers: Sequence[ObservedLayer]) -> None:
-    """Print a line a layer, the farthest from its null first."""
+def _ranked(layers: Sequence[ObservedLayer], rest: str = "--json") -> Iterator[str]:
+    """Yield a line a layer, the farthest from its null first; ``rest``: what prints those that are not among them."""
     width = min(48, max(len(shown(layer.name)) for layer in layers[:RANKED]))
-    header = f"{'layer':{width}}  {'kind':12}{'shape':>16}{'density':>9}  {'farthest from its null':32}"
-    print(f"{header}{'value':>10}{'null':>10}{'sd':>10}{'z':>8}")
+    farthest = [layer.farthest[0] for layer in layers[:RANKED] if layer.farthest is not None]
+    words = max(32, 0, *(len(name) + 1 for name in farthest))
+    header = f"{'layer':{width}}  {'kind':12}{'shape':>16}{'density':>9}  {'farthest from its null':{words}}"
+    yield f"{header}{'value':>10}{'null':>10}{'sd':>10}{'z':>8}"
     for layer in layers[:RANKED]:
         name = shown(layer.name)
         short = name if len(name) <= width else f"…{name[1 - width :]}"
         line = f"{short:{width}}  {layer.form.kind:12}{layer.form.shape_text:>16}{layer.density:9.4f}  "
         if layer.farthest is not None:
             quantity, scalar = layer.farthest
-            line += f"{quantity.replace('_', ' '):32}{_cells(scalar)}"
-        print(f"{line}  {', '.join(layer.patterns)}".rstrip())
+            line += f"{quantity.replace('_', ' '):{words}}{_cells(scalar)}"
+        yield f"{line}  {', '.join(layer.patterns)}".rstrip()
     if len(layers) > RANKED:
-        print(f"and {len(layers) - RANKED} layers nearer to their nulls (--json prints all)")
+        yield f"and {len(layers) - RANKED} layers nearer to their nulls ({rest} prints all)"
     most = max(len(layer.scalars) for layer in layers)
-    print(f"up to {most} numbers a layer: in a random layer the farthest of so many has a |z| of about 3")
+    yield f"up to {most} numbers a layer: in a random layer the farthest of so many has a |z| of about 3"
 
 
 def _cells(scalar: Scalar) -> str:
     """Return value, null and sd with as many places as the sd asks for, three at least, and z."""
-    spread = scalar.null_sd
-    places = min(7, max(3, 1 - math.floor(math.log10(spread)))) if 0 < spread < math.inf else 3
+    places = places_of(scalar.null_sd)
     columns = (("value", 10, places), ("null_mean", 10, places), ("null_sd", 10, places), ("z", 8, 1))
     return "".join(
         f"{value:z{width}.{digits}f}" if math.isfinite(value := getattr(scalar, name)) else f"{'-':>{width}}"

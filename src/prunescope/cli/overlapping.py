@@ -5,13 +5,14 @@ from __future__ import annotations
 import json as jsons
 import math
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from prunescope.cli import options
+from prunescope.cli.plain import shown
 from prunescope.digits import is_whole
 from prunescope.errors import InputError
 
@@ -105,8 +106,18 @@ def _levels(text: str | None) -> int | tuple[int, int] | None:
 
 def print_overlap(found: NetworkOverlap) -> None:
     """Print a line a layer, the farthest from chance first."""
-    print(f"A  {found.sources[0]}")
-    print(f"B  {found.sources[1]}")
+    print("\n".join(_lines(found)))
+
+
+def overlap_text(found: NetworkOverlap) -> str:
+    """Return what ``overlap`` prints of two networks, and its notes below."""
+    return shown("\n".join([*_lines(found, rest="print(found.table)"), *found.notes, LEGEND]))
+
+
+def _lines(found: NetworkOverlap, rest: str = "--json") -> Iterator[str]:
+    """Yield a line a layer; ``rest``: what prints those that are not among them."""
+    yield f"A  {found.sources[0]}"
+    yield f"B  {found.sources[1]}"
     layers = found.ranked
     names = [layer.name for layer in layers[:RANKED]]
     width = min(40, max(5, *map(len, names)))
@@ -117,12 +128,12 @@ def print_overlap(found: NetworkOverlap) -> None:
     if matched:
         group += f"  {'units matched':^24}"
         header += f"  {'share':>8}{'chance':>8}{'z':>8}  {'moved':>12}"
-    print(group.rstrip())
-    print(header)
+    yield group.rstrip()
+    yield header
     for name, layer in zip(names, layers, strict=False):
-        print(_line(name if len(name) <= width else f"…{name[1 - width :]}", width, layer))
+        yield _line(name if len(name) <= width else f"…{name[1 - width :]}", width, layer)
     if len(layers) > RANKED:
-        print(f"and {len(layers) - RANKED} layers nearer to chance (--json prints all)")
+        yield f"and {len(layers) - RANKED} layers nearer to chance ({rest} prints all)"
 
 
 def _line(name: str, width: int, layer: LayerOverlap) -> str:

@@ -42,6 +42,8 @@ def formatted(name: str, value: Any) -> str:
 
 
 def _split(override: str, example: str) -> tuple[str, str]:
+    if not isinstance(override, str):
+        raise InputError(f"{override!r:.60} is not key=value: {example}")
     name, equals, text = override.partition("=")
     if not equals or not name:
         cut = "]" in override and "[" not in override

@@ -51,8 +51,8 @@ def plot(
     figure_id: str,
     runs: Sequence[Run],
     *,
-    levels: Sequence[int] | None = None,
-    nodes: Sequence[int] | None = None,
+    levels: Sequence[int] | int | None = None,
+    nodes: Sequence[int] | int | None = None,
 ) -> Figure:
     """Draw a figure, as ``draw`` does, and return it with the notes below it; no file is written."""
     spec = _checked(figure_id, runs)

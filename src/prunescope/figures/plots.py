@@ -14,6 +14,7 @@ from matplotlib.figure import Figure
 from matplotlib.transforms import Bbox
 
 from prunescope.analysis.groups import FigureOptions
+from prunescope.digits import numbers_of
 from prunescope.figures.parts.drawing import Drawing, rendered
 from prunescope.figures.parts.notes import figure_notes, write_below
 from prunescope.figures.parts.style import COLUMN, PAGE, STYLE, frame, grid
@@ -37,14 +38,15 @@ def in_style() -> Iterator[None]:
 
 
 def drawing(
-    spec: FigureSpec, runs: Sequence[Run], levels: Sequence[int] | None, nodes: Sequence[int] | None
+    spec: FigureSpec,
+    runs: Sequence[Run],
+    levels: Sequence[int] | int | None,
+    nodes: Sequence[int] | int | None,
 ) -> Drawing:
     """Draw a figure of the registry with the notes that belong to it; ``levels`` and ``nodes`` as for ``draw``."""
     module, function = spec.source.split(":")
     make = getattr(import_module(f"prunescope.figures.{module}"), function)
-    options = FigureOptions(
-        None if levels is None else tuple(levels), None if nodes is None else tuple(nodes)
-    )
+    options = FigureOptions(numbers_of("levels", levels), numbers_of("nodes", nodes))
     drawn: Drawing = make(list(runs), options)
     return replace(drawn, notes=(*drawn.notes, *figure_notes(spec, runs, options)))
 

@@ -14,7 +14,7 @@ from prunescope.layers.pictures import drawn_arrays
 from prunescope.layers.sources import Selection, layers_of, place_of
 from prunescope.layers.stacks import FieldsOf
 from prunescope.layers.unstructured import named_patterns
-from prunescope.mask import ImageShape
+from prunescope.mask import ImageShape, image_shape
 from prunescope.observables.threads import in_order, using_cores
 from prunescope.runs.directory import Run
 from prunescope.tensors import Order, ReadingOptions, Zeros, shown
@@ -25,7 +25,7 @@ def observe(
     *,
     level: int | None = None,
     layer: int | str | None = None,
-    shape: ImageShape | None = None,
+    shape: ImageShape | str | None = None,
     zeros: Zeros = "auto",
     order: Order = "auto",
     heads: int | None = None,
@@ -38,11 +38,12 @@ def observe(
 
     ``source``: a run, the path of a file of masks or weights, a torch module, a state dict, or an array.
     ``level``: of a run, None for its last. ``layer``: its number, 1 for the first, or its name; None for all.
-    ``shape``: (C, H, W) of the images that the network takes. ``zeros`` and ``order``: tensors.ReadingOptions.
+    ``shape``: (C, H, W) of the images that the network takes, or "CxHxW". ``zeros`` and ``order``: tensors.ReadingOptions.
     Of what the source does not say: ``heads`` of attention, the side of the ``patch`` that a linear layer takes, (H, W) of
     the grid of ``tokens``, and the order of ``pixels`` among the inputs of a linear layer on images or patches.
     ``say``: is told, in a line each, what was left out and why. Raises InputError for a source without a mask.
     """
+    shape = image_shape(shape) if isinstance(shape, str) else shape
     notes: list[str] = []
 
     def note(line: str) -> None:

@@ -8,20 +8,22 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
-from prunescope._views import html_of, view
+from prunescope._views import html_of, text_of, view
 from prunescope.errors import InputError
+from prunescope.frames import as_pandas
 from prunescope.layers.kinds import LayerForm
 from prunescope.observables.measure import Observables, Scalar
 from prunescope.tensors import shown
 from prunescope.tensors.names import shortened
 
 if TYPE_CHECKING:
+    import pandas
     import polars
     from matplotlib.figure import Figure
     from numpy.typing import NDArray
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class ObservedLayer:
     """What was measured of one layer.
 
@@ -36,6 +38,13 @@ class ObservedLayer:
     scalars: Mapping[str, Scalar]
     arrays: Mapping[str, NDArray[Any]] = field(default_factory=dict)
     patterns: tuple[str, ...] = ()
+
+    def __repr__(self) -> str:
+        size = f"{self.form.kind} {self.form.shape_text}, density {self.density:.4g}"
+        return f"ObservedLayer({shown(self.name)}: {size}, {len(self.scalars)} scalars)"
+
+    def __str__(self) -> str:
+        return text_of("ObservedLayer.text", self)
 
     def _repr_html_(self) -> str:
         return html_of("ObservedLayer.html", self)
@@ -95,6 +104,9 @@ class ObservedNetwork(Sequence[ObservedLayer]):
     def __repr__(self) -> str:
         return f"ObservedNetwork({self.source}: {len(self.layers)} layers)"
 
+    def __str__(self) -> str:
+        return text_of("ObservedNetwork.text", self)
+
     def _repr_html_(self) -> str:
         return html_of("ObservedNetwork.html", self)
 
@@ -130,7 +142,7 @@ class ObservedNetwork(Sequence[ObservedLayer]):
         written: Path = view("ObservedNetwork.write_page")(self, Path(path))
         return written
 
-    def plot(self, figure: str = "ranking", layers: Sequence[int] | None = None) -> Figure:
+    def plot(self, figure: str = "ranking", layers: Sequence[int] | int | None = None) -> Figure:
         """Return a figure of the layers: "ranking", "densities", "connections" or "kinds".
 
         ``layers``: numbers of the layers shown, 1 for the first; by default all of them, or the farthest from their null
@@ -138,6 +150,10 @@ class ObservedNetwork(Sequence[ObservedLayer]):
         """
         drawn: Figure = view("ObservedNetwork.plot")(self, figure, layers)
         return drawn
+
+    def to_pandas(self) -> pandas.DataFrame:
+        """Return the table as a DataFrame of pandas, which must be installed, but no other package."""
+        return as_pandas(self.table)
 
     def to_dict(self) -> list[dict[str, Any]]:
         """Return nested plain numbers, an entry a layer: mask, shape, density, …, and each scalar by its name."""

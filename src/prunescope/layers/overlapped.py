@@ -9,20 +9,24 @@ from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 
-from prunescope._views import html_of, view
+from prunescope._views import html_of, text_of, view
+from prunescope.errors import InputError
+from prunescope.frames import as_pandas
 from prunescope.layers.kinds import LayerForm
 from prunescope.layers.pairing import Chain, bare_name
 from prunescope.observables.measure import Scalar
 from prunescope.observables.overlap import MaskOverlap
 from prunescope.observables.unit_matching import UnitMatching
 from prunescope.tensors import shown
+from prunescope.tensors.names import shortened
 
 if TYPE_CHECKING:
+    import pandas
     import polars
     from matplotlib.figure import Figure
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class LayerOverlap:
     """What the masks of one layer share.
 
@@ -35,6 +39,11 @@ class LayerOverlap:
     form: LayerForm
     stored: MaskOverlap
     matched: UnitMatching | None
+
+    def __repr__(self) -> str:
+        return (
+            f"LayerOverlap({self.name}: {self.form.shape_text}, share {100 * self.stored.share.value:.1f} %)"
+        )
 
     @property
     def name(self) -> str:
@@ -59,7 +68,7 @@ class LayerOverlap:
 
 @dataclass(frozen=True, eq=False)
 class NetworkOverlap(Sequence[LayerOverlap]):
-    """What the masks of two networks share, layer by layer.
+    """What the masks of two networks share, layer by layer, by number (from 0) or name.
 
     ``sources``: what was compared, in words. ``chain``: how layers were taken to feed each other: "hidden", "outputs" or
     "none". ``notes``: what a reader of the numbers must know, a line each.
@@ -71,10 +80,16 @@ class NetworkOverlap(Sequence[LayerOverlap]):
     notes: tuple[str, ...] = ()
 
     @overload
-    def __getitem__(self, which: int) -> LayerOverlap: ...
+    def __getitem__(self, which: int | str) -> LayerOverlap: ...
     @overload
     def __getitem__(self, which: slice) -> Sequence[LayerOverlap]: ...
-    def __getitem__(self, which: int | slice) -> LayerOverlap | Sequence[LayerOverlap]:
+    def __getitem__(self, which: int | str | slice) -> LayerOverlap | Sequence[LayerOverlap]:
+        if isinstance(which, str):
+            for layer in self.layers:
+                if which in (*layer.names, layer.name):
+                    return layer
+            names = ", ".join(shortened([layer.name for layer in self.layers], others="more"))
+            raise InputError(f"no layer {shown(which)}; there are {names}")
         return self.layers[which]
 
     def __len__(self) -> int:
@@ -85,6 +100,9 @@ class NetworkOverlap(Sequence[LayerOverlap]):
 
     def __repr__(self) -> str:
         return f"NetworkOverlap({self.sources[0]}, {self.sources[1]}: {len(self.layers)} layers)"
+
+    def __str__(self) -> str:
+        return text_of("NetworkOverlap.text", self)
 
     def _repr_html_(self) -> str:
         return html_of("NetworkOverlap.html", self)
@@ -105,6 +123,10 @@ class NetworkOverlap(Sequence[LayerOverlap]):
         import polars
 
         return polars.DataFrame([_row(layer) for layer in self.layers], schema=TABLE)
+
+    def to_pandas(self) -> pandas.DataFrame:
+        """Return the table as a DataFrame of pandas, which must be installed, but no other package."""
+        return as_pandas(self.table)
 
     def to_dict(self) -> dict[str, Any]:
         """Return nested plain numbers: sources, chain, notes, and an entry for each layer."""

@@ -141,6 +141,8 @@ def _is_sequential(module: Any) -> bool:
 def _layer(module: Any) -> StackLayer | None:
     """Return a module as a dense layer of a stack; None for one that is neither convolution nor pooling."""
     kind = type(module).__name__
+    if ".quantized." in f"{type(module).__module__}.":  # whose weights are not read
+        return None
     if kind == "Conv2d":
         channels = module.in_channels // module.groups
         mask = np.ones((module.out_channels, channels, *module.kernel_size), np.bool_)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+from prunescope.analysis.formats import places_of
 from prunescope.notebook.markup import card, heading, line, table, text
 from prunescope.observables.measure import Observables, Scalar
 
@@ -28,10 +29,11 @@ def observables_html(observables: Observables) -> str:
 
 def scalar_cells(name: str, scalar: Scalar, meaning: str = "") -> list[str]:
     """Return the row of a scalar in a table with TITLES; ``meaning``: what is shown where the pointer rests on its name."""
-    null = f"{_number(scalar.null_mean)} ± {_number(scalar.null_sd)}"
+    places = places_of(scalar.null_sd)
+    null = f"{_number(scalar.null_mean, places)} ± {_number(scalar.null_sd, places)}"
     return [
         f'<span title="{text(meaning)}">{text(name)}</span>' if meaning else text(name),
-        _number(scalar.value),
+        _number(scalar.value, places),
         null if math.isfinite(scalar.null_mean) else "–",
         _number(scalar.z, 1),
         {None: "–", 0: "exact"}.get(scalar.shuffles, str(scalar.shuffles)),
@@ -39,7 +41,7 @@ def scalar_cells(name: str, scalar: Scalar, meaning: str = "") -> list[str]:
     ]
 
 
-def _number(value: float, places: int = 3) -> str:
+def _number(value: float, places: int) -> str:
     return f"{value:z.{places}f}" if math.isfinite(value) else "–"
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from prunescope.errors import InputError
-from prunescope.mask import ImageShape, Mask
+from prunescope.mask import ImageShape, Mask, image_shape
 from prunescope.observables.pair_counts import count_pairs, transformed_pairs
 
 
@@ -39,13 +39,14 @@ def locality(mask: Any, shape: ImageShape, *, nodes: Any = None) -> Locality:
     if nodes is not None:
         rows = np.atleast_1d(nodes)
         chosen = chosen[rows if rows.dtype == np.bool_ else rows.astype(np.int64)]
+    shape = image_shape(shape)
     mask.images(shape)  # raises for a shape that does not fit
     return Locality(*count_pairs(mask.array[chosen], shape))
 
 
 def same_channel_pairs(mask: Mask, shape: ImageShape) -> NDArray[np.int64]:
     """Count S_sc(d) alone, which takes less time than ``locality``: each channel of a node counts as a node."""
-    channels, height, width = shape
+    channels, height, width = shape = image_shape(shape)
     mask.images(shape)  # raises for a shape that does not fit
     return count_pairs(mask.array.reshape(mask.n_out * channels, height * width), (1, height, width))[0]
 
@@ -56,7 +57,7 @@ def uniform_null(fan_in: Any, shape: ImageShape) -> Locality:
     fan_in: int [n_out]; shape: (C, H, W). Returns float64 expectations, whose sum is the number of
     ordered pairs ΣC_j(C_j-1). docs/science.md, "Uniform null".
     """
-    channels, height, width = shape
+    channels, height, width = shape = image_shape(shape)
     n_in = channels * height * width
     overlap = np.outer(_overlap(height), _overlap(width)) * _pair_density(fan_in, n_in)
     same = channels * overlap
@@ -74,6 +75,7 @@ def inhomogeneous_null(mask: Any, shape: ImageShape) -> Locality:
     float64 expectations. Raises InputError unless C·H·W = n_in. docs/science.md, "Inhomogeneous null".
     """
     mask = Mask.of(mask)
+    shape = image_shape(shape)
     fan_out = mask.images(shape).sum(axis=0, dtype=np.int64)
     same, different = transformed_pairs(fan_out[np.newaxis])  # exact too, because fan-outs are integers
     total = same.sum() + different.sum()
@@ -117,8 +119,8 @@ def mirror_symmetry(mask: Any, shape: ImageShape) -> float:
     line along dy = 0, at every second dx. Raises InputError unless C·H·W = n_in.
     """
     mask = Mask.of(mask)
+    channels, height, width = shape = image_shape(shape)
     images = mask.images(shape)
-    channels, height, width = shape
     columns = np.arange(width)
     columns = columns[2 * columns != width - 1]  # the middle column is its own mirror image
     found = np.count_nonzero(images[..., columns] & images[..., width - 1 - columns])

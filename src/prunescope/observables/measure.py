@@ -11,7 +11,7 @@ import numpy as np
 
 from prunescope._views import html_of
 from prunescope.errors import InputError
-from prunescope.mask import ImageShape, Mask
+from prunescope.mask import ImageShape, Mask, image_shape
 from prunescope.observables.arrays import as_array
 from prunescope.observables.connectivity import scaled_participation, shuffle_at_fan_in, variance_ratio
 from prunescope.observables.locality import locality, uniform_null
@@ -118,7 +118,7 @@ class Observables:
 
 def measure(
     mask: Any,
-    shape: ImageShape | None,
+    shape: ImageShape | str | None,
     *,
     shuffles: int = SHUFFLES,
     seed: int | None = None,
@@ -126,7 +126,7 @@ def measure(
 ) -> Observables:
     """Measure every scalar of a layer together with its null.
 
-    mask: [n_out, n_in]; shape: (C, H, W) with C·H·W = n_in, or None for inputs without geometry (deeper
+    mask: [n_out, n_in]; shape: (C, H, W) with C·H·W = n_in, also as text "CxHxW", or None for inputs without geometry (deeper
     layers, tables), whose spatial scalars are nan; weights: [n_out, n_in] for scaled_participation, nan
     without and where kept weights are not finite. The null of the spatial scalars is masks with the same fan-ins at uniform positions: in closed form for
     the locality, ``shuffles`` of them for anisotropy and radius of gyration, which have no z from fewer than 50.
@@ -137,8 +137,8 @@ def measure(
     Raises InputError for shuffles < 0 or weights of another shape, and for a shape that does not fit.
     docs/science.md, "Scalars" and "Nulls".
     """
-    if shuffles < 0:
-        raise InputError(f"shuffles must be 0 or more, got {shuffles}")
+    if not isinstance(shuffles, int | np.integer) or shuffles < 0:
+        raise InputError(f"shuffles must be 0 or more, a whole number, got {shuffles!r}")
     if seed is not None:
         warnings.warn(
             "measure(seed=…) has no effect: a mask's null depends on the mask alone",
@@ -146,6 +146,7 @@ def measure(
             stacklevel=2,
         )
     mask = Mask.of(mask)
+    shape = None if shape is None else image_shape(shape)
     local, half, axes, radius = _spatial(mask, shape, shuffles)
     connections = mask.fan_in
     return Observables(

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from prunescope.errors import InputError
-from prunescope.mask import ImageShape, Mask
+from prunescope.mask import ImageShape, Mask, image_shape
 from prunescope.observables.arrays import as_array, in_range
 
 
@@ -23,6 +23,7 @@ def weight_image(
     ``symmetric`` 0.5 is zero and the largest |w| reaches 0 or 1. A node whose values are all the same is 0.5
     everywhere. Raises InputError for other shapes and for kept weights that are not finite. Paper, Fig. 3.
     """
+    shape = image_shape(shape)
     mask = _row(mask_row, shape, "mask").astype(np.bool_)
     weights = _row(weights_row, shape, "weights").astype(np.float64)
     values = np.where(mask, weights, 0.0)  # a product would turn a pruned inf or nan into nan

@@ -20,6 +20,7 @@ from prunescope._views import html_of, view
 from prunescope.errors import InputError, damaged
 from prunescope.experiment import Experiment, load
 from prunescope.files import open_regular
+from prunescope.frames import as_pandas
 from prunescope.locks import is_held
 from prunescope.mask import BoolArray, ImageShape, Mask
 from prunescope.model import Arrays, Model, Ticket
@@ -66,12 +67,16 @@ class Run:
         return html_of("Run.html", self)
 
     def plot(
-        self, figure: str, *, levels: Sequence[int] | None = None, nodes: Sequence[int] | None = None
+        self,
+        figure: str,
+        *,
+        levels: Sequence[int] | int | None = None,
+        nodes: Sequence[int] | int | None = None,
     ) -> Figure:
         """Draw a figure of this run, such as ``run.plot("1a")``, as ``prunescope figure`` does, but write no file.
 
-        ``figure``: a name as in ``prunescope list --figures``; ``levels`` and ``nodes``: which of them it shows, in
-        place of its own choice. Raises InputError for an unknown figure, and for a run that it cannot be drawn from.
+        ``figure``: a name as in ``prunescope list --figures``; ``levels`` and ``nodes``: which of them it shows, one
+        or several, in place of its own choice. Raises InputError for an unknown figure, and for a run that it cannot be drawn from.
         """
         drawn: Figure = view("Run.plot")(figure, [self], levels=levels, nodes=nodes)
         return drawn
@@ -81,9 +86,7 @@ class Run:
 
         Raises InputError as ``table`` does, and ImportError without pandas.
         """
-        import pandas
-
-        return pandas.DataFrame(self.table.to_dict(as_series=False))
+        return as_pandas(self.table)
 
     @cached_property
     def experiment(self) -> Experiment:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import replace
 
 from prunescope.errors import InputError
@@ -63,6 +63,7 @@ def _chosen(
                 if len(mask.shape) == 2:
                     raise source.error(lines[-1])
         lines += _of_other_parameters(source.tensors, {mask.name for mask, _ in stored})
+        lines += _unread({one.name for one in source.tensors} - {mask.name for mask, _ in stored}, source)
         if not fit:
             raise source.error(f"no mask inside ({_why_none(source.tensors, lines)})")
         not_finite: dict[str, int] = {}
@@ -78,20 +79,22 @@ def _chosen(
     if chosen:
         for tensor in chosen:
             yield _stored_mask(source, tensor, options, {})
-        lines += ties.lines({one.name for one in chosen}) + _worded(source, reasons)
+        unread = {one.name for one in source.tensors if one.unread}
+        others = {name: why for name, why in reasons.items() if name not in unread}
+        lines += ties.lines({one.name for one in chosen}) + _unread(unread, source) + _worded(source, others)
         return
     taken = WeightsTaken()
     weights = [one for one in rest if one.name not in unfit and not is_no_weight(one.name)]
     once = weights if options.each_name else list(ties.once(weights))
     yield from masks_of_weights(source, once, options, taken)
     if not taken.names:
-        others = {name: why for name, why in reasons.items() if name not in taken.seen}
+        unread = {one.name for one in source.tensors if one.unread}
+        others = {name: why for name, why in reasons.items() if name not in taken.seen | unread}
         if len(taken.seen) > 2:  # a network, whose biases nobody takes for masks
             others = {}
-        raise source.error(
-            f"no mask inside ({_why_none(source.tensors, taken.reasons() + _worded(source, others))})"
-        )
-    lines += [*taken.lines(), *ties.lines(taken.names)]
+        found = _unread(unread, source) + taken.reasons() + _worded(source, others)
+        raise source.error(f"no mask inside ({_why_none(source.tensors, found)})")
+    lines += [*taken.lines(), *ties.lines(taken.names), *_unread({one.name for one in rest}, source)]
 
 
 def _stored_mask(
@@ -107,7 +110,9 @@ def _stored_mask(
 
 
 def _unfit(tensor: NamedTensor, only_matrices: bool) -> str | None:
-    """Return why a tensor can be no mask by its shape; None where it can."""
+    """Return why a tensor can be no mask, by its shape or because it is not read; None where it can."""
+    if tensor.unread and not tensor.shape:  # whose shape is not known
+        return tensor.unread
     try:
         check_axes(tensor.shape, only_matrices=only_matrices)
     except InputError as error:
@@ -115,7 +120,7 @@ def _unfit(tensor: NamedTensor, only_matrices: bool) -> str | None:
             shape = size_words(tensor.shape)
             return f"{shape}, as of a convolution; only masks of 2 axes [n_out, n_in] are measured"
         return str(error)
-    return None
+    return tensor.unread or None
 
 
 def _binary(
@@ -150,6 +155,15 @@ def _binary(
         masks = set()
     rest = [one for one in source.tensors if one.name not in masks]
     return [one for one in source.tensors if one.name in masks], rest, reasons
+
+
+def _unread(names: Collection[str], source: TensorSource) -> list[str]:
+    """Return a line for each reason why weights among ``names`` are known not to be read."""
+    by_reason: dict[str, list[str]] = {}
+    for one in source.tensors:
+        if one.unread and one.name in names and not is_no_weight(one.name):
+            by_reason.setdefault(one.unread, []).append(shown(one.name))
+    return [f"{', '.join(shortened(some, 3, 'more'))}: {why}" for why, some in by_reason.items()]
 
 
 def _worded(source: TensorSource, reasons: dict[str, str]) -> list[str]:

@@ -30,12 +30,12 @@ KEY_HEADS = ("num_key_value_heads", "n_kv_heads", "num_kv_heads", "kv_heads")
 
 def layer_facts(module: Any) -> Facts:
     """Return what a module says of its layer: kind, and what its kind has; nothing for a module that is no layer."""
-    for cls in type(module).__mro__:
-        if cls.__module__.startswith("transformers") and cls.__name__ == "Conv1D":
+    for place, name in classes_of(module):
+        if place.startswith("transformers") and name == "Conv1D":
             return {"kind": "linear"}
-        if cls.__name__.startswith("Conv") and cls.__name__[-2:] in ("1d", "2d", "3d"):
-            return _convolution(module, cls.__name__)
-        kind = KINDS.get(cls.__name__)
+        if name.startswith("Conv") and name[-2:] in ("1d", "2d", "3d"):
+            return _convolution(module, name)
+        kind = KINDS.get(name)
         if kind is not None:
             return _known(
                 {
@@ -48,10 +48,37 @@ def layer_facts(module: Any) -> Facts:
     return {}
 
 
+def classes_of(module: Any) -> list[tuple[str, str]]:
+    """Return where the classes of a module are defined, and their names; of a scripted or traced one, that of its origin.
+
+    All scripted modules have the same class. What each was before is the name of its compiled type, such as
+    ``__torch__.torch.nn.modules.linear.___torch_mangle_0.Linear``.
+    """
+    found = [(cls.__module__, cls.__name__) for cls in type(module).__mro__]
+    if found[0][0].startswith("torch.jit"):
+        words = str(module._c._type().qualified_name()).split(".")
+        path = [word for word in words if word != "__torch__" and not word.startswith("___torch_mangle")]
+        found.insert(0, (".".join(path[:-1]), path[-1]))
+    return found
+
+
 def axes_order(module: Any) -> Order:
     """Return the order of axes of a module's weights."""
-    names = {cls.__name__ for cls in type(module).__mro__ if cls.__module__.startswith("transformers")}
+    names = {name for place, name in classes_of(module) if place.startswith("transformers")}
     return "io" if "Conv1D" in names else "oi"
+
+
+def quantized_weight(name: str, module: Any) -> str | None:
+    """Return the name of the weight that a quantized module of torch packs into what is no tensor; None for others."""
+    classes = classes_of(module)
+    if not any(".quantized." in f"{place}." and ".ao.nn." in f".{place}." for place, _ in classes):
+        return None
+    before, _, own = name.rpartition(".")
+    if own == "_packed_params":
+        return f"{before}.weight" if before else "weight"
+    if callable(getattr(module, "weight", None)):
+        return f"{name}.weight" if name else "weight"
+    return name if any(cls == "PackedParameter" for _, cls in classes) else None
 
 
 def around(modules: list[Any]) -> Facts:
@@ -80,11 +107,12 @@ def _first(holder: object, names: tuple[str, ...]) -> int | None:
 
 def _convolution(module: Any, name: str) -> Facts:
     facts: dict[str, Fact] = {"kind": name.lower()}
-    for name in OF_CONVOLUTIONS:
-        value = getattr(module, name, None)
+    for setting in OF_CONVOLUTIONS:
+        value = getattr(module, setting, None)
         if isinstance(value, int | str | tuple):
-            facts[name] = value
-    if getattr(module, "transposed", False) is True:
+            facts[setting] = value
+    # A traced module does not tell it, but by the name of its class.
+    if getattr(module, "transposed", "Transpose" in name) is True:
         facts["transposed"] = True
     return facts
 

@@ -7,8 +7,10 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
+from prunescope.errors import InputError
+from prunescope.mask import QUANTIZED
 from prunescope.tensors.containers import is_tensor
-from prunescope.tensors.module_facts import around, axes_order, layer_facts
+from prunescope.tensors.module_facts import around, axes_order, layer_facts, quantized_weight
 from prunescope.tensors.named_tensor import NamedTensor, Rows, TensorSource
 from prunescope.tensors.torch_tensors import named_tensor_of, tensor_rows
 
@@ -25,6 +27,7 @@ def module_source(module: Any) -> TensorSource:
     found: list[NamedTensor] = []
     # Where in ``found`` a tensor is, by its identity.
     places: dict[int, int] = {}
+    quantized: set[str] = set()
     modules = dict(module.named_modules())
     for name, inner in modules.items():
         if PARAMETRIZATIONS in name.split("."):
@@ -43,6 +46,9 @@ def module_source(module: Any) -> TensorSource:
                 continue
             places[id(tensor)] = len(found)
             found.append(named_tensor_of(f"{prefix}{own}", tensor, axes_order(inner), facts))
+        if (packed := quantized_weight(name, inner)) is not None and packed not in quantized:
+            quantized.add(packed)
+            found.append(_quantized(packed))
         for own, weight in _parametrized(inner):
             found.append(NamedTensor(f"{prefix}{own}", *weight, axes_order(inner), facts))
     return TensorSource("", found)
@@ -62,9 +68,19 @@ def _tensors_of(module: Any) -> Iterator[tuple[str, Any]]:
                 yield f"{PARAMETRIZATIONS}.{own}.{name}", tensor
 
 
+def _quantized(name: str) -> NamedTensor:
+    """Return a quantized weight, which is not read."""
+
+    def begin() -> Rows:
+        raise InputError(QUANTIZED)
+
+    return NamedTensor(name, (), "quantized", begin, unread=QUANTIZED)
+
+
 def _parametrizations(module: Any) -> Iterator[tuple[str, Any]]:
     """Yield the parametrizations of a module by the names of its tensors."""
-    held = module._modules.get(PARAMETRIZATIONS)
+    # The modules of a scripted module are no dict.
+    held = dict(module._modules.items()).get(PARAMETRIZATIONS)
     if held is not None:
         yield from held.items()
 

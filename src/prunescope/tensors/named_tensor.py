@@ -35,7 +35,8 @@ class NamedTensor:
     ``order``: the order of its axes, where the source knows it, else "auto". ``facts``: what the source says of it.
     ``is_mask``: whether its layout says that it is a mask. ``is_sparse``: whether it is stored as its entries that are not
     0, which are those that are kept. ``place``: equal for tensors that are one, None where nothing is known of that;
-    ``also``: other names that it has, which are not among those of the source.
+    ``also``: other names that it has, which are not among those of the source. ``unread``: why it is known not to be read,
+    "" for others; its shape is then () where it is not known.
     """
 
     name: str
@@ -48,6 +49,7 @@ class NamedTensor:
     is_sparse: bool = False
     place: Hashable = None
     also: tuple[str, ...] = ()
+    unread: str = ""
 
     @property
     def size(self) -> int:

@@ -64,7 +64,7 @@ def place_of_tensor(tensor: Any) -> Hashable:
     """
     try:
         address = 0 if tensor.is_nested else tensor.data_ptr()
-    except RuntimeError:  # of layouts and classes that have no address
+    except (RuntimeError, TypeError, AttributeError):  # of layouts and classes that have no address
         address = 0
     # A tensor without values has none either; the same object is the same tensor all the same.
     if not address:

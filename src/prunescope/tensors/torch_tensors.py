@@ -10,7 +10,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from prunescope.mask import dense_tensor, to_numpy
+from prunescope.mask import dense_tensor, is_lazy, read_torch, to_numpy, why_unread
 from prunescope.tensors.named_tensor import Facts, NamedTensor, Order, Rows, check_axes
 from prunescope.tensors.ties import place_of_tensor
 
@@ -28,9 +28,11 @@ def is_state_dict(value: object, tensors: Sequence[NamedTensor]) -> bool:
 
 def named_tensor_of(name: str, tensor: Any, order: Order = "auto", facts: Facts | None = None) -> NamedTensor:
     """Return a tensor of torch as a named tensor."""
-    shape = () if tensor.is_nested else tuple(tensor.shape)
+    shape = () if is_lazy(tensor) or tensor.is_nested else tuple(tensor.shape)
     dtype = str(tensor.dtype).removeprefix("torch.")
     begin = partial(tensor_rows, tensor)
+    if why := why_unread(tensor):
+        return NamedTensor(name, shape, dtype, begin, order, facts or {}, place=id(tensor), unread=why)
     if not tensor.is_nested and str(tensor.layout) != "torch.strided":
         # What a sparse tensor does not store is pruned.
         return NamedTensor(name, shape, dtype, begin, order, facts or {}, is_sparse=True)
@@ -46,6 +48,6 @@ def tensor_rows(tensor: Any) -> Rows:
     width = math.prod(values.shape[1:])
 
     def rows(start: int, stop: int) -> NDArray[Any]:
-        return to_numpy(values[start:stop]).reshape(stop - start, width)
+        return to_numpy(read_torch(lambda: values[start:stop])).reshape(stop - start, width)
 
     return rows

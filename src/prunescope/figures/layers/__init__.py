@@ -8,6 +8,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from prunescope.digits import numbers_of
 from prunescope.errors import InputError, did_you_mean
 from prunescope.figures.place import check_figure_place, file_stem
 
@@ -59,7 +60,7 @@ def draw_layers(
 
 
 def plot_layers(
-    observed: ObservedNetwork, figure_id: str = "ranking", layers: Sequence[int] | None = None
+    observed: ObservedNetwork, figure_id: str = "ranking", layers: Sequence[int] | int | None = None
 ) -> Figure:
     """Draw a figure, as ``draw_layers`` does, and return it with the notes below it; no file is written."""
     from prunescope.figures.plots import finished, in_style
@@ -70,6 +71,7 @@ def plot_layers(
 
 def find_layers_figure(figure_id: str) -> LayersFigure:
     """Return the figure of this id, with or without "layers-". Raises InputError for an unknown one."""
+    figure_id = str(figure_id)
     found = LAYER_FIGURES.get(figure_id) or LAYER_FIGURES.get(f"{PREFIX}{figure_id}")
     if found is None:
         near = did_you_mean(figure_id, LAYER_FIGURES, "it is none of them")
@@ -77,12 +79,13 @@ def find_layers_figure(figure_id: str) -> LayersFigure:
     return found
 
 
-def _drawing(figure: LayersFigure, observed: ObservedNetwork, layers: Sequence[int] | None) -> Drawing:
-    for number in layers or ():
+def _drawing(figure: LayersFigure, observed: ObservedNetwork, layers: Sequence[int] | int | None) -> Drawing:
+    numbers = numbers_of("layers", layers)
+    for number in numbers or ():
         if not 1 <= number <= len(observed):
             raise InputError(f"{observed.source}: no layer {number}; it has {len(observed)}, 1 is the first")
     module, _, function = figure.source.partition(":")
     make = getattr(import_module(f"prunescope.figures.layers.{module}"), function)
-    chosen = None if layers is None else [observed[number - 1] for number in layers]
+    chosen = None if numbers is None else [observed[number - 1] for number in numbers]
     drawn: Drawing = make(observed, chosen)
     return drawn
