@@ -29,6 +29,21 @@ class AttentionShape:
     parts: tuple[int, ...] = ()
     interleaved: bool = False
 
+    @property
+    def part_names(self) -> tuple[str, ...]:
+        """What the parts are called, in their order."""
+        return tuple(self.part) if self.part in PARTS else (self.part,)
+
+    @property
+    def head_names(self) -> tuple[str, ...]:
+        """What the heads are called, all of q before those of k and v: "q 1", of a projection of one part "1"."""
+        packed = len(self.part_names) > 1
+        return tuple(
+            f"{name} {number}" if packed else str(number)
+            for name, count in zip(self.part_names, self.heads, strict=False)
+            for number in range(1, count + 1)
+        )
+
 
 def attention_shape(
     part: str, named: NamedMask, heads: int | None, say: Callable[[str], None]

@@ -83,6 +83,30 @@ def test_kinds_are_drawn_from_the_arrays_of_layers(observed, tmp_path):
         draw_layers("kinds", observed, tmp_path, layers=[1])
 
 
+def test_panels_of_kinds_have_scales_and_names():
+    rng = np.random.default_rng(4)
+    patches = {"patch_embed.proj.weight": rng.random((8, 3, 8, 8)) < 0.5}
+    drawn = draw_kinds(ps.observe(patches), None)
+    assert drawn.notes == (
+        "Blue to red: the kept share over the density of the layer, by the scale beside each map.",
+    )
+    share = patches["patch_embed.proj.weight"].mean(axis=(0, 1)) / patches["patch_embed.proj.weight"].mean()
+    top = max(share.max(), 1 / share.min())
+    [scale] = [one for one in drawn.figure.axes if one.get_label() == "<colorbar>"]
+    assert [tick.get_text() for tick in scale.get_yticklabels()] == [f"{1 / top:.2g}", "1", f"{top:.2g}"]
+
+    drawn = draw_kinds(ps.observe({"attn.in_proj_weight": rng.random((96, 32)) < 0.5}, heads=4), None)
+    heads, parts = ([tick.get_text() for tick in axes.get_xticklabels()] for axes in drawn.figure.axes[:2])
+    assert heads == [f"{part} {number}" for part in "qkv" for number in range(1, 5)]
+    assert parts == ["q", "k", "v"]
+    assert drawn.notes == ("Dashed lines: the density of the layer.",)
+
+    drawn = draw_kinds(ps.observe({"attn.q_proj.weight": rng.random((32, 32)) < 0.5}, heads=4), None)
+    assert [tick.get_text() for tick in drawn.figure.axes[0].get_xticklabels()] == ["1", "2", "3", "4"]
+    small = draw_kinds(ps.observe({"conv.weight": rng.random((8, 4, 3, 3)) < 0.5}), None)
+    assert small.notes[0].endswith("numbers: the kept share in percent.")
+
+
 def test_kernels_of_one_and_three_axes_are_drawn():
     masks = {
         "volume.weight": np.random.default_rng(0).random((8, 4, 3, 3, 3)) < 0.5,

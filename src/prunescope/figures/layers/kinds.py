@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.image import AxesImage
 from matplotlib.patches import Rectangle
 from numpy.typing import NDArray
 
@@ -48,18 +49,37 @@ def draw_kinds(observed: ObservedNetwork, chosen: Sequence[ObservedLayer] | None
     data: Arrays = {}
     for one, name, (number, layer, array, values) in zip(axes, names, panels, strict=False):
         if array == FIELD:
-            one.imshow(values, vmin=0, vmax=1)
+            _add_scale(one, one.imshow(values, vmin=0, vmax=1), {0: "0", 1: "1"})
             frame(one)
+        elif values.ndim == 1:
+            _draw_bars(one, values, layer.density, _names_of_bars(layer, array))
         else:
-            (_draw_bars if values.ndim == 1 else _draw_map)(one, values, layer.density)
+            _draw_map(one, values, layer.density)
         one.set_title(f"{number} {name}\n{array.replace('_', ' ')}", fontsize=5.5)
         data[f"{number}_{array}"] = np.asarray(layer.arrays[array])
     for one in axes[len(panels) :]:
         one.set_axis_off()
-    notes = ["Blue to red and dashed lines: relative to the density of the layer; numbers in percent."]
-    if any(values.ndim > 2 for *_, values in panels):
-        notes.append("Maps in one panel: the slices of a kernel along its first axis, from left to right.")
-    return Drawing(figure, data, notes=tuple(notes))
+    return Drawing(figure, data, notes=_notes([(array, values) for *_, array, values in panels]))
+
+
+def _notes(drawn: Sequence[tuple[str, NDArray[Any]]]) -> tuple[str, ...]:
+    """Return what a reader must know of the panels that there are, each with the name of its array."""
+    maps = [values for array, values in drawn if values.ndim > 1 and array != FIELD]
+    lines = []
+    if maps:
+        lines.append(
+            "Blue to red: the kept share over the density of the layer, by the scale beside each map"
+        )
+    if any(_as_map(values).size <= WRITTEN for values in maps):
+        lines[-1] += "; numbers: the kept share in percent"
+    if any(values.ndim == 1 for _, values in drawn):
+        lines.append("Dashed lines: the density of the layer")
+    if any(array == FIELD for array, _ in drawn):
+        lines.append("Effective fields: the share of channels that a pixel reaches")
+    first = ". ".join(lines) + "."
+    if any(values.ndim > 2 for values in maps):
+        return (first, "Maps in one panel: the slices of a kernel along its first axis, from left to right.")
+    return (first,)
 
 
 def _panels(
@@ -99,17 +119,17 @@ def _places(count: int, height: int, width: int) -> NDArray[np.intp]:
 def _draw_map(axes: Axes, values: NDArray[Any], density: float) -> None:
     """Draw a map [h, w], or the slices [d, h, w] of one, by the ratio of their values to the density."""
     slices = values if values.ndim > 2 else None
-    if slices is not None:
-        values = side_by_side(slices)
+    values = _as_map(values)
     with np.errstate(divide="ignore"):
         ratio = np.log(values / density)
     top = max(math.log(1.25), float(np.abs(ratio[np.isfinite(ratio)]).max(initial=0.0)))
-    axes.imshow(np.clip(ratio, -top, top), cmap="RdBu_r", vmin=-top, vmax=top)
+    image = axes.imshow(np.clip(ratio, -top, top), cmap="RdBu_r", vmin=-top, vmax=top)
+    _add_scale(axes, image, {place: f"{math.exp(place):.2g}" for place in (-top, 0.0, top)})
     frame(axes)
     if slices is not None:
         axes.set_frame_on(False)  # each slice has its own frame
-        for top, left in _places(*slices.shape):
-            place = left - 0.5, top - 0.5
+        for above, left in _places(*slices.shape):
+            place = left - 0.5, above - 0.5
             height, width = slices.shape[1:]
             axes.add_patch(Rectangle(place, width, height, fill=False, ec=FAINT, lw=0.6, clip_on=False))
     if values.size <= WRITTEN:
@@ -128,10 +148,39 @@ def _draw_map(axes: Axes, values: NDArray[Any], density: float) -> None:
             )
 
 
-def _draw_bars(axes: Axes, values: NDArray[Any], density: float) -> None:
+def _as_map(values: NDArray[Any]) -> NDArray[Any]:
+    """Return a map [h, w] of what is one, or of slices [d, h, w]."""
+    return side_by_side(values) if values.ndim > 2 else values
+
+
+def _add_scale(axes: Axes, image: AxesImage, ticks: Mapping[float, str]) -> None:
+    """Draw the colours of a map beside it; ``ticks``: what is written at which of its values."""
+    drawn = axes.get_figure(root=True)
+    assert drawn is not None
+    bar = drawn.colorbar(image, ax=axes, fraction=0.05, pad=0.04)
+    bar.set_ticks(list(ticks), labels=list(ticks.values()), fontsize=4.5)
+    bar.ax.tick_params(length=1.5, width=0.4, pad=1)
+    bar.ax.minorticks_off()
+    bar.outline.set_linewidth(0.4)
+
+
+def _names_of_bars(layer: ObservedLayer, array: str) -> tuple[str, ...]:
+    """Return what each bar of an array is called; () where their numbers say it."""
+    shape = layer.form.attention
+    if shape is None or array not in ("heads", "parts") or len(shape.part_names) < 2:
+        return ()
+    return shape.head_names if array == "heads" else shape.part_names
+
+
+def _draw_bars(axes: Axes, values: NDArray[Any], density: float, names: tuple[str, ...]) -> None:
+    """Draw bars in percent beside the density; ``names``: of the bars, () for their numbers."""
     place = np.arange(1, len(values) + 1)
     axes.bar(place, 100 * values, color=BLUE, width=0.8)
     axes.axhline(100 * density, color=MUTED, ls="--", lw=0.8)
-    axes.set_xticks(place if len(values) <= 16 else place[:: len(values) // 8])
+    # Of many bars some are named: of q, k and v with equally many heads the first head of each is.
+    step = 1 if len(values) <= 16 else len(values) // (6 if names else 8)
+    axes.set_xticks(place[::step], labels=list(names[::step]) or None)
     axes.tick_params(labelsize=5)
+    if len(names) > 4:
+        axes.tick_params(axis="x", labelrotation=90)
     axes.set_ylabel("density (%)", fontsize=5.5)
