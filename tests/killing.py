@@ -28,7 +28,8 @@ from prunescope.report import page as report_page
 from prunescope.report import write_report
 from prunescope.runs.directory import Run
 
-OLD = b"<html>what was there</html>"  # Pages replace nothing but pages.
+# Pages replace nothing but pages of prunescope.
+OLD = b'<html><meta name="generator" content="prunescope">what was there</html>'
 CHANGING = "prepared.json"  # It holds the date.
 
 
@@ -39,7 +40,7 @@ def figure(out: Path, run: Path, images: Path) -> None:
 
 def report(out: Path, run: Path, images: Path) -> None:
     """Write the page of a report, whose text is not made here."""
-    report_page.html = lambda runs: "<html></html>"
+    report_page.html = lambda runs: OLD.decode().replace("what was there", "")
     write_report([Run(run)], out / "report.html")
 
 

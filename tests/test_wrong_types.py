@@ -70,7 +70,7 @@ def test_figures_take_one_number_and_refuse_odd_ones():
     for wrong in ({"levels": "1"}, {"nodes": 2.5}):
         with pytest.raises(InputError, match="give a whole number, or several"):
             run.plot("3a", **wrong)
-    with pytest.raises(InputError, match="unknown figure '3'"):
+    with pytest.raises(InputError, match="unknown figure 3:"):
         run.plot(3)
     observed = ps.observe([MASK, MASK[:, :6]])
     assert observed.plot("connections", layers=1).axes

@@ -241,3 +241,11 @@ def test_the_python_face_is_the_same_run(small_run, finished_run):
     with pytest.raises(AttributeError, match="nothing"):
         _ = ps.nothing
     assert finished_run.shape == tiny.SHAPE
+
+
+def test_the_version_is_printed(capsys):
+    import prunescope
+    from prunescope.cli.entry import run_command_line
+
+    assert run_command_line(["--version"]) == 0
+    assert capsys.readouterr().out == f"prunescope {prunescope.__version__}\n"

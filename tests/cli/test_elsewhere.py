@@ -16,10 +16,40 @@ def masks(tmp_path):
     return file
 
 
+def test_reports_of_two_files_are_two_pages(succeed, masks):
+    other = masks.with_name("other.npz")
+    other.write_bytes(masks.read_bytes())
+    paths = [succeed("report", file).strip() for file in (masks, other, masks)]
+    assert paths == [str(masks.parent / f"{name}-report.html") for name in ("masks", "other", "masks")]
+    # A folder has one.
+    folder = masks.parent / "model"
+    folder.mkdir()
+    masks.rename(folder / masks.name)
+    assert succeed("report", folder).strip() == str(folder / "report.html")
+
+
+def test_pages_replace_pages_of_prunescope_alone(succeed, refused, masks):
+    page = masks.with_name("masks-report.html")
+    for foreign in (
+        "<!doctype html><title>mine</title>",
+        "<html>by prunescope</html>",
+        "<!doctype html>" + "x" * 99999,
+    ):
+        page.write_text(foreign, "utf-8")
+        said = "is there, and is no page that prunescope wrote; give the page another file name"
+        assert said in refused("report", masks)
+        assert said in refused("observe", masks, "--page", page)
+        assert page.read_text("utf-8") == foreign
+    # As pages of 0.1.0 were, which name no generator.
+    page.write_text("<!doctype html>\n<html><head><title>masks · prunescope</title></head></html>", "utf-8")
+    succeed("report", masks)
+    assert page.read_text("utf-8").count('<meta name="generator" content="prunescope">') == 1
+
+
 def test_report_of_a_mask_file_is_a_page_of_its_layers(succeed, masks):
     path = succeed("report", masks).strip()
-    assert path == str(masks.parent / "report.html")
-    page = (masks.parent / "report.html").read_text("utf-8")
+    assert path == str(masks.parent / "masks-report.html")
+    page = (masks.parent / "masks-report.html").read_text("utf-8")
     assert "--shape CxHxW" in page
     succeed("report", masks, "--shape", "3x4x4", "--out", masks.parent / "other.html")
     page = (masks.parent / "other.html").read_text("utf-8")

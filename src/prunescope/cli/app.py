@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Annotated
 
 import typer
 
@@ -47,9 +48,28 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
-    help="Train, prune, and measure what pruning leaves.",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+
+
+def _print_version(asked: bool) -> None:
+    """Print the installed version and end, if it is asked for."""
+    if asked:
+        from prunescope._version import __version__
+
+        print(f"prunescope {__version__}")
+        raise typer.Exit
+
+
+@app.callback(help="Train, prune, and measure what pruning leaves.")
+def prunescope(
+    version: Annotated[
+        bool, typer.Option("--version", help="print the version", callback=_print_version, is_eager=True)
+    ] = False,
+) -> None:
+    """Take the options that stand before a verb."""
+
+
 data_app = typer.Typer(no_args_is_help=True, help="Prepare, show and check images.")
 app.add_typer(data_app, name="data")
 

@@ -131,7 +131,10 @@ def report_command(
             metavar="SOURCE...",
         ),
     ],
-    out: Annotated[Path | None, typer.Option(help="file to write")] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="file to write; report.html in a folder, NAME-report.html beside a file"),
+    ] = None,
     shape: options.Shape = None,
     zeros: options.ZerosCount = "auto",
     order: options.AxisOrder = "auto",
@@ -155,8 +158,8 @@ def report_command(
         )
     if elsewhere:
         [source] = elsewhere
-        beside = source if source.is_dir() else source.parent
-        out = out or beside / "report.html"
+        own = source / "report.html" if source.is_dir() else source.with_name(f"{source.stem}-report.html")
+        out = out or own
         check_page_place(out)
         check_file(out, "--out")  # before what takes its time
         print(observed_elsewhere(source, said).write_page(out))

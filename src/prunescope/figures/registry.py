@@ -320,11 +320,11 @@ def figures() -> dict[str, FigureSpec]:
 
 def find_figure(figure_id: str) -> FigureSpec:
     """Return the figure of this id. Raises InputError for an unknown one."""
-    figure_id = str(figure_id)
-    if figure_id in FIGURES:
+    is_text = isinstance(figure_id, str)
+    if is_text and figure_id in FIGURES:
         return FIGURES[figure_id]
     found = figures()
-    if figure_id not in found:
-        near = did_you_mean(figure_id, found, "it is none of them")
+    if not is_text or figure_id not in found:
+        near = did_you_mean(str(figure_id), found, "it is none of them")
         raise InputError(f"unknown figure {figure_id!r}: {near} (prunescope list --figures names them all)")
     return found[figure_id]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -59,10 +60,10 @@ def figure_overlap(runs: Sequence[Run], options: FigureOptions) -> Drawing:
                 _draw_side(list(axes[:, column]), rows, side, style)
         axes[0, column].set_title(f"layer {layer}")
     names = "kept weights in common (%)", "the same, times chance"
-    for letter, row, name, least in zip("ab", axes, names, (0.0, 2.0), strict=True):
+    for letter, row, name, around in zip("ab", axes, names, (0.0, 1.0), strict=True):
         panel_letter(row[0], letter)
         row[0].set_ylabel(name)
-        _same_scale(row, table["nominal_density"].to_list(), least)
+        _same_scale(row, table["nominal_density"].to_list(), around)
     for one in axes[0]:
         one.set_xlabel("")
     for one in axes[1]:
@@ -98,16 +99,23 @@ def _draw_side(axes: Sequence[Axes], rows: polars.DataFrame, side: str, style: t
             one.plot(place, mean, color=colour, lw=0.6, ls=dashes, alpha=0.8, zorder=0.6)
 
 
-def _same_scale(row: Sequence[Axes], densities: Sequence[float], least: float) -> None:
-    """Give the panels of a row the same scales, from 0 on, and numbers to the first of them alone.
+def _same_scale(row: Sequence[Axes], densities: Sequence[float], around: float) -> None:
+    """Give the panels of a row the same scales, and numbers to the first of them alone.
 
-    They hold every curve, and end at ``least`` or above; a null that spreads further is cut off.
+    They hold every curve; a null that spreads further is cut off. ``around``: the value about which they are, 0 or 1.
+    Panels about 0 begin there, and so do those about 1 that reach 2; others show what lies next to 1.
     """
-    tops = [np.nanmax(line.get_ydata(), initial=0.0) for one in row for line in one.get_lines()]
-    high = max(least, 1.08 * float(max(tops)))
+    drawn = [np.asarray(line.get_ydata(), float) for one in row for line in one.get_lines()]
+    values = [value for value in np.concatenate(drawn).tolist() if math.isfinite(value)] or [0.0]
+    bottom, high = 0.0, 1.08 * max(values)
+    if around == 1.0 and max(values) < 2:
+        low, high = min(1.0, *values), max(1.0, *values)
+        margin = max(0.02, 0.15 * (high - low))
+        bottom, high = max(0.0, low - margin), high + margin
+    high = high or 1.0
     for place, one in enumerate(row):
         density_axis(one, densities)
-        one.set_ylim(0, high)
+        one.set_ylim(bottom, high)
         one.yaxis.set_major_locator(MaxNLocator(5))
         one.tick_params(labelleft=place == 0)
 

@@ -24,10 +24,13 @@ CHARACTER, BESIDES = 0.053, 14
 FEW = 4  # The most dashed lines of dense networks that can still be read.
 
 
+CIRCLES = "shown in Figs. 1b and 2b"
+
+
 def figure_1a(runs: Sequence[Run], options: FigureOptions) -> Drawing:
     """Draw best validation accuracy against u: mean ± sd over seeds, one curve for each experiment.
 
-    Dashed lines are the dense networks; circles mark the levels of Figs. 1b and 2b. Data: one row for each
+    Dashed lines are the dense networks; circles (in the legend) mark the levels of Figs. 1b and 2b. Data: one row for each
     experiment and level. Paper Fig. 1a.
     """
     found = groups(runs)
@@ -38,7 +41,7 @@ def figure_1a(runs: Sequence[Run], options: FigureOptions) -> Drawing:
     if len(found) == 1:
         rows = of(table, found[0]).filter(polars.col("level").is_in(shown_levels(found[0], options)))
         x, y = rows["nominal_density"], 100 * rows["best_val_accuracy_mean"]
-        axes.plot(x, y, "o", ms=8, mfc="none", mec=line_styles(1)[0]["color"], mew=0.8)
+        axes.plot(x, y, "o", ms=8, mfc="none", mec=line_styles(1)[0]["color"], mew=0.8, label=CIRCLES)
     draw_legend(figure, axes, found)
     return Drawing(figure, table)
 

@@ -79,12 +79,24 @@ def density_axis(axes: Axes, densities: Sequence[float]) -> None:
     low, high = min(densities), max(densities)
     margin = (high / low) ** 0.04 if high > low else 1.2
     axes.set_xlim(high * margin, low / margin)
-    candidates = [m * 10.0**e for e in range(-6, 1) for m in (1, 3)]
-    ticks = [t for t in candidates if low / margin <= t <= high * margin]
+    ticks = density_ticks(low / margin, high * margin)
     axes.xaxis.set_major_locator(FixedLocator(ticks))
     axes.xaxis.set_minor_locator(NullLocator())
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{100 * value:g}"))
     axes.set_xlabel("unpruned weights $u$ (%)")
+
+
+def density_ticks(low: float, high: float) -> list[float]:
+    """Return the ticks of a logarithmic axis of densities from ``low`` to ``high``: three or more where there is space.
+
+    They are 1 and 3 of each decade, and in a range that holds fewer than three of them, numbers that lie closer.
+    """
+    for steps in ((1, 3), (1, 2, 5), (1, 1.5, 2, 3, 5, 7), tuple(one / 10 for one in range(10, 100, 5))):
+        ticks = [m * 10.0**e for e in range(-6, 1) for m in steps]
+        ticks = [float(f"{tick:.6g}") for tick in ticks if low <= tick <= high]
+        if len(ticks) >= 3:
+            return ticks
+    return ticks
 
 
 def frame(axes: Axes) -> None:

@@ -21,6 +21,8 @@ from prunescope.figures.parts.style import FAINT, MUTED
 GAP = 0.05
 CAPTION = 0.12
 TITLE = 0.22
+# Between a row without captions and the captions of the next.
+APART = 0.08
 
 
 @dataclass(frozen=True)
@@ -124,10 +126,10 @@ def draw_tile_sheet(axes: Axes, sheet: Sheet, position: Position, letter: str = 
     if isinstance(sheet, RasterSheet):
         sheet.raster.draw(axes, (x + GAP, y + TITLE + GAP), width - 2 * GAP)
         return
-    side, row_height, caption_height = _tile(sheet, width)
+    side, tops = _tile_side(sheet, width), _row_tops(sheet, width)
     for number, (image, caption) in enumerate(zip(sheet.images, sheet.captions, strict=True)):
         row, column = divmod(number, sheet.columns)
-        left, top = x + GAP + column * (side + GAP), y + TITLE + caption_height + row * row_height
+        left, top = x + GAP + column * (side + GAP), y + TITLE + tops[row]
         place(axes, image, Position(left, top, side), caption)
         if isinstance(image, SeriesPicture) and number + sheet.columns >= len(sheet.images):
             below = top + side * image.shape[0] / image.shape[1]
@@ -144,12 +146,26 @@ def tile_sheet_height(sheet: Sheet, width: float) -> float:
     if isinstance(sheet, RasterSheet):
         return TITLE + sheet.raster.height(width - 2 * GAP) + RASTER_AXIS + 2 * GAP
     axis = AXIS if any(isinstance(image, SeriesPicture) for image in sheet.images) else 0.0
-    return TITLE + -(-len(sheet.images) // sheet.columns) * _tile(sheet, width)[1] + GAP + axis
+    return TITLE + _row_tops(sheet, width)[-1] + GAP + axis
 
 
-def _tile(sheet: TileSheet, width: float) -> tuple[float, float, float]:
-    """Return the width of a picture, the height of a row with its captions, and that of the captions alone."""
-    side = (width - GAP) / sheet.columns - GAP
+def _tile_side(sheet: TileSheet, width: float) -> float:
+    """Return the width of a picture in inches."""
+    return (width - GAP) / sheet.columns - GAP
+
+
+def _row_tops(sheet: TileSheet, width: float) -> list[float]:
+    """Return the upper ends of the rows of pictures in inches below the title, and the lower end of the last row.
+
+    A row without captions below one that has some shows the same things otherwise: it is close to it, and away from the
+    captions that follow.
+    """
     shape = sheet.images[0].shape if sheet.images else (1, 1)
-    caption = CAPTION if any(sheet.captions) else GAP / 2
-    return side, side * shape[0] / shape[1] + GAP / 2 + caption, caption
+    height = _tile_side(sheet, width) * shape[0] / shape[1] + GAP / 2
+    tops, end, captioned = [], 0.0, True
+    for start in range(0, len(sheet.images), sheet.columns):
+        before, captioned = captioned, any(sheet.captions[start : start + sheet.columns])
+        end += (CAPTION if captioned else GAP / 2) + (APART if captioned and not before else 0.0)
+        tops.append(end)
+        end += height
+    return [*tops, end]
