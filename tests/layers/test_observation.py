@@ -45,7 +45,7 @@ def test_a_layer_without_weights_is_noted_and_a_network_without_any_refused(tmp_
 @pytest.mark.parametrize(
     ("option", "value", "words"),
     [
-        ("shape", "3x2x5", "shape is '3x2x5': give C, H, W"),
+        ("shape", "3x2", "shape '3x2' is not that of an image"),
         ("shape", 30, "shape is 30: give C, H, W"),
         ("shape", (3, 2), r"shape is \(3, 2\): give C, H, W"),
         ("heads", "x", "heads is 'x': give a whole number"),
