@@ -138,7 +138,7 @@ def measure(
     docs/science.md, "Scalars" and "Nulls".
     """
     if not isinstance(shuffles, int | np.integer) or shuffles < 0:
-        raise InputError(f"shuffles must be 0 or more, a whole number, got {shuffles!r}")
+        raise InputError(f"shuffles must be 0 or more, got {shuffles!r}")
     if seed is not None:
         warnings.warn(
             "measure(seed=…) has no effect: a mask's null depends on the mask alone",
