@@ -55,10 +55,8 @@ class _Beside:
         part, around = _part(named.name), _attention(named.name)
         if part in ("k", "kv"):
             found["query_lines"] = self._queries.get(around) or self._outputs.get(around)
-        elif part in (
-            "v",
-            "qkv",
-        ):  # heads of values, whatever their size, are what the output projection takes
+        elif part in ("v", "qkv"):
+            # Heads of values, whatever their size, are what the output projection takes.
             found["query_lines"] = self._outputs.get(around) or self._queries.get(around)
         known = {name: value for name, value in found.items() if value is not None}
         return replace(named, facts={**named.facts, **known}) if known else named
