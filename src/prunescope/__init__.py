@@ -62,6 +62,7 @@ _views.provide(
         "NetworkOverlap.plot": "prunescope.figures.layer_overlaps:overlap_figure",
         "Observables.html": "prunescope.notebook.scalars:observables_html",
         "ObservedLayer.html": "prunescope.notebook.layers:layer_html",
+        "Observables.text": "prunescope.cli.layer_tables:scalars_text",
         "ObservedLayer.text": "prunescope.cli.layer_tables:layer_text",
         "ObservedNetwork.html": "prunescope.notebook.layers:network_html",
         "ObservedNetwork.text": "prunescope.cli.layer_tables:network_text",

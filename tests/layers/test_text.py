@@ -35,6 +35,16 @@ def test_printing_a_layer_prints_every_number_and_its_repr_is_short():
     assert re.fullmatch(r"ObservedLayer\(fc1: linear 6x6, density 0\.\d+, \d+ scalars\)", repr(layer))
 
 
+def test_printing_a_measurement_prints_its_scalars_as_those_of_a_layer_are_printed():
+    mask = np.random.default_rng(0).random((6, 12)) < 0.4
+    lines = [line.split() for line in str(ps.measure(mask, (1, 3, 4))).splitlines()]
+    of_layer = [line.split() for line in str(ps.observe(mask, shape=(1, 3, 4))[0]).splitlines()]
+    assert lines[0] == of_layer[1]
+    measured = [line for line in lines if line[:2] != ["scaled", "participation"]]  # which needs weights
+    assert len(measured) == 7
+    assert all(line in of_layer for line in measured)
+
+
 def test_columns_stay_in_place_beside_long_names():
     lines = str(ps.observe(masks(5))["fc1"]).splitlines()
     named = [line for line in lines if line.startswith("  ") and not line.startswith("   ")]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from prunescope.analysis.formats import places_of
@@ -15,7 +15,7 @@ from prunescope.tensors import shown
 
 if TYPE_CHECKING:
     from prunescope.layers import ObservedLayer, ObservedNetwork
-    from prunescope.observables.measure import Scalar
+    from prunescope.observables.measure import Observables, Scalar
 
 # Up to so many layers are printed in full; more of them are ranked, a line each, up to the other number.
 IN_FULL = 3
@@ -57,6 +57,12 @@ def layer_text(layer: ObservedLayer) -> str:
     return shown_lines(_in_full(layer, every=True))
 
 
+def scalars_text(measured: Observables) -> str:
+    """Return the scalars of a mask as ``observe`` prints those of a layer."""
+    scalars = {name: one for name, one in vars(measured).items() if name != "fan_in_mean"}
+    return shown_lines(_table(measured.fan_in_mean, scalars))
+
+
 def shown_lines(lines: Iterable[str]) -> str:
     """Return lines as one text that cannot drive a terminal."""
     return plain.shown("\n".join(lines))
@@ -77,13 +83,18 @@ def _in_full(
     others = {name: one for name, one in layer.scalars.items() if name not in shown_first}
     telling = sorted(others, key=lambda name: -others[name].distance)
     printed = shown_first | {name: others[name] for name in telling[:TELLING]}
-    width = max(32, 0, *(len(name) + 1 for name in printed))
-    yield f"  {'':{width}}{'value':>10}{'null':>10}{'sd':>10}{'z':>8}{'shuffles':>10}"
-    yield f"  {'fan in mean':{width}}{layer.fan_in_mean:10.3f}"
-    for name, scalar in printed.items():
-        yield f"  {name.replace('_', ' '):{width}}{_cells(scalar)}{_shuffles(scalar):>10}"
+    yield from _table(layer.fan_in_mean, printed)
     if len(others) > TELLING:
         yield f"  and {len(others) - TELLING} numbers nearer to their nulls ({rest} prints all)"
+
+
+def _table(fan_in_mean: float, scalars: Mapping[str, Scalar]) -> Iterator[str]:
+    """Yield a line a number, with its null."""
+    width = max(32, 0, *(len(name) + 1 for name in scalars))
+    yield f"  {'':{width}}{'value':>10}{'null':>10}{'sd':>10}{'z':>8}{'shuffles':>10}"
+    yield f"  {'fan in mean':{width}}{fan_in_mean:10.3f}"
+    for name, scalar in scalars.items():
+        yield f"  {name.replace('_', ' '):{width}}{_cells(scalar)}{_shuffles(scalar):>10}"
 
 
 def _ranked(layers: Sequence[ObservedLayer], rest: str = "--json") -> Iterator[str]:

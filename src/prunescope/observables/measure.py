@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from prunescope._views import html_of
+from prunescope._views import html_of, text_of
 from prunescope.errors import InputError
 from prunescope.mask import ImageShape, Mask, image_shape
 from prunescope.observables.arrays import as_array
@@ -102,6 +102,9 @@ class Observables:
     anisotropy: Scalar
     radius_of_gyration: Scalar
     scaled_participation: Scalar
+
+    def __str__(self) -> str:
+        return text_of("Observables.text", self)
 
     def _repr_html_(self) -> str:
         return html_of("Observables.html", self)
