@@ -173,5 +173,8 @@ def test_a_network_without_any_z_is_drawn(tmp_path):
 def test_short_names():
     assert short_names(["a.weight", "b.weight"]) == ["a", "b"]
     assert short_names(["a.weight", "b"]) == ["a.weight", "b"]
+    assert short_names(["a.weight_mask", "b.weight_mask"]) == ["a", "b"]
+    assert short_names(["a.weight_mask", "in_weight_mask"]) == ["a.weight", "in_weight"]
+    assert short_names(["x" * 50], 10) == ["…" + "x" * 9]
     assert short_names(["x" * 50]) == ["…" + "x" * 33]
     assert short_names(["a\x1b[31m"]) == ["a\\x1b[31m"]

@@ -20,6 +20,7 @@ from prunescope.figures.parts.style import BLUE, FAINT, MUTED, PAGE, frame, grid
 from prunescope.layers import ObservedLayer, ObservedNetwork
 from prunescope.model import Arrays
 
+LONGEST = 28  # letters of a name above a panel
 PANELS, COLUMNS = 16, 4
 # Arrays of kept shares, drawn relative to the density of their layer.
 SHARES = ("kernel_positions", "heads", "parts", "gates")
@@ -45,7 +46,7 @@ def draw_kinds(observed: ObservedNetwork, chosen: Sequence[ObservedLayer] | None
     rows = -(-len(panels) // COLUMNS)
     figure = Figure(figsize=(PAGE, 0.3 + 1.55 * rows))
     axes = grid(figure, rows, COLUMNS).ravel()
-    names = short_names([layer.name for _, layer, _, _ in panels])
+    names = short_names([layer.name for _, layer, _, _ in panels], LONGEST)
     data: Arrays = {}
     for one, name, (number, layer, array, values) in zip(axes, names, panels, strict=False):
         if array == FIELD:

@@ -8,17 +8,17 @@ from prunescope.tensors import shown
 
 LONGEST = 34
 # What names of stored masks and weights end in, which says nothing in a figure of layers.
-ENDINGS = (".weight_mask", ".weight")
+ENDINGS = ("_mask", ".weight")
 
 
-def short_names(names: Iterable[str]) -> list[str]:
+def short_names(names: Iterable[str], longest: int = LONGEST) -> list[str]:
     """Return names as they may be drawn: without the endings that all have, control characters and what is too long."""
     found = list(names)
     for ending in ENDINGS:
         if all(len(name) > len(ending) and name.endswith(ending) for name in found):
             found = [name.removesuffix(ending) for name in found]
-    return [_short(shown(name)) for name in found]
+    return [_short(shown(name), longest) for name in found]
 
 
-def _short(name: str) -> str:
-    return name if len(name) <= LONGEST else f"…{name[1 - LONGEST :]}"
+def _short(name: str, longest: int) -> str:
+    return name if len(name) <= longest else f"…{name[1 - longest :]}"
