@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import math
 import re
 import signal
 import tempfile
@@ -375,6 +376,8 @@ def method_runs(work: Work, method: str) -> Facts:
         options |= {"rounds": 5}
     if method in ("set", "rigl", "gradual", "dpf"):
         options |= {"update_every": 7}
+    if method == "given":
+        options |= {"masks": str(random_masks(work)), "further": 1}
     experiment = work.experiment("odd", prune=options)
     run = _run(experiment, work.folder / method)
     levels = run.table["level"].unique().to_list()
@@ -385,6 +388,15 @@ def method_runs(work: Work, method: str) -> Facts:
     if not np.isfinite(accuracies).all():
         raise Wrong(f"accuracies {accuracies}")
     return {"levels": len(levels), "accuracies": accuracies}
+
+
+def random_masks(work: Work) -> Path:
+    """Write masks at random that a run can begin with, and return their file."""
+    experiment, rng = work.experiment("odd"), np.random.default_rng(0)
+    sizes = (math.prod(work.dataset("odd").shape), *experiment.network.hidden)
+    path = work.folder / "masks.npz"
+    np.savez(path, **{f"layer{n}": rng.random((sizes[n], sizes[n - 1])) < 0.5 for n in range(1, len(sizes))})
+    return path
 
 
 def run_agrees(work: Work) -> Facts:
