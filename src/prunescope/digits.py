@@ -20,6 +20,13 @@ def is_whole(text: str) -> bool:
     return re.fullmatch(rf"[0-9]{{1,{MOST_DIGITS}}}", text) is not None
 
 
+def sizes_in(text: str) -> list[int] | None:
+    """Return the sizes, of at least 1 and nine digits, in a text such as "3x32x32"; None for a text that is no such one."""
+    parts = text.lower().split("x")
+    right = all(is_whole(part) and len(part) < 10 and int(part) > 0 for part in parts)
+    return [int(part) for part in parts] if right else None
+
+
 def numbers_of(name: str, given: object) -> tuple[int, ...] | None:
     """Return the whole numbers that were given, of which one may stand alone; None where none were.
 

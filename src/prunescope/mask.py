@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from prunescope._views import html_of, view
-from prunescope.digits import is_whole
+from prunescope.digits import sizes_in
 from prunescope.errors import InputError, first_line
 from prunescope.memory import check_memory
 
@@ -192,9 +192,7 @@ def image_shape(given: object) -> ImageShape:
 
     Raises InputError for anything else.
     """
-    parts: object = given.lower().split("x") if isinstance(given, str) else given
-    if isinstance(given, str) and all(map(is_whole, given.lower().split("x"))):
-        parts = [int(part) for part in given.lower().split("x")]
+    parts = sizes_in(given) if isinstance(given, str) else given
     try:
         sizes = [operator.index(size) for size in parts]  # type: ignore[attr-defined]
     except TypeError:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
-from prunescope.digits import is_whole
+from prunescope.digits import sizes_in
 from prunescope.errors import InputError
 
 if TYPE_CHECKING:
@@ -94,8 +94,8 @@ def parsed_grid(text: str) -> tuple[int, int]:
 
 def _sizes(text: str, count: int, option: str, form: str) -> list[int]:
     """Return the sizes in a text such as 14x14; raise InputError, which names the option, unless they are so many."""
-    parts = text.lower().split("x")
-    if len(parts) != count or not all(is_whole(one) and len(one) < 10 and int(one) > 0 for one in parts):
+    sizes = sizes_in(text)
+    if sizes is None or len(sizes) != count:
         given = text if len(text) <= 60 else f"{text[:60]}…"
         raise InputError(f"{option} is {given!r}: give {form}")
-    return [int(one) for one in parts]
+    return sizes

@@ -12,6 +12,7 @@ from prunescope.cli import plain
 from prunescope.layers.observed import NOT_DEFINED
 from prunescope.layers.unstructured_quantities import UNSTRUCTURED
 from prunescope.tensors import shown
+from prunescope.tensors.names import end_of
 
 if TYPE_CHECKING:
     from prunescope.layers import ObservedLayer, ObservedNetwork
@@ -106,8 +107,7 @@ def _ranked(layers: Sequence[ObservedLayer], rest: str = "--json") -> Iterator[s
     yield f"{header}{'value':>10}{'null':>10}{'sd':>10}{'z':>8}"
     for layer in layers[:RANKED]:
         name = shown(layer.name)
-        short = name if len(name) <= width else f"…{name[1 - width :]}"
-        line = f"{short:{width}}  {layer.form.kind:12}{layer.form.shape_text:>16}{layer.density:9.4f}  "
+        line = f"{end_of(name, width):{width}}  {layer.form.kind:12}{layer.form.shape_text:>16}{layer.density:9.4f}  "
         if layer.farthest is not None:
             quantity, scalar = layer.farthest
             line += f"{quantity.replace('_', ' '):{words}}{_cells(scalar)}"

@@ -116,6 +116,8 @@ def overlap_text(found: NetworkOverlap) -> str:
 
 def _lines(found: NetworkOverlap, rest: str = "--json") -> Iterator[str]:
     """Yield a line a layer; ``rest``: what prints those that are not among them."""
+    from prunescope.tensors.names import end_of
+
     yield f"A  {found.sources[0]}"
     yield f"B  {found.sources[1]}"
     layers = found.ranked
@@ -131,7 +133,7 @@ def _lines(found: NetworkOverlap, rest: str = "--json") -> Iterator[str]:
     yield group.rstrip()
     yield header
     for name, layer in zip(names, layers, strict=False):
-        yield _line(name if len(name) <= width else f"…{name[1 - width :]}", width, layer)
+        yield _line(end_of(name, width), width, layer)
     if len(layers) > RANKED:
         yield f"and {len(layers) - RANKED} layers nearer to chance ({rest} prints all)"
 

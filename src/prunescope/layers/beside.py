@@ -7,7 +7,6 @@ from dataclasses import replace
 
 from prunescope.layers.layer_names import is_recurrent, plain_name, projection
 from prunescope.tensors import NamedMask
-from prunescope.tensors.named_tensor import Fact
 
 Shape = tuple[int, ...]
 
@@ -46,20 +45,18 @@ class _Beside:
 
     def told(self, named: NamedMask) -> NamedMask:
         """Return a named mask with what is known of it beside it."""
-        found: dict[str, Fact | None] = {}
         if named.array.ndim != 2:
             return named
         if is_recurrent(named.name):
             hidden = self._hidden.get(_recurrent_name(named.name).replace("weight_ih", "weight_hh"))
             return named if hidden is None or "gates" in named.facts else with_gates(named, hidden)
         part, around = _part(named.name), _attention(named.name)
-        if part in ("k", "kv"):
-            found["query_lines"] = self._queries.get(around) or self._outputs.get(around)
-        elif part in ("v", "qkv"):
-            # Heads of values, whatever their size, are what the output projection takes.
-            found["query_lines"] = self._outputs.get(around) or self._queries.get(around)
-        known = {name: value for name, value in found.items() if value is not None}
-        return replace(named, facts={**named.facts, **known}) if known else named
+        if part not in ("k", "kv", "v", "qkv"):
+            return named
+        queries, outputs = self._queries.get(around), self._outputs.get(around)
+        # Heads of values, whatever their size, are what the output projection takes.
+        lines = queries or outputs if part in ("k", "kv") else outputs or queries
+        return replace(named, facts={**named.facts, "query_lines": lines}) if lines else named
 
 
 def with_gates(named: NamedMask, hidden: Shape) -> NamedMask:

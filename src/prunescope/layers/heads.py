@@ -94,8 +94,9 @@ def _sizes(part: str, named: NamedMask, number: int) -> list[int]:
     found = []
     if _fact(named, "heads") in (None, number):
         found.append(_fact(named, "head_size") or 0)
-        if part != "qkv":
-            found.append(n_out // ((_fact(named, "kv_heads") or n_out + 1) * PARTS.get(part, 1)))
+        shared = _fact(named, "kv_heads")
+        if shared and part != "qkv":
+            found.append(n_out // (shared * PARTS.get(part, 1)))
     for lines in (_fact(named, "query_lines") or 0, n_in, n_out // PARTS.get(part, 1)):
         found.append(lines // number if lines % number == 0 else 0)
     return [size for size in found if size > 0]

@@ -152,9 +152,8 @@ class _About:
         shape = self.named.array.shape
         stacked = len(shape) == 3 and "expert" in self.named.name.lower()
         single = len(shape) == 3 and shape[0] == 1 and is_embedding(self.named.name)
-        if (
-            len(shape) == 3 and self.facts_kind == "bilinear"
-        ):  # [n_out, n_in of one, n_in of the other]: no kernel
+        if len(shape) == 3 and self.facts_kind == "bilinear":
+            # [n_out, n_in of one, n_in of the other]: no kernel.
             return shape[0], shape[1] * shape[2]
         return (shape[0] * shape[1], shape[2]) if stacked or single else shape
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from prunescope.errors import InputError
@@ -63,7 +63,8 @@ def _chosen(
                 if len(mask.shape) == 2:
                     raise source.error(lines[-1])
         lines += _of_other_parameters(source.tensors, {mask.name for mask, _ in stored})
-        lines += _unread({one.name for one in source.tensors} - {mask.name for mask, _ in stored}, source)
+        masks = {mask.name for mask, _ in stored}
+        lines += _unread(one for one in source.tensors if one.name not in masks)
         if not fit:
             raise source.error(f"no mask inside ({_why_none(source.tensors, lines)})")
         not_finite: dict[str, int] = {}
@@ -79,22 +80,19 @@ def _chosen(
     if chosen:
         for tensor in chosen:
             yield _stored_mask(source, tensor, options, {})
-        unread = {one.name for one in source.tensors if one.unread}
-        others = {name: why for name, why in reasons.items() if name not in unread}
-        lines += ties.lines({one.name for one in chosen}) + _unread(unread, source) + _worded(source, others)
+        lines += ties.lines({one.name for one in chosen}) + _unread(source.tensors) + _worded(source, reasons)
         return
     taken = WeightsTaken()
     weights = [one for one in rest if one.name not in unfit and not is_no_weight(one.name)]
     once = weights if options.each_name else list(ties.once(weights))
     yield from masks_of_weights(source, once, options, taken)
     if not taken.names:
-        unread = {one.name for one in source.tensors if one.unread}
-        others = {name: why for name, why in reasons.items() if name not in taken.seen | unread}
+        others = {name: why for name, why in reasons.items() if name not in taken.seen}
         if len(taken.seen) > 2:  # a network, whose biases nobody takes for masks
             others = {}
-        found = _unread(unread, source) + taken.reasons() + _worded(source, others)
+        found = _unread(source.tensors) + taken.reasons() + _worded(source, others)
         raise source.error(f"no mask inside ({_why_none(source.tensors, found)})")
-    lines += [*taken.lines(), *ties.lines(taken.names), *_unread({one.name for one in rest}, source)]
+    lines += [*taken.lines(), *ties.lines(taken.names), *_unread(rest)]
 
 
 def _stored_mask(
@@ -157,18 +155,22 @@ def _binary(
     return [one for one in source.tensors if one.name in masks], rest, reasons
 
 
-def _unread(names: Collection[str], source: TensorSource) -> list[str]:
-    """Return a line for each reason why weights among ``names`` are known not to be read."""
+def _unread(tensors: Iterable[NamedTensor]) -> list[str]:
+    """Return a line for each reason why some tensors, if these are weights, are known not to be read."""
     by_reason: dict[str, list[str]] = {}
-    for one in source.tensors:
-        if one.unread and one.name in names and not is_no_weight(one.name):
+    for one in tensors:
+        if one.unread and not is_no_weight(one.name):
             by_reason.setdefault(one.unread, []).append(shown(one.name))
     return [f"{', '.join(shortened(some, 3, 'more'))}: {why}" for why, some in by_reason.items()]
 
 
 def _worded(source: TensorSource, reasons: dict[str, str]) -> list[str]:
-    """Return why tensors are left out, a line each, in the order of the source."""
-    return [f"{shown(one.name)}: {reasons[one.name]}" for one in source.tensors if one.name in reasons]
+    """Return why tensors are left out, a line each, in the order of the source; those not read are said by ``_unread``."""
+    return [
+        f"{shown(one.name)}: {reasons[one.name]}"
+        for one in source.tensors
+        if one.name in reasons and not one.unread
+    ]
 
 
 def _of_other_parameters(tensors: Sequence[NamedTensor], taken: set[str]) -> list[str]:

@@ -16,6 +16,11 @@ def shown(name: str) -> str:
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in short)
 
 
+def end_of(name: str, longest: int) -> str:
+    """Return a name, or where it is longer than so many letters its end after an ellipsis."""
+    return name if len(name) <= longest else f"…{name[1 - longest :]}"
+
+
 def natural(name: str) -> list[tuple[int, str]]:
     """Return a sort key that puts layer2 before layer10."""
     # Numbers of any length compare by their length first, then digit by digit.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from prunescope.tensors import shown
+from prunescope.tensors.names import end_of
 
 LONGEST = 34
 # What names of stored masks and weights end in, which says nothing in a figure of layers.
@@ -17,8 +18,4 @@ def short_names(names: Iterable[str], longest: int = LONGEST) -> list[str]:
     for ending in ENDINGS:
         if all(len(name) > len(ending) and name.endswith(ending) for name in found):
             found = [name.removesuffix(ending) for name in found]
-    return [_short(shown(name), longest) for name in found]
-
-
-def _short(name: str, longest: int) -> str:
-    return name if len(name) <= longest else f"…{name[1 - longest :]}"
+    return [end_of(shown(name), longest) for name in found]
