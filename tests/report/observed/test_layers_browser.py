@@ -125,9 +125,9 @@ def test_a_click_opens_a_layer_with_all_its_quantities_and_arrows_turn_to_the_ne
     assert page.locator("#layer-title").inner_text() == "layer17"
     page.keyboard.press("Escape")
     assert not page.locator("#layer").is_visible()
-    page.wait_for_function(
-        "document.activeElement.textContent === 'layer17'"
-    )  # The page gives the focus back in a later turn.
+    # The page gives the focus back in a later turn. It forbids to evaluate text, as wait_for_function does.
+    page.wait_for_selector("#ranking .open:focus")
+    assert page.evaluate("document.activeElement.textContent") == "layer17"
 
 
 def test_a_layer_opens_from_the_keyboard_and_from_the_address(page, open_page, page_of_layers):
