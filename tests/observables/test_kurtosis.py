@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from prunescope import observables
 from prunescope.errors import InputError
-from prunescope.observables.kurtosis import shuffled_rows
+from prunescope.observables.kurtosis import ordered_rows, random_keys, shuffled_rows
 from reference import activations as reference
 
 
@@ -175,9 +175,22 @@ def test_weights_that_are_not_finite_give_nan_for_their_node_alone(value):
 
 
 @pytest.mark.parametrize("kind", [np.float16, np.float32, np.float64])
-def test_rows_are_shuffled_as_the_generator_permutes_them(kind):
+def test_rows_are_sorted_by_their_keys_whatever_their_type(kind):
     values = np.random.default_rng(0).standard_normal((150, 31)).astype(kind)
-    found = shuffled_rows(values, np.random.default_rng(5))
-    wanted = np.random.default_rng(5).permuted(values, axis=1)
+    values[3, 4:9] = [0, -0.0, np.inf, -np.inf, 0]
+    keys = random_keys(values.shape, np.random.default_rng(5))
+    found = ordered_rows(values, keys)
+    wanted = [row[np.argsort(key)] for row, key in zip(values, keys, strict=True)]
     assert found.dtype == kind
-    np.testing.assert_array_equal(found, wanted)
+    assert found.tobytes() == np.array(wanted).tobytes()
+    assert shuffled_rows(values, np.random.default_rng(5)).tobytes() == found.tobytes()
+
+
+def test_every_entry_is_as_likely_at_every_place():
+    values = np.tile(np.arange(6, dtype=np.float32), (30_000, 1))
+    found = shuffled_rows(values, np.random.default_rng(0)).astype(np.int64)
+    counts = np.array([np.bincount(column, minlength=6) for column in found.T])
+    assert np.abs(counts - 5000).max() < 5 * np.sqrt(30_000 * 5 / 36)
+    pairs = np.bincount(found[:, 0] * 6 + found[:, 1], minlength=36)
+    assert np.abs(pairs[pairs > 0] - 1000).max() < 5 * np.sqrt(1000)
+    assert np.count_nonzero(pairs) == 30

@@ -5,10 +5,10 @@ import pytest
 import torch
 
 from prunescope.mask import Mask
-from prunescope.observables.kurtosis import JointMoments, excess_kurtosis
+from prunescope.observables.kurtosis import JointMoments, excess_kurtosis, random_keys
 from prunescope.observables.scattered import scattered
 from prunescope.runs import layer_inputs
-from prunescope.runs.layer_inputs import DeviceInputs, LayerInputs
+from prunescope.runs.layer_inputs import DeviceInputs, LayerInputs, Shuffled
 
 CPU = torch.device("cpu")
 
@@ -37,6 +37,21 @@ def test_scattered_weights_have_the_kurtosis_of_dense_ones():
     moved = scattered(masked[masked != 0], Mask(masked != 0), np.random.default_rng(1))
     for place in (DeviceInputs(inputs, CPU), LayerInputs(inputs)):
         np.testing.assert_allclose(place.kurtosis(moved), place.kurtosis(moved.dense()), rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("at_once", [40, 200, 1 << 22])
+def test_shuffled_weights_are_sorted_on_the_device_as_on_the_host(monkeypatch, at_once):
+    monkeypatch.setattr(layer_inputs, "SORTED", at_once)
+    masked, inputs = problem()
+    masked[1, :4] = [-0.0, 0.0, -3e-30, 2e30]
+    place = DeviceInputs(inputs, CPU)
+    for seed in range(3):
+        shuffled = Shuffled(masked, random_keys(masked.shape, np.random.default_rng(seed)))
+        assert place._weights(shuffled).numpy().tobytes() == shuffled.dense().tobytes()
+        found, wanted = place.kurtosis(shuffled), LayerInputs(inputs).kurtosis(shuffled)
+        np.testing.assert_allclose(found, wanted, rtol=1e-4, atol=1e-5)
+    other = Shuffled(masked[::-1].copy(), shuffled.keys)
+    assert place._weights(other).numpy().tobytes() == other.dense().tobytes()
 
 
 def test_a_node_without_spread_or_with_nan_has_no_kurtosis():

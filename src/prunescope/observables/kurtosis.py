@@ -70,14 +70,34 @@ def kurtosis_of(masked: NDArray[Any], inputs: NDArray[Any]) -> Floats:
 
 
 def shuffled_rows(values: NDArray[Any], rng: np.random.Generator) -> NDArray[Any]:
-    """Return an array [n, m] with the entries of each row in an order of its own, as ``rng.permuted`` draws it."""
-    shuffled = np.empty_like(values)
+    """Return an array [n, m] with the entries of each row in a random order of its own."""
+    return ordered_rows(values, random_keys(values.shape, rng))
+
+
+def random_keys(shape: tuple[int, ...], rng: np.random.Generator) -> NDArray[np.int32]:
+    """Draw a number for each entry, int32; entries sorted by theirs are in random order."""
+    bits = np.iinfo(np.int32)
+    return rng.integers(bits.min, bits.max, size=shape, dtype=np.int32, endpoint=True)
+
+
+def ordered_rows(values: NDArray[Any], keys: NDArray[np.int32]) -> NDArray[Any]:
+    """Return an array [n, m] with the entries of each row sorted by ``keys`` [n, m].
+
+    Of float32 the bits of a value are the lower half of the number that is sorted, which spares a search for the order
+    and takes half of the time of exchanging entries at random. So equal keys, one pair in 2^32, are in the order of
+    their values; of other types they are in the order in which they stand.
+    """
+    if values.dtype != np.float32:
+        return np.take_along_axis(values, np.argsort(keys, axis=1, kind="stable"), axis=1)
+    ordered = np.empty(values.shape, np.float32)
     for start in range(0, len(values), SHUFFLED_ROWS):
         rows = slice(start, start + SHUFFLED_ROWS)
-        # Entries of eight bytes are exchanged twice as fast as those of four; rows are drawn one after the other.
-        wide = values[rows].astype(np.result_type(values.dtype, np.float64))
-        shuffled[rows] = rng.permuted(wide, axis=1, out=wide)
-    return shuffled
+        pairs = keys[rows].astype(np.int64)
+        pairs <<= 32
+        pairs |= values[rows].view(np.uint32)
+        pairs.sort(axis=1)
+        ordered[rows] = pairs.astype(np.uint32).view(np.float32)
+    return ordered
 
 
 @dataclass(frozen=True, eq=False)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import torch
@@ -11,11 +12,27 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from prunescope.model import FloatArray
-from prunescope.observables.kurtosis import FLAT, JointMoments, joint_moments, kurtosis_of
+from prunescope.observables.kurtosis import FLAT, JointMoments, joint_moments, kurtosis_of, ordered_rows
 from prunescope.observables.scattered import Scattered, in_tiles
 
 Floats = NDArray[np.float64]
 BLOCK = 500  # images whose powers are in memory at once on a device
+SORTED = 1 << 22  # entries that are sorted at once on a device
+
+
+@dataclass(frozen=True, eq=False)
+class Shuffled:
+    """Weights float32 [n_out, n_in] that are to be sorted, row by row, by the random ``keys`` int32 [n_out, n_in]."""
+
+    weights: FloatArray
+    keys: NDArray[np.int32]
+
+    def dense(self) -> FloatArray:
+        """Return the weights in their random order."""
+        return ordered_rows(self.weights, self.keys)
+
+
+Weights: TypeAlias = FloatArray | Scattered | Shuffled
 
 
 class LayerInputs:
@@ -28,11 +45,11 @@ class LayerInputs:
     def _tiles(self) -> list[NDArray[Any]]:
         return in_tiles(self._inputs)
 
-    def kurtosis(self, masked: FloatArray | Scattered) -> Floats:
+    def kurtosis(self, masked: Weights) -> Floats:
         """Return the excess kurtosis of each node's preactivation, of weights [n_out, n_in] with zeros for pruned ones."""
         if isinstance(masked, Scattered):
             return masked.kurtosis(self._tiles)
-        return kurtosis_of(masked, self._inputs)
+        return kurtosis_of(masked.dense() if isinstance(masked, Shuffled) else masked, self._inputs)
 
     def joint_moments(self, v: Floats) -> JointMoments:
         """Return the moments from which the cavity effects of weights [K, n_in] follow."""
@@ -44,9 +61,10 @@ class DeviceInputs:
 
     def __init__(self, inputs: FloatArray, device: torch.device) -> None:
         self._on_device = torch.from_numpy(inputs).to(device)
+        self._sent: tuple[FloatArray, Tensor] | None = None
 
     @torch.no_grad()
-    def kurtosis(self, masked: FloatArray | Scattered) -> Floats:
+    def kurtosis(self, masked: Weights) -> Floats:
         """Return the excess kurtosis of each node's preactivation, as ``excess_kurtosis`` defines it."""
         samples = self._on_device @ self._weights(masked).T
         centred = samples.double()
@@ -57,8 +75,10 @@ class DeviceInputs:
         ratio = fourth / second.where(alive, 1.0).square() - 3
         return np.asarray(ratio.where(alive, torch.nan).cpu().numpy())
 
-    def _weights(self, masked: FloatArray | Scattered) -> Tensor:
+    def _weights(self, masked: Weights) -> Tensor:
         """Return the weights [n_out, n_in] on the device; of scattered ones the kept weights alone go there."""
+        if isinstance(masked, Shuffled):
+            return self._ordered(masked)
         if not isinstance(masked, Scattered):
             return torch.from_numpy(masked).to(self._on_device)
         weights = self._on_device.new_zeros(len(masked.fan_in), masked.n_in)
@@ -68,6 +88,22 @@ class DeviceInputs:
         )
         weights[nodes, inputs] = values.to(weights)
         return weights
+
+    def _ordered(self, shuffled: Shuffled) -> Tensor:
+        """Return ``shuffled.dense()`` on the device, which sorts there; the weights are sent once for all orders."""
+        if self._sent is None or self._sent[0] is not shuffled.weights:
+            self._sent = shuffled.weights, torch.from_numpy(shuffled.weights).to(self._on_device.device)
+        weights = self._sent[1]
+        keys = torch.from_numpy(shuffled.keys).to(weights.device)
+        rows = max(1, SORTED // weights.shape[1])
+        ordered = torch.empty_like(weights)
+        for start in range(0, len(weights), rows):
+            some = slice(start, start + rows)
+            # The bits of a value are the lower half of what is sorted, as in ordered_rows.
+            bits = weights[some].view(torch.int32).to(torch.int64) & 0xFFFFFFFF
+            pairs = (keys[some].to(torch.int64) << 32) | bits
+            ordered[some] = pairs.sort(dim=1).values.to(torch.int32).view(torch.float32)
+        return ordered
 
     @torch.no_grad()
     def joint_moments(self, v: Floats) -> JointMoments:

@@ -10,11 +10,11 @@ from prunescope.data import Dataset
 from prunescope.mask import Mask
 from prunescope.model import Arrays, FloatArray, Model
 from prunescope.network.forward import EPSILON
-from prunescope.observables.kurtosis import cavity_of, operands, shuffled_rows
+from prunescope.observables.kurtosis import cavity_of, operands, random_keys
 from prunescope.observables.null_masks import SHUFFLES, null_generators
-from prunescope.observables.scattered import SPARSE_BELOW, Scattered, scattered
+from prunescope.observables.scattered import SPARSE_BELOW, scattered
 from prunescope.observables.threads import in_order
-from prunescope.runs.layer_inputs import DeviceInputs, LayerInputs
+from prunescope.runs.layer_inputs import DeviceInputs, LayerInputs, Shuffled, Weights
 
 IMAGES = 2000
 CAVITY_NODES = 24
@@ -63,8 +63,11 @@ def kurtosis_observations(
     rngs = null_generators(mask, "null-kurtosis", SHUFFLES)
     kept = masked[mask.array] if mask.density < SPARSE_BELOW else None
 
-    def moved(rng: np.random.Generator) -> FloatArray | Scattered:
-        return shuffled_rows(masked, rng) if kept is None else scattered(kept, mask, rng)
+    def moved(rng: np.random.Generator) -> Weights:
+        if kept is not None:
+            return scattered(kept, mask, rng)
+        shuffled = Shuffled(masked, random_keys(masked.shape, rng))
+        return shuffled if device is not None else shuffled.dense()
 
     shuffled = in_order(moved, rngs, NULL_BYTES // masked.nbytes)
     null = [_mean(given.kurtosis(rows)) for rows in shuffled]
