@@ -122,7 +122,7 @@ def wrap(times: Times) -> None:
     from prunescope import observables
     from prunescope.data.dataset import Dataset
     from prunescope.pruning.methods import imp
-    from prunescope.runs import columns, driver, measurements
+    from prunescope.runs import columns, driver, level_measurements
     from prunescope.runs.writer import RunWriter
     from prunescope.training.native_engine import NativeEngine
 
@@ -143,12 +143,12 @@ def wrap(times: Times) -> None:
         (RunWriter, "write_rewind", "files"),
         (RunWriter, "drop_checkpoint", "files"),
         (RunWriter, "write_about", "files"),
-        (measurements, "right_at_end", "end: right images"),
-        (measurements, "right_at_best", "end: right images"),
-        (measurements, "kurtosis_observations", "end: kurtosis"),
-        (measurements, "first_layer_inputs", "end: kurtosis"),
-        (measurements._Measured, "_accuracies", "end: ablation"),
-        (measurements._Measured, "_top_images", "end: top images"),
+        (level_measurements, "right_at_end", "end: right images"),
+        (level_measurements, "right_at_best", "end: right images"),
+        (level_measurements, "kurtosis_observations", "end: kurtosis"),
+        (level_measurements, "first_layer_inputs", "end: kurtosis"),
+        (level_measurements._Measured, "_accuracies", "end: ablation"),
+        (level_measurements._Measured, "_top_images", "end: top images"),
         (observables, "measure", "end: columns"),
         (columns, "row", "end: columns"),
         (driver._Driver, "_trained", "rest"),

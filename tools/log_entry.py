@@ -15,7 +15,7 @@ from typing import Any
 from prunescope.analysis.formats import MISSING, by_size, mean_and_sd, mean_and_sd_by_size
 from prunescope.analysis.markdown import markdown_table
 from prunescope.analysis.statistics import spread
-from prunescope.cli.found import runs_at
+from prunescope.cli.named_runs import runs_at
 from prunescope.errors import InputError
 from prunescope.reproduce import Request, needed
 from prunescope.reproduce.claims.evidence import Claim, Evidence

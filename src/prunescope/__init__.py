@@ -11,8 +11,8 @@ if TYPE_CHECKING:
     from prunescope.analysis.tables import table as table
     from prunescope.errors import InputError as InputError
     from prunescope.experiment import Experiment as Experiment
-    from prunescope.layers.observation import observe as observe
-    from prunescope.layers.overlaps import overlap as overlap
+    from prunescope.layers.observing import observe as observe
+    from prunescope.layers.overlapping import overlap as overlap
     from prunescope.mask import Mask as Mask
     from prunescope.notebook.running import run as run
     from prunescope.observables import effective_masks as effective_masks
@@ -42,8 +42,8 @@ __getattr__, __dir__, __all__ = _lazy.attach(
         "load": "runs.directory:Run",
         "locality": "observables",
         "measure": "observables",
-        "observe": "layers.observation",
-        "overlap": "layers.overlaps",
+        "observe": "layers.observing",
+        "overlap": "layers.overlapping",
         "run": "notebook.running",
         "table": "analysis.tables",
         "uniform_null": "observables",

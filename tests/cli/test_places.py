@@ -16,13 +16,13 @@ def began(*given, **named):
 
 # A verb with the place where it cannot write as BAD, the option that names the place, and what takes its time.
 VERBS = {
-    "overlap MASKS MASKS --out BAD": ("--out", "prunescope.layers.overlaps.overlap"),
-    "observe MASKS --page BAD/page.html": ("--page", "prunescope.layers.observation.observe"),
-    "observe RUN --page BAD/page.html": ("--page", "prunescope.layers.observation.observe"),
-    "report MASKS --out BAD/page.html": ("--out", "prunescope.layers.observation.observe"),
+    "overlap MASKS MASKS --out BAD": ("--out", "prunescope.layers.overlapping.overlap"),
+    "observe MASKS --page BAD/page.html": ("--page", "prunescope.layers.observing.observe"),
+    "observe RUN --page BAD/page.html": ("--page", "prunescope.layers.observing.observe"),
+    "report MASKS --out BAD/page.html": ("--out", "prunescope.layers.observing.observe"),
     "report RUN --out BAD/page.html": ("--out", "prunescope.report.page.html"),
-    "figure layers-ranking MASKS --out BAD": ("--out", "prunescope.layers.observation.observe"),
-    "figure layers-ranking RUN --out BAD": ("--out", "prunescope.layers.observation.observe"),
+    "figure layers-ranking MASKS --out BAD": ("--out", "prunescope.layers.observing.observe"),
+    "figure layers-ranking RUN --out BAD": ("--out", "prunescope.layers.observing.observe"),
     "figure 1a RUN --out BAD": ("--out", "prunescope.figures.plots.drawing"),
     "export RUN --to npz --out BAD/a.npz": ("--out", "prunescope.export.exported.exported"),
     "table RUN --out BAD/a.parquet": ("--out", "prunescope.cli.tables.table_of"),
@@ -67,7 +67,7 @@ def test_a_place_that_cannot_be_written_is_refused_before_anything_is_computed(
 def test_a_figure_whose_file_is_a_folder_is_refused_before_it_is_measured(
     places, monkeypatch, capsys, tmp_path
 ):
-    monkeypatch.setattr("prunescope.layers.overlaps.overlap", began)
+    monkeypatch.setattr("prunescope.layers.overlapping.overlap", began)
     (tmp_path / "out" / "figure-overlap-layers.png").mkdir(parents=True)
     with pytest.raises(SystemExit) as left:
         main(["overlap", places["MASKS"], places["MASKS"], "--out", str(tmp_path / "out")])

@@ -47,7 +47,7 @@ def test_a_new_run_that_is_stopped_while_images_are_prepared_leaves_no_directory
 
 @pytest.mark.parametrize("number", SIGNALS[1:])
 @pytest.mark.parametrize(
-    "place", ["prunescope.runs.measurements.level_observations", "prunescope.training.make_engine"]
+    "place", ["prunescope.runs.level_measurements.level_observations", "prunescope.training.make_engine"]
 )
 def test_a_run_that_is_stopped_outside_training_says_so_and_goes_on(toml, tmp_path, stopped, place, number):
     assert stopped(place, number, "run", toml, "--out", tmp_path / "runs") == 128 + number

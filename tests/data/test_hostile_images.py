@@ -14,7 +14,7 @@ import pytest
 from PIL import EpsImagePlugin, Image
 
 from prunescope import memory
-from prunescope.data import raw
+from prunescope.data import raw_images
 from prunescope.data.prepared.preparation import prepare
 from prunescope.data.prepared.reading import open_prepared
 from prunescope.data.sources import pictures
@@ -398,12 +398,12 @@ def test_more_rows_than_the_memory_holds_are_refused(tmp_path, monkeypatch):
 
 
 def test_images_are_decoded_few_at_a_time_where_they_are_large():
-    assert raw.rows_at_once((3, 32, 32), 1000, "x") == 1000
-    assert raw.rows_at_once((3, 1024, 1024), 1000, "x") == 42
+    assert raw_images.rows_at_once((3, 32, 32), 1000, "x") == 1000
+    assert raw_images.rows_at_once((3, 1024, 1024), 1000, "x") == 42
     with pytest.raises(
         InputError, match=r"x: images of 4,096 x 4,097 pixels are 16,781,312 inputs of a network"
     ):
-        raw.rows_at_once((1, 4097, 4096), 1000, "x")
+        raw_images.rows_at_once((1, 4097, 4096), 1000, "x")
 
 
 def test_few_bytes_of_parquet_that_are_many_pixels_are_refused_before_they_are_decoded(tmp_path, monkeypatch):
@@ -412,4 +412,4 @@ def test_few_bytes_of_parquet_that_are_many_pixels_are_refused_before_they_are_d
     pl.DataFrame({"image": rows, "label": [0, 1] * 10}).write_parquet(tmp_path / "s.parquet")
     data = Data(source="parquet", root=str(tmp_path / "s.parquet"))
     refused(data, r"s\.parquet: image 0: images of 5,000 x 5,000 pixels are 75,000,000 inputs of a network")
-    assert f"{raw.MAX_VALUES:,} inputs" in Path("docs/data.md").read_text("utf-8")
+    assert f"{raw_images.MAX_VALUES:,} inputs" in Path("docs/data.md").read_text("utf-8")

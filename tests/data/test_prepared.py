@@ -15,7 +15,7 @@ import pytest
 from prunescope.data import info, prepare, verify
 from prunescope.data.prepared import preparation, writing
 from prunescope.data.prepared.reading import open_prepared
-from prunescope.data.raw import Raw, Split
+from prunescope.data.raw_images import Raw, Split
 from prunescope.errors import InputError
 from prunescope.experiment import Data
 

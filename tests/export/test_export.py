@@ -17,7 +17,7 @@ from export_recipes import FORMATS, logits_of
 from prunescope.data import open_dataset
 from prunescope.errors import InputError
 from prunescope.export import ENDINGS, export
-from prunescope.export.form import ExportForm
+from prunescope.export.export_form import ExportForm
 from prunescope.network.forward import forward, network_inputs, torch_averages, torch_layers
 from prunescope.pruning.running import run as train
 from stored_runs import write_run

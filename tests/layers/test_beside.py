@@ -7,7 +7,7 @@ from torch import nn
 from torch.nn.utils import prune
 
 import prunescope as ps
-from prunescope.layers.sources import layers_of
+from prunescope.layers.source_layers import layers_of
 
 RNG = np.random.default_rng(0)
 

@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from prunescope.layers.layer_masks import as_layer
-from prunescope.layers.observation import measure_layer
+from prunescope.layers.observing import measure_layer
 from prunescope.layers.stacks import UNKNOWN_ORDER, FieldsOf, stack_of
 from prunescope.observables import effective_receptive_fields
 from prunescope.observables.effective_fields import field_shares, shuffled_stacks

@@ -59,7 +59,7 @@ def test_so_they_do_where_masks_move_and_are_those_of_each_steps_masks(
         seen.append((trained, dataset))
         return correct_images.right_at_best(own, trained, dataset, at_end)
 
-    monkeypatch.setattr("prunescope.runs.measurements.right_at_best", right_at_best)
+    monkeypatch.setattr("prunescope.runs.level_measurements.right_at_best", right_at_best)
     train = {"optimizer": "momentum", "lr": 0.02, "batch": 50, "eval_every": 3}
     experiment = small_run(
         train=train, prune={"method": method} | METHODS[method], run={"engine": engine, "threads": 1}

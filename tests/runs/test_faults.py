@@ -17,7 +17,7 @@ from prunescope.cli import main
 from prunescope.cli.printing import print_run
 from prunescope.errors import InputError
 from prunescope.pruning.running import estimate, run
-from prunescope.runs import measurements
+from prunescope.runs import level_measurements
 from prunescope.runs.directory import Run
 from prunescope.runs.record import read_record
 from prunescope.runs.reporting import Reporter
@@ -195,7 +195,7 @@ def test_a_device_that_fails_while_the_level_is_measured(breaking, monkeypatch, 
     def fails(*arguments):
         raise RuntimeError(LOST)
 
-    monkeypatch.setattr(measurements, "level_observations", fails)
+    monkeypatch.setattr(level_measurements, "level_observations", fails)
     with pytest.raises(DeviceLostError):
         run(fields, out=tmp_path)
     monkeypatch.undo()
@@ -255,7 +255,7 @@ MOVED = "was trained on {} so far, and from here on {}: its numbers agree within
 )
 def test_a_run_goes_on_on_another_device(named, monkeypatch, fields, whole, tmp_path, capsys, first, second):
     named(first=first, second=second)
-    notes, real = Notes(), measurements.level_observations
+    notes, real = Notes(), level_measurements.level_observations
     asked = []
 
     def stops(level, *arguments):
@@ -264,7 +264,7 @@ def test_a_run_goes_on_on_another_device(named, monkeypatch, fields, whole, tmp_
             raise KeyboardInterrupt
         return real(level, *arguments)
 
-    monkeypatch.setattr(measurements, "level_observations", stops)
+    monkeypatch.setattr(level_measurements, "level_observations", stops)
     begun, moved = on(fields, "cpu"), on(fields, "cpu:0")
     with pytest.raises(KeyboardInterrupt):
         run(begun, out=tmp_path, reporter=notes)

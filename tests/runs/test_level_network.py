@@ -13,7 +13,7 @@ from prunescope.model import Ticket, initial
 from prunescope.network.forward import forward, network_inputs
 from prunescope.observables.removal import remove_first_layer_nodes
 from prunescope.randomness import generator
-from prunescope.runs import level_network, measurements, preactivations
+from prunescope.runs import level_measurements, level_network, preactivations
 from prunescope.runs.layer_inputs import LayerInputs
 from prunescope.runs.level_network import ComputePlace, LevelNetwork
 from prunescope.training.levels import Level, Setting
@@ -110,10 +110,10 @@ def test_top_images_are_those_of_all_activations(rows, norm):
 def as_on_a_device(monkeypatch, rows):
     """Let a level's end take the path of devices, on the CPU."""
     monkeypatch.setattr(
-        measurements._Measured, "device", property(lambda self: torch.device("cuda")), raising=True
+        level_measurements._Measured, "device", property(lambda self: torch.device("cuda")), raising=True
     )
     monkeypatch.setattr(
-        measurements,
+        level_measurements,
         "_where_it_fits",
         lambda device, measure: measure(ComputePlace(CPU, rows, remote=True)),
     )
@@ -121,10 +121,10 @@ def as_on_a_device(monkeypatch, rows):
 
 def test_a_device_observes_what_a_cpu_does(monkeypatch):
     engine, level, trained, setting = trained_level()
-    here = measurements.level_observations(level, trained, setting, engine)
+    here = level_measurements.level_observations(level, trained, setting, engine)
     as_on_a_device(monkeypatch, 33)
-    monkeypatch.setattr(measurements, "remove_first_layer_nodes", None)  # of the path of CPUs alone
-    there = measurements.level_observations(level, trained, setting, engine)
+    monkeypatch.setattr(level_measurements, "remove_first_layer_nodes", None)  # of the path of CPUs alone
+    there = level_measurements.level_observations(level, trained, setting, engine)
     assert set(there) == set(here)
     for name, array in here.items():
         assert (there[name].dtype, there[name].shape) == (array.dtype, array.shape), name
@@ -142,7 +142,7 @@ def test_a_full_device_is_asked_for_less_and_then_the_cpu(caplog):
             raise torch.cuda.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB.\nmore")
         return {"nodes": np.arange(3)}
 
-    found = measurements._where_it_fits(torch.device("cuda"), measure)
+    found = level_measurements._where_it_fits(torch.device("cuda"), measure)
     assert found["nodes"].tolist() == [0, 1, 2]
     assert places == [("cuda", 10_000, True), ("cuda", 1000, True), ("cpu", 2000, False)]
     lines = [record.getMessage() for record in caplog.records]
@@ -154,7 +154,7 @@ def test_a_full_device_is_asked_for_less_and_then_the_cpu(caplog):
 
 def test_a_level_is_measured_on_the_cpu_with_the_hosts_images_where_the_device_is_full(monkeypatch):
     engine, level, trained, setting = trained_level()
-    here = measurements.level_observations(level, trained, setting, engine)
+    here = level_measurements.level_observations(level, trained, setting, engine)
     real = LevelNetwork.of
 
     def full(trained, dataset, experiment, place, resident):
@@ -162,11 +162,11 @@ def test_a_level_is_measured_on_the_cpu_with_the_hosts_images_where_the_device_i
             raise RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`")
         return real(trained, dataset, experiment, place, resident)
 
-    monkeypatch.setattr(measurements._Measured, "device", property(lambda self: torch.device("cuda")))
+    monkeypatch.setattr(level_measurements._Measured, "device", property(lambda self: torch.device("cuda")))
     monkeypatch.setattr(LevelNetwork, "of", full)
     monkeypatch.setattr(preactivations, "DeviceInputs", lambda inputs, device: LayerInputs(inputs))
     monkeypatch.setattr(engine, "resident", lambda pixels: torch.empty(pixels.shape, device="meta"))
-    there = measurements.level_observations(level, trained, setting, engine)
+    there = level_measurements.level_observations(level, trained, setting, engine)
     assert {name: array.tobytes() for name, array in there.items()} == {
         name: array.tobytes() for name, array in here.items()
     }
@@ -177,12 +177,12 @@ def test_an_error_other_than_a_full_device_is_raised():
         raise RuntimeError("CUDA error: an illegal memory access was encountered")
 
     with pytest.raises(RuntimeError, match="illegal"):
-        measurements._where_it_fits(torch.device("cuda"), measure)
+        level_measurements._where_it_fits(torch.device("cuda"), measure)
 
 
 def test_the_cpu_is_asked_once():
     places: list[ComputePlace] = []
-    measurements._where_it_fits(CPU, lambda place: places.append(place) or {})
+    level_measurements._where_it_fits(CPU, lambda place: places.append(place) or {})
     assert places == [ComputePlace(CPU, 2000)]
 
 
@@ -205,16 +205,16 @@ def test_a_level_is_measured_in_float32_whatever_the_process_has_set(monkeypatch
     if not hasattr(setting, "fp32_precision"):  # torch before 2.9
         pytest.skip("this torch has another setting")
     (engine, level, trained, given), usual, found = trained_level(), setting.fp32_precision, []
-    where_it_fits = measurements._where_it_fits
+    where_it_fits = level_measurements._where_it_fits
 
     def noted(device, measure):
         found.append(setting.fp32_precision)
         return where_it_fits(device, measure)
 
-    monkeypatch.setattr(measurements, "_where_it_fits", noted)
+    monkeypatch.setattr(level_measurements, "_where_it_fits", noted)
     try:
         setting.fp32_precision = before
-        measurements.level_observations(level, trained, given, engine)
+        level_measurements.level_observations(level, trained, given, engine)
         assert (found, setting.fp32_precision) == (["ieee"], before)
     finally:
         setting.fp32_precision = usual
@@ -236,7 +236,7 @@ def test_the_ablation_evaluates_each_set_of_connected_nodes_once(monkeypatch):
         return found(images, models)
 
     monkeypatch.setattr(engine, "evaluate_each", counted)
-    arrays = measurements.level_observations(level, trained, setting, engine)
+    arrays = level_measurements.level_observations(level, trained, setting, engine)
     weights = {model.layers[0].weight.tobytes() for model in evaluated}
     assert len(weights) == len(evaluated) < 20
     assert trained.model.layers[0].weight.tobytes() not in weights

@@ -71,7 +71,7 @@ def test_what_is_stored_is_about_the_masks_at_the_levels_end(small_run, tmp_path
 
 @pytest.mark.parametrize(("method", "engine"), [CASES[1], CASES[7], CASES[0]])
 def test_the_best_step_is_scored_under_the_masks_it_had(small_run, tmp_path, monkeypatch, method, engine):
-    from prunescope.runs import measurements
+    from prunescope.runs import level_measurements
 
     seen = []
 
@@ -80,8 +80,8 @@ def test_the_best_step_is_scored_under_the_masks_it_had(small_run, tmp_path, mon
         seen.append((end.trained, rows, end.dataset))
         return rows
 
-    real = measurements.level_rows
-    monkeypatch.setattr(measurements, "level_rows", level_rows)
+    real = level_measurements.level_rows
+    monkeypatch.setattr(level_measurements, "level_rows", level_rows)
     sections = fields(method, engine)
     if method == "set":  # nine tenths of the weights go three steps before the end: the best is before that
         sections["prune"] |= {"update_every": 27, "drop": 0.9}

@@ -14,8 +14,7 @@ from numpy.typing import NDArray
 from prunescope._renamed import old_names
 from prunescope.analysis import best_levels
 from prunescope.analysis.formats import accuracy, percent
-from prunescope.analysis.image_counts import ImageKind, stored_images
-from prunescope.analysis.inputs import inputs_of
+from prunescope.analysis.input_wording import ImageKind, inputs_of, stored_images
 from prunescope.analysis.labels import labels
 from prunescope.analysis.methods import stored_labels
 from prunescope.analysis.replicates import (

@@ -9,7 +9,7 @@ from functools import cached_property
 from typing import Any
 
 from prunescope.analysis import best_levels
-from prunescope.analysis.image_counts import ImageKind
+from prunescope.analysis.input_wording import ImageKind
 from prunescope.observables.connectivity import excess
 from prunescope.runs.columns import Format, shown_on
 from prunescope.runs.directory import Run

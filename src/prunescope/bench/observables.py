@@ -68,7 +68,7 @@ def _level_end(setting: Setting, engine: Engine, density: float) -> dict[str, fl
     from prunescope.runs.arrays import write_arrays
     from prunescope.runs.checkpoint import Checkpoint
     from prunescope.runs.columns import LevelEnd
-    from prunescope.runs.measurements import level_observations, level_rows
+    from prunescope.runs.level_measurements import level_observations, level_rows
     from prunescope.runs.piece_times import collecting_times, piece
     from prunescope.training.engine import Score
     from prunescope.training.levels import Level

@@ -19,7 +19,7 @@ from prunescope.cli import (
     sweep,
     timing,
 )
-from prunescope.cli.plain import plainly
+from prunescope.cli.plain_output import plainly
 
 VERBS: dict[str, Callable[..., None]] = {
     "run": run.run_command,

@@ -51,8 +51,8 @@ def observed_elsewhere(source: Path, said: OfElsewhere, layer: str | None = None
 
     Raises InputError for options that are not known, and for a source without masks.
     """
-    from prunescope.layers.observation import observe
-    from prunescope.layers.observed import lacks_images
+    from prunescope.layers.observed_network import lacks_images
+    from prunescope.layers.observing import observe
 
     said.check()
 

@@ -10,7 +10,7 @@ import typer
 import typer.main
 
 from prunescope.cli.app import app
-from prunescope.cli.plain import shown
+from prunescope.cli.plain_output import shown
 from prunescope.errors import CORRECTABLE, FULL, InputError, described
 from prunescope.streams import discard
 

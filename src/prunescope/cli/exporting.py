@@ -20,9 +20,9 @@ def export_command(
     ] = "baked",
 ) -> None:
     """Write the network of a level into a file that other programs read, without this package."""
-    from prunescope.cli.found import level_of
+    from prunescope.cli.named_runs import level_of
     from prunescope.export import export
-    from prunescope.export.form import ExportForm
+    from prunescope.export.export_form import ExportForm
 
     chosen, number = level_of(run, level)
     # Other words than the two of each are refused, in one line, where the network is made.

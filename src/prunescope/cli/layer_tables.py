@@ -8,11 +8,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from prunescope.analysis.formats import places_of
-from prunescope.cli import plain
-from prunescope.layers.observed import NOT_DEFINED
+from prunescope.cli import plain_output
+from prunescope.layers.observed_network import NOT_DEFINED
 from prunescope.layers.unstructured_quantities import UNSTRUCTURED
 from prunescope.tensors import shown
-from prunescope.tensors.names import end_of
+from prunescope.tensors.printable import end_of
 
 if TYPE_CHECKING:
     from prunescope.layers import ObservedLayer, ObservedNetwork
@@ -66,7 +66,7 @@ def scalars_text(measured: Observables) -> str:
 
 def shown_lines(lines: Iterable[str]) -> str:
     """Return lines as one text that cannot drive a terminal."""
-    return plain.shown("\n".join(lines))
+    return plain_output.shown("\n".join(lines))
 
 
 def _in_full(

@@ -39,10 +39,10 @@ def observe_command(
 ) -> None:
     """Measure masks: fan-in, locality and what else fits a layer, each number against its null."""
     from prunescope.cli.elsewhere import OfElsewhere, observed_elsewhere
-    from prunescope.cli.found import is_elsewhere
     from prunescope.cli.layer_tables import print_observed
+    from prunescope.cli.named_runs import is_elsewhere
     from prunescope.files import check_file
-    from prunescope.report.place import check_page_place
+    from prunescope.report.page_place import check_page_place
 
     if page is not None:
         check_page_place(page)
@@ -65,9 +65,9 @@ def _of_run(
     source: Path, level: int | None, layer: str | None, said: OfElsewhere
 ) -> tuple[ObservedNetwork, tuple[str, str]]:
     """Return what is measured of a level of a run, what its inputs are in brackets, and the level's density in words."""
-    from prunescope.analysis.inputs import size
-    from prunescope.cli.found import one_run_at
-    from prunescope.layers.observation import observe
+    from prunescope.analysis.input_wording import size
+    from prunescope.cli.named_runs import one_run_at
+    from prunescope.layers.observing import observe
 
     if said.shape is not None:
         raise InputError("--shape is for mask files: a run knows the shape of its inputs")

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from prunescope.cli import options
-from prunescope.cli.plain import shown
+from prunescope.cli.plain_output import shown
 from prunescope.digits import is_whole
 from prunescope.errors import InputError
 
@@ -51,8 +51,8 @@ def overlap_command(
 ) -> None:
     """Compare the masks of two networks: which weights both keep, layer by layer, against chance."""
     from prunescope.cli.elsewhere import OfElsewhere
-    from prunescope.figures.place import OVERLAP, check_figure_place
-    from prunescope.layers.overlaps import overlap
+    from prunescope.figures.figure_files import OVERLAP, check_figure_place
+    from prunescope.layers.overlapping import overlap
 
     OfElsewhere(zeros=zeros, order=order).check()
     if out is not None:
@@ -82,8 +82,8 @@ def overlap_command(
 
 def _only_run(text: str) -> str:
     """Return the run that a folder holds, with its level where one is told; anything else as it is."""
-    from prunescope.cli.found import one_run_at
-    from prunescope.layers.overlaps import split_level
+    from prunescope.cli.named_runs import one_run_at
+    from prunescope.layers.overlapping import split_level
     from prunescope.runs.directory import is_run
 
     place, level = split_level(text)
@@ -116,7 +116,7 @@ def overlap_text(found: NetworkOverlap) -> str:
 
 def _lines(found: NetworkOverlap, rest: str = "--json") -> Iterator[str]:
     """Yield a line a layer; ``rest``: what prints those that are not among them."""
-    from prunescope.tensors.names import end_of
+    from prunescope.tensors.printable import end_of
 
     yield f"A  {found.sources[0]}"
     yield f"B  {found.sources[1]}"

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from prunescope.analysis.formats import gigabytes, span
-from prunescope.analysis.image_counts import images_text
+from prunescope.analysis.input_wording import images_text
 from prunescope.analysis.nulls import sampled_z
 from prunescope.cli.progress import level_line
-from prunescope.data.words import INPUTS, size_in_words
+from prunescope.data.input_wording import INPUTS, size_in_words
 from prunescope.experiment import Experiment, preset_names, preset_text
 
 if TYPE_CHECKING:
@@ -167,7 +167,7 @@ def print_methods() -> None:
 
 def print_run(run: Run, *, as_json: bool) -> None:
     """Print a run's levels, as a table or as JSON."""
-    from prunescope.analysis.inputs import inputs
+    from prunescope.analysis.input_wording import inputs
 
     if as_json:
         print(json.dumps(_levels(run), indent=2))

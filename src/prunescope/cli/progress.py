@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from prunescope.analysis.formats import number, span
-from prunescope.analysis.image_counts import images_text
+from prunescope.analysis.input_wording import images_text
 from prunescope.analysis.nulls import sampled_z
 from prunescope.cli.forecast import Forecast, first_layer_rows
-from prunescope.cli.plain import own_stream, shown
-from prunescope.data.words import INPUTS
+from prunescope.cli.plain_output import own_stream, shown
+from prunescope.data.input_wording import INPUTS
 from prunescope.runs.columns import find_column, shown_on
 from prunescope.runs.reporting import Reporter
 

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from prunescope.cli.options import DryRun, ExperimentName, Overrides, RunsFolder, Trackers
-from prunescope.cli.plain import own_streams, shown
+from prunescope.cli.plain_output import own_streams, shown
 
 
 def run_command(

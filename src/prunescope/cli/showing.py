@@ -37,7 +37,7 @@ def show_command(
     json: options.AsJson = False,
 ) -> None:
     """Print a run's levels: densities, accuracies, locality against its null. Of a folder of runs, list them."""
-    from prunescope.cli.found import runs_at
+    from prunescope.cli.named_runs import runs_at
     from prunescope.cli.printing import print_run, print_runs
 
     found = runs_at([run])
@@ -70,7 +70,7 @@ def figure_command(
 ) -> None:
     """Draw a figure from stored runs, or of the layers of masks from elsewhere (layers-…), as PDF and PNG with its data."""
     from prunescope.cli.elsewhere import OfElsewhere
-    from prunescope.cli.found import is_elsewhere, runs_at, without_damaged
+    from prunescope.cli.named_runs import is_elsewhere, runs_at, without_damaged
     from prunescope.figures import draw
     from prunescope.figures.layers import LAYER_FIGURES
 
@@ -101,10 +101,10 @@ def _draw_layers(
 ) -> None:
     """Draw a figure of the layers of one source; ``chosen``: the level of a run, and the layers."""
     from prunescope.cli.elsewhere import observed_elsewhere
-    from prunescope.cli.found import is_elsewhere, one_run_at
+    from prunescope.cli.named_runs import is_elsewhere, one_run_at
+    from prunescope.figures.figure_files import check_figure_place
     from prunescope.figures.layers import draw_layers
-    from prunescope.figures.place import check_figure_place
-    from prunescope.layers.observation import observe
+    from prunescope.layers.observing import observe
 
     levels, layers = chosen
     if len(sources) != 1:
@@ -145,10 +145,10 @@ def report_command(
 ) -> None:
     """Write one HTML page to explore runs with, level by level, or the layers of masks from elsewhere."""
     from prunescope.cli.elsewhere import OfElsewhere, observed_elsewhere
-    from prunescope.cli.found import is_elsewhere, runs_at, without_damaged
+    from prunescope.cli.named_runs import is_elsewhere, runs_at, without_damaged
     from prunescope.files import check_file
     from prunescope.report import write_report
-    from prunescope.report.place import check_page_place
+    from prunescope.report.page_place import check_page_place
 
     said = OfElsewhere(shape, zeros, order, heads, patch, tokens, pixels)
     elsewhere = [source for source in sources if is_elsewhere(source)]

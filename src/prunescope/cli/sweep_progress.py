@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from prunescope.analysis.formats import number, span
-from prunescope.cli.plain import shown
+from prunescope.cli.plain_output import shown
 from prunescope.cli.progress import ProgressLines, ProgressView, z_text
 from prunescope.runs.columns import find_column
 from prunescope.sweep.capacity import Capacity

@@ -10,8 +10,7 @@ from typing import Any
 
 from prunescope.analysis.comparison import Compared, Comparison, compare
 from prunescope.analysis.formats import interval, number
-from prunescope.analysis.image_counts import KINDS, ImageKind, images_text
-from prunescope.analysis.inputs import inputs_of
+from prunescope.analysis.input_wording import KINDS, ImageKind, images_text, inputs_of
 from prunescope.analysis.markdown import in_markdown, markdown_table
 from prunescope.analysis.nulls import earlier_nulls
 from prunescope.analysis.quantities import Quantity, quantities

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from prunescope.cli.plain import own_streams
+from prunescope.cli.plain_output import own_streams
 from prunescope.errors import InputError
 from prunescope.files import check_folder
 from prunescope.runs.directory import Run

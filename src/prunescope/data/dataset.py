@@ -9,7 +9,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from prunescope.data.raw import Labels
+from prunescope.data.raw_images import Labels
 from prunescope.data.transforms import flip_each, roll_each
 from prunescope.errors import InputError
 from prunescope.mask import ImageShape

@@ -15,7 +15,7 @@ from prunescope.data import splits
 from prunescope.data.dataset import ArraySampler, Dataset, with_noise
 from prunescope.data.prepared.preparation import STREAMS, prepare
 from prunescope.data.prepared.reading import Prepared, open_prepared
-from prunescope.data.raw import Labels, Progress, Raw
+from prunescope.data.raw_images import Labels, Progress, Raw
 from prunescope.data.sources import folder, folder_layout, parquet
 from prunescope.data.tasks.resolving import Task, resolve
 from prunescope.data.transforms import value_range

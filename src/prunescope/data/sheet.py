@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from prunescope.data.dataset import Dataset
+from prunescope.data.input_wording import INPUTS, size_in_words
 from prunescope.data.prepared.reading import open_prepared
-from prunescope.data.words import INPUTS, size_in_words
 from prunescope.errors import InputError
 from prunescope.files import write_bytes
 from prunescope.mask import ImageShape

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from prunescope import experiment
 from prunescope.data.dataset import Images
-from prunescope.data.raw import Labels
+from prunescope.data.raw_images import Labels
 from prunescope.data.tasks.imagenet import CLASSES
 from prunescope.errors import InputError
 from prunescope.randomness import generator

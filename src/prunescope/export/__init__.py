@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from prunescope.errors import InputError, did_you_mean
-from prunescope.export.form import ExportForm
+from prunescope.export.export_form import ExportForm
 
 if TYPE_CHECKING:
     from prunescope.export.exported import Exported

@@ -11,7 +11,7 @@ import numpy as np
 from torch import nn
 
 from prunescope.errors import InputError
-from prunescope.export.form import ExportForm
+from prunescope.export.export_form import ExportForm
 from prunescope.memory import check_memory
 from prunescope.model import Arrays
 from prunescope.network.plain import NormLayer, PlainNetwork

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from prunescope.errors import InputError
-from prunescope.figures.place import check_figure_place, file_stem
+from prunescope.figures.figure_files import check_figure_place, file_stem
 from prunescope.figures.registry import FIGURES, FigureSpec, figures, find_figure
 
 if TYPE_CHECKING:

@@ -12,14 +12,14 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
+from prunescope.figures.figure_files import OVERLAP, check_figure_place, file_stem
 from prunescope.figures.layers.names import short_names
 from prunescope.figures.parts.drawing import Drawing, write
 from prunescope.figures.parts.style import BLUE, FAINT, PAGE, VERMILION
-from prunescope.figures.place import OVERLAP, check_figure_place, file_stem
 from prunescope.figures.plots import finished, in_style
 
 if TYPE_CHECKING:
-    from prunescope.layers.overlapped import NetworkOverlap
+    from prunescope.layers.network_overlap import NetworkOverlap
 
 # So many layers are drawn, those farthest from chance; the data hold all.
 MOST_LAYERS = 40

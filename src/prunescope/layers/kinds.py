@@ -16,7 +16,7 @@ import numpy as np
 from prunescope.errors import InputError
 from prunescope.layers.heads import AttentionShape, attention_shape
 from prunescope.layers.layer_names import (
-    is_embedding,
+    is_embedding_name,
     is_recurrent,
     mixes_tokens,
     projection,
@@ -28,7 +28,7 @@ from prunescope.tensors import NamedMask, shown
 from prunescope.tensors.module_facts import GATES
 from prunescope.tensors.named_masks import silent
 from prunescope.tensors.named_tensor import Fact
-from prunescope.tensors.names import size_words
+from prunescope.tensors.printable import size_words
 
 Kind = Literal[
     "linear", "patches", "tokens", "convolution", "depthwise", "attention", "embedding", "recurrent"
@@ -124,7 +124,7 @@ def form_of(named: NamedMask, hints: LayerHints | None = None, say: Say | None =
     about = _About(named, hints or LayerHints(), say or silent)
     shape = about.shape
     if about.facts_kind.startswith("embedding") or (
-        not about.facts_kind and len(shape) == 2 and is_embedding(named.name)
+        not about.facts_kind and len(shape) == 2 and is_embedding_name(named.name)
     ):
         return LayerForm("embedding", shape)
     if len(shape) > 2:
@@ -151,7 +151,7 @@ class _About:
         """The shape of the weights, those of stacked experts, of positions and of bilinear layers as [n_out, n_in]."""
         shape = self.named.array.shape
         stacked = len(shape) == 3 and "expert" in self.named.name.lower()
-        single = len(shape) == 3 and shape[0] == 1 and is_embedding(self.named.name)
+        single = len(shape) == 3 and shape[0] == 1 and is_embedding_name(self.named.name)
         if len(shape) == 3 and self.facts_kind == "bilinear":
             # [n_out, n_in of one, n_in of the other]: no kernel.
             return shape[0], shape[1] * shape[2]

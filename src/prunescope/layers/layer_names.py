@@ -51,8 +51,8 @@ def projection(name: str, *, inside: bool = False) -> str | None:
     return None
 
 
-def is_embedding(name: str) -> bool:
-    """Return whether a layer is a table of embeddings by its name."""
+def is_embedding_name(name: str) -> bool:
+    """Return whether a name is one that tables of embeddings have."""
     return EMBEDDINGS.fullmatch(plain_name(name).split(".")[-1]) is not None
 
 

@@ -15,7 +15,7 @@ import numpy as np
 
 from prunescope.layers.kinds import LayerMask
 from prunescope.layers.layer_names import plain_name
-from prunescope.layers.observed import ObservedLayer
+from prunescope.layers.observed_network import ObservedLayer
 from prunescope.mask import BoolArray
 from prunescope.observables.effective_fields import (
     StackLayer,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from prunescope.layers.observed import ObservedLayer, ObservedNetwork
+from prunescope.layers.observed_network import ObservedLayer, ObservedNetwork
 from prunescope.layers.quantities import quantity
 from prunescope.notebook.markup import card, folded, heading, line, table, text
 from prunescope.notebook.scalars import LEGEND, TITLES, scalar_cells

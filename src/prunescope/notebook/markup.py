@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 from collections.abc import Iterable, Sequence
 
-from prunescope.cli.plain import shown
+from prunescope.cli.plain_output import shown
 
 LONGEST = 300  # characters of a text, such as a path; what follows is cut
 MUTED = "opacity:.65;font-size:90%"

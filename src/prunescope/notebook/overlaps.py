@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from prunescope.layers.overlapped import LayerOverlap, NetworkOverlap
+from prunescope.layers.network_overlap import LayerOverlap, NetworkOverlap
 from prunescope.notebook.markup import card, heading, line, table, text
 from prunescope.notebook.scalars import LEGEND, TITLES, scalar_cells
 

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from prunescope.analysis.formats import number, span
-from prunescope.analysis.image_counts import images_text
+from prunescope.analysis.input_wording import images_text
 from prunescope.cli.forecast import Forecast, first_layer_rows
-from prunescope.data.words import INPUTS
+from prunescope.data.input_wording import INPUTS
 from prunescope.notebook.markup import card, folded, line, text
 from prunescope.notebook.runs import level_table
 from prunescope.runs.reporting import Reporter

@@ -7,7 +7,7 @@ from typing import Any
 
 from prunescope.analysis.formats import number, percent
 from prunescope.analysis.groups import groups
-from prunescope.analysis.image_counts import images_of
+from prunescope.analysis.input_wording import images_of
 from prunescope.analysis.nulls import earlier_nulls
 from prunescope.errors import InputError
 from prunescope.notebook.markup import card, heading, line, table, text

@@ -158,7 +158,7 @@ def _read(path: Path) -> tuple[list[tuple[str, Mask]], list[str]]:
     """Return the masks in a file with their names, in the order of layers, and lines on what else it holds."""
     # Slow to import, and lists of methods need none of it.
     from prunescope.tensors import ReadingOptions, named_masks, shown
-    from prunescope.tensors.names import size_words
+    from prunescope.tensors.printable import size_words
 
     notes: list[str] = []
     masks = []

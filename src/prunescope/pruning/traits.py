@@ -11,7 +11,7 @@ from typing import Literal
 from prunescope.errors import InputError
 from prunescope.experiment import Experiment, Prune
 from prunescope.pruning.pools import check_each_layer
-from prunescope.runs.expected import Expected as Expected
+from prunescope.runs.expected_levels import Expected as Expected
 from prunescope.training.levels import UpdateRule
 
 Sizes = tuple[int, ...]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from prunescope.analysis import inputs
+from prunescope.analysis import input_wording
 from prunescope.analysis.groups import groups
 from prunescope.analysis.labels import SOURCES
 from prunescope.analysis.methods import sentence
@@ -51,7 +51,7 @@ def html(runs: Sequence[Run]) -> str:
         "classes_agree": all(own == classes[0] for own in classes),
         "colour": any(run.shape[0] > 1 for _, run in ordered),
         "grey": any(run.shape[0] == 1 for _, run in ordered),
-        "series": inputs.inputs(ordered[0][1]) == "series",
+        "series": input_wording.inputs(ordered[0][1]) == "series",
     }
     return render("prunescope.report", values, SCRIPTS)
 
@@ -62,7 +62,7 @@ def describe(run: Run) -> str:
     layers = " × ".join(map(str, experiment.network.hidden))
     return (
         f"A fully connected network with hidden layers {layers}, trained on "
-        f"{_data_set(experiment)} ({inputs.size(run)}, "
+        f"{_data_set(experiment)} ({input_wording.size(run)}, "
         f"{len(run.classes)} classes), for {experiment.train.steps:,} steps a level; "
         f"{sentence(run)}."
     )

@@ -9,7 +9,7 @@ import numpy as np
 import polars
 from numpy.typing import NDArray
 
-from prunescope.analysis import inputs
+from prunescope.analysis import input_wording
 from prunescope.analysis.connectivity import fan_in_histogram
 from prunescope.analysis.formats import number as written
 from prunescope.analysis.groups import Group
@@ -78,8 +78,8 @@ def run_data(run: Run, group: int) -> dict[str, Any]:
         "status": run.status,
         "group": group,
         "shape": list(run.shape),
-        "unit": inputs.unit(run),
-        "inputs": inputs.inputs(run),
+        "unit": input_wording.unit(run),
+        "inputs": input_wording.inputs(run),
         "classes": len(run.classes),
         "validation_images": run.data.get("validation_images"),
         "levels": levels,

@@ -10,7 +10,7 @@ from importlib import resources
 from pathlib import Path
 
 from prunescope.files import advising, check_writable, write_text
-from prunescope.report.place import check_page_place
+from prunescope.report.page_place import check_page_place
 
 
 def write_page(out: Path, make: Callable[[], str], what: str) -> Path:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from prunescope.analysis import inputs
+from prunescope.analysis import input_wording
 from prunescope.analysis.best_levels import DENSE
 from prunescope.analysis.curves import summary
 from prunescope.analysis.formats import accuracy, percent
@@ -57,7 +57,7 @@ def facts(rows: list[dict[str, Any]], group: Group) -> list[dict[str, str]]:
     where = f"at u = {_percent(told['u'])}, {why}"
     return [
         _accuracy_fact(by_level.get(DENSE), by_level[group.best_level()], _images(group)),
-        _locality_fact(told, where, inputs.unit(group.runs[0])),
+        _locality_fact(told, where, input_wording.unit(group.runs[0])),
         _fan_in_fact(told, f"at u = {_percent(told['u'])}"),
         _seeds_fact(group),
     ]
@@ -66,7 +66,7 @@ def facts(rows: list[dict[str, Any]], group: Group) -> list[dict[str, str]]:
 def _images(group: Group) -> str:
     """Return " on 10,000 images", the number that choose the best step; it says so where that is not stored."""
     count = group.images("validation")
-    of = inputs.inputs(group.runs[0])
+    of = input_wording.inputs(group.runs[0])
     return f" on {count:,} {of}" if count else f", number of {of} not stored,"
 
 

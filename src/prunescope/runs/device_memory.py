@@ -7,7 +7,7 @@ from itertools import pairwise
 
 from prunescope.errors import InputError
 from prunescope.experiment import Experiment
-from prunescope.runs.fits import weights_of
+from prunescope.runs.resource_checks import weights_of
 from prunescope.training.state import MOMENTS
 
 # What CUDA takes of a process: its context, the code of kernels, the workspaces of libraries. An assumption.

@@ -19,9 +19,9 @@ from prunescope.model import layer_sizes
 from prunescope.runs.checkpoint import Checkpoint
 from prunescope.runs.device_memory import check_device_fits, on_device
 from prunescope.runs.directory import Run, is_done
-from prunescope.runs.fits import check_fits, check_space, weights_of
 from prunescope.runs.packed_weights import is_packed
 from prunescope.runs.reporting import Reporter, silent
+from prunescope.runs.resource_checks import check_fits, check_space, weights_of
 from prunescope.runs.same_data import check_inputs
 from prunescope.runs.writer import RunWriter, check_same, open_run, run_path
 from prunescope.signals import raise_stopped, receiving, stop_signals
@@ -196,7 +196,7 @@ class _Driver:
 
     def _trained(self, level: Level, setting: Setting, engine: Engine) -> Outcome:
         from prunescope.runs.columns import LevelEnd, schema
-        from prunescope.runs.measurements import level_observations, level_rows
+        from prunescope.runs.level_measurements import level_observations, level_rows
         from prunescope.runs.stored_input import input_of_dataset
 
         dataset, saved = setting.dataset, self._saved(level)

@@ -11,8 +11,8 @@ from prunescope.data.prepared.preparation import find_prepared
 from prunescope.experiment import Data, Experiment, Network
 from prunescope.model import layer_sizes
 from prunescope.runs.device_memory import DeviceImages, OnDevice, on_device, opened
-from prunescope.runs.expected import Expected
-from prunescope.runs.fits import check_fits
+from prunescope.runs.expected_levels import Expected
+from prunescope.runs.resource_checks import check_fits
 from prunescope.runs.sample_images import SampleImages, sample_images
 from prunescope.runs.stored_bytes import StoredImages, StoredLevels, stored_bytes
 from prunescope.runs.trials.crowding import crowding

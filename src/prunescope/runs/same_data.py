@@ -10,7 +10,7 @@ from prunescope.runs.directory import Run
 
 if TYPE_CHECKING:
     from prunescope.data import Dataset
-    from prunescope.data.raw import Progress
+    from prunescope.data.raw_images import Progress
     from prunescope.experiment import Data
 
 

@@ -19,7 +19,7 @@ from prunescope.runs import clock
 
 if TYPE_CHECKING:
     from prunescope.data import Dataset
-    from prunescope.data.raw import Chunk, Raw
+    from prunescope.data.raw_images import Chunk, Raw
 
 # What the official files hold: shape, classes, training images and images of the validation part.
 OFFICIAL: dict[str, tuple[ImageShape, int, int, int]] = {
@@ -170,7 +170,7 @@ def _preparation_seconds(raw: Raw) -> tuple[float, float]:
     Up to PIECES pieces are read and written to a temporary folder; the source's files are not hashed.
     """
     from prunescope.data.prepared.writing import write
-    from prunescope.data.raw import Split
+    from prunescope.data.raw_images import Split
 
     pieces: list[Chunk] = []
     times = []

@@ -8,8 +8,8 @@ from itertools import pairwise
 
 from prunescope.experiment import Experiment
 from prunescope.model import LAYER_FIELDS
-from prunescope.runs.fits import weights_of
 from prunescope.runs.packed_weights import is_packed, packed_bytes
+from prunescope.runs.resource_checks import weights_of
 from prunescope.training.state import MOMENTS
 
 FILE_BYTES, ARRAY_BYTES = 210, 74  # of a file of arrays: its metadata, and what its header says of an array
@@ -91,9 +91,9 @@ def masks_bytes(sizes: tuple[int, ...]) -> int:
 
 
 def observations_bytes(sizes: tuple[int, ...], density: float, images: StoredImages) -> int:
-    """Return the bytes of observations.safetensors, in the order of ``runs.measurements.level_observations``."""
+    """Return the bytes of observations.safetensors, in the order of ``runs.level_measurements.level_observations``."""
     from prunescope.observables.null_masks import SHUFFLES
-    from prunescope.runs.measurements import ATLAS_NODES, SECOND_LAYER_NODES, TOP_IMAGES
+    from prunescope.runs.level_measurements import ATLAS_NODES, SECOND_LAYER_NODES, TOP_IMAGES
     from prunescope.runs.preactivations import CAVITY_NODES
 
     pixels, units = sizes[:2]

@@ -7,7 +7,7 @@ from prunescope.tensors.mask_files import load_masks
 from prunescope.tensors.named_mask import NamedMask, ReadingOptions, Zeros
 from prunescope.tensors.named_masks import named_masks
 from prunescope.tensors.named_tensor import NamedTensor, Order, TensorSource
-from prunescope.tensors.names import shown
+from prunescope.tensors.printable import shown
 
 __all__ = [
     "NamedMask",

@@ -10,17 +10,17 @@ from prunescope.mask import NOT_BINARY
 from prunescope.tensors.kept_entries import binary_values, kept_entries
 from prunescope.tensors.mask_names import (
     check_together,
-    is_embedding,
     is_no_weight,
     masks_of_others,
+    may_be_embedding,
     stored_masks,
 )
 from prunescope.tensors.named_mask import NamedMask, ReadingOptions
 from prunescope.tensors.named_tensor import NamedTensor, TensorSource, check_axes
-from prunescope.tensors.names import shortened, shown, size_words
+from prunescope.tensors.nonzero_masks import WeightsTaken, masks_of_weights, not_finite_lines
 from prunescope.tensors.orders import as_named_mask, names_of_known_order, shapes_beside, told_order
+from prunescope.tensors.printable import shortened, shown, size_words
 from prunescope.tensors.ties import Ties
-from prunescope.tensors.weights import WeightsTaken, masks_of_weights, not_finite_lines
 
 Say = Callable[[str], None]
 
@@ -41,7 +41,7 @@ def chosen_masks(
     beside, known = shapes_beside(source, options.order), names_of_known_order(source, options.order)
     for found in _chosen(source, options, lines, only_matrices):
         # Rows of embeddings are no outputs, and an order that the source knows is not wrong.
-        if not is_embedding(found.name, found.facts) and found.name not in known:
+        if not may_be_embedding(found.name, found.facts) and found.name not in known:
             shapes.append(found.array.shape)
         yield replace(found, beside=beside)
     told = told_order(shapes, options.order)

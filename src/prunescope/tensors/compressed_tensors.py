@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from prunescope.errors import InputError
 from prunescope.tensors.named_tensor import NamedTensor, Rows, array_rows
-from prunescope.tensors.names import shown, size_words
+from prunescope.tensors.printable import shown, size_words
 
 BITMASK = ("compressed", "bitmask", "shape")
 MARLIN = ("weight_packed", "meta", "scale_packed")

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from prunescope.errors import InputError
-from prunescope.tensors.names import word
+from prunescope.tensors.dotted_names import word
 
 # Dicts and lists are searched up to this many entries and this depth: a few that hold each other can have any number.
 MOST_ENTRIES = 100_000

@@ -18,7 +18,7 @@ import numpy as np
 from prunescope.mask import LARGE_BYTES
 from prunescope.memory import check_memory
 from prunescope.tensors.named_tensor import Fact, NamedTensor, Rows, array_rows, check_axes
-from prunescope.tensors.names import shown
+from prunescope.tensors.printable import shown
 
 Words = tuple[str, ...]
 Shapes = Mapping[Words, tuple[int, ...]]

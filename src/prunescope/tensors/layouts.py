@@ -10,7 +10,7 @@ from prunescope.tensors.compressed_tensors import uncompressed
 from prunescope.tensors.jax_layouts import in_layouts_of_jax
 from prunescope.tensors.model_config import ModelConfig
 from prunescope.tensors.named_tensor import NamedTensor, TensorSource
-from prunescope.tensors.names import shown
+from prunescope.tensors.printable import shown
 from prunescope.tensors.ties import tied_by_configuration
 
 # The names of weights of which several are packed into one number, as of compressed-tensors, GPTQ and AWQ.

@@ -10,7 +10,7 @@ from prunescope.mask import Mask
 from prunescope.tensors.choosing import chosen_masks
 from prunescope.tensors.named_mask import ReadingOptions
 from prunescope.tensors.named_masks import silent
-from prunescope.tensors.names import shortened, shown
+from prunescope.tensors.printable import shortened, shown
 from prunescope.tensors.readers import opened_path
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from prunescope.tensors.dotted_names import SUFFIX, last_word
 from prunescope.tensors.named_tensor import Facts, NamedTensor, TensorSource
-from prunescope.tensors.names import SUFFIX, last_word, shown, size_words
+from prunescope.tensors.printable import shown, size_words
 
 # What parts of dotted names call that which is no weight of a layer: the state of an optimizer, buffers, positions.
 NO_WEIGHTS = re.compile(
@@ -24,8 +25,8 @@ def is_no_weight(name: str) -> bool:
     return NO_WEIGHTS.search(name) is not None
 
 
-def is_embedding(name: str, facts: Facts) -> bool:
-    """Return whether a tensor is a table of embeddings, by its name and by what is known of its layer."""
+def may_be_embedding(name: str, facts: Facts) -> bool:
+    """Return whether a tensor may be a table of embeddings: its layer is known to be one, or its name speaks of one."""
     return facts.get("kind") == "embedding" or re.search(r"emb|(^|\.)wte\.", name.lower()) is not None
 
 

@@ -7,8 +7,9 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 
 from prunescope.errors import InputError
+from prunescope.tensors.dotted_names import natural
 from prunescope.tensors.named_tensor import NamedTensor, TensorSource
-from prunescope.tensors.names import natural, shortened, shown
+from prunescope.tensors.printable import shortened, shown
 from prunescope.tensors.untrusted_json import read_object
 
 INDEX = ".index.json"

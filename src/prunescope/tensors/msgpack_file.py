@@ -8,9 +8,9 @@ from functools import partial
 from pathlib import Path
 from typing import BinaryIO
 
+from prunescope.tensors.dotted_names import natural
 from prunescope.tensors.msgpack_reader import read_msgpack
 from prunescope.tensors.named_tensor import NamedTensor, TensorSource
-from prunescope.tensors.names import natural
 from prunescope.tensors.stored_arrays import stored_rows
 
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from prunescope.errors import InputError
 from prunescope.mask import LARGE_BYTES, NOT_BINARY, TILE_ENTRIES, check_shape
 from prunescope.memory import check_memory
-from prunescope.tensors.names import size_words
+from prunescope.tensors.printable import size_words
 
 Order = Literal["auto", "oi", "io"]
 # What a torch module, or a configuration beside a file, says of a layer: a number, a few of them or a word.

@@ -24,7 +24,7 @@ from prunescope.tensors.named_tensor import (
     check_axes,
     check_numbers,
 )
-from prunescope.tensors.names import shown
+from prunescope.tensors.printable import shown
 from prunescope.tensors.scipy_file import is_of_scipy, scipy_tensor
 
 PICKLED = "refused, it holds pickled objects; save plain arrays of 0 and 1"

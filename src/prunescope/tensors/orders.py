@@ -8,7 +8,7 @@ from itertools import pairwise
 from prunescope.mask import BoolArray
 from prunescope.tensors.named_mask import NamedMask
 from prunescope.tensors.named_tensor import Facts, NamedTensor, Order, TensorSource
-from prunescope.tensors.names import size_words
+from prunescope.tensors.printable import size_words
 
 SMALL_KERNEL = 16
 

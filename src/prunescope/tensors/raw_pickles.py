@@ -13,7 +13,7 @@ from typing import BinaryIO
 
 from prunescope.errors import InputError
 from prunescope.tensors.named_tensor import quiet
-from prunescope.tensors.names import shown
+from prunescope.tensors.printable import shown
 
 # What torch.save writes before a state dict in its format before archives.
 TORCH_MAGIC = 0x1950A86A20F9469CFC6C

@@ -14,8 +14,8 @@ from prunescope.tensors.model_config import read_config
 from prunescope.tensors.model_folder import INDEX, file_of_folder, indexed_source
 from prunescope.tensors.msgpack_file import msgpack_source
 from prunescope.tensors.named_tensor import TensorSource, quiet
-from prunescope.tensors.names import shown
 from prunescope.tensors.numpy_files import npy_source, npz_source
+from prunescope.tensors.printable import shown
 from prunescope.tensors.raw_pickles import refuse_pickle
 from prunescope.tensors.safetensors_file import safetensors_source
 from prunescope.tensors.torch_file import torch_source

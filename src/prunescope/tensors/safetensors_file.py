@@ -12,8 +12,8 @@ from typing import BinaryIO
 
 from prunescope.errors import InputError
 from prunescope.mask import Mask
+from prunescope.tensors.dotted_names import natural
 from prunescope.tensors.named_tensor import NamedTensor, Rows, TensorSource, array_rows
-from prunescope.tensors.names import natural
 from prunescope.tensors.safetensors_header import read_safetensors_header
 from prunescope.tensors.stored_arrays import StoredArray, stored_rows
 from prunescope.tensors.torch_tensors import is_state_dict

@@ -15,7 +15,7 @@ from prunescope.mask import LARGE_BYTES
 from prunescope.memory import check_memory
 from prunescope.npy import read_header
 from prunescope.tensors.named_tensor import NamedTensor, Rows, check_axes, check_numbers
-from prunescope.tensors.names import shown
+from prunescope.tensors.printable import shown
 
 # The arrays that a file of SciPy holds beside others.
 HELD = frozenset({"format.npy", "shape.npy", "data.npy"})

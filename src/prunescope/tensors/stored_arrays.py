@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from prunescope.errors import InputError
 from prunescope.tensors.named_tensor import Rows
-from prunescope.tensors.names import shown
+from prunescope.tensors.printable import shown
 
 Numbers = NDArray[Any]
 

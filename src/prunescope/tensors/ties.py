@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from prunescope.errors import InputError
 from prunescope.tensors.named_tensor import NamedTensor, quiet
-from prunescope.tensors.names import shortened, shown
+from prunescope.tensors.printable import shortened, shown
 
 # What libraries call the weights of output layers and of embeddings that a configuration may tie to each other.
 HEADS = ("lm_head.weight", "embed_out.weight", "predictions.decoder.weight")

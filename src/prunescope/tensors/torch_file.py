@@ -17,7 +17,7 @@ from prunescope.memory import check_memory, limited_memory
 from prunescope.tensors.containers import is_tensor, leaves
 from prunescope.tensors.harmless_globals import HARMLESS, InertArray
 from prunescope.tensors.named_tensor import NamedTensor, Rows, TensorSource, array_rows, check_axes
-from prunescope.tensors.names import shown
+from prunescope.tensors.printable import shown
 from prunescope.tensors.torch_tensors import is_state_dict, named_tensor_of
 
 # The pickle of a state dict names its tensors; one of more bytes than this holds other objects, and is slow to read.

@@ -8,7 +8,7 @@ from typing import Any
 
 from prunescope.errors import InputError
 from prunescope.files import open_regular
-from prunescope.tensors.names import shown
+from prunescope.tensors.printable import shown
 
 
 def parsed_object(text: bytes) -> dict[str, Any]:

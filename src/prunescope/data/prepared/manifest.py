@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from prunescope.data.raw import SPLITS
+from prunescope.data.raw_images import SPLITS
 from prunescope.experiment.paths import has_surrogates
 
 ARRAYS = (*SPLITS, *(f"{split}-labels" for split in SPLITS), "mean", "min", "max")

@@ -13,7 +13,8 @@ from typing import Any
 from prunescope import experiment
 from prunescope.data.prepared import rotation, writing
 from prunescope.data.prepared.reading import is_prepared, open_prepared
-from prunescope.data.raw import Progress, Raw, check_no_root
+from prunescope.data.raw_images import Progress, Raw
+from prunescope.data.source_checks import check_no_root
 from prunescope.data.sources import photographs
 from prunescope.data.tasks.resolving import resolve
 from prunescope.errors import InputError

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from prunescope.data.prepared.duplicates import count_shared, row_digests
 from prunescope.data.prepared.manifest import ARRAYS, wrong_field
 from prunescope.data.prepared.writing import FORMAT, MANIFEST, SHARED
-from prunescope.data.raw import SPLITS, Labels
+from prunescope.data.raw_images import SPLITS, Labels
 from prunescope.errors import InputError, shortened
 from prunescope.files import open_regular
 from prunescope.mask import ImageShape

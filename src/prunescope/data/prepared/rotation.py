@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from prunescope.data.prepared.reading import Prepared
-from prunescope.data.raw import Chunk, Pixels, Raw, Split
+from prunescope.data.raw_images import Chunk, Pixels, Raw, Split
 from prunescope.mask import ImageShape
 
 HISTORY = "upright_provenance"  # parameter with the upright set's provenance; not part of the folder's name

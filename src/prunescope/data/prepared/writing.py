@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from prunescope.data.prepared.duplicates import Digests, count_shared, row_digests
-from prunescope.data.raw import SPLITS, Chunk, Progress, Raw, Split
+from prunescope.data.raw_images import SPLITS, Chunk, Progress, Raw, Split
 from prunescope.errors import InputError, naming
 from prunescope.files import open_regular, write_text
 from prunescope.locks import held

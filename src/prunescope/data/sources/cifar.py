@@ -8,7 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from prunescope.data.raw import Chunk, Raw, Split, checked_labels
+from prunescope.data.raw_images import Chunk, Raw, Split
+from prunescope.data.source_checks import checked_labels
 from prunescope.data.sources import pickles
 from prunescope.data.sources.labels import check_names, listed, whole_numbers
 from prunescope.errors import InputError

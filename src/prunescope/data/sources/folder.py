@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from prunescope.data.raw import Chunk, Labels, Progress, Raw, Split, rows_at_once, to_planes
+from prunescope.data.raw_images import Chunk, Labels, Progress, Raw, Split, rows_at_once, to_planes
 from prunescope.data.sources import folder_layout, folder_pictures, kinds, pictures
 from prunescope.data.sources.folder_pictures import LeftOut
 from prunescope.data.sources.held_out import held_out

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
 
-from prunescope.data.raw import check_class_name
+from prunescope.data.source_checks import check_class_name
 from prunescope.data.sources.folder_pictures import LeftOut, folders, loose_pictures, pictures_below
 from prunescope.data.sources.labels import by_name
 from prunescope.errors import InputError

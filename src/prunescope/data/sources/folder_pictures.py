@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from prunescope.data.raw import text_of
+from prunescope.data.source_checks import text_of
 from prunescope.errors import InputError
 
 SUFFIXES = frozenset(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from prunescope.data.raw import Labels
+from prunescope.data.raw_images import Labels
 from prunescope.randomness import generator
 
 HELD_OUT = 0.1

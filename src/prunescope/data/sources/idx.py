@@ -14,7 +14,7 @@ from typing import BinaryIO, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from prunescope.data.raw import Chunk, Labels, Raw, Split
+from prunescope.data.raw_images import Chunk, Labels, Raw, Split
 from prunescope.data.sources.labels import check_size, numbered
 from prunescope.errors import InputError
 from prunescope.files import open_regular

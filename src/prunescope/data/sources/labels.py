@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from prunescope.data.raw import Labels, checked_labels
+from prunescope.data.raw_images import Labels
+from prunescope.data.source_checks import checked_labels
 from prunescope.errors import InputError, shortened
 from prunescope.experiment.paths import has_surrogates
 from prunescope.memory import check_memory

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from prunescope.data.raw import check_pointer
+from prunescope.data.source_checks import check_pointer
 from prunescope.errors import InputError, shortened
 from prunescope.files import open_regular
 from prunescope.memory import check_memory

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from prunescope import experiment
-from prunescope.data.raw import Labels
+from prunescope.data.raw_images import Labels
 from prunescope.data.sources.held_out import held_out
 from prunescope.data.sources.labels import check_size, numbered
 from prunescope.data.sources.npz_archive import headers, load_arrays

@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from prunescope.data.raw import Chunk, Labels, Raw, Split, checked_labels
+from prunescope.data.raw_images import Chunk, Labels, Raw, Split
+from prunescope.data.source_checks import checked_labels
 from prunescope.data.sources import pickles
 from prunescope.data.sources.labels import check_size, listed, whole_numbers
 from prunescope.data.sources.npz_archive import headers, load_arrays

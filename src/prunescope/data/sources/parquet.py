@@ -16,7 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from prunescope import experiment
-from prunescope.data.raw import Chunk, Labels, Raw, Split, check_class_name, rows_at_once, to_planes
+from prunescope.data.raw_images import Chunk, Labels, Raw, Split, rows_at_once, to_planes
+from prunescope.data.source_checks import check_class_name
 from prunescope.data.sources import parquet_files
 from prunescope.data.sources.held_out import held_out
 from prunescope.data.sources.npz_keys import chosen_keys

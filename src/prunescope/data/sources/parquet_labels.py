@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from prunescope.data.raw import Labels, checked_labels
+from prunescope.data.raw_images import Labels
+from prunescope.data.source_checks import checked_labels
 from prunescope.data.sources.labels import check_all_trained, counted, named, whole_numbers
 from prunescope.data.sources.parquet_table import ParquetTable, label_kind
 from prunescope.errors import InputError

@@ -8,7 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from prunescope.data.raw import check_pointer
+from prunescope.data.source_checks import check_pointer
 from prunescope.data.sources.labels import check_names
 from prunescope.data.sources.parquet_footer import ParquetFooter
 from prunescope.errors import InputError, first_line, shortened

@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from prunescope.data.raw import Chunk, Pixels, Raw, Split
+from prunescope.data.raw_images import Chunk, Pixels, Raw, Split
 from prunescope.data.sources.pictures import open_image
 from prunescope.errors import InputError
 from prunescope.randomness import generator

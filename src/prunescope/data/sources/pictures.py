@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
 
-from prunescope.data.raw import Pixels, check_pointer, text_of
+from prunescope.data.raw_images import Pixels
+from prunescope.data.source_checks import check_pointer, text_of
 from prunescope.errors import InputError
 from prunescope.files import open_regular
 from prunescope.memory import check_memory

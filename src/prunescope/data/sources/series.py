@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from prunescope import experiment
-from prunescope.data.raw import Chunk, Raw, Split
+from prunescope.data.raw_images import Chunk, Raw, Split
 from prunescope.data.sources.npz_keys import chosen_keys
 from prunescope.data.sources.npz_parts import NpzSplit, read_splits
 from prunescope.errors import InputError

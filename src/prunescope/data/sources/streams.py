@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 
 from prunescope import experiment
 from prunescope.data.dataset import Batch, Dataset, Images, with_noise
-from prunescope.data.raw import Labels, check_no_root
+from prunescope.data.raw_images import Labels
+from prunescope.data.source_checks import check_no_root
 from prunescope.errors import InputError
 from prunescope.mask import ImageShape
 from prunescope.memory import check_memory

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from prunescope import experiment
-from prunescope.data.raw import Labels
+from prunescope.data.raw_images import Labels
 from prunescope.errors import InputError
 
 TABLE = Path(__file__).parent / "imagenet_classes.tsv"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from prunescope.data.raw import Labels
+from prunescope.data.raw_images import Labels
 from prunescope.randomness import generator
 
 KEPT = 5  # macro-classes that semantic-5-random-5 leaves whole

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from prunescope import experiment
-from prunescope.data.raw import Labels
+from prunescope.data.raw_images import Labels
 from prunescope.data.tasks.imagenet import (
     CLASSES,
     MACRO_CLASSES,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from prunescope.digits import numbers_of
 from prunescope.errors import InputError, did_you_mean
-from prunescope.figures.place import check_figure_place, file_stem
+from prunescope.figures.figure_files import check_figure_place, file_stem
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from prunescope.tensors import shown
-from prunescope.tensors.names import end_of
+from prunescope.tensors.printable import end_of
 
 LONGEST = 34
 # What names of stored masks and weights end in, which says nothing in a figure of layers.

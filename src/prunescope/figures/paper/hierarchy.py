@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from prunescope.analysis.groups import FigureOptions, Group, groups, shown_levels
-from prunescope.analysis.inputs import inputs
+from prunescope.analysis.input_wording import inputs
 from prunescope.errors import InputError
 from prunescope.figures.parts.drawing import Drawing
 from prunescope.figures.parts.pictures import (

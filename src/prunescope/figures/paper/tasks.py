@@ -18,7 +18,7 @@ from prunescope.analysis.compared_levels import ExperimentLevel, at_common_densi
 from prunescope.analysis.curves import gains
 from prunescope.analysis.gains import dense_and_best, largest_against_data
 from prunescope.analysis.groups import FigureOptions, Group, groups
-from prunescope.analysis.inputs import inputs_of
+from prunescope.analysis.input_wording import inputs_of
 from prunescope.figures.paper.accuracy import draw_legend, gain_panel, legend_height, without_gain
 from prunescope.figures.parts import published
 from prunescope.figures.parts.curves import line_styles, table_arrays

@@ -11,7 +11,7 @@ from matplotlib.transforms import Bbox
 
 from prunescope.analysis.formats import percent
 from prunescope.analysis.groups import FigureOptions, Group, groups
-from prunescope.analysis.image_counts import images_of
+from prunescope.analysis.input_wording import images_of
 from prunescope.figures.parts.style import MUTED
 
 if TYPE_CHECKING:

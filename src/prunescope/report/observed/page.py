@@ -7,7 +7,7 @@ from collections import Counter
 
 from prunescope.analysis.formats import percent
 from prunescope.layers import ObservedNetwork
-from prunescope.layers.observed import lacks_images
+from prunescope.layers.observed_network import lacks_images
 from prunescope.report.observed.layer_data import network_data
 from prunescope.report.observed.wording import counted, for_reading, ratio, signed, words_of
 from prunescope.report.standalone import as_script, render

@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from prunescope.analysis.image_counts import ImageKind, images_of
+from prunescope.analysis.input_wording import ImageKind, images_of
 from prunescope.analysis.statistics import spread
 from prunescope.figures.parts.style import FAINT, MUTED, density_axis
 from prunescope.reproduce.claims.measured_quantity import MeasuredQuantity

@@ -13,7 +13,7 @@ import numpy as np
 
 from prunescope.model import initial, layer_sizes
 from prunescope.runs import clock
-from prunescope.runs.fits import weights_of
+from prunescope.runs.resource_checks import weights_of
 from prunescope.runs.trials.counting_engine import CountingEngine
 from prunescope.runs.trials.random_masks import random_ticket
 from prunescope.runs.trials.steps import DEVICE_IMAGES
@@ -162,7 +162,7 @@ def _one_end(setting: Setting, engine: Engine, density: float, folder: Path) -> 
     """Do what the driver does at the end of a level of this density, on random weights."""
     from prunescope.runs.arrays import write_arrays
     from prunescope.runs.columns import LevelEnd
-    from prunescope.runs.measurements import level_observations, level_rows
+    from prunescope.runs.level_measurements import level_observations, level_rows
     from prunescope.runs.packed_weights import is_packed, packed
     from prunescope.training.loop import Evaluation, Trained
 

@@ -10,7 +10,7 @@ from prunescope.errors import InputError
 from prunescope.experiment import Experiment
 from prunescope.model import layer_sizes
 from prunescope.runs import clock
-from prunescope.runs.expected import Expected
+from prunescope.runs.expected_levels import Expected
 from prunescope.runs.sample_images import SampleImages
 from prunescope.training.engine import Engine
 from prunescope.training.levels import Dynamics, ExplainedProcedure, Level, Setting, UpdateRule

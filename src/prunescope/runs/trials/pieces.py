@@ -88,7 +88,7 @@ def _import_seconds() -> float:
         import polars  # noqa: F401
         import torch  # noqa: F401
 
-        import prunescope.runs.measurements  # noqa: F401
+        import prunescope.runs.level_measurements  # noqa: F401
 
         _imports.append(clock.now() - began + OTHER_IMPORTS if fresh else ASSUMED_IMPORTS)
     return _imports[0]

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from prunescope.experiment import Experiment
 from prunescope.runs.device_memory import on_device
-from prunescope.runs.fits import weights_of
+from prunescope.runs.resource_checks import weights_of
 
 # What is timed is at most so large: weights, weights times images of a batch, and pixels of a batch.
 TIMED_WEIGHTS, TIMED_WORK, TIMED_PIXELS = 50_000_000, 20_000_000_000, 20_000_000

@@ -1,8 +1,8 @@
-"""prunescope.data.words: run with `pytest tests/data/test_words.py`."""
+"""prunescope.data.input_wording: run with `pytest tests/data/test_input_wording.py`."""
 
 import pytest
 
-from prunescope.data.words import size_in_words
+from prunescope.data.input_wording import size_in_words
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Folders of runs, wherever a verb takes a run: run with `pytest tests/cli/test_found.py`."""
+"""Folders of runs, wherever a verb takes a run: run with `pytest tests/cli/test_named_runs.py`."""
 
 import json
 import shutil

@@ -18,7 +18,7 @@ from prunescope.observables.measure import Scalar
 from prunescope.observables.overlap import MaskOverlap
 from prunescope.observables.unit_matching import UnitMatching
 from prunescope.tensors import shown
-from prunescope.tensors.names import shortened
+from prunescope.tensors.printable import shortened
 
 if TYPE_CHECKING:
     import pandas

@@ -1,4 +1,4 @@
-"""prunescope.layers.observation: run with `pytest tests/layers/test_observation.py`."""
+"""prunescope.layers.observing: run with `pytest tests/layers/test_observing.py`."""
 
 import numpy as np
 import pytest

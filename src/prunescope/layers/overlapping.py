@@ -9,9 +9,9 @@ from typing import get_args
 from prunescope.digits import is_whole
 from prunescope.errors import InputError
 from prunescope.layers.kinds import LayerMask
-from prunescope.layers.overlapped import LayerOverlap, NetworkOverlap
+from prunescope.layers.network_overlap import LayerOverlap, NetworkOverlap
 from prunescope.layers.pairing import Chain, paired, resolved_chain
-from prunescope.layers.sources import Selection, layers_of
+from prunescope.layers.source_layers import Selection, layers_of
 from prunescope.observables.unit_matching import overlap_layers
 from prunescope.runs.directory import Run, is_run
 from prunescope.tensors import Order, ReadingOptions, Zeros, shown

@@ -1,17 +1,39 @@
-"""This module says in words on how many images accuracies were measured."""
+"""This module says in words what a run's inputs are, and on how many of them accuracies were measured."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Literal
 
-from prunescope.analysis.inputs import inputs_of
+from prunescope.data.input_wording import INPUTS, UNITS, size_in_words
 
 if TYPE_CHECKING:
     from prunescope.runs.directory import Run
 
 ImageKind = Literal["validation", "heldout"]
 KINDS: dict[ImageKind, str] = {"validation": "validation", "heldout": "held-out"}
+
+
+def unit(run: Run) -> str:
+    """Return what an input of a run consists of, and lengths are counted in: pixels, samples or features."""
+    return UNITS[run.experiment.data.geometry]
+
+
+def inputs(run: Run) -> str:
+    """Return what a run's inputs are called, in the plural: images, series, or rows of a table."""
+    return INPUTS[run.experiment.data.geometry]
+
+
+def inputs_of(runs: Iterable[Run]) -> str:
+    """Return what the inputs of all runs are called, in the plural; ``inputs`` where they are of several kinds."""
+    found = {inputs(run) for run in runs}
+    return found.pop() if len(found) == 1 else "inputs"
+
+
+def size(run: Run) -> str:
+    """Return the size of an input of a run, as ``data.input_wording.size_in_words`` writes it."""
+    channels, height, width = run.data["shape"]
+    return size_in_words((channels, height, width), run.experiment.data.geometry)
 
 
 def images_text(counts: Iterable[int | None], kind: ImageKind, inputs: str = "images") -> str:

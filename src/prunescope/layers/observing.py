@@ -9,9 +9,9 @@ from pathlib import Path
 from prunescope.errors import InputError
 from prunescope.layers.fitting import fitting
 from prunescope.layers.kinds import LayerHints, LayerMask, Pixels
-from prunescope.layers.observed import ObservedLayer, ObservedNetwork
+from prunescope.layers.observed_network import ObservedLayer, ObservedNetwork
 from prunescope.layers.pictures import drawn_arrays
-from prunescope.layers.sources import Selection, layers_of, place_of
+from prunescope.layers.source_layers import Selection, layers_of, place_of
 from prunescope.layers.stacks import FieldsOf
 from prunescope.layers.unstructured import named_patterns
 from prunescope.mask import ImageShape, image_shape

@@ -1,4 +1,4 @@
-"""Two networks side by side: run with `pytest tests/layers/test_overlaps.py`."""
+"""Two networks side by side: run with `pytest tests/layers/test_overlapping.py`."""
 
 import json
 

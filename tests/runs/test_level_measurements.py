@@ -1,4 +1,4 @@
-"""prunescope.runs.measurements and columns: run with `pytest tests/runs/test_measurements.py`."""
+"""prunescope.runs.level_measurements and columns: run with `pytest tests/runs/test_level_measurements.py`."""
 
 import pytest
 

@@ -13,7 +13,7 @@ import pytest
 
 import tiny
 from prunescope.cli import main
-from prunescope.cli.plain import PlainStream, own_stream, plain_streams, shown
+from prunescope.cli.plain_output import PlainStream, own_stream, plain_streams, shown
 from prunescope.runs.directory import Run
 
 FIELDS = ["data.source=npz", "data.validation=60", "network.hidden=[8]", "train.steps=4", "train.batch=20"]

@@ -1,8 +1,8 @@
-"""prunescope.analysis.image_counts: run with `pytest tests/analysis/test_image_counts.py`."""
+"""prunescope.analysis.input_wording: run with `pytest tests/analysis/test_input_wording.py`."""
 
 import pytest
 
-from prunescope.analysis.image_counts import images_of, images_text
+from prunescope.analysis.input_wording import images_of, images_text
 from stored_runs import write_run
 
 

@@ -1,11 +1,11 @@
-"""Tests of refusing what cannot fit, before it is begun: run with `pytest tests/runs/test_fits.py`."""
+"""Tests of refusing what cannot fit, before it is begun: run with `pytest tests/runs/test_resource_checks.py`."""
 
 import pytest
 
 import prunescope.memory
 from prunescope.errors import InputError
 from prunescope.experiment import load
-from prunescope.runs.fits import check_fits, check_space, least_inputs
+from prunescope.runs.resource_checks import check_fits, check_space, least_inputs
 
 STREAM = ("data.source=nlgp", "data.flip=false")
 

@@ -14,7 +14,7 @@ from prunescope.frames import as_pandas
 from prunescope.layers.kinds import LayerForm
 from prunescope.observables.measure import Observables, Scalar
 from prunescope.tensors import shown
-from prunescope.tensors.names import shortened
+from prunescope.tensors.printable import shortened
 
 if TYPE_CHECKING:
     import pandas

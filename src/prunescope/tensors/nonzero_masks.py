@@ -7,12 +7,13 @@ from dataclasses import dataclass, field
 
 from prunescope.errors import InputError
 from prunescope.mask import NOT_BINARY
+from prunescope.tensors.dotted_names import last_word
 from prunescope.tensors.kept_entries import kept_entries
-from prunescope.tensors.mask_names import is_embedding
+from prunescope.tensors.mask_names import may_be_embedding
 from prunescope.tensors.named_mask import NamedMask, ReadingOptions
 from prunescope.tensors.named_tensor import NamedTensor, TensorSource
-from prunescope.tensors.names import last_word, shortened, shown, size_words
 from prunescope.tensors.orders import as_named_mask
+from prunescope.tensors.printable import shortened, shown, size_words
 from prunescope.tensors.zeros import ZeroCensus
 
 # What is said of the weights that are left out, by what their zeros are.
@@ -102,7 +103,7 @@ def masks_of_weights(
         if found.not_finite:
             taken.not_finite[tensor.name] = found.not_finite
         facts = {**source.facts.get(tensor.name.rpartition(".")[0], {}), **tensor.facts}
-        embeds = is_embedding(tensor.name, facts)
+        embeds = may_be_embedding(tensor.name, facts)
         verdict = census.verdict(is_embedding=embeds) if options.zeros == "auto" else options.zeros
         if verdict in ("pruned", "always"):
             taken.names.append(tensor.name)

@@ -1,11 +1,11 @@
-"""prunescope.layers.sources: run with `pytest tests/layers/test_sources.py`."""
+"""prunescope.layers.source_layers: run with `pytest tests/layers/test_source_layers.py`."""
 
 import numpy as np
 import pytest
 
 from prunescope.errors import InputError
 from prunescope.layers.kinds import LayerHints
-from prunescope.layers.sources import Selection, layers_of
+from prunescope.layers.source_layers import Selection, layers_of
 
 RNG = np.random.default_rng(0)
 
