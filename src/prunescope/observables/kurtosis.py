@@ -84,8 +84,8 @@ def ordered_rows(values: NDArray[Any], keys: NDArray[np.int32]) -> NDArray[Any]:
     """Return an array [n, m] with the entries of each row sorted by ``keys`` [n, m].
 
     Of float32 the bits of a value are the lower half of the number that is sorted, which spares a search for the order
-    and takes half of the time of exchanging entries at random. So equal keys, one pair in 2^32, are in the order of
-    their values; of other types they are in the order in which they stand.
+    and takes two thirds of the time of exchanging entries at random. So equal keys, one pair in 2^32, are in the order
+    of their values; of other types they are in the order in which they stand.
     """
     if values.dtype != np.float32:
         return np.take_along_axis(values, np.argsort(keys, axis=1, kind="stable"), axis=1)
