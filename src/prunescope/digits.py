@@ -5,6 +5,7 @@ from __future__ import annotations
 import operator
 import re
 from collections.abc import Iterable
+from typing import Any
 
 from prunescope.errors import InputError
 
@@ -34,8 +35,12 @@ def numbers_of(name: str, given: object) -> tuple[int, ...] | None:
     """
     if given is None:
         return None
-    one_or_more = given if isinstance(given, Iterable) and not isinstance(given, str) else [given]
+    one_or_more: list[Any] = (
+        list(given) if isinstance(given, Iterable) and not isinstance(given, str | bytes | dict) else [given]
+    )
     try:
+        if any(isinstance(one, bool) for one in one_or_more):
+            raise TypeError
         return tuple(map(operator.index, one_or_more))
     except TypeError:
         said = repr(given) if len(repr(given)) <= 60 else f"{repr(given)[:60]}…"

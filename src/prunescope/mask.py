@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from prunescope._views import html_of, view
+from prunescope.arguments import real_array, said, whole
 from prunescope.digits import sizes_in
 from prunescope.errors import InputError, first_line
 from prunescope.memory import check_memory
@@ -73,7 +74,15 @@ class Mask:
 
     @classmethod
     def owning(cls, array: BoolArray) -> Mask:
-        """Return the mask of a bool array [n_out, n_in] that nobody else keeps, without a copy."""
+        """Return the mask of a bool array [n_out, n_in] that nobody else keeps, without a copy.
+
+        Raises InputError for anything else.
+        """
+        if not isinstance(array, np.ndarray) or array.dtype != np.bool_:
+            raise InputError(
+                f"a mask owns a bool array [n_out, n_in], got {said(array)}: give Mask.of what it is"
+            )
+        check_shape(array.shape)
         mask = object.__new__(cls)
         array.setflags(write=False)
         object.__setattr__(mask, "array", array)
@@ -81,8 +90,10 @@ class Mask:
 
     @classmethod
     def ones(cls, n_out: int, n_in: int) -> Mask:
-        """Return the dense mask [n_out, n_in], which keeps every weight."""
-        return cls(np.ones((n_out, n_in), dtype=np.bool_))
+        """Return the dense mask [n_out, n_in], which keeps every weight; raise InputError for what are no sizes."""
+        n_out, n_in = whole("n_out", n_out, 1), whole("n_in", n_in, 1)
+        check_shape((n_out, n_in))
+        return cls.owning(np.ones((n_out, n_in), dtype=np.bool_))
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Mask) and np.array_equal(self.array, other.array)
@@ -91,7 +102,11 @@ class Mask:
         return hash((self.array.shape, self.pack().tobytes()))
 
     def __and__(self, other: Mask) -> Mask:
-        return Mask(self.array & other.array)
+        if not isinstance(other, Mask) or other.array.shape != self.array.shape:
+            raise InputError(
+                f"a mask {self.n_out}x{self.n_in} & {said(other)}: give another mask of this shape"
+            )
+        return Mask.owning(self.array & other.array)
 
     def __repr__(self) -> str:
         return f"Mask({self.n_out}x{self.n_in}, {self.kept} kept, density {self.density:.4g})"
@@ -180,8 +195,9 @@ class Mask:
     @classmethod
     def unpack(cls, packed: NDArray[np.uint8], n_out: int, n_in: int) -> Mask:
         """Return the mask [n_out, n_in] that ``pack`` packed; raises InputError when the byte count does not fit."""
+        n_out, n_in, packed = whole("n_out", n_out, 1), whole("n_in", n_in, 1), real_array("packed", packed)
         size = n_out * n_in
-        if min(n_out, n_in) < 0 or packed.dtype != np.uint8 or packed.shape != (-(-size // 8),):
+        if packed.dtype != np.uint8 or packed.shape != (-(-size // 8),):
             raise InputError(f"{packed.size} bytes do not hold a packed {n_out}x{n_in} mask")
         check_shape((n_out, n_in))
         return cls.owning(np.unpackbits(packed, count=size).view(np.bool_).reshape(n_out, n_in))
@@ -194,7 +210,7 @@ def image_shape(given: object) -> ImageShape:
     """
     parts = sizes_in(given) if isinstance(given, str) else given
     try:
-        sizes = [operator.index(size) for size in parts]  # type: ignore[attr-defined]
+        sizes = [-1 if isinstance(size, bool) else operator.index(size) for size in parts]  # type: ignore[attr-defined]
     except TypeError:
         sizes = []
     if len(sizes) != 3 or min(sizes) < 1:

@@ -28,6 +28,13 @@ def test_reports_of_two_files_are_two_pages(succeed, masks):
     assert succeed("report", folder).strip() == str(folder / "report.html")
 
 
+def test_files_that_differ_in_their_ending_have_pages_of_their_own(succeed, masks):
+    other = masks.with_suffix(".npy")
+    np.save(other, RNG.random((10, 48)) < 0.3)
+    pages = [succeed("report", file).strip() for file in (masks, other)]
+    assert pages == [str(masks.parent / f"masks.{ending}-report.html") for ending in ("npz", "npy")]
+
+
 def test_pages_replace_pages_of_prunescope_alone(succeed, refused, masks):
     page = masks.with_name("masks-report.html")
     for foreign in (

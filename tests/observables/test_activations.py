@@ -52,7 +52,7 @@ def test_tensors_are_taken():
 def test_bad_arguments_are_refused():
     with pytest.raises(InputError, match=r"\[images, nodes\], got shape \(3,\)"):
         top_images(np.ones(3), 1)
-    with pytest.raises(InputError, match="k 0"):
+    with pytest.raises(InputError, match="k must be 1 or more, got 0"):
         top_images(np.ones((2, 3)), 0)
     with pytest.raises(InputError, match=r"\[images, 2\], got shape \(4, 3\)"):
         TopImages(2, 1).update(np.ones((4, 3)), 0)

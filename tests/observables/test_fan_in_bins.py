@@ -38,7 +38,7 @@ def test_an_empty_mask_has_no_bins_and_bad_arguments_are_refused():
     assert locality_by_fan_in(np.zeros((3, 30)), SHAPE, 2) == []
     with pytest.raises(ValueError, match="does not hold 30"):
         locality_by_fan_in(np.zeros((3, 30)), (3, 5, 6), 2)
-    with pytest.raises(InputError, match="got width 0 and bins 8"):
+    with pytest.raises(InputError, match="width must be 1 or more, got 0"):
         locality_by_fan_in(mask_with(1), SHAPE, 0)
-    with pytest.raises(InputError, match="got width 1 and bins 0"):
+    with pytest.raises(InputError, match="bins must be 1 or more, got 0"):
         locality_by_fan_in(mask_with(1), SHAPE, 1, bins=0)

@@ -12,6 +12,7 @@ import pytest
 import tiny
 from native.problems import ENGINES
 from prunescope.analysis.replicates import by_replicates
+from prunescope.cli.printing import print_plan
 from prunescope.errors import InputError
 from prunescope.experiment.mask_place import MaskPlace
 from prunescope.model import Ticket, initial
@@ -202,7 +203,7 @@ def test_other_masks_of_the_same_name_are_refused_inside_a_level_and_after_it(gi
         run(chosen, out=tmp_path)
 
 
-def test_a_run_is_done_without_its_masks_and_one_that_is_not_is_refused(given, tmp_path):
+def test_a_run_is_done_without_its_masks_and_one_that_is_not_is_refused(given, tmp_path, capsys):
     path, notes = saved(tmp_path / "m.npz", arrays()), Notes()
     chosen = given(path)
     done = run(chosen, out=tmp_path)
@@ -213,6 +214,10 @@ def test_a_run_is_done_without_its_masks_and_one_that_is_not_is_refused(given, t
     assert notes.notes == [
         f"prune.masks: {path}: no such file; the run is done, and was not compared with it"
     ]
+    print_plan(chosen, 0, tmp_path)
+    assert f"done; nothing to do (prune.masks: {path}: no such file)" in capsys.readouterr().out
+    with pytest.raises(InputError, match="no such file"):
+        print_plan(chosen, 1, tmp_path)
     [planned] = plan([Job(chosen, 0)], tmp_path).runs
     assert planned.status == "done"
     for seed in (1, 2):  # begun, and new

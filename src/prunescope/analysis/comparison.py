@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
+import numpy as np
 import polars
 
 from prunescope.analysis.curves import dense_accuracies
@@ -25,6 +26,7 @@ from prunescope.analysis.quantities import (
 from prunescope.analysis.replicates import by_replicates, same_data
 from prunescope.analysis.statistics import Difference, Spread, difference, spread
 from prunescope.analysis.tables import field_values
+from prunescope.arguments import instance, listed, said
 from prunescope.errors import InputError, did_you_mean
 from prunescope.runs.directory import Run
 
@@ -233,9 +235,18 @@ def compare(
     compare at, over 0 and at most 1, in place of each run's best level. Raises InputError for no runs, an unknown
     field, a baseline that names no group or several, and a density that is out of range or near no run's levels.
     """
-    if density is not None and not 0 < density <= 1:
+    chosen = [
+        instance("a run", run, Run, "runs, as ps.load(path)")
+        for run in listed("runs", runs, "a list of runs")
+    ]
+    by = [
+        instance("by", name, str, "names of fields, in a list")
+        for name in listed("by", by, "names of fields, in a list")
+    ]
+    if baseline is not None:
+        instance("baseline", baseline, str, "the name of a group")
+    if density is not None and not 0 < (density := _density(density)) <= 1:
         raise InputError(f"--density is {density:g}; it must be over 0 and at most 1")
-    chosen = list(runs)
     if not chosen:
         raise InputError("no finished run to compare")
     found = _by_fields(chosen, by, density) if by else _by_experiment(chosen, density)
@@ -250,6 +261,13 @@ def compare(
     place = found.index(_baseline(found, baseline))
     found = tuple(_with_reference(group, found[place]) for group in found)
     return Comparison(found, found[place], density)
+
+
+def _density(given: object) -> float:
+    """Return a number; raise InputError for anything else."""
+    if isinstance(given, bool) or not isinstance(given, int | float | np.number):
+        raise InputError(f"--density is {said(given)}: give a number over 0 and at most 1")
+    return float(given)
 
 
 def _with_reference(group: Compared, baseline: Compared) -> Compared:

@@ -15,6 +15,7 @@ from typing import Any, Literal, Union, get_args, get_origin
 import polars
 
 from prunescope.analysis.replicates import by_replicates, first_of_each_seed
+from prunescope.arguments import listed, path_of
 from prunescope.errors import InputError, damaged, first_line
 from prunescope.experiment import Experiment
 from prunescope.experiment.dotted import dotted_values, fields
@@ -45,7 +46,7 @@ def find_runs(places: Iterable[str | Path]) -> FoundRuns:
     reported in ``problems``. Raises InputError for a place that holds no run directory.
     """
     found, seen = FoundRuns(), set()
-    for place in map(Path, places):
+    for place in [path_of("a place", one) for one in listed("places", places, "a list of paths")]:
         paths = sorted(about.parent for about in place.rglob("run.json"))
         if not paths:
             raise InputError(f"{place}: no run directory there or below (none has a run.json)")

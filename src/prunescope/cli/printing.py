@@ -12,6 +12,7 @@ from prunescope.analysis.input_wording import images_text
 from prunescope.analysis.nulls import sampled_z
 from prunescope.cli.progress import level_line
 from prunescope.data.input_wording import INPUTS, size_in_words
+from prunescope.errors import MissingInput
 from prunescope.experiment import Experiment, preset_names, preset_text
 
 if TYPE_CHECKING:
@@ -27,13 +28,23 @@ def print_plan(experiment: Experiment, seed: int, out: Path) -> None:
     from prunescope.data.prepared.preparation import check_root
     from prunescope.memory import available_memory
     from prunescope.pruning.running import estimate
+    from prunescope.runs.directory import is_done
     from prunescope.runs.same_data import Fingerprints
     from prunescope.runs.writer import as_stored, run_path
     from prunescope.sweep.planning import free_disk
 
     check_root(experiment.data)
     directory = run_path(as_stored(experiment, seed, out, Fingerprints(prepare=False)), seed, out)
-    cost = estimate(experiment)
+    try:
+        cost = estimate(experiment)
+    except MissingInput as error:
+        if not is_done(directory):
+            raise
+        print(experiment.to_toml())
+        print(f"identity    {experiment.identity}")
+        print(f"directory   {directory}")
+        print(f"status      done; nothing to do ({error})")
+        return
     print(experiment.to_toml())
     print(f"identity    {experiment.identity}")
     print(f"directory   {directory}")

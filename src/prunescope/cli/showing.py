@@ -158,8 +158,7 @@ def report_command(
         )
     if elsewhere:
         [source] = elsewhere
-        own = source / "report.html" if source.is_dir() else source.with_name(f"{source.stem}-report.html")
-        out = out or own
+        out = out or _own_page(source)
         check_page_place(out)
         check_file(out, "--out")  # before what takes its time
         print(observed_elsewhere(source, said).write_page(out))
@@ -170,6 +169,19 @@ def report_command(
     )
     print(path)
     _say_notes(shown)
+
+
+def _own_page(source: Path) -> Path:
+    """Return where the page of masks from elsewhere is written: in their folder, or beside their file, named after it.
+
+    Where other files have the file's name with another ending, its page has the ending in its name, so that it replaces
+    none of another file.
+    """
+    if source.is_dir():
+        return source / "report.html"
+    beside = source.absolute().parent.iterdir()
+    alike = [path for path in beside if path.stem == source.stem and path.name != source.name]
+    return source.with_name(f"{source.name if alike else source.stem}-report.html")
 
 
 def _say_notes(runs: list[Run]) -> None:

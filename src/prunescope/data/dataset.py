@@ -9,6 +9,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from prunescope.arguments import whole
 from prunescope.data.raw_images import Labels
 from prunescope.data.transforms import flip_each, roll_each
 from prunescope.errors import InputError
@@ -43,7 +44,8 @@ class Images:
         return len(self.labels)
 
     def first(self, count: int) -> Images:
-        """Return the first ``count`` images, or all."""
+        """Return the first ``count`` images, or all; raise InputError for what is no whole number."""
+        count = whole("count", count)
         return replace(self, pixels=self.pixels[:count], labels=self.labels[:count])
 
 
@@ -90,9 +92,10 @@ class Dataset:
         ``sampling``: "replacement" draws each image independently; "epochs" goes through the whole set in a new
         random order each epoch, and a batch may span two epochs. Raises InputError for another sampling.
         """
-        if sampling not in SAMPLINGS:
+        if not isinstance(sampling, str) or sampling not in SAMPLINGS:
             raise InputError(f"train.sampling is {sampling!r}: use {' or '.join(SAMPLINGS)}")
-        return self.sampler.draw(seed, level, step, size, sampling)
+        seed, level, step = whole("seed", seed), whole("level", level), whole("step", step)
+        return self.sampler.draw(seed, level, step, whole("size", size, 1), sampling)
 
 
 @dataclass(frozen=True, eq=False)

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from prunescope import experiment
+from prunescope.arguments import callable_of, instance, one_of, path_of, whole
 from prunescope.data import splits
 from prunescope.data.dataset import ArraySampler, Dataset, with_noise
 from prunescope.data.prepared.preparation import STREAMS, prepare
@@ -45,6 +46,14 @@ def open_dataset(
     training image, data without a validation image, and training images that are all the same. What the names and the
     labels of a source tell is refused before its images are read.
     """
+    instance("data", data, experiment.Data, "the data of an experiment, as load(…).data")
+    seed = whole("seed", seed)
+    if progress is not None:
+        callable_of("progress", progress)
+    if cache is not None:
+        path_of("cache", cache)
+    if split_rule is not None:
+        one_of("split_rule", split_rule, ("source order", "stratified"))
     if data.source in STREAMS:
         from prunescope.data.sources.streams import open_stream
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from prunescope.arguments import path_of, whole
 from prunescope.data.dataset import Dataset
 from prunescope.data.input_wording import INPUTS, size_in_words
 from prunescope.data.prepared.reading import open_prepared
@@ -40,6 +41,11 @@ def sample_sheet(
     Raises InputError when the folder is not a prepared one, and for a file whose name does not end in .png.
     """
     check_sheet(out_png)
+    columns, rows, seed = (
+        whole("columns", columns, 1, 1000),
+        whole("rows", rows, 1, 1000),
+        whole("seed", seed),
+    )
     pixels, labels, shape, classes, title = _content(source)
     geometry = _geometry(source)
     chosen = np.unique(np.linspace(0, len(classes) - 1, min(rows, len(classes))).round().astype(int))
@@ -68,7 +74,7 @@ def sample_sheet(
 
 def check_sheet(out_png: str | Path) -> None:
     """Raise InputError for the name of a sheet that is no PNG, and for a place where no file can be written."""
-    out = Path(out_png)
+    out = path_of("out_png", out_png)
     if out.suffix.lower() != ".png":
         raise InputError(f"{out_png}: sheets of samples are PNG images: let its name end in .png")
     try:
@@ -85,7 +91,7 @@ def _geometry(source: str | Path | Dataset) -> str:
     """Return what the inputs are, as data.geometry says it."""
     if isinstance(source, Dataset):
         return source.geometry
-    return str(open_prepared(Path(source)).parameters.get("geometry", "image"))
+    return str(open_prepared(path_of("source", source)).parameters.get("geometry", "image"))
 
 
 def _draw_curves(axis: Axes, values: NDArray[Any], limit: float, geometry: str) -> None:
@@ -117,7 +123,7 @@ def _content(
         name = ""
         shape, classes = source.shape, source.classes
     else:
-        prepared = open_prepared(Path(source))
+        prepared = open_prepared(path_of("source", source))
         geometry = _geometry(source)
         pixels, labels = prepared.images("train"), prepared.labels("train")
         shape, classes = prepared.shape, prepared.classes

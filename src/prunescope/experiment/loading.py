@@ -15,6 +15,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from prunescope.arguments import callable_of, listed, path_of, said
 from prunescope.errors import InputError, did_you_mean
 from prunescope.experiment.dotted import fields as all_fields
 from prunescope.experiment.dotted import set_field
@@ -38,6 +39,8 @@ def preset_names() -> list[str]:
 
 def preset_text(name: str) -> str:
     """Return the TOML text of a preset; raises InputError for an unknown name."""
+    if not isinstance(name, str):
+        raise InputError(f"name is {said(name)}: give the name of a preset")
     if name not in preset_names():
         hint = did_you_mean(name, preset_names(), "use a TOML file or a preset")
         for file in (Path(f"{name}.toml"), Path(name, "experiment.toml")):
@@ -60,7 +63,9 @@ def load(
     a line each, which values follow from others (``following.follow_steps``); by default they are printed to stderr.
     Raises InputError, which names the field, the value found and what would be right.
     """
-    path = Path(experiment)
+    path = path_of("experiment", experiment)
+    overrides = listed("overrides", overrides, "a list of texts as train.steps=2000")
+    say = to_stderr if say is None else callable_of("say", say)
     if path.suffix == ".toml":
         fields, origin = read_toml(path), str(path)
     else:
@@ -87,7 +92,7 @@ def load(
     notes = [*follow_steps(fields, given, steps), *follow_data(fields, told, source)]
     built = build(fields, origin)
     for note in notes:
-        (say or to_stderr)(note)
+        say(note)
     by_data = {"data.root", "data.name"} & given.keys() or not own_name
     return built.named_after_data() if by_data and "name" not in told else built
 
@@ -140,6 +145,8 @@ def build(fields: dict[str, Any], origin: str = "experiment") -> Experiment:
     ``fields``: dictionaries of values, as TOML is read. ``origin`` is named in messages. Raises InputError, in one
     line, for the first unknown field or value that is not allowed.
     """
+    if not isinstance(fields, dict):
+        raise InputError(f"{origin} is {said(fields)}: give a dictionary of fields")
     if truth := truth_for_number(fields):
         raise InputError(f"{origin}: {wrong(*truth)}")
     try:

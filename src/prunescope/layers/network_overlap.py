@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, overload
 import numpy as np
 
 from prunescope._views import html_of, text_of, view
+from prunescope.arguments import entry_of
 from prunescope.errors import InputError
 from prunescope.frames import as_pandas
 from prunescope.layers.kinds import LayerForm
@@ -90,7 +91,7 @@ class NetworkOverlap(Sequence[LayerOverlap]):
                     return layer
             names = ", ".join(shortened([layer.name for layer in self.layers], others="more"))
             raise InputError(f"no layer {shown(which)}; there are {names}")
-        return self.layers[which]
+        return entry_of("layer", which, self.layers)
 
     def __len__(self) -> int:
         return len(self.layers)

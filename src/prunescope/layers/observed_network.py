@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
 from prunescope._views import html_of, text_of, view
+from prunescope.arguments import entry_of, path_of
 from prunescope.errors import InputError
 from prunescope.frames import as_pandas
 from prunescope.layers.kinds import LayerForm
@@ -93,7 +94,7 @@ class ObservedNetwork(Sequence[ObservedLayer]):
                     return layer
             names = ", ".join(shortened([shown(layer.name) for layer in self.layers], others="more"))
             raise InputError(f"no layer {shown(which)}; there are {names}")
-        return self.layers[which]
+        return entry_of("layer", which, self.layers)
 
     def __len__(self) -> int:
         return len(self.layers)
@@ -139,7 +140,7 @@ class ObservedNetwork(Sequence[ObservedLayer]):
 
         Raises InputError where the file cannot be written.
         """
-        written: Path = view("ObservedNetwork.write_page")(self, Path(path))
+        written: Path = view("ObservedNetwork.write_page")(self, path_of("path", path))
         return written
 
     def plot(self, figure: str = "ranking", layers: Sequence[int] | int | None = None) -> Figure:

@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from prunescope.arguments import callable_of
 from prunescope.errors import InputError
 from prunescope.layers.fitting import fitting
 from prunescope.layers.kinds import LayerHints, LayerMask, Pixels
@@ -44,6 +45,7 @@ def observe(
     ``say``: is told, in a line each, what was left out and why. Raises InputError for a source without a mask.
     """
     shape = image_shape(shape) if isinstance(shape, str) else shape
+    say = None if say is None else callable_of("say", say)
     notes: list[str] = []
 
     def note(line: str) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import get_args
 
+from prunescope.arguments import flag
 from prunescope.digits import is_whole
 from prunescope.errors import InputError
 from prunescope.layers.kinds import LayerMask
@@ -38,6 +39,7 @@ def overlap(
     """
     if chain not in get_args(Chain):
         raise InputError(f"chain is {chain!r}: give {', '.join(get_args(Chain))}")
+    match = flag("match", match)
     notes: list[str] = []
     first, second = _both(a, b, levels)
     reading = ReadingOptions(zeros, order)

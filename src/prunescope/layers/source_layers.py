@@ -8,6 +8,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import NoReturn
 
+import numpy as np
+
+from prunescope.arguments import said
 from prunescope.errors import InputError
 from prunescope.layers.beside import with_facts_beside
 from prunescope.layers.kinds import LayerForm, LayerHints, LayerMask
@@ -42,6 +45,8 @@ def layers_of(
     does not have.
     """
     wanted = wanted or Selection()
+    if isinstance(wanted.layer, bool) or not isinstance(wanted.layer, int | np.integer | str | None):
+        raise InputError(f"layer is {said(wanted.layer)}: give its number, 1 for the first, or its name")
     if isinstance(source, Run):
         yield from _of_run(source, wanted)
         return

@@ -6,6 +6,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from prunescope.arguments import flag, instance, path_of
+from prunescope.errors import InputError
 from prunescope.runs.reporting import Reporter, silent
 
 if TYPE_CHECKING:
@@ -30,6 +32,13 @@ def run(
     for a run directory in use by another process, and Interrupted, after everything is saved, on Ctrl-C, SIGTERM or SIGHUP.
     """
     from prunescope.pruning import running
+
+    progress = None if progress is None else flag("progress", progress)
+    if reporter is not None:
+        instance("reporter", reporter, Reporter, "a Reporter")
+    if isinstance(seed, bool):
+        raise InputError(f"seed is {seed}: give a whole number")
+    path_of("out", out)
 
     if reporter is not None:
         return running.run(experiment, *overrides, seed=seed, out=out, reporter=reporter)

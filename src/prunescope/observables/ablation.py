@@ -8,8 +8,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from prunescope.arguments import callable_of, generator_of, indices, wholes
 from prunescope.errors import InputError
 from prunescope.mask import Mask
+from prunescope.observables.locality import fan_ins
 
 ORDERS = ("decreasing", "increasing", "random")
 
@@ -22,7 +24,8 @@ def ablation_order(
     fan_in: int [n_out]; order: "decreasing" or "increasing" fan-in, ties by lower index, or "random", which
     needs ``rng``. Raises InputError for another order, and for "random" without ``rng``. docs/science.md, "Ablation".
     """
-    connections = np.asarray(fan_in, dtype=np.int64)
+    connections = fan_ins(fan_in)
+    rng = None if rng is None else generator_of("rng", rng)
     if order == "decreasing":
         return np.argsort(-connections, kind="stable").astype(np.int64)
     if order == "increasing":
@@ -40,9 +43,7 @@ def remove_nodes(mask: Any, nodes: ArrayLike) -> Mask:
     mask: [n_out, n_in]; nodes: int indices. Raises InputError for an index outside 0 … n_out - 1. Paper, Section 4.
     """
     mask = Mask.of(mask)
-    rows = np.atleast_1d(np.asarray(nodes, dtype=np.int64))
-    if rows.size and not 0 <= rows.min() <= rows.max() < mask.n_out:
-        raise InputError(f"nodes must lie in 0 … {mask.n_out - 1}, got {rows.min()} … {rows.max()}")
+    rows = indices("nodes", nodes, mask.n_out)
     array = mask.array.copy()
     array[rows] = False
     return Mask(array)
@@ -61,9 +62,9 @@ def ablation_curve(
     how many nodes to remove; order, rng: as for ``ablation_order``. Returns (removed, accuracy) for each count.
     Raises InputError for a count outside 0 … n_out. Paper, Fig. 1c; docs/science.md, "Ablation".
     """
-    mask = Mask.of(mask)
+    mask, accuracy = Mask.of(mask), callable_of("accuracy", accuracy)
     removal = ablation_order(mask.fan_in, order, rng)
-    counts = [int(count) for count in counts]
+    counts = wholes("counts", counts)
     for count in counts:
         if not 0 <= count <= mask.n_out:
             raise InputError(f"removed nodes must be 0 … {mask.n_out}, got {count}")

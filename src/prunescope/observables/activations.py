@@ -7,7 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from prunescope.arguments import whole
 from prunescope.errors import InputError
+from prunescope.memory import check_memory
 from prunescope.observables.arrays import as_array
 
 
@@ -19,8 +21,8 @@ class TopImages:
 
     def __init__(self, n_out: int, k: int) -> None:
         """Start without images. Raises InputError unless ``n_out`` and ``k`` are 1 or more."""
-        if n_out < 1 or k < 1:
-            raise InputError(f"nodes and k must be 1 or more, got {n_out} nodes and k {k}")
+        n_out, k = whole("nodes", n_out, 1), whole("k", k, 1)
+        check_memory(16 * n_out * k, f"the {k} strongest images of {n_out} nodes")
         self._indices = np.full((n_out, k), np.iinfo(np.int64).max)
         self._values = np.full((n_out, k), -np.inf)
         self._seen = 0
@@ -31,11 +33,11 @@ class TopImages:
         Each image may be added once. Raises InputError for another number of nodes.
         """
         n_out, k = self._values.shape
-        batch = as_array(activations).astype(np.float64)
+        batch = as_array(activations, "activations").astype(np.float64)
         if batch.ndim != 2 or batch.shape[1] != n_out:
             raise InputError(f"activations must be [images, {n_out}], got shape {batch.shape}")
         self._seen += len(batch)
-        index = first_index if isinstance(first_index, np.ndarray) else first_index + np.arange(len(batch))
+        index = _indices_of(first_index, len(batch))
         weakest, its_index = self._values[:, -1], self._indices[:, -1]
         # Few images of a later batch exceed the weakest stored ones, so little is left to sort.
         passing = (batch > weakest) | ((batch == weakest) & (index[:, np.newaxis] < its_index))
@@ -59,6 +61,15 @@ class TopImages:
         return np.where(missing, -1, self._indices)[:, :k], self._values[:, :k].copy()
 
 
+def _indices_of(first_index: Any, images: int) -> NDArray[np.int64]:
+    """Return the indices of images; raise InputError where they are no whole numbers, or not as many as the images."""
+    if not isinstance(first_index, np.ndarray) or not first_index.ndim:
+        return whole("first_index", first_index) + np.arange(images)
+    if first_index.shape != (images,) or first_index.dtype.kind not in "iu":
+        raise InputError(f"first_index must be whole numbers [{images}], got shape {first_index.shape}")
+    return first_index
+
+
 def top_images(activations: Any, k: int) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     """Find the images with the highest activation of each node.
 
@@ -66,7 +77,7 @@ def top_images(activations: Any, k: int) -> tuple[NDArray[np.int64], NDArray[np.
     float64, both [n_out, min(k, images)], the strongest first, ties by lower index. Raises InputError for another
     shape or k < 1. Paper, Fig. 3b; docs/science.md, "Strongest images".
     """
-    activations = as_array(activations)
+    activations = as_array(activations, "activations")
     if activations.ndim != 2:
         raise InputError(f"activations must be [images, nodes], got shape {activations.shape}")
     best = TopImages(activations.shape[1], k)

@@ -7,12 +7,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from prunescope.arguments import real_array
 
-def as_array(source: Any) -> NDArray[Any]:
-    """Return a NumPy view or copy of an array, a nested list or a torch tensor on any device."""
-    if hasattr(source, "detach"):
-        source = source.detach().cpu().numpy()
-    return np.asarray(source)
+
+def as_array(source: Any, name: str = "values", *, with_complex: bool = False) -> NDArray[Any]:
+    """Return a NumPy view or copy of an array, a nested list or a torch tensor on any device.
+
+    ``name``: what it is called. Raises InputError for what are no numbers, and for complex ones unless ``with_complex``.
+    """
+    return real_array(name, source, with_complex=with_complex)
 
 
 def in_range(values: NDArray[Any], most: int, axis: int | None = None) -> NDArray[Any]:

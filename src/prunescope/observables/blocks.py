@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from prunescope.arguments import whole
 from prunescope.mask import BoolArray, Mask
 from prunescope.observables.measure import Scalar
 from prunescope.observables.null_moments import Moments
@@ -32,7 +33,9 @@ def block_share(mask: Any, height: int, width: int) -> Scalar:
     mask: [n_out, n_in]. The null keeps each row's number of weights, in closed form. nan where not one block fits.
     docs/science.md, "Groups and blocks".
     """
-    mask = Mask.of(mask)
+    mask, height, width = Mask.of(mask), whole("height", height, 1), whole("width", width, 1)
+    if height > mask.n_out or width > mask.n_in:
+        return Scalar()
     histogram = block_histogram(mask.array, height, width)
     total = int(histogram.sum())
     if not total:

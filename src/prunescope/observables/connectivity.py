@@ -10,8 +10,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from prunescope.arguments import flag, generator_of, listed, share, whole
 from prunescope.errors import InputError
 from prunescope.mask import BoolArray, ImageShape, Mask
+from prunescope.memory import check_memory
 from prunescope.observables.arrays import as_array
 
 # Paths are counted in float64, which does not hold every integer beyond this one.
@@ -88,8 +90,8 @@ def binomial_fan_in(n_in: int, u: float) -> NDArray[np.float64]:
     n_in: number of inputs; u: density in [0, 1]. Returns the probabilities of 0 … n_in connections,
     float64 [n_in + 1]. Raises InputError for other u. Paper, Fig. 1b, dashed lines.
     """
-    if not 0 <= u <= 1:
-        raise InputError(f"density must lie in [0, 1], got {u}")
+    n_in, u = whole("n_in", n_in), share("density", u)
+    check_memory(32 * n_in, f"the distribution over 0 to {n_in} connections")
     from scipy.special import gammaln, xlog1py, xlogy  # scipy.stats would cost a second to import
 
     k = np.arange(n_in + 1)
@@ -105,7 +107,8 @@ def effective_masks(masks: Sequence[Any], *, count: bool = False) -> list[NDArra
     when the layers do not fit each other or a count reaches 2^53. Paper, Section 4 and Fig. 12; docs/science.md,
     "Hierarchy and effective masks".
     """
-    layers = [Mask.of(mask) for mask in masks]
+    layers = [Mask.of(mask) for mask in listed("masks", masks, "a list of masks, from the first layer up")]
+    count = flag("count", count)
     result: list[NDArray[Any]] = []
     for number, layer in enumerate(layers, start=1):
         if not result:
@@ -132,7 +135,7 @@ def shuffle_at_fan_in(mask: Any, rng: np.random.Generator) -> Mask:
 
     mask: [n_out, n_in]. Such masks are the null of the locality observables (docs/science.md, "Shuffled masks").
     """
-    mask = Mask.of(mask)
+    mask, rng = Mask.of(mask), generator_of("rng", rng)
     # For rows with more than half of the inputs, the lost inputs are drawn, so that fewer draws collide.
     connections = mask.fan_in
     dense = connections > mask.n_in // 2
@@ -171,7 +174,7 @@ def scaled_participation(weights: Any, mask: Any) -> NDArray[np.float64]:
     "Scalars".
     """
     mask = Mask.of(mask)
-    weights = as_array(weights)
+    weights = as_array(weights, "weights")
     if weights.shape != mask.array.shape:
         raise InputError(f"weights have shape {weights.shape}, but the mask has {mask.array.shape}")
     return participation(weights[mask.array].astype(np.float64), mask.fan_in)

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from prunescope.arguments import instance, listed, said, whole, wholes
 from prunescope.errors import InputError
 from prunescope.mask import BoolArray, Mask
 from prunescope.observables.connectivity import shuffle_at_fan_in
@@ -41,6 +42,11 @@ class StackLayer:
     window: Pair = (1, 1)
 
     def __post_init__(self) -> None:
+        whole("groups", self.groups, 1)
+        for name, least in (("stride", 1), ("padding", 0), ("dilation", 1), ("window", 1)):
+            object.__setattr__(self, name, wholes(name, getattr(self, name), 2, least))
+        if self.mask is not None and not (isinstance(self.mask, np.ndarray) and self.mask.dtype == np.bool_):
+            raise InputError(f"the mask of a layer of a stack is {said(self.mask)}: give a bool array")
         if self.mask is not None and (self.mask.ndim != 4 or len(self.mask) % self.groups):
             raise InputError(
                 f"a layer of a stack is [n_out, n_in / groups, kh, kw], got shape {self.mask.shape} and {self.groups} groups"
@@ -94,10 +100,9 @@ def effective_receptive_fields(layers: Sequence[StackLayer]) -> ReceptiveFields:
     fit each other. docs/science.md, "Effective receptive fields".
     """
     fields = None
-    for one in stack_fields(layers):
+    for one in stack_fields(_stack(layers)):
         fields = one
-    if fields is None:
-        raise InputError("a stack without layers has no receptive field")
+    assert fields is not None
     return fields
 
 
@@ -167,6 +172,8 @@ def unit_receptive_field(
     size: (C, H, W) of the image; unit: (channel, y, x) in the last layer. Returns bool [C, H, W]. Raises InputError for
     layers that do not fit each other and for a unit that is not there.
     """
+    layers = _stack(layers)
+    size, unit = _triple("size", size, 1), _triple("unit", unit, 0)
     shapes = [size]
     for number, layer in enumerate(layers, 1):
         channels, *sides = shapes[-1]
@@ -287,3 +294,16 @@ def _distinct(rows: BoolArray) -> tuple[BoolArray, NDArray[np.int64]]:
     which = np.array([numbers.setdefault(row.tobytes(), len(numbers)) for row in packed], np.int64)
     first = np.unique(which, return_index=True)[1]
     return rows[first], which
+
+
+def _stack(layers: object) -> list[StackLayer]:
+    """Return the layers of a stack as a list; raise InputError for anything else."""
+    found = listed("layers", layers, "a list of StackLayer, from the image up")
+    if not found:
+        raise InputError("a stack without layers has no receptive field")
+    return [instance("a layer of a stack", one, StackLayer, "a StackLayer") for one in found]
+
+
+def _triple(name: str, given: object, least: int) -> tuple[int, int, int]:
+    first, second, third = wholes(name, given, 3, least)
+    return first, second, third

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from prunescope.errors import InputError
+from prunescope.arguments import whole
 from prunescope.mask import ImageShape, Mask
 from prunescope.observables.locality import Locality, locality
 
@@ -28,8 +28,7 @@ def locality_by_fan_in(mask: Any, shape: ImageShape, width: int, *, bins: int = 
     returned too; a mask without connections has no bins. Raises InputError for width or bins < 1 and unless
     C·H·W = n_in. Paper, Fig. 11; docs/science.md, "Locality".
     """
-    if width < 1 or bins < 1:
-        raise InputError(f"width and bins must be 1 or more, got width {width} and bins {bins}")
+    width, bins = whole("width", width, 1), whole("bins", bins, 1)
     mask = Mask.of(mask)
     mask.images(shape)  # raises for a shape that does not fit, even when no node is connected
     fan_in = mask.fan_in

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from prunescope.arguments import listed
 from prunescope.errors import InputError
 from prunescope.observables.arrays import as_array
 
@@ -41,18 +42,22 @@ def flow(weights: Sequence[Sequence[Any]], rate: float | Sequence[float] | Float
     the same at all levels. Raises InputError when levels differ in their layers, weights are not finite, or the rates
     do not fit. docs/science.md, "Flow".
     """
-    layers = {len(level) for level in weights}
+    levels = [
+        listed("a level", level, "the weights of its layers, in a list")
+        for level in listed("weights", weights, "a list of levels, each a list of the weights of its layers")
+    ]
+    layers = {len(level) for level in levels}
     if len(layers) != 1 or layers == {0}:
         raise InputError(f"a flow needs levels with the same hidden layers, got {sorted(layers)} of them")
-    sums = np.array([_sums(level) for level in weights])
+    sums = np.array([_sums(level) for level in levels])
     if not np.isfinite(sums).all():
         raise InputError("weights hold nan or inf; a flow needs finite weights")
-    rates = np.asarray(rate, np.float64)
+    rates = as_array(rate, "rate").astype(np.float64)
     rates = np.full(len(sums) - 1, rates) if rates.ndim == 0 else rates
     if rates.shape != (len(sums) - 1,):
         raise InputError(f"{len(sums)} levels need {len(sums) - 1} rates, one a pruning, got {rates.size}")
-    if not ((rates >= 0) & (rates < 1)).all():
-        raise InputError(f"a pruning rate must lie in [0, 1), got {rates[(rates < 0) | (rates >= 1)][0]}")
+    if not (right := (rates >= 0) & (rates < 1)).all():
+        raise InputError(f"a pruning rate must lie in [0, 1), got {rates[~right][0]}")
     total = sums.sum(axis=1, keepdims=True)
     with np.errstate(divide="ignore", invalid="ignore"):
         share = sums / total
@@ -63,7 +68,7 @@ def flow(weights: Sequence[Sequence[Any]], rate: float | Sequence[float] | Float
 
 def _sums(level: Sequence[Any]) -> list[float]:
     """Return the total magnitude of each layer of a level, in units of a power of two, of which shares do not depend."""
-    layers = [as_array(w) for w in level]
+    layers = [as_array(w, "weights", with_complex=True) for w in level]
     layers = [w if w.dtype.kind in "fc" else w.astype(np.float64) for w in layers]
     largest = max((float(np.abs(w).max(initial=0)) for w in layers if w.dtype == np.float64), default=0.0)
     if SUMMABLE < largest < np.inf:

@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from prunescope.arguments import indices, whole
 from prunescope.errors import InputError
-from prunescope.mask import ImageShape, Mask
+from prunescope.mask import ImageShape, Mask, image_shape
 from prunescope.observables.arrays import as_array, in_range
 from prunescope.observables.gabor_shapes import (
     PARAMETERS,
@@ -94,9 +95,10 @@ def gabor_fit(  # noqa: PLR0913  (public since 0.1.0)
     shuffles < 0, and unless C·H·W = n_in. docs/science.md, "Gabor fits".
     """
     mask = Mask.of(mask)
-    weights = as_array(weights)
+    weights = as_array(weights, "weights")
     if weights.shape != mask.array.shape:
         raise InputError(f"weights have shape {weights.shape}, but the mask has {mask.array.shape}")
+    shape, shuffles = image_shape(shape), whole("shuffles", shuffles)
     _check(mask, shape, shuffles)
     if seed is not None:
         warnings.warn(
@@ -104,7 +106,7 @@ def gabor_fit(  # noqa: PLR0913  (public since 0.1.0)
             DeprecationWarning,
             stacklevel=2,
         )
-    chosen = np.arange(mask.n_out) if nodes is None else np.atleast_1d(as_array(nodes)).astype(np.int64)
+    chosen = np.arange(mask.n_out) if nodes is None else indices("nodes", nodes, mask.n_out)
     fits = np.zeros((len(chosen), PARAMETERS + 2 * shape[0] + 1))
     null = np.full((len(chosen), shuffles), np.nan)
     content = mask.digest

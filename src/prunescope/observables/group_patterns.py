@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
+from prunescope.arguments import flag, one_of, whole
 from prunescope.mask import BoolArray, Mask
 from prunescope.observables.blocks import BLOCKS, block_histogram, block_share, sum_of_variances
 from prunescope.observables.measure import Scalar
@@ -88,7 +89,13 @@ def pattern_share(
     number of weights (along outputs: each column's), in closed form. nan where not one group fits.
     docs/science.md, "Groups and blocks".
     """
-    return _share(groups(Mask.of(mask), length, along), kept, exactly)
+    one_of("along", along, get_args(Along))
+    exactly = flag("exactly", exactly)
+    mask, length = Mask.of(mask), whole("length", length, 1)
+    kept = whole("kept", kept, most=length)
+    if length > (mask.n_in if along == "inputs" else mask.n_out):
+        return Scalar()
+    return _share(groups(mask, length, along), kept, exactly)
 
 
 def _share(found: Groups, kept: int, exactly: bool) -> Scalar:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from prunescope.arguments import flag, listed, whole
 from prunescope.errors import InputError
 from prunescope.mask import Mask
 from prunescope.observables.arrays import as_array
@@ -55,14 +56,19 @@ def hierarchy(  # noqa: PLR0913  (public since 0.1.0)
     ``effective_masks``. Returns one Tier per layer, the top one first. Raises InputError for a layer or node that
     does not exist, weights of another shape, top < 1 and strengths beyond float64. docs/science.md, "Hierarchy and effective masks".
     """
-    layers = [Mask.of(mask) for mask in masks]
-    _check(layers, weights, layer, node, top)
+    layers = [Mask.of(mask) for mask in listed("masks", masks, "a list of masks, from the first layer up")]
+    weights = listed("weights", weights, "a list of arrays, from the first layer up")
+    layer, node, count = whole("layer", layer), whole("node", node), flag("count", count)
+    top = None if top is None else whole("top", top, 1)
+    _check(layers, weights, layer, node)
     effective = effective_masks(layers[:layer], count=count)
     none, no_weights = np.zeros(0, np.int64), np.zeros(0)
     nodes, strength = np.array([node], np.int64), np.ones(1)
     tiers = [Tier(layer, nodes, strength, effective[layer - 1][nodes], none, none, no_weights)]
     for below in range(layer - 1, 0, -1):
-        kept = np.where(layers[below].array[nodes], as_array(weights[below])[nodes], 0).astype(np.float64)
+        kept = np.where(layers[below].array[nodes], as_array(weights[below], "weights")[nodes], 0).astype(
+            np.float64
+        )
         joined = layers[below].array[nodes] & effective[below - 1].any(axis=1)
         lower = np.flatnonzero(joined.any(axis=0))
         reach = _strengths(strength, np.abs(kept), below)[lower]
@@ -87,16 +93,14 @@ def _strengths(strength: Floats, sizes: Floats, layer: int) -> Floats:
     return np.asarray(reach)
 
 
-def _check(layers: list[Mask], weights: Sequence[Any], layer: int, node: int, top: int | None) -> None:
+def _check(layers: list[Mask], weights: Sequence[Any], layer: int, node: int) -> None:
     if not 1 <= layer <= len(layers):
         raise InputError(f"no layer {layer}; hidden layers are 1 to {len(layers)}")
     if len(weights) < layer:
         raise InputError(f"layer {layer} needs the weights of {layer} layers, got {len(weights)}")
     for number, mask in enumerate(layers[:layer], 1):
-        shape = as_array(weights[number - 1]).shape
+        shape = as_array(weights[number - 1], "weights").shape
         if shape != mask.array.shape:
             raise InputError(f"weights of layer {number} have shape {shape}, its mask has {mask.array.shape}")
     if not 0 <= node < layers[layer - 1].n_out:
         raise InputError(f"no node {node}; layer {layer} has nodes 0 to {layers[layer - 1].n_out - 1}")
-    if top is not None and top < 1:
-        raise InputError(f"top must be 1 or more, got {top}")

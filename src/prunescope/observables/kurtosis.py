@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from prunescope.arguments import generator_of, indices, instance
 from prunescope.errors import InputError
 from prunescope.mask import Mask
 from prunescope.model import Arrays
@@ -60,7 +61,7 @@ def shuffled_kurtosis(weights: Any, mask: Any, inputs: Any, rng: np.random.Gener
     ``preactivation_kurtosis``; ``rng`` draws the positions.
     """
     masked, inputs = operands(weights, mask, inputs)
-    return kurtosis_of(shuffled_rows(masked, rng), inputs)
+    return kurtosis_of(shuffled_rows(masked, generator_of("rng", rng)), inputs)
 
 
 def kurtosis_of(masked: NDArray[Any], inputs: NDArray[Any]) -> Floats:
@@ -124,7 +125,7 @@ def cavity(weights: Any, mask: Any, inputs: Any, *, nodes: Any = None) -> Cavity
     Redman et al. 2024 ("cavity method"); docs/science.md, "Cavity".
     """
     masked, inputs = operands(weights, mask, inputs)
-    chosen = np.arange(len(masked)) if nodes is None else np.atleast_1d(as_array(nodes)).astype(np.int64)
+    chosen = np.arange(len(masked)) if nodes is None else indices("nodes", nodes, len(masked))
     v = masked[chosen].astype(np.float64)
     return cavity_of(joint_moments(v, inputs), v, chosen, Mask.of(mask))
 
@@ -187,7 +188,8 @@ def split_cavity(effects: Cavity, weights: Any, next_mask: Any) -> CavitySplit:
     the next level, [n_out, n_in]. Effects that are not defined are left out. Raises InputError when the two shapes
     differ. docs/science.md, "Cavity".
     """
-    weights, mask = as_array(weights), Mask.of(next_mask)
+    instance("effects", effects, Cavity, "what cavity() returns")
+    weights, mask = as_array(weights, "weights"), Mask.of(next_mask)
     if weights.shape != mask.array.shape:
         raise InputError(f"weights have shape {weights.shape}, but the mask has {mask.array.shape}")
     defined = np.isfinite(effects.effect)
@@ -203,6 +205,7 @@ def split_cavity(effects: Cavity, weights: Any, next_mask: Any) -> CavitySplit:
 
 def stored_cavity(observations: Arrays) -> Cavity | None:
     """Return the cavity stored in a level's observations; None for a run that did not measure it."""
+    instance("observations", observations, dict, "what Run.observations() returns")
     if "cavity_effect" not in observations:
         return None
     place = observations["cavity_place"].astype(np.int64)
@@ -251,7 +254,7 @@ def operands(weights: Any, mask: Any, inputs: Any) -> tuple[NDArray[Any], NDArra
 
     Raises InputError for shapes that do not fit.
     """
-    mask, weights, inputs = Mask.of(mask), as_array(weights), _matrix(inputs, "inputs")
+    mask, weights, inputs = Mask.of(mask), as_array(weights, "weights"), _matrix(inputs, "inputs")
     if weights.shape != mask.array.shape:
         raise InputError(f"weights have shape {weights.shape}, but the mask has {mask.array.shape}")
     if inputs.shape[1] != mask.n_in:
@@ -264,7 +267,7 @@ def operands(weights: Any, mask: Any, inputs: Any) -> tuple[NDArray[Any], NDArra
 
 
 def _matrix(values: Any, name: str) -> NDArray[Any]:
-    values = as_array(values)
+    values = as_array(values, name)
     if values.ndim != 2 or not len(values):
         raise InputError(
             f"{name} must be [images, entries] with at least one image, got shape {values.shape}"

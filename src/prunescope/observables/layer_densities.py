@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from prunescope.arguments import listed, share, wholes
 from prunescope.errors import InputError
 from prunescope.observables.measure import Scalar
 from prunescope.observables.rank_correlation import rank_correlation
@@ -39,8 +40,9 @@ def compare_densities(shapes: Sequence[Sequence[int]], kept: Sequence[int]) -> L
     InputError where there is no layer, no kept weight, an empty shape, or more kept weights than a layer has.
     docs/science.md, "Densities by depth".
     """
+    shapes = _shapes(shapes)
     sizes = np.array([math.prod(shape) for shape in shapes], np.float64)
-    counts = np.array([int(one) for one in kept], np.float64)
+    counts = np.array(wholes("kept", kept), np.float64)
     if not len(sizes) or len(sizes) != len(counts):
         raise InputError(
             f"densities need a shape and a number for each layer, got {len(sizes)} and {len(counts)}"
@@ -70,6 +72,7 @@ def erdos_renyi_kernel(shapes: Sequence[Sequence[int]], density: float) -> tuple
     shapes: (n_out, n_in, *kernel) of each layer. ε solves Σ density_l · size_l = density · Σ size_l. Layers for which
     the formula exceeds 1 are dense, and the others keep the rest. Source: Evci et al. 2020, Section 3.
     """
+    shapes, density = _shapes(shapes), share("density", density)
     weights = np.array([math.prod(shape) for shape in shapes], np.float64)
     raw = np.array([sum(shape) for shape in shapes], np.float64) / weights
     dense = np.zeros(len(weights), np.bool_)
@@ -81,3 +84,14 @@ def erdos_renyi_kernel(shapes: Sequence[Sequence[int]], density: float) -> tuple
             return tuple(np.where(dense, 1.0, scale * raw).tolist())
         dense |= over
     return (1.0,) * len(weights)
+
+
+def _shapes(given: object) -> list[tuple[int, ...]]:
+    """Return the shapes of layers; raise InputError for what are no shapes of weights, (n_out, n_in, *kernel)."""
+    shapes = [wholes("a shape", shape) for shape in listed("shapes", given, "a list of shapes")]
+    for shape in shapes:
+        if len(shape) < 2:
+            raise InputError(f"a shape of weights is (n_out, n_in, *kernel), got {shape}")
+        if 0 in shape:
+            raise InputError(f"densities need layers that hold weights, got shape {shape}")
+    return shapes

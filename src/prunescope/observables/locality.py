@@ -8,8 +8,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from prunescope.arguments import indices, instance, said
 from prunescope.errors import InputError
 from prunescope.mask import ImageShape, Mask, image_shape
+from prunescope.observables.arrays import as_array
 from prunescope.observables.pair_counts import count_pairs, transformed_pairs
 
 
@@ -35,10 +37,7 @@ def locality(mask: Any, shape: ImageShape, *, nodes: Any = None) -> Locality:
     C·H·W = n_in. Paper, Section 3 and Fig. 2; docs/science.md, "Locality".
     """
     mask = Mask.of(mask)
-    chosen = np.arange(mask.n_out)
-    if nodes is not None:
-        rows = np.atleast_1d(nodes)
-        chosen = chosen[rows if rows.dtype == np.bool_ else rows.astype(np.int64)]
+    chosen = np.arange(mask.n_out) if nodes is None else indices("nodes", nodes, mask.n_out)
     shape = image_shape(shape)
     mask.images(shape)  # raises for a shape that does not fit
     return Locality(*count_pairs(mask.array[chosen], shape))
@@ -59,6 +58,7 @@ def uniform_null(fan_in: Any, shape: ImageShape) -> Locality:
     """
     channels, height, width = shape = image_shape(shape)
     n_in = channels * height * width
+    fan_in = fan_ins(fan_in, n_in)
     overlap = np.outer(_overlap(height), _overlap(width)) * _pair_density(fan_in, n_in)
     same = channels * overlap
     same[height - 1, width - 1] = 0.0
@@ -90,8 +90,7 @@ def relative_density(counts: NDArray[Any], expected: NDArray[np.float64]) -> NDA
     of that shape, nan where nothing is expected. Raises InputError when the shapes differ. docs/science.md,
     "Relative density".
     """
-    if counts.shape != expected.shape:
-        raise InputError(f"S(d) has shape {counts.shape}, but its null has {expected.shape}")
+    counts, expected = _same_shape(counts, expected)
     result = np.full(counts.shape, np.nan)
     np.divide(counts, expected, out=result, where=expected > 0)
     return result
@@ -104,8 +103,9 @@ def radial_profile(counts: NDArray[Any], expected: NDArray[np.float64]) -> NDArr
     Returns float64 [rings], indexed by r from 0, nan where nothing is expected (ring 0 of S_sc).
     Raises InputError when the shapes differ.
     """
-    if counts.shape != expected.shape:
-        raise InputError(f"S(d) has shape {counts.shape}, but its null has {expected.shape}")
+    counts, expected = _same_shape(counts, expected)
+    if counts.ndim != 2:
+        raise InputError(f"S(d) must have 2 axes [2H-1, 2W-1], got shape {counts.shape}")
     ring = rings(*counts.shape).ravel()
     found, awaited = (np.bincount(ring, array.ravel()).astype(np.float64) for array in (counts, expected))
     return relative_density(found, awaited)
@@ -132,6 +132,34 @@ def rings(rows: int, columns: int) -> NDArray[np.int64]:
     """Return the ring, |d| rounded to an integer, of each entry of an S(d) array [rows, columns]."""
     dy, dx = np.arange(rows) - rows // 2, np.arange(columns) - columns // 2
     return np.floor(np.hypot(dy[:, np.newaxis], dx) + 0.5).astype(np.int64)
+
+
+def check_localities(counts: object, null: object) -> None:
+    """Raise InputError where S(d) of a mask and of its null are no Locality, or those of images of different shapes."""
+    instance("counts", counts, Locality, "what locality() returns")
+    instance("null", null, Locality, "what uniform_null() returns")
+    assert isinstance(counts, Locality)
+    assert isinstance(null, Locality)
+    _same_shape(counts.same, null.same)
+
+
+def _same_shape(counts: Any, expected: Any) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Return S(d) and its null as arrays; raise InputError where their shapes differ, or they are no numbers."""
+    counts, expected = as_array(counts, "S(d)"), as_array(expected, "the null of S(d)")
+    if counts.shape != expected.shape:
+        raise InputError(f"S(d) has shape {counts.shape}, but its null has {expected.shape}")
+    return counts, expected
+
+
+def fan_ins(given: Any, n_in: int | None = None) -> NDArray[np.int64]:
+    """Return fan-ins as int64 [n_out]; raise InputError for what are no whole numbers of 0 to ``n_in``."""
+    array = as_array(given, "fan_in")
+    largest = np.inf if n_in is None else n_in
+    right = array.ndim == 1 and array.dtype != np.bool_
+    if not right or (array != np.floor(array)).any() or not ((array >= 0) & (array <= largest)).all():
+        about = "0 or more" if n_in is None else f"0 to {n_in}"
+        raise InputError(f"fan_in must be whole numbers [n_out] of {about}, got {said(given)}")
+    return array.astype(np.int64)
 
 
 def _ordered_pairs(fan_in: Any) -> float:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from prunescope._views import html_of, text_of
-from prunescope.errors import InputError
+from prunescope.arguments import whole
 from prunescope.mask import ImageShape, Mask, image_shape
 from prunescope.observables.arrays import as_array
 from prunescope.observables.connectivity import scaled_participation, shuffle_at_fan_in, variance_ratio
@@ -140,8 +140,7 @@ def measure(
     Raises InputError for shuffles < 0 or weights of another shape, and for a shape that does not fit.
     docs/science.md, "Scalars" and "Nulls".
     """
-    if not isinstance(shuffles, int | np.integer) or shuffles < 0:
-        raise InputError(f"shuffles must be 0 or more, got {shuffles!r}")
+    shuffles = whole("shuffles", shuffles)
     if seed is not None:
         warnings.warn(
             "measure(seed=…) has no effect: a mask's null depends on the mask alone",
@@ -197,7 +196,7 @@ def _spatial(mask: Mask, shape: ImageShape | None, shuffles: int) -> list[Scalar
 
 def _against_normal(mask: Mask, weights: Any) -> Scalar:
     ratios = scaled_participation(weights, mask)
-    if not np.isfinite(as_array(weights)[mask.array]).all():
+    if not np.isfinite(as_array(weights, "weights")[mask.array]).all():
         return Scalar()  # the nodes that remain are not typical
     finite = ratios[np.isfinite(ratios)]
     value = float(finite.mean()) if finite.size else NAN

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from prunescope.mask import ImageShape, Mask
-from prunescope.observables.arrays import as_array
+from prunescope.arguments import indices
+from prunescope.mask import ImageShape, Mask, image_shape
 from prunescope.observables.pair_counts import count_pairs
 
 
@@ -20,8 +20,9 @@ def node_locality(mask: Any, shape: ImageShape, nodes: Any = None) -> NDArray[np
     C·H·W = n_in. Paper, Fig. 9; docs/science.md, "Locality".
     """
     mask = Mask.of(mask)
+    shape = image_shape(shape)
     mask.images(shape)  # raises for a shape that does not fit
-    chosen = np.arange(mask.n_out) if nodes is None else np.atleast_1d(as_array(nodes)).astype(np.int64)
+    chosen = np.arange(mask.n_out) if nodes is None else indices("nodes", nodes, mask.n_out)
     maps = np.zeros((len(chosen), 2 * shape[1] - 1, 2 * shape[2] - 1), np.int64)
     for k, node in enumerate(chosen):
         maps[k] = count_pairs(mask.array[node : node + 1], shape)[0]

@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from prunescope.arguments import flag, whole
 from prunescope.errors import InputError
-from prunescope.mask import ImageShape, Mask, image_shape
+from prunescope.mask import NOT_BINARY, BoolArray, ImageShape, Mask, image_shape
 from prunescope.observables.arrays import as_array, in_range
 
 
@@ -23,8 +24,8 @@ def weight_image(
     ``symmetric`` 0.5 is zero and the largest |w| reaches 0 or 1. A node whose values are all the same is 0.5
     everywhere. Raises InputError for other shapes and for kept weights that are not finite. Paper, Fig. 3.
     """
-    shape = image_shape(shape)
-    mask = _row(mask_row, shape, "mask").astype(np.bool_)
+    shape, symmetric = image_shape(shape), flag("symmetric", symmetric)
+    mask = _mask_row(mask_row, shape)
     weights = _row(weights_row, shape, "weights").astype(np.float64)
     values = np.where(mask, weights, 0.0)  # a product would turn a pruned inf or nan into nan
     if not np.isfinite(values).all():
@@ -44,7 +45,8 @@ def mask_image(mask_row: Any, shape: ImageShape) -> NDArray[np.float64]:
     mask_row: [C·H·W]; shape: (C, H, W) with C 3, or 1 for grey. Returns float64 [H, W, 3] of 0 and 1.
     Raises InputError for other shapes. Paper, Fig. 3a.
     """
-    return _rgb(_row(mask_row, shape, "mask").astype(np.bool_).astype(np.float64), shape)
+    shape = image_shape(shape)
+    return _rgb(_mask_row(mask_row, shape).astype(np.float64), shape)
 
 
 def most_connected(mask: Any, k: int) -> NDArray[np.int64]:
@@ -52,18 +54,24 @@ def most_connected(mask: Any, k: int) -> NDArray[np.int64]:
 
     mask: [n_out, n_in]. Returns int64 [min(k, n_out)]. Raises InputError for k < 0. Paper, Fig. 3a.
     """
-    if k < 0:
-        raise InputError(f"k must be 0 or more, got {k}")
+    k = whole("k", k)
     return np.argsort(-Mask.of(mask).fan_in, kind="stable")[:k].astype(np.int64)
 
 
 def _row(row: Any, shape: ImageShape, name: str) -> NDArray[Any]:
-    array = as_array(row)
+    array = as_array(row, name)
     if array.shape != (math.prod(shape),):
         raise InputError(
             f"{name} of a node must have shape ({math.prod(shape)},) for {_text(shape)}, got {array.shape}"
         )
     return array
+
+
+def _mask_row(row: Any, shape: ImageShape) -> BoolArray:
+    array = _row(row, shape, "mask")
+    if not ((array == 0) | (array == 1)).all():
+        raise InputError(NOT_BINARY)
+    return array.astype(np.bool_)
 
 
 def _rgb(values: NDArray[np.float64], shape: ImageShape) -> NDArray[np.float64]:

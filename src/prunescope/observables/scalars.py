@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from prunescope.mask import ImageShape, Mask
-from prunescope.observables.locality import Locality, radial_profile, relative_density
+from prunescope.mask import ImageShape, Mask, image_shape
+from prunescope.observables.locality import Locality, check_localities, radial_profile, relative_density
 from prunescope.observables.pair_counts import Rays, ray_pairs
 
 # Pairs within this many pixels along x and along y are neighbours (docs/science.md, "Scalars").
@@ -30,6 +30,7 @@ def locality_index(counts: Locality, null: Locality) -> float:
     Neighbours have 0 < |d|∞ ≤ 2 pixels. counts: S(d) of a mask; null: its uniform null. Random masks give 1; nan when
     there is no same-channel pair, or none is possible. docs/science.md, "Scalars", the scalar "locality".
     """
+    check_localities(counts, null)
     share, expected = _neighbour_share(counts.same), _neighbour_share(null.same)
     return share / expected if expected > 0 else float("nan")
 
@@ -40,6 +41,7 @@ def half_width(counts: Locality, null: Locality) -> float:
     It is where g - 1 falls to half of its value in the nearest ring, with linear interpolation between the rings.
     counts, null: as for ``locality_index``. nan when the nearest ring holds no excess. docs/science.md, "Scalars".
     """
+    check_localities(counts, null)
     excess = radial_profile(counts.same, null.same) - 1
     distance = np.flatnonzero(np.isfinite(excess))
     if distance.size == 0 or excess[distance[0]] <= 0:
@@ -65,6 +67,7 @@ def anisotropy(counts: Locality, null: Locality) -> float:
     S(d) has the shape of a cross. inf without any diagonal pair; nan for images less than 4 pixels wide or high, and
     without pairs. docs/science.md, "Scalars".
     """
+    check_localities(counts, null)
     return anisotropy_of_rays(_rays(counts.same), null)
 
 
@@ -104,6 +107,7 @@ def radius_of_gyration(mask: Any, shape: ImageShape) -> NDArray[np.float64]:
     0 for a node with a single input and nan for a node without inputs; the scalar of a layer (``measure``) averages
     only nodes with a fan-in of 2 or more. Raises InputError unless C·H·W = n_in. docs/science.md, "Scalars".
     """
+    shape = image_shape(shape)
     images = Mask.of(mask).images(shape)
     radii = np.zeros(len(images))
     # Sums of integers are exact, so that the numbers do not depend on how many nodes are summed at once.

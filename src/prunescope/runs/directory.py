@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from prunescope._views import html_of, view
+from prunescope.arguments import path_of, whole
 from prunescope.errors import InputError, damaged
 from prunescope.experiment import Experiment, load
 from prunescope.files import open_regular
@@ -52,7 +53,7 @@ class Run:
 
     def __init__(self, path: str | Path) -> None:
         """Open the directory; raise InputError when ``path`` holds no run."""
-        self.path = Path(path)
+        self.path = path_of("path", path)
         # The table as it was last read, after the numbers that identify the file.
         self._read: tuple[tuple[int, ...], polars.DataFrame] | None = None
         # What run.json said, after the numbers that identified it.
@@ -259,8 +260,8 @@ class Run:
         return lines
 
     def level_path(self, level: int) -> Path:
-        """Return the directory of a level."""
-        return self.path / f"level-{level:03d}"
+        """Return the directory of a level, finished or not; raise InputError for what is no whole number."""
+        return self.path / f"level-{whole('level', level):03d}"
 
     def _arrays(self, path: Path, level: int | None) -> tuple[Arrays, dict[str, str]]:
         """Read a file of arrays and its metadata; raise InputError for one that is damaged, or of another run or level."""
@@ -300,7 +301,7 @@ class Run:
         """Read the mask of one hidden layer (1 = first); raise InputError for a level or layer that does not exist."""
         self._check_level(level)
         masks = self.ticket(level).masks
-        if not 1 <= layer <= len(masks):
+        if not 1 <= whole("layer", layer) <= len(masks):
             raise InputError(f"{self.path}: no layer {layer}; hidden layers are 1 to {len(masks)}")
         return masks[layer - 1]
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from prunescope import experiment
+from prunescope.arguments import callable_of, instance, path_of
 from prunescope.data.prepared import rotation, writing
 from prunescope.data.prepared.reading import is_prepared, open_prepared
 from prunescope.data.raw_images import Progress, Raw
@@ -46,11 +47,17 @@ def prepare(
     Raises InputError for streams, for missing or damaged files, for a prepared folder made with other options, and,
     before images are read, for a task that the classes do not allow or that leaves one class.
     """
-    store = Path(cache) if cache else cache_folder()
+    instance("data", data, experiment.Data, "the data of an experiment, as load(…).data")
+    for name, function in (("progress", progress), ("check", check)):
+        if function is not None:
+            callable_of(name, function)
+    store = path_of("cache", cache) if cache not in (None, "") else cache_folder()
     if data.source in STREAMS:
         raise InputError(f"data.source={data.source} is drawn as it is needed: there is nothing to prepare")
     if out is not None:
-        check_folder(Path(out), "--out")  # a set that is to be turned is prepared before it is written there
+        check_folder(
+            path_of("out", out), "--out"
+        )  # a set that is to be turned is prepared before it is written there
     if data.root and is_prepared(root := data.root_path):
         base = _matching(root, data)
         found = open_prepared(base)

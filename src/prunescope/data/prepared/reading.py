@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from prunescope.arguments import path_of
 from prunescope.data.prepared.duplicates import count_shared, row_digests
 from prunescope.data.prepared.manifest import ARRAYS, wrong_field
 from prunescope.data.prepared.writing import FORMAT, MANIFEST, SHARED
@@ -189,7 +190,7 @@ def info(path: str | Path) -> dict[str, Any]:
     of the validation part whose pixels are also a training image's; ``provenance`` says from which files and options
     the folder was made, and what was left out. Raises InputError when ``path`` is not a prepared folder or is damaged.
     """
-    prepared = open_prepared(Path(path))
+    prepared = open_prepared(path_of("path", path))
     counts = {
         split: np.bincount(prepared.labels(split), minlength=len(prepared.classes)).tolist()
         for split in SPLITS
@@ -212,7 +213,7 @@ def verify(path: str | Path) -> list[str]:
     Each array is compared with its SHA-256, and images and labels with the manifest. The list is empty when all is
     well. Raises InputError when ``path`` is not a prepared folder.
     """
-    folder = Path(path)
+    folder = path_of("path", path)
     try:
         prepared = open_prepared(folder)
     except InputError as error:

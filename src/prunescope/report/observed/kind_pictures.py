@@ -84,7 +84,9 @@ def kind_pictures(layer: ObservedLayer) -> list[dict[str, Any]]:
             continue
         words = PICTURES.get(name, PictureWords(name.replace("_", " ")))
         values = values.reshape([side for side in values.shape if side > 1])
-        if values.ndim > 3 or (words.counted and values.min() == values.max()):
+        if values.ndim > 3:  # a kernel of four axes and more, slice by slice
+            values = values.reshape(-1, *values.shape[-2:])
+        if words.counted and values.min() == values.max():
             continue
         drawn = (
             _drawn(values.astype(np.float64)) if words.counted is None else _histogram(values, words.counted)
