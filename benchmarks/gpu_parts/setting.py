@@ -203,7 +203,7 @@ def toml(experiment: Any, path: Path) -> Path:
 
 
 def start(arguments: Sequence[str | Path], folder: Path) -> subprocess.Popen[str]:
-    """Start the command ``prunescope`` as a process of its own."""
+    """Start the command ``prunescope`` as a process of its own, in the group of this one, which is stopped as a whole."""
     environment = os.environ | {"PRUNESCOPE_CACHE": str(folder / "cache")}
     return subprocess.Popen(
         [*PROGRAM, *map(str, arguments)],
@@ -211,7 +211,6 @@ def start(arguments: Sequence[str | Path], folder: Path) -> subprocess.Popen[str
         stderr=subprocess.PIPE,
         text=True,
         env=environment,
-        start_new_session=True,
     )
 
 
