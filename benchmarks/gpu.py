@@ -11,6 +11,9 @@ files of the parts, at most eight in all.
 from __future__ import annotations
 
 import argparse
+import contextlib
+import os
+import signal
 import subprocess
 import sys
 import time
@@ -55,7 +58,7 @@ def parsed(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--data", type=Path, help="sequence: a folder of parquet files; random images without it"
     )
-    parser.add_argument("--precision", default="tf32", help="sequence")
+    parser.add_argument("--precision", help="sequence; tf32 unless told, float32 on a CPU")
     parser.add_argument("--steps", type=int, default=100_000, help="sequence: steps of a level")
     parser.add_argument("--inside", action="store_true", help=argparse.SUPPRESS)
     parser.add_argument("--skip", type=int, default=0, help=argparse.SUPPRESS)
@@ -70,12 +73,12 @@ def _guarded(part: str, given: argparse.Namespace, output: Output) -> None:
         begun = sum(row["part"] == part and row.get("state") == "begun" for row in output.rows())
         command = [sys.executable, str(Path(__file__).resolve()), part, "--inside", "--skip", str(begun)]
         command += ["--out", str(given.out), "--device", given.device, "--seconds", str(max(0.0, left))]
-        command += ["--precision", given.precision, "--steps", str(given.steps)]
+        command += ["--steps", str(given.steps)]
+        command += ["--precision", given.precision] if given.precision else []
         command += ["--tiny"] if given.tiny else []
         command += ["--data", str(given.data)] if given.data else []
-        try:
-            code = subprocess.run(command, timeout=max(0.0, left) + GRACE, check=False).returncode
-        except subprocess.TimeoutExpired:
+        code = _ended(command, max(0.0, left) + GRACE)
+        if code is None:
             output.row(part, name="the part", state="STOPPED")
             output.say(f"STOPPED {part}: it did not end within its time")
             return
@@ -85,9 +88,26 @@ def _guarded(part: str, given: argparse.Namespace, output: Output) -> None:
         output.say(f"LOST {part}: its process ended with {code}; going on with what is left")
 
 
+def _ended(command: list[str], seconds: float) -> int | None:
+    """Run a part to its end and return its exit code, None where it had to be stopped after so many seconds.
+
+    The processes that it started end with it: they would compute on the device beside the next part.
+    """
+    process = subprocess.Popen(command, process_group=0)
+    try:
+        return process.wait(timeout=seconds)
+    except subprocess.TimeoutExpired:
+        return None
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
 def _inside(given: argparse.Namespace, output: Output) -> int:
     """Run one part in this process."""
-    options = {"data": given.data, "precision": given.precision, "steps": given.steps}
+    usual = "tf32" if given.device.startswith("cuda") else "float32"
+    options = {"data": given.data, "precision": given.precision or usual, "steps": given.steps}
     request = Request(output, given.device, given.tiny, given.seconds, options)
     part = given.parts[0]
     try:
@@ -159,4 +179,6 @@ def summary(output: Output) -> list[str]:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    code = main()
+    sys.stdout.flush()
+    os._exit(code)  # Threads that wait for other processes would hold a part whose device is lost.

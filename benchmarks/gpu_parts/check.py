@@ -23,7 +23,8 @@ from gpu_parts.setting import Request, Work, called, complaints, start, toml
 
 Facts = dict[str, object]
 Check = Callable[[Work], Facts]
-Trajectory = list[tuple[float, Any]]  # the mean loss since the last mark and the model, at each mark
+# At each mark: the mean loss since the last one, the model, and the moving averages of what takes part.
+Trajectory = list[tuple[float, Any, list[np.ndarray]]]
 MARKS = (1, 2, 5, 20)
 # How far losses and parameters may be from the CPU's in float32, relative; by precision.
 TOLERANCES = {"float32": 1e-4, "tf32": 1e-2, "bf16": 3e-2}
@@ -135,17 +136,18 @@ def agrees(
 def compared(
     found: Trajectory, expected: Trajectory, begun: Any, experiment: Any, growth: float = 1.0
 ) -> Facts:
-    """Return how far losses, parameters and updates since ``begun`` are from those expected; raise Wrong if too far.
+    """Return how far losses, parameters, averages and updates since ``begun`` are from those expected; raise Wrong if too far.
 
     Updates may be ``growth`` times as far as usual.
     """
     precision, adam = experiment.train.precision, experiment.train.optimizer == "adam"
-    facts: Facts = {"loss": {}, "parameters": {}, "updates": {}}
+    facts: Facts = {"loss": {}, "parameters": {}, "averages": {}, "updates": {}}
     wrong = []
     for mark, own, other in zip(MARKS, found, expected, strict=True):
         errors = {
             "loss": abs(own[0] - other[0]) / abs(other[0]),
             "parameters": distance(own[1], other[1]),
+            "averages": distance(own[2], other[2]) if other[2] else 0.0,
             "updates": distance(less(own[1], begun), less(other[1], begun)),
         }
         for name, error in errors.items():
@@ -153,7 +155,7 @@ def compared(
             limit = GROWTH[mark] * TOLERANCES[precision]
             if name == "updates":
                 limit = growth * UPDATE_TOLERANCES[precision]
-            elif name == "parameters" and adam:
+            elif name in ("parameters", "averages") and adam:
                 limit *= ADAM
             if name == "updates" and (mark > 2 or adam):
                 continue
@@ -194,15 +196,28 @@ def batches_of(work: Work, layout: str, count: int) -> list[Any]:
 
 
 def trajectory(work: Work, layout: str, engine: Any, before: int = 0) -> Trajectory:
-    """Return the mean loss since the last mark and the model at each mark, in steps after the first ``before``."""
+    """Return the trajectory of an engine in the steps after the first ``before``."""
     from prunescope.bench.device.competitors import take_steps
 
     batches = batches_of(work, layout, before + MARKS[-1])[before:]
     found = []
     for first, last in zip((0, *MARKS), MARKS, strict=False):
         take_steps(engine, batches[first:last])
-        found.append((engine.take_loss(), engine.model()))
+        loss, model = engine.take_loss(), engine.model()
+        found.append((loss, model, averages(work, layout, model)))
     return found
+
+
+def averages(work: Work, layout: str, model: Any) -> list[np.ndarray]:
+    """Return the moving averages of the inputs that vary and are read, which all engines have; of norm "before" alone."""
+    ticket, live = beginning(work, layout)[1], work.dataset(layout).live_pixels
+    read = [*(mask.array.any(axis=0) for mask in ticket.masks), np.True_]
+    return [
+        np.asarray(average[varies & reads], np.float64)
+        for layer, varies, reads in zip(model.layers, ticket.live_inputs(live), read, strict=True)
+        for average in (layer.mean, layer.variance)
+        if average.shape == varies.shape and layer.gamma.shape == varies.shape
+    ]
 
 
 def less(model: Any, other: Any) -> list[np.ndarray]:

@@ -77,17 +77,13 @@ class BrokenDevice(RuntimeError):
 
 def breaks_the_device(error: BaseException | None) -> bool:
     """Return whether after this error each further call to the device fails."""
-    texts = []
+    from prunescope.training.torch.device import DeviceLostError, fault
+
     while error is not None:
-        texts.append(str(error))
+        if isinstance(error, DeviceLostError) or fault(error) == "device":
+            return True
         error = error.__cause__ or error.__context__
-    signs = (
-        "illegal memory access",
-        "device-side assert",
-        "unspecified launch failure",
-        "misaligned address",
-    )
-    return any(sign in text for text in texts for sign in signs)
+    return False
 
 
 def short(value: object) -> str:

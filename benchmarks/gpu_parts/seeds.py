@@ -72,6 +72,7 @@ def _run(request: Request, folder: Path, seed: int) -> int:
     fields = [f"run.device={request.device}", *(TINY if request.tiny else ())]
     arguments = ["run", "quickstart", *fields, "--seed", str(seed), "--out", folder / "runs"]
     process = start(arguments, folder)
+    expected: tuple[int, ...] = STOPPED
     try:
         _, error = process.communicate(timeout=max(5.0, request.left - KEPT_SECONDS))
     except subprocess.TimeoutExpired:
@@ -81,7 +82,8 @@ def _run(request: Request, folder: Path, seed: int) -> int:
         except subprocess.TimeoutExpired:
             process.kill()
             _, error = process.communicate()
-    if process.returncode not in STOPPED:
+            expected = (-signal.SIGKILL,)
+    if process.returncode not in expected:
         raise RuntimeError(f"exit code {process.returncode}: {error.strip()[-500:]}")
     return process.returncode
 

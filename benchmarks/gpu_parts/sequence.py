@@ -76,6 +76,7 @@ def _trained(request: Request, folder: Path) -> dict[str, object]:
     process = start(["run", experiment, "--out", folder / "runs"], folder)
     reader = threading.Thread(target=watched.read, args=(process,))
     reader.start()
+    expected: tuple[int, ...] = STOPPED
     try:
         process.wait(timeout=max(5.0, request.left - PACKING))
     except subprocess.TimeoutExpired:
@@ -84,10 +85,12 @@ def _trained(request: Request, folder: Path) -> dict[str, object]:
             process.wait(timeout=30)
         except subprocess.TimeoutExpired:
             process.kill()
+            process.wait()
+            expected = (-signal.SIGKILL,)  # The levels that are done are whole.
     reader.join(timeout=10)
     seconds = time.monotonic() - began
     paths = sorted((folder / "runs").rglob("run.json"))
-    if process.returncode not in STOPPED or not paths:
+    if process.returncode not in expected or not paths:
         lines = [line for _, line in watched.lines[-5:]]
         raise RuntimeError(f"the run ended with {process.returncode}: {' | '.join(lines)}")
     path = paths[0].parent

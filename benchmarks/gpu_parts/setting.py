@@ -172,7 +172,7 @@ def _dataset(layout: Layout) -> Any:
 
 @contextmanager
 def complaints() -> Iterator[list[str]]:
-    """Collect what the package warns of within the context, and Python's warnings about captures and fallbacks."""
+    """Collect what the package warns of within the context, and Python's warnings about captures, fallbacks and kernels."""
     found: list[str] = []
 
     class Collector(logging.Handler):
@@ -187,7 +187,7 @@ def complaints() -> Iterator[list[str]]:
             yield found
     finally:
         logger.removeHandler(collector)
-        signs = ("captur", "eager", "fall", "graph")
+        signs = ("captur", "eager", "fall", "graph", "triton")
         found += [str(w.message) for w in caught if any(sign in str(w.message).lower() for sign in signs)]
 
 
@@ -203,7 +203,7 @@ def toml(experiment: Any, path: Path) -> Path:
 
 
 def start(arguments: Sequence[str | Path], folder: Path) -> subprocess.Popen[str]:
-    """Start the command ``prunescope`` as a process of its own."""
+    """Start the command ``prunescope`` as a process of its own, in the group of this one, which is stopped as a whole."""
     environment = os.environ | {"PRUNESCOPE_CACHE": str(folder / "cache")}
     return subprocess.Popen(
         [*PROGRAM, *map(str, arguments)],
@@ -211,7 +211,6 @@ def start(arguments: Sequence[str | Path], folder: Path) -> subprocess.Popen[str
         stderr=subprocess.PIPE,
         text=True,
         env=environment,
-        start_new_session=True,
     )
 
 

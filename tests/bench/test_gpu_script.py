@@ -1,20 +1,27 @@
 """The pieces of benchmarks/gpu.py that take seconds on a CPU: run with `pytest tests/bench/test_gpu_script.py`."""
 
 import json
+import os
 import signal
+import subprocess
+import sys
 import tarfile
+import time
 from dataclasses import replace
+from pathlib import Path
 from types import SimpleNamespace
 
 import gpu
 import numpy as np
 import pytest
-from gpu_parts import check, profile, rare, seeds, sequence
-from gpu_parts.output import BrokenDevice, Output
+from gpu_parts import check, profile, rare, seeds, sequence, setting
+from gpu_parts.output import BrokenDevice, Output, breaks_the_device
 from gpu_parts.setting import Request, Work, complaints, toml
 
 from prunescope.experiment import load
 from prunescope.pruning import method_names
+from prunescope.training.torch import torch_passes
+from prunescope.training.torch.device import DeviceLostError
 from prunescope.training.torch.engine import TorchEngine
 
 
@@ -80,6 +87,27 @@ def test_a_wrong_engine_is_found(work, monkeypatch):
 
     monkeypatch.setattr(Work, "engine", lambda self, *arguments: engine(*arguments))
     with pytest.raises(check.Wrong, match="updates after 1 steps differ by"):
+        check.agrees(work, precision="float32")
+
+
+@pytest.mark.parametrize(
+    ("name", "mark"),
+    [("AVERAGE_DECAY", 2), ("none", 1)],  # too fast; not at all
+)
+def test_wrong_moving_averages_are_found(work, monkeypatch, name, mark):
+    if name == "none":
+        real = torch_passes.TorchPasses.normalise
+
+        def frozen(self, layer, counts, position):
+            kept = layer.average.clone(), layer.variances.clone()
+            real(self, layer, counts, position)
+            for own, before in zip((layer.average, layer.variances), kept, strict=True):
+                own.copy_(before)
+
+        monkeypatch.setattr(torch_passes.TorchPasses, "normalise", frozen)
+    else:
+        monkeypatch.setattr(torch_passes, name, 0.9)
+    with pytest.raises(check.Wrong, match=f"averages after {mark} steps differ by"):
         check.agrees(work, precision="float32")
 
 
@@ -253,6 +281,109 @@ def test_a_part_that_does_not_end_is_stopped(tmp_path, output, monkeypatch):
     assert [row["state"] for row in output.rows()] == ["STOPPED"]
 
 
+def running(number):
+    """Whether a process goes on; one that has ended and that nobody has waited for does not."""
+    try:
+        return Path(f"/proc/{number}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+LEAVES = """
+import subprocess, sys, time
+from pathlib import Path
+out = Path(sys.argv[sys.argv.index("--out") + 1])
+left = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
+(out / "left.part").write_text(str(left.pid))
+(out / "left.part").rename(out / "left")
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="processes are found under /proc")
+@pytest.mark.parametrize(
+    ("ends", "states"), [("time.sleep(60)", ["STOPPED"]), ("sys.exit(0)", [])], ids=["stopped", "done"]
+)
+def test_what_a_part_started_ends_with_it(tmp_path, output, monkeypatch, ends, states):
+    script = tmp_path / "part.py"
+    script.write_text(LEAVES + ends)
+    monkeypatch.setattr(gpu, "__file__", str(script))
+    monkeypatch.setattr(gpu, "GRACE", 2.0)
+    gpu.main(["check", "--out", str(output.folder), "--seconds", "0.1"])
+    assert [row["state"] for row in output.rows()] == states
+    number, until = int((output.folder / "left").read_text()), time.monotonic() + 10
+    while running(number) and time.monotonic() < until:
+        time.sleep(0.01)
+    assert not running(number)
+
+
+def test_processes_of_a_part_are_of_its_group(tmp_path):
+    process = setting.start(["--version"], tmp_path)
+    try:
+        assert os.getpgid(process.pid) == os.getpgid(0)
+    finally:
+        process.communicate()
+
+
+@pytest.mark.parametrize(
+    ("error", "broken"),
+    [
+        (RuntimeError("CUDA error: an illegal instruction was encountered"), True),
+        (RuntimeError("CUDA error: uncorrectable ECC error encountered"), True),
+        (RuntimeError("CUDA error: CUBLAS_STATUS_EXECUTION_FAILED when calling cublasGemmEx"), True),
+        (DeviceLostError("cuda failed"), True),
+        (RuntimeError("CUDA error: operation not permitted when stream is capturing"), False),
+        (RuntimeError("CUDA out of memory. Tried to allocate 2 GiB"), False),
+        (check.Wrong("exit code 1: CUDA error: an illegal memory access was encountered"), False),
+    ],
+)
+def test_errors_that_break_the_device_of_this_process(error, broken):
+    assert breaks_the_device(error) is broken
+
+
+def test_a_run_that_does_not_stop_is_killed_and_its_levels_are_kept(request_, tmp_path, monkeypatch):
+    class Stubborn:
+        stderr, returncode = (), None
+
+        def __init__(self):
+            self.said = []
+
+        def wait(self, timeout=None):
+            if timeout is not None:
+                raise subprocess.TimeoutExpired("run", timeout)
+            assert self.said[-1] == "killed"
+            self.returncode = -signal.SIGKILL
+
+        def send_signal(self, number):
+            self.said.append(number)
+
+        def kill(self):
+            self.said.append("killed")
+
+    process = Stubborn()
+    (tmp_path / "runs" / "one").mkdir(parents=True)
+    (tmp_path / "runs" / "one" / "run.json").touch()
+    monkeypatch.setattr(sequence, "start", lambda arguments, folder: process)
+    monkeypatch.setattr(sequence, "_progress", lambda request, path, walls: {"levels": 3})
+    monkeypatch.setattr(sequence, "pack", lambda path, archive: (1, []))
+    asked = replace_options(request_, steps=20, precision="float32")
+    facts = sequence._trained(asked, tmp_path)
+    assert (facts["levels"], facts["code"]) == (3, -signal.SIGKILL)
+    assert process.said == [signal.SIGTERM, "killed"]
+
+
+@pytest.mark.parametrize(("device", "precision"), [("cpu", "float32"), ("cuda:1", "tf32")])
+def test_a_sequence_has_a_precision_of_its_device_unless_told(output, monkeypatch, device, precision):
+    asked = []
+    monkeypatch.setattr(gpu, "card", lambda device: {})
+    monkeypatch.setattr(
+        gpu, "_part", lambda name: lambda request, skip: asked.append(request.options) or True
+    )
+    for told in ([], ["--precision", "bf16"]):
+        given = ["sequence", "--inside", "--device", device, "--out", str(output.folder)]
+        assert gpu.main([*given, *told]) == 0
+    assert [options["precision"] for options in asked] == [precision, "bf16"]
+
+
 def test_an_error_outside_of_a_check_is_kept(output, monkeypatch):
     def breaks(request, skip):
         raise KeyError("level")
@@ -389,7 +520,8 @@ def test_warnings_of_the_package_are_collected():
     with complaints() as found:
         warnings.warn("the graph could not be captured", stacklevel=1)
         warnings.warn("deprecated", stacklevel=1)
-    assert found == ["the graph could not be captured"]
+        warnings.warn("TRITON_DEFAULT_FP_FUSION is unset", stacklevel=1)
+    assert found == ["the graph could not be captured", "TRITON_DEFAULT_FP_FUSION is unset"]
 
 
 def test_rows_are_json(output):

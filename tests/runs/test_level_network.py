@@ -133,13 +133,22 @@ def test_a_device_observes_what_a_cpu_does(monkeypatch):
             np.testing.assert_array_equal(there[name], array, name)
 
 
-def test_a_full_device_is_asked_for_less_and_then_the_cpu(caplog):
+@pytest.mark.parametrize(
+    "error",
+    [
+        torch.cuda.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB.\nmore"),
+        RuntimeError("CUDA error: out of memory\nmore"),
+        RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`\nmore"),
+    ],
+    ids=["allocator", "driver", "cublas"],
+)
+def test_a_full_device_is_asked_for_less_and_then_the_cpu(caplog, error):
     places = []
 
     def measure(place):
         places.append((place.device.type, place.rows, place.remote))
         if place.device.type != "cpu":
-            raise torch.cuda.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB.\nmore")
+            raise error
         return {"nodes": np.arange(3)}
 
     found = level_measurements._where_it_fits(torch.device("cuda"), measure)
@@ -147,8 +156,8 @@ def test_a_full_device_is_asked_for_less_and_then_the_cpu(caplog):
     assert places == [("cuda", 10_000, True), ("cuda", 1000, True), ("cpu", 2000, False)]
     lines = [record.getMessage() for record in caplog.records]
     assert lines == [
-        "the end of the level is measured again, with fewer images at once: CUDA out of memory. Tried to allocate 2 GiB.",
-        "the end of the level is measured again, on the CPU: CUDA out of memory. Tried to allocate 2 GiB.",
+        f"the end of the level is measured again, {otherwise}: {str(error).partition(chr(10))[0]}"
+        for otherwise in ("with fewer images at once", "on the CPU")
     ]
 
 

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 
 import tiny
 from engine_cases import distance, dying_ticket, noisy
@@ -204,3 +205,27 @@ def float64_loss(layers, live, hidden, labels):
             hidden = np.maximum(hidden, 0)
     likely = hidden - np.log(np.exp(hidden).sum(1, keepdims=True))
     return -likely[np.arange(len(labels)), labels].mean()
+
+
+@pytest.mark.parametrize("what", ["gradients", "statistics"])
+def test_a_probe_computes_in_float32_whatever_the_process_has_set(data, monkeypatch, what):
+    setting = torch.backends.cuda.matmul
+    if not hasattr(setting, "fp32_precision"):  # torch before 2.9
+        pytest.skip("this torch has another setting")
+    trial, usual, found = Trial("torch", data, random(0)), setting.fp32_precision, []
+    noted = {"gradients": "grad", "statistics": "set_grad_enabled"}[what]
+    owner = torch.autograd if what == "gradients" else torch
+    real = getattr(owner, noted)
+
+    def note(*arguments, **options):
+        found.append(setting.fp32_precision)
+        return real(*arguments, **options)
+
+    monkeypatch.setattr(owner, noted, note)
+    try:
+        setting.fp32_precision = "tf32"
+        getattr(trial.probe, what)(trial.engine.model(), trial.engine.ticket, 0)
+        assert set(found) == {"ieee"}
+        assert setting.fp32_precision == "tf32"
+    finally:
+        setting.fp32_precision = usual

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from prunescope import observables
 from prunescope.data import Dataset
+from prunescope.errors import first_line
 from prunescope.experiment import Experiment
 from prunescope.model import Arrays
 from prunescope.network.precision import matrix_units
@@ -29,6 +30,7 @@ from prunescope.runs.preactivations import first_layer_inputs, kurtosis_observat
 from prunescope.training.engine import Engine
 from prunescope.training.levels import Level, Setting
 from prunescope.training.loop import Trained
+from prunescope.training.torch.device import fault
 
 ATLAS_NODES = 48
 TOP_IMAGES = 3
@@ -36,7 +38,6 @@ SECOND_LAYER_NODES = 12
 ABLATION_SHARES = (0, 0.02, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.6, 0.75, 1)
 ROWS = 2000  # images at once on a CPU
 DEVICE_ROWS, FEW_ROWS = 10_000, 1000  # on a device, and on one whose memory is full
-ALSO_FULL = "CUBLAS_STATUS_ALLOC_FAILED"  # what a product says where the device's memory is full
 log = logging.getLogger(__name__)
 
 
@@ -86,10 +87,9 @@ def _where_it_fits(device: torch.device, measure: Callable[[ComputePlace], Array
         try:
             return measure(ComputePlace(device, rows, remote=True))
         except RuntimeError as error:
-            said = str(error).partition("\n")[0]
-            if not isinstance(error, torch.cuda.OutOfMemoryError) and ALSO_FULL not in said:
+            if fault(error) != "memory":
                 raise
-            log.warning("the end of the level is measured again, %s: %s", otherwise, said)
+            log.warning("the end of the level is measured again, %s: %s", otherwise, first_line(error))
         torch.cuda.empty_cache()
     return measure(here)
 

@@ -1,4 +1,4 @@
-"""Probes compute gradients and statistics of the coming step's batch, in float32 torch, whichever engine trains."""
+"""Probes compute gradients and statistics of the coming step's batch, in true float32, whichever engine trains."""
 
 from __future__ import annotations
 
@@ -50,14 +50,20 @@ class Probe:
         """
         import torch
 
-        layers, logits, labels, _ = self._forward(model, ticket, step, gradients=True)
-        loss = torch.nn.functional.cross_entropy(logits, labels)
-        weights = [layer.weight for layer in layers[:-1]]
-        return [g.cpu().numpy() for g in torch.autograd.grad(loss, weights)]
+        from prunescope.network.precision import matrix_units
+
+        with matrix_units(False):
+            layers, logits, labels, _ = self._forward(model, ticket, step, gradients=True)
+            loss = torch.nn.functional.cross_entropy(logits, labels)
+            weights = [layer.weight for layer in layers[:-1]]
+            return [g.cpu().numpy() for g in torch.autograd.grad(loss, weights)]
 
     def statistics(self, model: Model, ticket: Ticket, step: int) -> list[tuple[FloatArray, FloatArray]]:
         """Return the mean and the biased variance over the batch of what each norm normalises."""
-        *_, statistics = self._forward(model, ticket, step, gradients=False)
+        from prunescope.network.precision import matrix_units
+
+        with matrix_units(False):
+            *_, statistics = self._forward(model, ticket, step, gradients=False)
         return [(mean.cpu().numpy(), variance.cpu().numpy()) for mean, variance in statistics]
 
     @property

@@ -131,6 +131,36 @@ def test_every_kernel_leaves_what_the_passes_of_torch_leave(sizes, kind, batch, 
     compare(case, case.batches(2), optimizer, precision)
 
 
+class Launches:
+    """The module of kernels, which notes the options that each is launched with."""
+
+    def __init__(self, module):
+        self._module, self.options = module, {}
+
+    def __getattr__(self, name):
+        outer = self
+
+        class Launched:
+            def __getitem__(self, grid):
+                def launch(*arguments, **options):
+                    outer.options[name] = options
+                    return getattr(outer._module, name)[grid](*arguments, **options)
+
+                return launch
+
+        return Launched()
+
+
+def test_every_kernel_says_whether_products_and_sums_are_fused(monkeypatch):
+    launches = Launches(triton_passes.kernels)
+    monkeypatch.setattr(triton_passes, "kernels", launches)
+    case = make_case((70, 20, 3), "sparse", 5)
+    engine(case, TritonPasses).step(case.batches(1)[0])
+    TritonPasses(False).score(torch.zeros(5, 3), torch.zeros(5, dtype=torch.int64))
+    assert set(launches.options) == KERNELS
+    assert all(options["enable_fp_fusion"] is True for options in launches.options.values())
+
+
 @pytest.mark.parametrize(("classes", "warps"), [(2, 4), (4096, 4), (4097, 8), (16_384, 16)])
 def test_rows_of_many_classes_are_shared_by_more_threads(classes, warps):
     assert TritonPasses(False)._loss_warps(classes) == warps
@@ -268,6 +298,7 @@ def test_kernels_compile_without_a_card(capability, tmp_path):
     command = [sys.executable, str(script), str(capability)]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+    assert "Warning" not in done.stderr
     compiled = json.loads(done.stdout)
     assert {kernel for kernel, _ in compiled} == KERNELS
     assert all(size > 0 for _, size in compiled)

@@ -11,6 +11,7 @@ import os
 import re
 import warnings
 from collections.abc import Iterator
+from importlib.metadata import PackageNotFoundError, version
 from typing import Literal
 
 import torch
@@ -160,8 +161,10 @@ def driver_versions(name: str) -> dict[str, str]:
     """Return the versions beside torch's own that decide what a device computes; empty for a CPU."""
     if read_device(name).kind != "cuda":
         return {}
-    runtime = {"cuda": torch.version.cuda, "hip": torch.version.hip}
-    return {package: version for package, version in runtime.items() if version}
+    runtime = {"cuda": torch.version.cuda, "hip": torch.version.hip, "triton": None}
+    with contextlib.suppress(PackageNotFoundError):
+        runtime["triton"] = version("triton")
+    return {package: number for package, number in runtime.items() if number}
 
 
 def free_memory(name: str) -> int:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 import triton
 from torch import Tensor
@@ -23,6 +25,11 @@ MOST_CLASSES = 16_384  # with which a row of logits fits into the registers of o
 PARTS = 16  # partial sums that are added up at a time
 
 
+def _options(warps: int) -> dict[str, Any]:
+    """Return how a kernel is compiled: products and sums are fused, whatever a version of Triton does unless told."""
+    return {"num_warps": warps, "enable_fp_fusion": True}
+
+
 class TritonPasses:
     """The passes of a step beside its products of matrices, one kernel each; the same as TorchPasses."""
 
@@ -42,7 +49,7 @@ class TritonPasses:
         kernels.gather[triton.cdiv(batch, ROWS), layer.varying // GATHER_COLUMNS](
             feed.images, feed.indices, feed.position, columns, mean, layer.inputs, layer.means, layer.squares, counts,
             batch, feed.images.shape[1], layer.varying,
-            BYTES=feed.images.dtype == torch.uint8, ALL=layer.place.whole, TF32=self._tf32, BR=ROWS, BC=GATHER_COLUMNS, num_warps=GATHER_WARPS,
+            BYTES=feed.images.dtype == torch.uint8, ALL=layer.place.whole, TF32=self._tf32, BR=ROWS, BC=GATHER_COLUMNS, **_options(GATHER_WARPS),
         )  # fmt: skip
 
     def normalise(self, layer: FusedLayer, counts: Tensor, position: Tensor | None) -> None:
@@ -52,14 +59,14 @@ class TritonPasses:
             layer.shift, layer.scale, layer.inverse, layer.centre, layer.floor,
             counts, counts if position is None else position, len(layer.inputs), len(layer.means), layer.varying,
             EPSILON, FLAT, 1 - AVERAGE_DECAY,
-            PIXELS=position is not None, TF32=self._tf32, PARTS=PARTS, BR=ROWS, BC=NORM_COLUMNS, num_warps=NORM_WARPS,
+            PIXELS=position is not None, TF32=self._tf32, PARTS=PARTS, BR=ROWS, BC=NORM_COLUMNS, **_options(NORM_WARPS),
         )  # fmt: skip
 
     def fold(self, layer: FusedLayer) -> None:
         """Fold the norm into the weights and the bias."""
         kernels.fold[(layer.height // FOLD_ROWS,)](
             layer.weight, layer.bias, layer.scale, layer.beta, layer.centre, layer.folded, layer.total,
-            layer.width, layer.varying, TF32=self._tf32, BR=FOLD_ROWS, BC=FOLD_COLUMNS, num_warps=FOLD_WARPS,
+            layer.width, layer.varying, TF32=self._tf32, BR=FOLD_ROWS, BC=FOLD_COLUMNS, **_options(FOLD_WARPS),
         )  # fmt: skip
 
     def activate(self, products: Tensor, layer: FusedLayer, above: FusedLayer) -> None:
@@ -67,7 +74,7 @@ class TritonPasses:
         batch = len(products)
         kernels.activate[triton.cdiv(batch, ROWS), layer.height // TILE_COLUMNS](
             products, layer.total, above.shift, above.inputs, above.means, above.squares, batch, layer.height,
-            TF32=self._tf32, BR=ROWS, BC=TILE_COLUMNS, num_warps=TILE_WARPS,
+            TF32=self._tf32, BR=ROWS, BC=TILE_COLUMNS, **_options(TILE_WARPS),
         )  # fmt: skip
 
     def loss(self, products: Tensor, feed: Feed, layer: FusedLayer, classes: int, losses: Tensor) -> None:
@@ -79,7 +86,7 @@ class TritonPasses:
         kernels.loss[(triton.cdiv(batch, rows),)](
             products, layer.total, feed.labels, feed.position, layer.gradient, layer.sums, losses,
             batch, classes, layer.height,
-            TF32=self._tf32, BR=rows, BC=triton.next_power_of_2(layer.height), num_warps=self._loss_warps(layer.height),
+            TF32=self._tf32, BR=rows, BC=triton.next_power_of_2(layer.height), **_options(self._loss_warps(layer.height)),
         )  # fmt: skip
 
     def update(self, raw: Tensor, layer: FusedLayer, rule: Rule, corrections: Tensor) -> None:
@@ -90,7 +97,7 @@ class TritonPasses:
             raw, layer.sums, layer.weight, layer.bias, mask, layer.kept, layer.gamma, layer.beta,
             layer.inverse, layer.centre, layer.by_gamma, layer.by_beta, *moments[0], *moments[1], corrections,
             len(layer.sums), layer.height, layer.width, layer.varying, rule.rate, rule.momentum,
-            MASKED=layer.mask is not None, RULE=rule.number, PARTS=PARTS if len(layer.sums) <= PARTS else 4 * PARTS, BR=WEIGHT_ROWS, BC=WEIGHT_COLUMNS, num_warps=WEIGHT_WARPS,
+            MASKED=layer.mask is not None, RULE=rule.number, PARTS=PARTS if len(layer.sums) <= PARTS else 4 * PARTS, BR=WEIGHT_ROWS, BC=WEIGHT_COLUMNS, **_options(WEIGHT_WARPS),
         )  # fmt: skip
 
     def back(
@@ -102,7 +109,7 @@ class TritonPasses:
             products, layer.inputs, layer.by_gamma, layer.by_beta, layer.scale, layer.inverse, layer.centre, layer.floor,
             below.gradient, below.sums, layer.gamma, layer.beta, *self._moments(layer, 2), *self._moments(layer, 3),
             corrections, len(layer.by_gamma), layer.width, layer.varying, batch, rule.rate, rule.momentum,
-            RULE=rule.number, TF32=self._tf32, PARTS=PARTS, BR=ROWS, BC=TILE_COLUMNS, num_warps=TILE_WARPS,
+            RULE=rule.number, TF32=self._tf32, PARTS=PARTS, BR=ROWS, BC=TILE_COLUMNS, **_options(TILE_WARPS),
         )  # fmt: skip
 
     def finish(
@@ -112,7 +119,7 @@ class TritonPasses:
         kernels.update_norm[(layer.width // NORM_COLUMNS,)](
             layer.by_gamma, layer.by_beta, layer.gamma, layer.beta, *self._moments(layer, 2), *self._moments(layer, 3),
             corrections, losses, counts, len(layer.by_gamma), len(losses), layer.width, len(layer.inputs),
-            rule.rate, rule.momentum, RULE=rule.number, PARTS=PARTS, BC=NORM_COLUMNS, num_warps=NORM_WARPS,
+            rule.rate, rule.momentum, RULE=rule.number, PARTS=PARTS, BC=NORM_COLUMNS, **_options(NORM_WARPS),
         )  # fmt: skip
 
     def score(self, logits: Tensor, labels: Tensor) -> Tensor:
@@ -124,7 +131,7 @@ class TritonPasses:
         parts = torch.empty(triton.cdiv(batch, rows), 3, device=logits.device)
         kernels.score[(len(parts),)](
             logits, labels, parts, batch, classes, logits.stride(0),
-            BR=rows, BC=triton.next_power_of_2(classes), num_warps=self._loss_warps(classes),
+            BR=rows, BC=triton.next_power_of_2(classes), **_options(self._loss_warps(classes)),
         )  # fmt: skip
         return parts.double().sum(0)
 
