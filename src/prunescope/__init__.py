@@ -19,10 +19,13 @@ if TYPE_CHECKING:
     from prunescope.observables import fan_in as fan_in
     from prunescope.observables import fan_out as fan_out
     from prunescope.observables import inhomogeneous_null as inhomogeneous_null
+    from prunescope.observables import repetition_null as repetition_null
     from prunescope.observables import uniform_null as uniform_null
     from prunescope.observables import weight_image as weight_image
     from prunescope.observables.locality import locality as locality
     from prunescope.observables.measure import measure as measure
+    from prunescope.observables.repetition import measure_repetition as measure_repetition
+    from prunescope.observables.repetition import repetition as repetition
     from prunescope.runs.directory import Run as Run
 
     load = Run
@@ -42,8 +45,11 @@ __getattr__, __dir__, __all__ = _lazy.attach(
         "load": "runs.directory:Run",
         "locality": "observables",
         "measure": "observables",
+        "measure_repetition": "observables",
         "observe": "layers.observing",
         "overlap": "layers.overlapping",
+        "repetition": "observables",
+        "repetition_null": "observables",
         "run": "notebook.running",
         "table": "analysis.tables",
         "uniform_null": "observables",

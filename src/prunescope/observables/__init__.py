@@ -55,6 +55,7 @@ from prunescope.observables.measure import Observables, Scalar, measure
 from prunescope.observables.nodes import node_locality
 from prunescope.observables.pattern_names import satisfied_patterns
 from prunescope.observables.receptive_fields import mask_image, most_connected, weight_image
+from prunescope.observables.repetition import Repetition, measure_repetition, repetition, repetition_null
 from prunescope.observables.scalars import anisotropy, half_width, locality_index, radius_of_gyration
 from prunescope.tensors import load_masks
 
@@ -68,6 +69,7 @@ __all__ = [
     "Locality",
     "Observables",
     "ReceptiveFields",
+    "Repetition",
     "Scalar",
     "StackLayer",
     "Tier",
@@ -101,6 +103,7 @@ __all__ = [
     "margin_scalars",
     "mask_image",
     "measure",
+    "measure_repetition",
     "mirror_symmetry",
     "most_connected",
     "node_locality",
@@ -111,6 +114,8 @@ __all__ = [
     "radius_of_gyration",
     "relative_density",
     "remove_nodes",
+    "repetition",
+    "repetition_null",
     "satisfied_patterns",
     "scaled_participation",
     "shuffle_at_fan_in",
