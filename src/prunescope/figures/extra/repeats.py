@@ -47,7 +47,7 @@ def figure_repeats(runs: Sequence[Run], options: FigureOptions) -> Drawing:
 
     A row of a is a node's masked weights, then its five most similar ones elsewhere, each at its own place, with the
     cosine of the weights and the shift (dx, dy) in pixels. Its nodes are ``options.nodes``, else those whose matches are
-    best, none of them among the matches of one above. b and c: the cumulative share of nodes by the similarity to the
+    best, without a node in two rows. b and c: the cumulative share of nodes by the similarity to the
     best node elsewhere, and the same for the draws of each null. The level is the sparsest no worse than the dense
     network, or ``options.levels[0]``. Data: level, nodes, templates, matches, similarity and shift of a; best and null_…
     of b and c. Raises InputError where fewer than two nodes keep five inputs, and for nodes that are not compared.
@@ -100,10 +100,10 @@ def _templates(found: Repetition, chosen: Sequence[int] | None, matches: int) ->
     rows: list[int] = []
     taken: set[int] = set()
     for node in np.argsort(-best, kind="stable").tolist():
-        own = np.argsort(-found.pairs[node], kind="stable")[:matches].tolist()
-        if node not in taken and len(rows) < TEMPLATES:
+        own = {node, *np.argsort(-found.pairs[node], kind="stable")[:matches].tolist()}
+        if len(rows) < TEMPLATES and not own & taken:
             rows.append(node)
-            taken |= {node, *own}
+            taken |= own
     return rows
 
 
