@@ -299,6 +299,10 @@ FACE = {
             "weights": optional(ARRAY),
         },
     ),
+    "observables.measure_repetition": (
+        [KEPT, SHAPE],
+        {**ON_IMAGES, "weights": optional(ARRAY), "draws": COUNT},
+    ),
     "observables.mirror_symmetry": ([KEPT, SHAPE], ON_IMAGES),
     "observables.most_connected": ([KEPT, 3], {**MASK_ARG, "k": COUNT}),
     "observables.node_locality": ([KEPT, SHAPE], {**ON_IMAGES, "nodes": NODES}),
@@ -321,6 +325,14 @@ FACE = {
     ),
     "observables.radius_of_gyration": ([KEPT, SHAPE], ON_IMAGES),
     "observables.remove_nodes": ([KEPT, [1]], {**MASK_ARG, "nodes": [None, *NODES]}),
+    "observables.repetition": (
+        [KEPT, SHAPE],
+        {**ON_IMAGES, "weights": optional(ARRAY), "most": COUNT},
+    ),
+    "observables.repetition_null": (
+        [KEPT, SHAPE, "round"],
+        {**ON_IMAGES, "null": WORD, "weights": optional(ARRAY), "draws": COUNT, "most": COUNT},
+    ),
     "observables.satisfied_patterns": ([KEPT], MASK_ARG),
     "observables.scaled_participation": ([WEIGHTS, KEPT], {"weights": ARRAY, **MASK_ARG}),
     "observables.shuffle_at_fan_in": ([KEPT, RNG], {**MASK_ARG, "rng": [None, *RANDOM]}),
@@ -412,7 +424,7 @@ SAME = {"ps.table": "analysis.table"} | {
 }
 RESULTS = {
     *("Cavity", "CavitySplit", "FanInBin", "Flow", "GaborFits", "LayerDensities", "Locality", "Observables"),
-    *("ReceptiveFields", "Scalar", "Tier", "InputError", "Batch", "Dataset", "Images"),
+    *("ReceptiveFields", "Repetition", "Scalar", "Tier", "InputError", "Batch", "Dataset", "Images"),
     *("Data", "Network", "Place", "Prune", "Train", "Source", "Experiment"),
 }
 CLASSES = {

@@ -106,7 +106,7 @@ def test_a_series():
 
 def test_what_is_refused():
     mask, weights = random_layer((1, 5, 5), 3, 0)
-    with pytest.raises(InputError, match=r"use shuffled, round, oriented$"):
+    with pytest.raises(InputError, match=r"give shuffled or round or oriented$"):
         ps.repetition_null(mask, (1, 5, 5), "permuted")
     with pytest.raises(InputError, match="draws must be 0 or more"):
         ps.repetition_null(mask, (1, 5, 5), "round", draws=-1)

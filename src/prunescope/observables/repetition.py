@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from prunescope.arguments import one_of, whole
 from prunescope.errors import InputError
 from prunescope.mask import BoolArray, ImageShape, Mask, image_shape
 from prunescope.observables.arrays import as_array, in_range
@@ -70,7 +71,7 @@ class Repetition:
         return int(dy[y]), int(dx[x])
 
 
-def repetition(mask: Any, shape: ImageShape, *, weights: Any = None, most: int = MOST) -> Repetition:
+def repetition(mask: Any, shape: ImageShape | str, *, weights: Any = None, most: int = MOST) -> Repetition:
     """Compare the most connected nodes of a layer with each other at all shifts that are not periodic.
 
     mask: [n_out, C·H·W]; shape: (C, H, W), of a series (C, 1, W); weights: [n_out, C·H·W], to compare masked weights in
@@ -90,7 +91,7 @@ def repetition(mask: Any, shape: ImageShape, *, weights: Any = None, most: int =
 
 def repetition_null(  # noqa: PLR0913  (those of ``repetition`` beside the null and its draws)
     mask: Any,
-    shape: ImageShape,
+    shape: ImageShape | str,
     null: str,
     *,
     weights: Any = None,
@@ -107,10 +108,7 @@ def repetition_null(  # noqa: PLR0913  (those of ``repetition`` beside the null 
     docs/science.md, "Repetition" and "Blobs".
     """
     known = NULLS if weights is None else (*NULLS, PERMUTED)
-    if null not in known:
-        raise InputError(f"null is {null!r}: use {', '.join(known)}")
-    if draws < 0:
-        raise InputError(f"draws must be 0 or more, got {draws}")
+    null, draws = one_of("null", null, known), whole("draws", draws)
     mask, shape = Mask.of(mask), image_shape(shape)
     images, nodes = _chosen(mask, shape, most)
     values = None if weights is None else _kept_weights(mask, weights, nodes)
@@ -131,7 +129,7 @@ def repetition_null(  # noqa: PLR0913  (those of ``repetition`` beside the null 
 
 
 def measure_repetition(
-    mask: Any, shape: ImageShape, *, weights: Any = None, draws: int = SHUFFLES
+    mask: Any, shape: ImageShape | str, *, weights: Any = None, draws: int = SHUFFLES
 ) -> dict[str, Scalar]:
     """Return the repetition of a layer against each of its nulls, by the null's name.
 
@@ -160,7 +158,7 @@ def _draws(images: BoolArray, null: str) -> Draw:
 
 def _chosen(mask: Mask, shape: ImageShape, most: int) -> tuple[BoolArray, NDArray[np.int64]]:
     """Return the masks [K, C, H, W] and the indices [K] of the nodes that are compared."""
-    nodes = most_connected(mask, most)
+    nodes = most_connected(mask, whole("most", most))
     nodes = nodes[mask.fan_in[nodes] >= FEWEST_INPUTS]
     return mask.images(shape)[nodes], nodes
 
