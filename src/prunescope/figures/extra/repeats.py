@@ -15,21 +15,12 @@ from prunescope.figures.parts.pictures import height_over_width, weight_picture
 from prunescope.figures.parts.series import columns_for
 from prunescope.figures.parts.style import BLUE, GREEN, MUTED, ORANGE, PAGE, VERMILION
 from prunescope.figures.parts.tiles import GAP, Position, axes_at, blank, panel, place, write
-from prunescope.figures.registry import ONE, FigureSpec
 from prunescope.model import Arrays
 from prunescope.observables.measure import Scalar
 from prunescope.observables.repetition import NULLS, PERMUTED, Repetition, repetition, repetition_null
 from prunescope.observables.threads import using_cores
 from prunescope.runs.directory import Run
 
-FIGURE = FigureSpec(
-    "repeats",
-    "Nodes and the most similar ones elsewhere",
-    ONE,
-    "extra.repeats:figure_repeats",
-    first_layer=True,
-    levels="told",
-)
 TEMPLATES, MATCHES = 4, 5
 # Inches: the widths of the pictures' part and of a curve's axes.
 PICTURES, CURVE = 4.25, 1.75
