@@ -296,6 +296,14 @@ FIGURES: dict[str, FigureSpec] = {
             geometry=False,
         ),
         FigureSpec(
+            "repeats",
+            "Nodes and the most similar ones elsewhere",
+            ONE,
+            "extra.repeats:figure_repeats",
+            first_layer=True,
+            levels="told",
+        ),
+        FigureSpec(
             "overlap",
             "Weights that masks share, against chance",
             ANY,

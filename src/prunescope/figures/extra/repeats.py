@@ -15,21 +15,12 @@ from prunescope.figures.parts.pictures import height_over_width, weight_picture
 from prunescope.figures.parts.series import columns_for
 from prunescope.figures.parts.style import BLUE, GREEN, MUTED, ORANGE, PAGE, VERMILION
 from prunescope.figures.parts.tiles import GAP, Position, axes_at, blank, panel, place, write
-from prunescope.figures.registry import ONE, FigureSpec
 from prunescope.model import Arrays
 from prunescope.observables.measure import Scalar
 from prunescope.observables.repetition import NULLS, PERMUTED, Repetition, repetition, repetition_null
 from prunescope.observables.threads import using_cores
 from prunescope.runs.directory import Run
 
-FIGURE = FigureSpec(
-    "repeats",
-    "Nodes and the most similar ones elsewhere",
-    ONE,
-    "extra.repeats:figure_repeats",
-    first_layer=True,
-    levels="told",
-)
 TEMPLATES, MATCHES = 4, 5
 # Inches: the widths of the pictures' part and of a curve's axes.
 PICTURES, CURVE = 4.25, 1.75
@@ -82,7 +73,7 @@ def figure_repeats(runs: Sequence[Run], options: FigureOptions) -> Drawing:
     for number, kind in enumerate(found):
         top = 0.3 + number * height / 2
         panel(page, PICTURES + 0.2, top - 0.15, "bc"[number])
-        axes = axes_at(figure, PICTURES + 0.62, top, CURVE, height / 2 - 0.65)
+        axes = axes_at(figure, PICTURES + 0.62, top + 0.22, CURVE, height / 2 - 0.9)
         _draw_curves(axes, data, kind)
     return Drawing(figure, data)
 
@@ -161,7 +152,9 @@ def _draw_curves(axes: Axes, data: Arrays, kind: str) -> None:
     axes.set_ylim(0, 1)
     axes.set_xlabel("similarity to the best node elsewhere")
     axes.set_ylabel("share of nodes with less")
-    axes.legend(loc="best", fontsize=5, handlelength=1.2)
+    axes.legend(
+        loc="lower left", bbox_to_anchor=(-0.2, 1.0), ncols=2, fontsize=5, handlelength=1.2, columnspacing=1
+    )
 
 
 def _cumulative(axes: Axes, values: np.ndarray, **style: object) -> None:
