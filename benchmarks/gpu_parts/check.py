@@ -130,7 +130,20 @@ def agrees(
         work.expected[key] = trajectory(work, layout, reference)
     engine = work.engine(layout, experiment, rule)
     engine.start(model, ticket)
-    return compared(trajectory(work, layout, engine), work.expected[key], model, experiment)
+    found = trajectory(work, layout, engine)
+    if rule == "kept":
+        stays_pruned(found[-1][1], ticket)
+    return compared(found, work.expected[key], model, experiment)
+
+
+def stays_pruned(model: Any, ticket: Any) -> None:
+    """Raise Wrong where a pruned weight or bias is not 0."""
+    for number, (layer, mask, kept) in enumerate(
+        zip(model.layers, ticket.masks, ticket.biases, strict=False), 1
+    ):
+        moved = np.count_nonzero(layer.weight[~mask.array]), np.count_nonzero(layer.bias[~kept])
+        if any(moved):
+            raise Wrong(f"layer {number}: {moved[0]} pruned weights and {moved[1]} pruned biases are not 0")
 
 
 def compared(
@@ -181,6 +194,8 @@ def beginning(work: Work, layout: str, norm: str = "before") -> tuple[Any, Any]:
     masks[1][0, 2:] = False  # is fed by those two alone
     masks[1][:, 3] = False  # nothing reads the unit 3
     biases = tuple(rng.random(len(mask)) < 0.9 for mask in masks)
+    for kept in biases:
+        kept[2] = False  # of a unit that lives
     model = initial(sizes, norm, 3)
     moved = [
         replace(layer, bias=rng.uniform(0.1, 0.5, layer.bias.shape).astype(np.float32))

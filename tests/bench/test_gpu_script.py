@@ -14,6 +14,7 @@ from types import SimpleNamespace
 import gpu
 import numpy as np
 import pytest
+import torch
 from gpu_parts import check, profile, rare, seeds, sequence, setting
 from gpu_parts.output import BrokenDevice, Output, breaks_the_device
 from gpu_parts.setting import Request, Work, complaints, toml
@@ -23,6 +24,7 @@ from prunescope.pruning import method_names
 from prunescope.training.torch import torch_passes
 from prunescope.training.torch.device import DeviceLostError
 from prunescope.training.torch.engine import TorchEngine
+from prunescope.training.torch.fused_layer import FusedLayer
 
 
 @pytest.fixture
@@ -108,6 +110,23 @@ def test_wrong_moving_averages_are_found(work, monkeypatch, name, mark):
     else:
         monkeypatch.setattr(torch_passes, name, 0.9)
     with pytest.raises(check.Wrong, match=f"averages after {mark} steps differ by"):
+        check.agrees(work, precision="float32")
+
+
+@pytest.mark.parametrize(
+    ("change", "found"),
+    [({"mask": None}, "pruned weights"), ({"kept": torch.ones(64)}, "1: 0 pruned weights and [1-9]")],
+    ids=["weights", "biases"],
+)
+def test_what_is_pruned_and_moves_is_found(work, monkeypatch, change, found):
+    real = FusedLayer.prune
+
+    def prune(self, mask, bias):
+        real(self, mask, bias)
+        vars(self).update(change)
+
+    monkeypatch.setattr(FusedLayer, "prune", prune)
+    with pytest.raises(check.Wrong, match=found):
         check.agrees(work, precision="float32")
 
 

@@ -131,6 +131,24 @@ def test_every_kernel_leaves_what_the_passes_of_torch_leave(sizes, kind, batch, 
     compare(case, case.batches(2), optimizer, precision)
 
 
+def test_the_first_step_begins_the_averages_and_units_without_variance_have_no_inverse():
+    case = make_case((70, 20, 10, 3), "dense", 5)
+    layers = list(case.model.layers)
+    bias = layers[0].bias.copy()
+    bias[:4] = -1000.0  # so that these units are silent for each image
+    layers[0] = replace(layers[0], bias=bias)
+    first, second = (engine(case, passes) for passes in (TritonPasses, TorchPasses))
+    for made in (first, second):
+        made.start(Model(tuple(layers)), case.ticket)
+        made.step(case.batches(1)[0])
+    inverse = first._level.layers[1].inverse[:20]
+    assert inverse[:4].tolist() == [0, 0, 0, 0]
+    assert inverse[4:].any()
+    found, expected = left(first), left(second)
+    for name, other in expected.items():
+        near(found[name], other, ROUNDING["float32"], name)
+
+
 class Launches:
     """The module of kernels, which notes the options that each is launched with."""
 
