@@ -30,3 +30,11 @@ def test_absurd_numbers_are_short():
     assert by_size(-1e300, "") == "\u22121.000e+300"
     assert span(1e300) == "2.778e+296 h"
     assert span(float("nan")) == span(float("inf")) == "an unknown time"
+
+
+def test_what_is_small_is_not_zero_gigabytes():
+    assert gigabytes(0.31e9, 2) == "0.31 GB"
+    assert gigabytes(5e6, 2) == "0.01 GB"
+    assert gigabytes(4.9e6, 2) == "4.9 MB"
+    assert gigabytes(5e7) == "0.1 GB"
+    assert gigabytes(4.9e7) == "49.0 MB"

@@ -159,7 +159,7 @@ def test_a_level_of_dense_masks_or_ruined_accuracy_is_not_told_of(tmp_path):
 
 def test_masks_are_shown_at_the_best_level_or_near_one_percent_where_its_masks_are_dense(tmp_path):
     group = curve(tmp_path / "a", (0.5, 0.6, 0.6, 0.7, 0.4))
-    assert group.shown_level() == (3, "the best validation accuracy")
+    assert group.shown_level() == (3, "that of the best validation accuracy")
     assert shown_levels(group, FigureOptions()) == [1, 3, 4]
     ruined = (0.5, 0.52, 0.4, 0.4, 0.4, 0.3, 0.3, 0.3, 0.2, 0.1)
     group = curve(tmp_path / "b", ruined, fingerprint="0" * 64)
@@ -177,4 +177,4 @@ def test_masks_are_shown_at_the_best_level_or_near_one_percent_where_its_masks_a
 def test_the_first_layers_own_density_decides_whether_masks_are_dense(tmp_path):
     """SNIP may keep little of the first layer at a u of 50 %."""
     group = curve(tmp_path, (0.6, 0.5), "snip", first=1, weight_density=0.15)
-    assert group.shown_level() == (1, "the best validation accuracy")
+    assert group.shown_level() == (1, "that of the best validation accuracy")

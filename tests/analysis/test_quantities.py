@@ -91,3 +91,13 @@ def test_facts_at_a_density_are_those_of_the_nearest_level(tmp_path):
     assert set(far.values()) == {None}
     assert facts_of(run, 1.0)["u"] is None  # the dense network is no pruned one
     assert facts_of(write(tmp_path, "random", 0, (0.7, 0.6), first=1), 0.5)["gain"] is None
+
+
+def test_no_printed_interval_of_a_ratio_to_chance_reaches_below_zero():
+    from prunescope.analysis.quantities import quantities
+
+    ranges = {one.name: one.range for one in (*quantities(), *quantities(0.1))}
+    for name in ("locality", "fan_in_var_ratio", "fan_in_excess", "sparsest_locality"):
+        assert ranges[name] == (0.0, math.inf)
+    assert ranges["best_accuracy"] == ranges["best_u"] == (0.0, 1.0)
+    assert ranges["gain"] == ranges["locality_z"] == (-math.inf, math.inf)

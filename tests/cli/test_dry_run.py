@@ -2,6 +2,7 @@
 
 from functools import partial
 
+import numpy as np
 import pytest
 
 from cards import Card
@@ -43,7 +44,7 @@ def test_the_memory_and_the_steps_of_a_card_are_in_the_plan(said, monkeypatch):
     code, stdout, stderr = said("run", "quickstart", *SMALL, "run.device=card", "--dry-run")
     assert code == 0, stderr
     line = next(line for line in stdout.splitlines() if line.startswith("device      "))
-    assert "a card (card): about 1.0 GB of its memory (images 0.00 GB, network 0.00 GB" in line
+    assert "a card (card): about 1.0 GB of its memory (images 0.8 MB, network 0.0 MB" in line
     assert line.endswith("; 10.0 GB free")
     assert "ms a dense step on a card)" in stdout
     assert "stay on the host" not in stdout
@@ -78,3 +79,23 @@ def test_the_plan_of_a_sweep_says_what_runs_take_of_a_card(said, monkeypatch, tm
     for text in words:
         assert text in stdout
     assert f"at once  {int(1 / share)} run" in stdout
+
+
+@pytest.mark.usefixtures("little_is_measured")
+def test_the_plan_says_how_many_images_choose_and_how_many_are_held_out(said, tmp_path):
+    _, stdout, _ = said("run", "quickstart", *SMALL, "data.heldout=30", "--dry-run")
+    assert "images      50 choose the best step, 30 are held out\n" in stdout
+    rng = np.random.default_rng(0)
+    images = {
+        f"x_{part}": rng.integers(0, 255, (n, 8, 8), np.uint8) for part, n in (("train", 90), ("test", 40))
+    }
+    np.savez(tmp_path / "small.npz", **images, y_train=np.arange(90) % 2, y_test=np.arange(40) % 2)
+    own = ("data.source=npz", f"data.root={tmp_path / 'small.npz'}")
+    _, stdout, stderr = said("run", "quickstart", *SMALL[:4], *own, "--dry-run")
+    assert "images      40 choose the best step, none is held out\n" in stdout, stderr
+
+
+def test_a_file_after_an_option_that_prints_is_told_from_a_run(said, tmp_path):
+    code, stdout, stderr = said("compare", "--csv", tmp_path / "all.csv")
+    assert (code, stdout) == (2, "")
+    assert "--csv prints to the terminal and takes no file" in stderr

@@ -144,7 +144,7 @@ def test_below_a_figure_are_its_images_its_layer_and_why_it_shows_a_level(seeds,
     told, (_, height) = described("1c", seeds, tmp_path)
     assert told == (
         "Accuracies are on 200 validation images, the same for all seeds. "
-        "Shown is level\u00a09\u00a0(u\u00a0=\u00a04\u00a0%): the best validation accuracy."
+        "Shown is level\u00a09\u00a0(u\u00a0=\u00a04\u00a0%): that of the best validation accuracy."
     )
     given, (_, lower) = described("1c", seeds[:1], tmp_path / "one", levels=[7])
     assert given == "Accuracies are on 200 validation images."

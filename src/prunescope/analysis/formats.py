@@ -108,7 +108,9 @@ def percent(share: float) -> str:
 
 
 def gigabytes(size: float, digits: int = 1) -> str:
-    """Return a number of bytes as text: ``1.2 GB``."""
+    """Return a number of bytes as text: ``1.2 GB``, and ``3.4 MB`` where that would be 0 to so many ``digits``."""
+    if size < 5 * 10 ** (8 - digits):
+        return f"{size / 1e6:.1f} MB"
     return f"{size / 1e9:.{digits}f} GB" if size < 1e9 * LONG else f"{size / 1e9:.3e} GB"
 
 

@@ -157,7 +157,10 @@ class Group:
                 f"the level nearest u = 1 %, validation accuracy {there}; the best, {highest} {on}, is at level {best}, "
                 f"u = {percent(self.density(best))}, with masks that are still dense"
             )
-        return best, "the only level so far" if best == best_levels.DENSE else "the best validation accuracy"
+        return (
+            best,
+            "the only level so far" if best == best_levels.DENSE else "that of the best validation accuracy",
+        )
 
     def told_level(self) -> tuple[int, str]:
         """Return the level that a page shows first and describes, and in words why.

@@ -15,6 +15,8 @@ from prunescope.runs.columns import Format, shown_on
 from prunescope.runs.directory import Run
 
 Facts = dict[str, float | None]
+# Quantities of which neither a value nor a mean can be less than 0, though an interval or an sd around it may reach there.
+NOT_NEGATIVE = frozenset({"locality", "fan_in_var_ratio", "fan_in_excess"})
 
 
 @dataclass(frozen=True)
@@ -36,7 +38,9 @@ class Quantity:
 
     @property
     def range(self) -> tuple[float, float]:
-        """The least and the largest value that it can have: 0 and 1 of accuracies and densities of levels."""
+        """The least and the largest value that it can have: 0 and 1 of accuracies and densities, 0 of ratios to chance."""
+        if self.name.removeprefix("sparsest_") in NOT_NEGATIVE:
+            return 0.0, math.inf
         share = self.grid or self.name == "u" or (self.images is not None and not self.points)
         return (0.0, 1.0) if share else (-math.inf, math.inf)
 

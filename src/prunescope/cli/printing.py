@@ -49,6 +49,8 @@ def print_plan(experiment: Experiment, seed: int, out: Path) -> None:
     print(f"identity    {experiment.identity}")
     print(f"directory   {directory}")
     print(f"parameters  {cost.parameters:,}")
+    held_out = f"{cost.heldout:,} are held out" if cost.heldout else "none is held out"
+    print(f"images      {cost.validation:,} choose the best step, {held_out}")
     print(f"levels      {cost.levels + 1}, {cost.steps:,} steps in all{_ends(cost)}")
     print(
         f"time        {time_text(cost)} ({milliseconds(cost.seconds_per_step)} a dense step {_where(cost)})"

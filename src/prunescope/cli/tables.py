@@ -61,6 +61,11 @@ def print_comparison(
 
     form: text, csv, markdown or json.
     """
+    for place in places:
+        if form != "text" and place.suffix == f".{form}" and not place.is_dir():
+            raise InputError(
+                f"{place}: --{form} prints to the terminal and takes no file: write --{form} > {place}"
+            )
     found = find_runs(places)
     _say_problems(found)
     done = [run for run in found.runs if run.status == "done"]

@@ -37,7 +37,8 @@ class Estimate:
     ``level_seconds``: of each level, with its evaluations and what is measured and written at its end. ``starting``: the
     seconds before the first level of every start, ``preparing``: those for preparing the images once. ``ends``: what may
     end the run before all levels. ``checkpoint_bytes``: what is on the disk beside ``disk_bytes`` while a level is trained.
-    ``device``: what the run takes on a device with a memory of its own, None for a CPU.
+    ``device``: what the run takes on a device with a memory of its own, None for a CPU. ``validation`` and ``heldout``:
+    how many images choose the best step, and how many are held out.
     """
 
     levels: int
@@ -56,6 +57,8 @@ class Estimate:
     learned: bool = False  # level_seconds are those of a finished run
     checkpoint_bytes: int = 0
     device: OnDevice | None = None
+    validation: int = 0
+    heldout: int = 0
 
     @property
     def seconds(self) -> float:
@@ -121,6 +124,8 @@ def estimate(experiment: Experiment, method: MethodFacts) -> Estimate:
         ends=expected.ends,
         checkpoint_bytes=stored.checkpoint,
         device=device,
+        validation=sample.validation,
+        heldout=sample.heldout,
     )
 
 

@@ -9,6 +9,7 @@ import polars
 from matplotlib.axes import Axes
 
 from prunescope._renamed import old_names
+from prunescope.analysis.quantities import NOT_NEGATIVE
 from prunescope.figures.parts.style import FAINT, MUTED, PALETTE
 
 # Only six colours are easily told apart, so further curves repeat them with other markers and dashes.
@@ -33,7 +34,7 @@ def draw_curve(
     scale: float = 1,
     **style: Any,
 ) -> None:
-    """Draw the mean of a column over seeds, with a band of ± 1 sd, against u.
+    """Draw the mean of a column over seeds, with a band of ± 1 sd, against u; the band ends where the column must.
 
     ``rows`` is one experiment's part of ``analysis.curves.summary``, ``name`` the column without ``_mean``. ``x``
     names the column on the horizontal axis, ``scale`` multiplies the values, and ``style`` holds keywords of
@@ -51,7 +52,8 @@ def draw_curve(
         style["ls"] = ""
     axes.plot(place, mean, **style)
     if np.any(sd > 0) and style["ls"]:
-        axes.fill_between(place, mean - sd, mean + sd, color=style.get("color"), alpha=0.2, lw=0)
+        low = np.maximum(mean - sd, 0) if name in NOT_NEGATIVE else mean - sd
+        axes.fill_between(place, low, mean + sd, color=style.get("color"), alpha=0.2, lw=0)
 
 
 def draw_null(
