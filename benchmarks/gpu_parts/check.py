@@ -106,6 +106,7 @@ def checks(request: Request) -> Iterator[tuple[str, Check]]:
 
     for method in method_names():
         yield f"method {method}", partial(method_runs, method=method)
+    yield "memory", rare.takes_memory
     yield "no such device", no_such_device
     yield "killed and resumed", killed_and_resumed
     yield "sweep", sweeps

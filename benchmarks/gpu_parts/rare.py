@@ -35,6 +35,7 @@ VALIDATION = {
     "bf16": 0.2,
 }  # of a loss by averages that are far from the batches'
 DRY_SECONDS = 120.0
+WORKSPACES = 200_000_000  # bytes that cuBLAS may take by torch for products on two streams, at most
 
 
 def falls_silent(work: Work, precision: str) -> Facts:
@@ -135,3 +136,44 @@ def dry_run(work: Work) -> Facts:
     if code != 0:
         raise Wrong(f"exit code {code} of the run itself: {error.strip()[-300:]}")
     return {"said": said[1], "asked_seconds": asked, "run_seconds": time.monotonic() - began}
+
+
+def takes_memory(work: Work) -> Facts:
+    """Compare what an engine takes of a card's memory with what a plan counts, at the paper's network."""
+    import gc
+
+    import torch
+
+    from prunescope.bench.device.competitors import take_steps
+    from prunescope.runs.device_memory import DeviceImages, device_bytes
+
+    layout, data = work.layout("paper"), work.dataset("paper")
+    experiment = work.experiment("paper", train={"optimizer": "momentum", "lr": 0.02})
+    counts = len(data.draw(0, 0, 0, 1).pixels), len(data.validation), len(data.heldout)
+    plan = device_bytes(experiment, layout.sizes, DeviceImages(*counts, layout.sizes[0]))
+    if work.request.device == "cpu":
+        return within_plan(plan, 0, 0) | {"skipped": "no CUDA"}
+    gc.collect()
+    torch.cuda.empty_cache()
+    torch.cuda.reset_peak_memory_stats()
+    before = torch.cuda.memory_allocated(), torch.cuda.memory_reserved()
+    engine = work.engine("paper", experiment)
+    engine.start(*beginning(work, "paper"))
+    take_steps(engine, batches_of(work, "paper", 21))  # both lengths that are recorded
+    kept = [engine.snapshot() for _ in range(3)]
+    for images in (data.validation, data.heldout):
+        engine.evaluate(images)
+    taken = torch.cuda.max_memory_allocated() - before[0], torch.cuda.max_memory_reserved() - before[1]
+    del kept
+    return within_plan(plan, *taken)
+
+
+def within_plan(plan: Any, allocated: int, reserved: int) -> Facts:
+    """Return the bytes that were taken beside those of a plan, ``DeviceBytes``; raise Wrong where they are more.
+
+    What torch reserves holds gaps and the workspaces of libraries, which the plan counts as a part of CUDA's own memory.
+    """
+    facts: Facts = {"planned": plan.whole - plan.context, "allocated": allocated, "reserved": reserved}
+    if allocated > plan.whole - plan.context + WORKSPACES or reserved > plan.whole:
+        raise Wrong(f"the plan counts too few bytes: {facts}")
+    return facts

@@ -151,6 +151,20 @@ def test_images_are_streamed(work, precision):
     assert rare.is_streamed(work, precision) == {"images": len(work.dataset("odd").validation)}
 
 
+def test_memory_beyond_the_plan_is_found(work):
+    planned = rare.takes_memory(work)["planned"]
+    plan = SimpleNamespace(whole=planned + 1_000_000_000, context=1_000_000_000)
+    most = planned + rare.WORKSPACES
+    assert rare.within_plan(plan, most, plan.whole) == {
+        "planned": planned,
+        "allocated": most,
+        "reserved": plan.whole,
+    }
+    for taken in ((most + 1, plan.whole), (most, plan.whole + 1)):
+        with pytest.raises(check.Wrong, match="too few bytes"):
+            rare.within_plan(plan, *taken)
+
+
 def test_an_engine_that_is_wrong_once_units_are_silent_is_found(work, monkeypatch):
     class Lost(TorchEngine):
         def restore(self, state):

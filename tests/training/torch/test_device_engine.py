@@ -548,6 +548,39 @@ def test_kernels_that_do_not_compile_give_way_to_operations_of_torch(data, caplo
     ]
 
 
+class Unscored(Uncompiled):
+    """Kernels of which that of evaluations does not compile."""
+
+    def update(self, *arguments):
+        self._others.update(*arguments)
+
+    def score(self, *arguments):
+        raise self.error("at 3:4: unexpected type")
+
+
+@pytest.mark.parametrize("error", [ValueError, RuntimeError], ids=lambda error: error.__name__)
+@pytest.mark.parametrize("given", [False, True])
+@pytest.mark.parametrize("before", [0, 5])
+def test_so_do_those_of_an_evaluation(data, caplog, before, given, error):
+    experiment = tiny.experiment(train={"optimizer": "momentum", "lr": 0.02})
+    model, ticket = initial(SIZES, "before", 0), dying_ticket(SIZES)
+    engines = [
+        DeviceEngine(experiment, data.mean, data.live_pixels, execution=Execution(TapeCapture(), passes))
+        for passes in (TorchPasses(False), Unscored(error))
+    ]
+    scores = []
+    for engine in engines:
+        engine.start(model, ticket)
+        engine.steps([whole_set(data, step) for step in range(before)])
+        scores.append(engine.evaluate(data.validation, model if given else None))
+        engine.steps([whole_set(data, step) for step in range(before, before + 4)])
+    assert scores[0] == scores[1]
+    assert_same(engines[1], engines[0])
+    assert [r.getMessage().partition(" here;")[0] for r in caplog.records] == [
+        "the step's kernels cannot be compiled"
+    ]
+
+
 @pytest.mark.parametrize("piece", ["prepare", "_update_weights"])  # before a step, and inside it
 def test_images_leave_a_device_that_is_too_full_for_the_step(data, caplog, monkeypatch, piece):
     eager, crowded = pair(data, TapeCapture())

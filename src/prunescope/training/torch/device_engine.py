@@ -185,9 +185,17 @@ class DeviceEngine(Engine):
         level = self._started
         return DeviceSnapshot(partial(level.spread, level.fields()))
 
-    @torch.no_grad()
     def evaluate(self, images: Images, model: Model | None = None) -> Score:
         """Score a set of images, block by block; with the level's own parameters, the scoring too is recorded."""
+        try:
+            return self._evaluated(images, model)
+        except Exception as error:  # No step may have come before that tried the kernels.
+            if not self._without_kernels(error):
+                raise
+        return self._evaluated(images, model)
+
+    @torch.no_grad()
+    def _evaluated(self, images: Images, model: Model | None) -> Score:
         with on_device(self._device), self._evaluation_units():
             if model is None and self.resident(images.pixels) is not None:
                 return self._scorer(images).score()
