@@ -29,7 +29,7 @@ NAMES = {
     "shuffled": "random places",
     "round": "round blobs",
     "oriented": "oriented blobs",
-    PERMUTED: "weights permuted",
+    PERMUTED: "permuted",
 }
 
 
