@@ -10,6 +10,7 @@ import pytest
 from observed_layers import observed_layer
 from prunescope.errors import InputError
 from prunescope.layers import ObservedNetwork
+from prunescope.report.observed.kind_pictures import kind_pictures
 from prunescope.report.observed.layer_data import network_data
 from prunescope.report.observed.page import facts, lede, likely_shape, shape_advice
 from prunescope.report.observed.wording import ratio
@@ -117,3 +118,12 @@ def test_patterns_that_hold_everywhere_are_named():
     observed = ObservedNetwork("masks.npz", (first, observed_layer("b", RNG.random((4, 8)) < 0.5)))
     assert lede(observed).endswith(" Patterns that hold everywhere: 2:4 along inputs in 1 layer.")
     assert [layer["patterns"] for layer in network_data(observed)["layers"]] == [["2:4 along inputs"], []]
+
+
+def test_kernels_of_any_number_of_axes_are_drawn_slice_by_slice():
+    layer = observed_layer("conv", RNG.random((4, 6)) < 0.5, None)
+    for shape, maps in (((5, 4), 1), ((3, 5, 4), 3), ((2, 3, 5, 4), 6), ((2, 1, 2, 3, 5, 4), 12)):
+        kernel = RNG.random(shape)
+        [drawn] = kind_pictures(replace(layer, arrays={"kernel_positions": kernel}))
+        assert (drawn["of"], drawn["rows"], drawn["columns"]) == (maps, 5, 4)
+        assert drawn["high"] == pytest.approx(kernel[..., :5, :4].max(), abs=1e-3) or maps > drawn["maps"]
