@@ -198,7 +198,7 @@ FACE = {
     "Images.first": ([SET.validation, 3], {"count": COUNT}),
     "Dataset.draw": (
         [SET, 0, 0, 0, 5],
-        {"seed": COUNT, "level": COUNT, "step": COUNT, "size": COUNT, "sampling": WORD},
+        {"seed": COUNT, "level": [*WHOLE, -2], "step": COUNT, "size": COUNT, "sampling": WORD},
     ),
     "TopImages.update": (
         [TopImages(6, 2), RNG.random((4, 6)), 0],

@@ -90,11 +90,12 @@ class Dataset:
         """Return the batch of ``size`` training images of one step; the same arguments give the same batch.
 
         ``sampling``: "replacement" draws each image independently; "epochs" goes through the whole set in a new
-        random order each epoch, and a batch may span two epochs. Raises InputError for another sampling.
+        random order each epoch, and a batch may span two epochs. ``level`` -1 is for batches that weights are scored
+        on before the first level. Raises InputError for another sampling, and for negative or no whole numbers.
         """
         if not isinstance(sampling, str) or sampling not in SAMPLINGS:
             raise InputError(f"train.sampling is {sampling!r}: use {' or '.join(SAMPLINGS)}")
-        seed, level, step = whole("seed", seed), whole("level", level), whole("step", step)
+        seed, level, step = whole("seed", seed), whole("level", level, -1), whole("step", step)
         return self.sampler.draw(seed, level, step, whole("size", size, 1), sampling)
 
 
