@@ -236,7 +236,8 @@ def compare(
     field, a baseline that names no group or several, and a density that is out of range or near no run's levels.
     """
     chosen = [
-        instance("a run", run, Run, "runs, as ps.load(path)")
+        # What has the table of a run serves as one, such as a simulated run.
+        run if hasattr(run, "table") else instance("a run", run, Run, "runs, as ps.load(path)")
         for run in listed("runs", runs, "a list of runs")
     ]
     by = [

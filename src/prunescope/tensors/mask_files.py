@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from prunescope.arguments import path_of, whole
+from prunescope.arguments import LARGEST, path_of, whole
 from prunescope.errors import InputError
 from prunescope.mask import Mask
 from prunescope.tensors.choosing import chosen_masks
@@ -26,7 +26,7 @@ def load_masks(
     mask, and for a layer that the file does not hold.
     """
     path = path_of("path", path)
-    layer = None if layer is None else whole("layer", layer)
+    layer = None if layer is None else whole("layer", layer, least=-LARGEST)
     with opened_path(path) as source:
         found = chosen_masks(source, ReadingOptions(each_name=True), say or silent, only_matrices=True)
         masks = [(named.name, Mask.owning(named.array)) for named in found]
