@@ -180,8 +180,11 @@ def compared(
     return facts
 
 
-def beginning(work: Work, layout: str, norm: str = "before") -> tuple[Any, Any]:
-    """Return a model and a ticket that keeps a third, with units that are dead in several ways."""
+def beginning(work: Work, layout: str, norm: str = "before", *, prune_bias: bool = True) -> tuple[Any, Any]:
+    """Return a model and a ticket that keeps a third, with units that are dead in several ways.
+
+    ``prune_bias``: whether the bias of a unit that lives is pruned for certain.
+    """
     from prunescope.mask import Mask
     from prunescope.model import Ticket, initial
 
@@ -195,7 +198,7 @@ def beginning(work: Work, layout: str, norm: str = "before") -> tuple[Any, Any]:
     masks[1][0, 2:] = False  # is fed by those two alone
     masks[1][:, 3] = False  # nothing reads the unit 3
     biases = tuple(rng.random(len(mask)) < 0.9 for mask in masks)
-    for kept in biases:
+    for kept in biases if prune_bias else ():
         kept[2] = False  # of a unit that lives
     model = initial(sizes, norm, 3)
     moved = [

@@ -46,7 +46,7 @@ def falls_silent(work: Work, precision: str) -> Facts:
     from prunescope.bench.device.competitors import take_steps
 
     experiment = work.experiment("odd", train={"lr": 0.1, "precision": precision})
-    begun = beginning(work, "odd")
+    begun = beginning(work, "odd", prune_bias=False)
     engines = work.engine("odd", experiment), work.reference_engine("odd", experiment)
     for engine in engines:
         engine.start(*begun)
