@@ -107,8 +107,7 @@ def repetition_null(  # noqa: PLR0913  (those of ``repetition`` beside the null 
     3x32x32 and 0.15 s for 3x16x16. Raises InputError for another null and for draws < 0, and where ``repetition`` does.
     docs/science.md, "Repetition" and "Blobs".
     """
-    known = NULLS if weights is None else (*NULLS, PERMUTED)
-    null, draws = one_of("null", null, known), whole("draws", draws)
+    null, draws = one_of("null", null, nulls_of(weights)), whole("draws", draws)
     mask, shape = Mask.of(mask), image_shape(shape)
     images, nodes = _chosen(mask, shape, most)
     values = None if weights is None else _kept_weights(mask, weights, nodes)
@@ -135,15 +134,20 @@ def measure_repetition(
 
     The arguments are those of ``repetition_null``, which is computed three times, and four times with weights.
     """
-    value = repetition(mask, shape, weights=weights).value
+    value, nulls = repetition(mask, shape, weights=weights).value, nulls_of(weights)
     if not np.isfinite(value):
-        return {null: Scalar() for null in (NULLS if weights is None else (*NULLS, PERMUTED))}
+        return {null: Scalar() for null in nulls}
     return {
         null: Scalar.against(
             value, repetition_null(mask, shape, null, weights=weights, draws=draws).mean(axis=1).tolist()
         )
-        for null in (NULLS if weights is None else (*NULLS, PERMUTED))
+        for null in nulls
     }
+
+
+def nulls_of(weights: Any) -> tuple[str, ...]:
+    """Return the names of the nulls of masks, or of weights where there are any."""
+    return NULLS if weights is None else (*NULLS, PERMUTED)
 
 
 def _draws(images: BoolArray, null: str) -> Draw:

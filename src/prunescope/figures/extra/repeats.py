@@ -17,7 +17,7 @@ from prunescope.figures.parts.style import BLUE, GREEN, MUTED, ORANGE, PAGE, VER
 from prunescope.figures.parts.tiles import GAP, Position, axes_at, blank, panel, place, write
 from prunescope.model import Arrays
 from prunescope.observables.measure import Scalar
-from prunescope.observables.repetition import NULLS, PERMUTED, Repetition, repetition, repetition_null
+from prunescope.observables.repetition import PERMUTED, Repetition, nulls_of, repetition, repetition_null
 from prunescope.observables.threads import using_cores
 from prunescope.runs.directory import Run
 
@@ -57,10 +57,9 @@ def figure_repeats(runs: Sequence[Run], options: FigureOptions) -> Drawing:
     with using_cores():
         for kind, values in found.items():
             data[f"best_{kind}"] = values.best
-            for null in (*NULLS, PERMUTED)[: 3 if kind == "masks" else 4]:
-                data[f"null_{kind}_{null}"] = repetition_null(
-                    mask, run.shape, null, weights=None if kind == "masks" else weight
-                )
+            compared = None if kind == "masks" else weight
+            for null in nulls_of(compared):
+                data[f"null_{kind}_{null}"] = repetition_null(mask, run.shape, null, weights=compared)
     tall = height_over_width(run.shape)
     side = (PICTURES - 0.1) / (matches + 1) - GAP
     step = side * tall + 0.3
